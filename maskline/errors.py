@@ -1,0 +1,73 @@
+"""Every error that maskline raises on purpose, in one drawing.
+
+Each leads to the exit code beside it, and each message is one line for the person who reads it: what is
+wrong, where, and what to do::
+
+    MasklineError
+    ├── UsageError                2   an option, a file or a value given by the user is wrong
+    │   └── StreamDefinitionError 2   a stream's TOML file is wrong
+    ├── SetupError                2   a part is not as the job needs it; nothing was taken from the queue
+    │   ├── QueueError            2
+    │   ├── DatabaseError         2
+    │   └── KeysetError           2
+    ├── UnavailableError          1   a part was there, and then was not for longer than allowed
+    │   ├── QueueUnavailableError    1
+    │   └── DatabaseUnavailableError 1
+    └── TokenError                1   a token that this keyset cannot turn back into its value
+
+No message ever holds the value of a personal field, a key, or a password.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class MasklineError(Exception):
+    """The base of all errors that maskline raises on purpose."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(MasklineError):
+    """An option, a file or a value given by the user is wrong."""
+
+    exit_code = 2
+
+
+class StreamDefinitionError(UsageError):
+    """A stream's definition cannot be used as it is written."""
+
+
+class SetupError(MasklineError):
+    """A part outside the job (queue, database, keyset) is not as the job needs it."""
+
+    exit_code = 2
+
+
+class QueueError(SetupError):
+    """The queue does not exist, or may not be used with these credentials."""
+
+
+class DatabaseError(SetupError):
+    """The database lacks a table, a column or a right, or refuses the login."""
+
+
+class KeysetError(SetupError):
+    """The keyset cannot be read, or is not one that masks deterministically."""
+
+
+class UnavailableError(MasklineError):
+    """A part of a running job could not be reached for longer than its retries allow."""
+
+
+class QueueUnavailableError(UnavailableError):
+    """SQS did not answer for longer than the retries allow."""
+
+
+class DatabaseUnavailableError(UnavailableError):
+    """Postgres did not answer for longer than the retries allow."""
+
+
+class TokenError(MasklineError):
+    """A token cannot be turned back: damaged, of another column, or of another key."""

@@ -1,0 +1,135 @@
+"""Where keysets are kept: a URI names the place, a provider reads it.
+
+===============  ====================================================================
+``file:PATH``    a file that only its owner can read
+``env:NAME``     an environment variable
+===============  ====================================================================
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from maskline.errors import KeysetError, UsageError
+from maskline.keys.keyset import StoredKeyset
+
+
+class KeysetProvider(Protocol):
+    """Reads one keyset from the place it is kept."""
+
+    @property
+    def uri(self) -> str:
+        """The URI it was made from; it holds no secret."""
+
+    @property
+    def is_cleartext(self) -> bool:
+        """Whether what `fetch` returns opens without a further key."""
+
+    def fetch(self) -> StoredKeyset:
+        """Read the keyset as it is stored.
+
+        Raises:
+            KeysetError: It is not there, or not to be read.
+        """
+
+
+class FileKeyset:
+    """A keyset in a file of this machine.
+
+    Args:
+        path: The file. It must be readable by its owner alone (mode 0600 or 0400).
+    """
+
+    is_cleartext = True
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.uri = f"file:{path}"
+
+    def fetch(self) -> StoredKeyset:
+        """Read the file; `KeysetError` if others could have read it, too."""
+        try:
+            with self.path.open("rb") as file:
+                mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+                if mode & 0o077:
+                    raise KeysetError(
+                        f"keyset {self.uri}: others can read it (mode {mode:04o}); run: chmod 600 {self.path}"
+                    )
+                return StoredKeyset(file.read(), self.uri)
+        except OSError as error:
+            raise KeysetError(
+                f"keyset {self.uri}: {error.strerror}; "
+                f"make one with: python -m pipeline keys create --keyset {self.uri}"
+            ) from None
+
+    def store_new(self, content: bytes) -> None:
+        """Write a keyset to the file, which must not exist yet, for its owner's eyes only.
+
+        Args:
+            content: The keyset in Tink's JSON.
+
+        Raises:
+            KeysetError: The file exists, or cannot be written.
+        """
+        try:
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            raise KeysetError(
+                f"keyset {self.uri}: exists already and is not overwritten; without it nothing it masked "
+                "could be recovered"
+            ) from None
+        except OSError as error:
+            raise KeysetError(f"keyset {self.uri}: {error.strerror}") from None
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+class EnvironmentKeyset:
+    """A keyset in an environment variable.
+
+    Args:
+        name: The variable.
+        environment: Where to look it up.
+    """
+
+    is_cleartext = True
+
+    def __init__(self, name: str, environment: Mapping[str, str] = os.environ) -> None:
+        self.uri = f"env:{name}"
+        self._name = name
+        self._environment = environment
+
+    def fetch(self) -> StoredKeyset:
+        """Read the variable; `KeysetError` if it is not set."""
+        content = self._environment.get(self._name)
+        if not content:
+            raise KeysetError(f"keyset {self.uri}: the environment variable {self._name} is not set")
+        return StoredKeyset(content.encode(), self.uri)
+
+
+_SCHEMES: dict[str, Callable[[str], KeysetProvider]] = {
+    "file": lambda rest: FileKeyset(Path(rest.removeprefix("//")).expanduser()),
+    "env": EnvironmentKeyset,
+}
+
+
+def keyset_provider(uri: str) -> KeysetProvider:
+    """Return the provider that a URI names.
+
+    Args:
+        uri: ``file:PATH`` or ``env:NAME``.
+
+    Raises:
+        UsageError: The URI names no provider.
+    """
+    scheme, colon, rest = uri.partition(":")
+    if not colon or not rest or scheme not in _SCHEMES:
+        schemes = ", ".join(f"{scheme}:" for scheme in _SCHEMES)
+        raise UsageError(f"keyset {uri!r}: give a URI that begins with one of {schemes} for example file:keyset.json")
+    return _SCHEMES[scheme](rest)

@@ -1,0 +1,141 @@
+"""Masking values into tokens, and turning tokens back into values.
+
+*Guarantees*: equal values of one domain give equal tokens under one key; a token of one domain cannot be unmasked as,
+or matched with, a token of another; an altered token is refused. *What it does not hide*: that two values are equal,
+how often a value occurs, and how long it is. docs/masking.md says what follows from that.
+"""
+
+from __future__ import annotations
+
+import tink
+
+from maskline.column_types import Unacceptable
+from maskline.decoding import MessageDecoder
+from maskline.errors import TokenError
+from maskline.keys import Keyset
+from maskline.records import MaskedRow, Reason, Receipt, Rejection, SqsMessage
+from maskline.stream import StreamDefinition
+from maskline.tokens import decode_token, encode_token, token_key_id
+
+REJECTED_BODY_DOMAIN = "rejected_messages.body"
+
+
+class Masker:
+    """Masks and unmasks single values.
+
+    Args:
+        keyset: Masks under its primary key, unmasks under any of its keys.
+    """
+
+    def __init__(self, keyset: Keyset) -> None:
+        self._keyset = keyset
+
+    def mask(self, value: str, domain: str) -> str:
+        """Return the token of a value.
+
+        Args:
+            value: Any text; the empty string is a value like any other.
+            domain: The associated data, ``stream.column`` by default (see `maskline.stream`).
+        """
+        return encode_token(self._keyset.encrypt(value.encode(), domain.encode()))
+
+    def unmask(self, token: str, domain: str) -> str:
+        """Return the value of a token.
+
+        Args:
+            token: What `mask` returned.
+            domain: The domain it was masked in.
+
+        Raises:
+            TokenError: It is cut off, altered, of another domain, or of a key that the keyset does not hold. A wrong
+                value is never returned.
+        """
+        ciphertext = decode_token(token)
+        key_id = token_key_id(ciphertext)
+        if key_id not in self._keyset.key_ids:
+            raise TokenError(f"was made with key {key_id}, which this keyset does not hold")
+        try:
+            return self._keyset.decrypt(ciphertext, domain.encode()).decode()
+        except tink.TinkError:
+            raise TokenError(f"was altered, or is not of the domain {domain}") from None
+
+    def seal_body(self, body: str) -> bytes:
+        """Encrypt the body of a message, whatever is in it, lone surrogates too."""
+        return self._keyset.encrypt(body.encode("utf-8", "surrogatepass"), REJECTED_BODY_DOMAIN.encode())
+
+    def unseal_body(self, sealed: bytes) -> str:
+        """Decrypt what `seal_body` encrypted.
+
+        Raises:
+            TokenError: The keyset does not hold its key, or it was altered.
+        """
+        try:
+            clear = self._keyset.decrypt(sealed, REJECTED_BODY_DOMAIN.encode())
+        except tink.TinkError:
+            raise TokenError("body was altered, or sealed with a key that this keyset does not hold") from None
+        return clear.decode("utf-8", "surrogatepass")
+
+
+class MessageMasker:
+    """Turns messages of one stream into masked rows or rejections.
+
+    Args:
+        stream: The stream's definition.
+        keyset: The keyset whose primary key masks.
+    """
+
+    def __init__(self, stream: StreamDefinition, keyset: Keyset) -> None:
+        self._stream = stream
+        self._key_id = keyset.primary_key_id
+        self._masker = Masker(keyset)
+        self._decoder = MessageDecoder(stream)
+        self._masked = [(index, column.domain) for index, column in enumerate(stream.columns) if column.domain]
+        self.extra_fields = 0
+
+    def mask(self, message: SqsMessage) -> MaskedRow | Rejection:
+        """Decode, check and mask one message.
+
+        The body is sealed into either outcome, so that nothing behind this step holds personal data in clear.
+        """
+        sealed_body = self._masker.seal_body(message.body)
+        receipt = Receipt(message.message_id, message.receipt_handle)
+        try:
+            decoded = self._decoder.decode(message.body)
+        except Unacceptable as refusal:
+            return Rejection(
+                receipt,
+                self._stream.name,
+                refusal.reason,
+                refusal.detail,
+                message.sent_at,
+                message.receive_count,
+                self._key_id,
+                sealed_body,
+            )
+        self.extra_fields += decoded.extra_fields
+        values = decoded.values
+        for index, domain in self._masked:
+            value = values[index]
+            if value is not None:
+                values[index] = self._masker.mask(str(value), domain)
+        return MaskedRow(receipt, message.sent_at, message.receive_count, self._key_id, tuple(values), sealed_body)
+
+
+def refused_by_database(row: MaskedRow, stream: str, detail: str) -> Rejection:
+    """Return the rejection of a row that Postgres does not take.
+
+    Args:
+        row: The row.
+        stream: The name of its stream.
+        detail: What Postgres objected to, without values.
+    """
+    return Rejection(
+        row.receipt,
+        stream,
+        Reason.REFUSED_BY_DATABASE,
+        detail,
+        row.sent_at,
+        row.receive_count,
+        row.key_id,
+        row.sealed_body,
+    )

@@ -1,0 +1,1 @@
+"""The database: connections, queries, the idempotent writer, migrations."""

@@ -1,0 +1,1 @@
+"""Alembic's environment and revisions; `maskline.postgres.schema` runs them."""

@@ -1,0 +1,1 @@
+"""The revisions, in order, each with its way back."""

@@ -1,0 +1,40 @@
+"""What the job writes beside the message's own fields; the unique index is what makes it idempotent.
+
+Rows that were there before keep NULL in the new columns: nobody knows their message.
+
+Revision ID: 0003
+Revises: 0002
+"""
+
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    """Add message_id with its unique index, sent_at, processed_at and key_id."""
+    op.execute(
+        """
+        ALTER TABLE user_logins
+            ADD COLUMN message_id uuid,
+            ADD COLUMN sent_at timestamptz,
+            ADD COLUMN processed_at timestamptz,
+            ADD COLUMN key_id bigint
+        """
+    )
+    op.execute("ALTER TABLE user_logins ALTER COLUMN processed_at SET DEFAULT now()")
+    op.execute("CREATE UNIQUE INDEX user_logins_message_id ON user_logins (message_id)")
+
+
+def downgrade() -> None:
+    """Drop the columns and the index with them."""
+    op.execute(
+        """
+        ALTER TABLE user_logins
+            DROP COLUMN message_id,
+            DROP COLUMN sent_at,
+            DROP COLUMN processed_at,
+            DROP COLUMN key_id
+        """
+    )

@@ -1,0 +1,139 @@
+"""The schema's revision: what the database has, what the job needs, and the way from one to the other (Alembic)."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import psycopg2
+import sqlalchemy
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from psycopg2 import errorcodes
+
+from maskline.errors import DatabaseError, MasklineError, UsageError
+from maskline.postgres.connection import Connect
+from maskline.postgres.failures import translated
+
+VERSION_TABLE = "maskline_schema_version"
+_ADVISORY_LOCK = 0x6D61736B
+_SCRIPTS = Path(__file__).with_name("migrations")
+
+
+class Schema:
+    """The schema of one database.
+
+    Args:
+        connect: Opens a connection with the rights of a table owner.
+    """
+
+    def __init__(self, connect: Connect) -> None:
+        self._engine = sqlalchemy.create_engine(
+            "postgresql+psycopg2://", creator=connect, poolclass=sqlalchemy.NullPool
+        )
+
+    def revision(self) -> str | None:
+        """Return the database's revision, or None where `migrate` never ran."""
+        with self._engine.connect() as connection:
+            return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
+
+    def migrate(self, target: str = "head") -> tuple[str | None, str | None]:
+        """Bring the database to a revision, up or down, in one transaction.
+
+        Args:
+            target: A revision, ``head``, or ``base`` (before the first).
+
+        Returns:
+            The revisions before and after.
+
+        Raises:
+            UsageError: There is no such revision.
+            DatabaseError: A downgrade would lose data (the message lists what stands in the way), or a right is
+                missing.
+            DatabaseUnavailableError: Nobody answers, or the table is in use; nothing was changed.
+        """
+        check_revision(target)
+        with self._engine.begin() as connection:
+            connection.execute(sqlalchemy.text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
+            before = MigrationContext.configure(
+                connection, opts={"version_table": VERSION_TABLE}
+            ).get_current_revision()
+            config = _config()
+            config.attributes["connection"] = connection
+            try:
+                if _place(target) < _place(before or "base"):
+                    command.downgrade(config, target)
+                else:
+                    command.upgrade(config, target)
+            except sqlalchemy.exc.DBAPIError as error:
+                raise _described(error) from None
+            after = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
+        return before, after
+
+
+def print_sql(current: str | None, target: str = "head") -> str:
+    """Return the SQL that `Schema.migrate` would run.
+
+    Args:
+        current: The database's revision, or None.
+        target: As in `Schema.migrate`.
+
+    Raises:
+        UsageError: There is no such revision.
+    """
+    check_revision(target)
+    script = io.StringIO()
+    config = _config(output=script)
+    start = current or "base"
+    if _place(target) < _place(start):
+        command.downgrade(config, f"{start}:{target}", sql=True)
+    elif _place(target) > _place(start):
+        command.upgrade(config, f"{start}:{target}", sql=True)
+    return script.getvalue()
+
+
+def newest_revision() -> str:
+    """Return the revision that the job needs."""
+    return revisions()[-1]
+
+
+def revisions() -> list[str]:
+    """Return all revisions, oldest first."""
+    scripts = ScriptDirectory.from_config(_config())
+    return [script.revision for script in scripts.walk_revisions()][::-1]
+
+
+def check_revision(target: str) -> None:
+    """Check that a revision exists.
+
+    Raises:
+        UsageError: It does not; the message lists those that do.
+    """
+    known = ["base", *revisions(), "head"]
+    if target not in known:
+        raise UsageError(f"revision {target!r} is not known; known: {', '.join(known)}")
+
+
+def _place(revision: str) -> int:
+    known = ["base", *revisions()]
+    return len(known) - 1 if revision == "head" else known.index(revision)
+
+
+def _config(output: io.StringIO | None = None) -> Config:
+    config = Config(output_buffer=output) if output is not None else Config()
+    config.set_main_option("script_location", str(_SCRIPTS))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _described(error: sqlalchemy.exc.DBAPIError) -> MasklineError:
+    """Pass on what a revision says in its own words, and translate the rest."""
+    original = error.orig
+    assert isinstance(original, psycopg2.Error), "psycopg2 is the only driver here"
+    if original.pgcode == errorcodes.RAISE_EXCEPTION:
+        diagnostics = original.diag
+        return DatabaseError(f"postgres: {diagnostics.message_primary}. {diagnostics.message_hint}")
+    meaning = translated(original)
+    return meaning if isinstance(meaning, MasklineError) else DatabaseError(f"postgres: {meaning}")

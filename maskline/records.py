@@ -1,0 +1,118 @@
+"""The data that flows from the queue to the table.
+
+Each record's ``repr`` shows what an operator needs to find a message again and nothing that was in it: Beam puts
+the ``repr`` of an element into its own errors, and those end in logs.
+"""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+
+import msgspec
+
+
+class Reason(enum.StrEnum):
+    """Why a message was refused. The values are stored, counted and shown; they never change."""
+
+    NOT_JSON = "not_json"
+    NOT_AN_OBJECT = "not_an_object"
+    DUPLICATE_KEY = "duplicate_key"
+    MISSING_FIELD = "missing_field"
+    NULL_FIELD = "null_field"
+    WRONG_TYPE = "wrong_type"
+    OUT_OF_RANGE = "out_of_range"
+    TOO_LONG = "too_long"
+    INVALID_TEXT = "invalid_text"
+    REFUSED_BY_DATABASE = "refused_by_database"
+
+
+class SqsMessage(msgspec.Struct, frozen=True):
+    """One message as SQS delivered it, personal data in clear.
+
+    Attributes:
+        message_id: The MessageId that SQS gave it, a UUID in its canonical text form. It stays the same over all
+            deliveries of the message.
+        receipt_handle: The handle of *this* delivery, which deletes it or extends its visibility time-out.
+        body: The body as sent.
+        sent_at: When the queue accepted it (SentTimestamp), UTC.
+        receive_count: How often it was delivered so far, this time included (ApproximateReceiveCount).
+    """
+
+    message_id: str
+    receipt_handle: str
+    body: str
+    sent_at: datetime
+    receive_count: int
+
+    def __repr__(self) -> str:
+        """Name the message without showing its body."""
+        return f"SqsMessage({self.message_id}, sent {self.sent_at:%FT%TZ}, delivery {self.receive_count})"
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """What it takes to delete one delivery of a message.
+
+    Attributes:
+        message_id: The MessageId, for the log.
+        receipt_handle: The handle of the delivery.
+    """
+
+    message_id: str
+    receipt_handle: str
+
+    def __repr__(self) -> str:
+        """Name the message."""
+        return f"Receipt({self.message_id})"
+
+
+class MaskedRow(msgspec.Struct, frozen=True):
+    """One message ready for its table: personal fields are tokens, and nothing is left in clear.
+
+    Attributes:
+        receipt: What deletes the message once the row is committed.
+        sent_at: SentTimestamp, UTC.
+        receive_count: How often the message was delivered so far.
+        key_id: The id of the key that made the row's tokens.
+        values: The values of the stream's columns, in the order of its definition.
+        sealed_body: The body encrypted, kept in case Postgres refuses the row (see ``Rejection``).
+    """
+
+    receipt: Receipt
+    sent_at: datetime
+    receive_count: int
+    key_id: int
+    values: tuple[object, ...]
+    sealed_body: bytes
+
+    def __repr__(self) -> str:
+        """Name the row without its values."""
+        return f"MaskedRow({self.receipt.message_id})"
+
+
+class Rejection(msgspec.Struct, frozen=True):
+    """One message that cannot become a row, kept with its body encrypted.
+
+    Attributes:
+        receipt: What deletes the message once the rejection is committed.
+        stream: The name of the stream that refused it.
+        reason: Why, as a word to count by.
+        detail: Why, as a sentence with names of fields and never a value.
+        sent_at: SentTimestamp, UTC.
+        receive_count: How often the message was delivered so far.
+        key_id: The id of the key that sealed the body.
+        sealed_body: The body as sent, encrypted.
+    """
+
+    receipt: Receipt
+    stream: str
+    reason: Reason
+    detail: str
+    sent_at: datetime
+    receive_count: int
+    key_id: int
+    sealed_body: bytes
+
+    def __repr__(self) -> str:
+        """Name the message and the reason."""
+        return f"Rejection({self.receipt.message_id}, {self.reason})"

@@ -1,0 +1,63 @@
+"""Where a queue is."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from maskline.errors import UsageError
+
+_URL = re.compile(r"https?://(?P<host>[^/:]+)(:\d+)?/(?P<account>[^/]+/)*(?P<name>[^/]+)/?")
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}(\.fifo)?")
+_AWS_HOST = re.compile(r"(sqs\.(?P<region>[a-z0-9-]+)|(?P<legacy>[a-z0-9-]+)\.queue)\.amazonaws\.com(\.cn)?")
+
+
+class QueueAddress(msgspec.Struct, frozen=True):
+    """A queue by URL or name, and the endpoint to find it at.
+
+    Attributes:
+        queue: The queue's URL, or its name in the account and region of the credentials.
+        endpoint: The URL of an SQS API other than AWS's, or None.
+    """
+
+    queue: str
+    endpoint: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check the form.
+
+        Raises:
+            UsageError: It is neither a URL nor a name, or it names a FIFO queue.
+        """
+        if self.endpoint is not None and not re.match(r"https?://[^/]", self.endpoint):
+            raise UsageError(f"queue endpoint {self.endpoint!r}: give a URL like http://127.0.0.1:9324")
+        if not _NAME.fullmatch(self.name):
+            raise UsageError(f"queue {self.queue!r}: give a queue's URL or its name")
+        if self.name.endswith(".fifo"):
+            raise UsageError(
+                f"queue {self.queue!r}: FIFO queues are not supported: rows are idempotent by message id, and a "
+                "FIFO queue would only stop a whole message group behind one message in flight"
+            )
+
+    @property
+    def name(self) -> str:
+        """The queue's name, the last part of its URL."""
+        match = _URL.fullmatch(self.queue)
+        return match["name"] if match else self.queue
+
+    @property
+    def is_url(self) -> bool:
+        """Whether the queue is given by its URL."""
+        return "://" in self.queue
+
+    @property
+    def region(self) -> str | None:
+        """The AWS region that the URL names, or None."""
+        match = _URL.fullmatch(self.queue)
+        host = _AWS_HOST.fullmatch(match["host"]) if match else None
+        return (host["region"] or host["legacy"]) if host else None
+
+    def __str__(self) -> str:
+        """The queue, and its endpoint where it is not AWS's."""
+        return f"{self.queue} at {self.endpoint}" if self.endpoint and not self.is_url else self.queue

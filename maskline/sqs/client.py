@@ -1,0 +1,275 @@
+"""A client of one queue in four verbs: receive, delete, extend, depth.
+
+Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/Welcome.html
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, Protocol, TypeVar
+
+import boto3
+import msgspec
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from maskline.records import Receipt, SqsMessage
+from maskline.sqs.address import QueueAddress
+from maskline.sqs.failures import translated
+
+REQUEST_ENTRIES = 10
+"""How many messages one request receives, deletes or extends at most (SQS's limit)."""
+
+LONGEST_WAIT_SECONDS = 20
+"""SQS's limit of WaitTimeSeconds."""
+
+LONGEST_VISIBILITY_SECONDS = 12 * 60 * 60
+"""SQS's limit of a visibility time-out."""
+
+T = TypeVar("T")
+
+
+class QueueDepth(msgspec.Struct, frozen=True):
+    """How many messages a queue holds, approximately, as SQS itself says.
+
+    Attributes:
+        visible: Waiting to be received.
+        in_flight: Received and neither deleted nor visible again.
+        delayed: Not to be received yet.
+    """
+
+    visible: int
+    in_flight: int
+    delayed: int
+
+    @property
+    def total(self) -> int:
+        """All messages in the queue."""
+        return self.visible + self.in_flight + self.delayed
+
+
+class DeleteFailure(msgspec.Struct, frozen=True):
+    """One message that could not be deleted (or extended) in a batch whose other entries succeeded.
+
+    Attributes:
+        receipt: The delivery.
+        code: SQS's code, ``ReceiptHandleIsInvalid`` say.
+        is_final: Whether another try must fail, too (SenderFault).
+    """
+
+    receipt: Receipt
+    code: str
+    is_final: bool
+
+
+class Queue(Protocol):
+    """What the job asks of a queue."""
+
+    def receive(self, max_messages: int, wait_seconds: int, visibility_seconds: int) -> list[SqsMessage]:
+        """Receive up to ten messages, waiting until there is one or the time is over."""
+
+    def delete(self, receipts: Sequence[Receipt]) -> list[DeleteFailure]:
+        """Delete deliveries, any number; return those that were not."""
+
+    def extend(self, receipts: Sequence[Receipt], visibility_seconds: int) -> list[DeleteFailure]:
+        """Make deliveries visible again only after so many seconds from now; return those that were not changed."""
+
+    def depth(self) -> QueueDepth:
+        """Count the messages in the queue."""
+
+
+class SqsQueue:
+    """An SQS queue through boto3, with botocore's *standard* retries. Thread-safe.
+
+    Every method raises `QueueError` where only a person can mend it (no such queue, no right, no credentials) and
+    `QueueUnavailableError` where the same call may succeed later.
+
+    Args:
+        client: A boto3 SQS client.
+        address: The queue.
+        url: The queue's URL.
+    """
+
+    def __init__(self, client: Any, address: QueueAddress, url: str) -> None:
+        self._client = client
+        self._address = address
+        self.url = url
+
+    @classmethod
+    def open(cls, address: QueueAddress) -> SqsQueue:
+        """Connect to a queue, resolving its name where it was not given by URL.
+
+        All callers in a process share one client, and with it one pool of kept-alive connections.
+
+        Args:
+            address: The queue.
+        """
+        with _translating(address):
+            client = _shared_client(address.endpoint, address.region)
+            url = address.queue if address.is_url else client.get_queue_url(QueueName=address.queue)["QueueUrl"]
+        return cls(client, address, url)
+
+    def receive(self, max_messages: int, wait_seconds: int, visibility_seconds: int) -> list[SqsMessage]:
+        """Receive messages in one request.
+
+        Args:
+            max_messages: 1 to 10.
+            wait_seconds: 0 (short poll: some of SQS's servers are asked) to 20 (long poll: all are).
+            visibility_seconds: How long the messages stay hidden from other consumers, 0 to 43,200.
+        """
+        with _translating(self._address):
+            response = self._client.receive_message(
+                QueueUrl=self.url,
+                MaxNumberOfMessages=max_messages,
+                WaitTimeSeconds=wait_seconds,
+                VisibilityTimeout=visibility_seconds,
+                MessageSystemAttributeNames=["SentTimestamp", "ApproximateReceiveCount"],
+            )
+        return [_message(entry) for entry in response.get("Messages", ())]
+
+    def delete(self, receipts: Sequence[Receipt]) -> list[DeleteFailure]:
+        """Delete deliveries, in requests of ten.
+
+        Args:
+            receipts: What to delete, any number.
+
+        Returns:
+            The entries that SQS refused.
+        """
+        failures: list[DeleteFailure] = []
+        for chunk in in_requests(receipts):
+            entries = [{"Id": str(i), "ReceiptHandle": receipt.receipt_handle} for i, receipt in enumerate(chunk)]
+            with _translating(self._address):
+                response = self._client.delete_message_batch(QueueUrl=self.url, Entries=entries)
+            failures.extend(_failures(response, chunk))
+        return failures
+
+    def extend(self, receipts: Sequence[Receipt], visibility_seconds: int) -> list[DeleteFailure]:
+        """Set the visibility time-out of deliveries anew, in requests of ten.
+
+        Args:
+            receipts: The deliveries, any number.
+            visibility_seconds: Counted from now; 0 makes them visible at once.
+
+        Returns:
+            The entries that SQS refused.
+        """
+        failures: list[DeleteFailure] = []
+        for chunk in in_requests(receipts):
+            entries = [
+                {"Id": str(i), "ReceiptHandle": receipt.receipt_handle, "VisibilityTimeout": visibility_seconds}
+                for i, receipt in enumerate(chunk)
+            ]
+            with _translating(self._address):
+                response = self._client.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)
+            failures.extend(_failures(response, chunk))
+        return failures
+
+    def depth(self) -> QueueDepth:
+        """Count the messages in the queue, as approximately as SQS does."""
+        attributes = self.attributes()
+        return QueueDepth(
+            visible=int(attributes.get("ApproximateNumberOfMessages", 0)),
+            in_flight=int(attributes.get("ApproximateNumberOfMessagesNotVisible", 0)),
+            delayed=int(attributes.get("ApproximateNumberOfMessagesDelayed", 0)),
+        )
+
+    def attributes(self) -> dict[str, str]:
+        """Return the queue's attributes by SQS's names."""
+        with _translating(self._address):
+            response = self._client.get_queue_attributes(QueueUrl=self.url, AttributeNames=["All"])
+        return dict(response.get("Attributes", {}))
+
+    def send(self, bodies: Sequence[str]) -> list[str]:
+        """Send messages, ten a request, and return their message ids in the same order.
+
+        Args:
+            bodies: The bodies, any number.
+
+        Raises:
+            QueueUnavailableError: SQS accepted only some; those were sent.
+        """
+        message_ids: list[str] = []
+        for chunk in in_requests(bodies):
+            entries = [{"Id": str(i), "MessageBody": body} for i, body in enumerate(chunk)]
+            with _translating(self._address):
+                response = self._client.send_message_batch(QueueUrl=self.url, Entries=entries)
+                if response.get("Failed"):
+                    raise ClientError({"Error": response["Failed"][0]}, "SendMessageBatch")
+            accepted = {entry["Id"]: entry["MessageId"] for entry in response["Successful"]}
+            message_ids.extend(canonical_message_id(accepted[entry["Id"]]) for entry in entries)
+        return message_ids
+
+
+def in_requests(entries: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Cut a sequence into pieces that one request may carry."""
+    for start in range(0, len(entries), REQUEST_ENTRIES):
+        yield entries[start : start + REQUEST_ENTRIES]
+
+
+def canonical_message_id(message_id: str) -> str:
+    """Return a MessageId as the text of a UUID.
+
+    SQS documents it as a string of up to 100 characters and has only ever made UUIDs. Should it make something else
+    one day, the id becomes the UUID of that name, so that the same message still has the same one.
+    """
+    try:
+        return str(uuid.UUID(message_id))
+    except ValueError:
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, message_id))
+
+
+def _message(entry: dict[str, Any]) -> SqsMessage:
+    attributes = entry["Attributes"]
+    return SqsMessage(
+        message_id=canonical_message_id(entry["MessageId"]),
+        receipt_handle=entry["ReceiptHandle"],
+        body=entry["Body"],
+        sent_at=datetime.fromtimestamp(int(attributes["SentTimestamp"]) / 1000, UTC),
+        receive_count=int(attributes["ApproximateReceiveCount"]),
+    )
+
+
+def _failures(response: dict[str, Any], chunk: Sequence[Receipt]) -> list[DeleteFailure]:
+    return [
+        DeleteFailure(chunk[int(entry["Id"])], entry.get("Code", "unknown"), bool(entry.get("SenderFault")))
+        for entry in response.get("Failed", ())
+    ]
+
+
+@contextlib.contextmanager
+def _translating(address: QueueAddress) -> Iterator[None]:
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise translated(error, address) from None
+
+
+_clients: dict[tuple[str | None, str | None], Any] = {}
+_clients_lock = threading.Lock()
+
+
+def _shared_client(endpoint: str | None, region: str | None) -> Any:
+    with _clients_lock:
+        if (endpoint, region) not in _clients:
+            _clients[endpoint, region] = boto3.session.Session().client(
+                "sqs",
+                endpoint_url=endpoint,
+                region_name=region,
+                config=Config(
+                    connect_timeout=5,
+                    read_timeout=LONGEST_WAIT_SECONDS + 10,
+                    max_pool_connections=32,
+                    retries={"mode": "standard", "max_attempts": 4},
+                    tcp_keepalive=True,
+                ),
+            )
+        return _clients[endpoint, region]
+
+
+OpenQueue = Callable[[], Queue]
+"""What a transform takes to open its queue on a worker; `functools.partial(SqsQueue.open, address)` say."""

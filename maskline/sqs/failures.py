@@ -1,0 +1,86 @@
+"""What a failed SQS call means: stop with a clear line, back off, or try again later.
+
+Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/CommonErrors.html
+"""
+
+from __future__ import annotations
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
+
+from maskline.errors import MasklineError, QueueError, QueueUnavailableError
+from maskline.sqs.address import QueueAddress
+
+_NO_SUCH_QUEUE = {"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "InvalidAddress"}
+_NOT_ALLOWED = {
+    "AccessDenied",
+    "AccessDeniedException",
+    "AuthFailure",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "IncompleteSignature",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidSecurity",
+    "KMS.AccessDeniedException",
+    "KmsAccessDenied",
+    "MissingAuthenticationToken",
+    "OptInRequired",
+    "RequestExpired",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+}
+_OVER_LIMIT = {"OverLimit", "AWS.SimpleQueueService.OverLimit"}
+_CREDENTIALS_MISSING = (
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
+
+
+class OverLimitError(QueueUnavailableError):
+    """The queue has as many messages in flight as it may (120,000); receives wait until some are deleted."""
+
+
+def translated(error: BotoCoreError | ClientError, address: QueueAddress) -> MasklineError:
+    """Return what a failed call means to the job.
+
+    Args:
+        error: What botocore raised after its own retries.
+        address: The queue that was called.
+
+    Returns:
+        A `QueueError` where only a person can mend it; an `OverLimitError` where the queue's in-flight limit is
+        reached; else a `QueueUnavailableError`, after which the call may be tried again.
+    """
+    if isinstance(error, _CREDENTIALS_MISSING):
+        return QueueError(
+            f"queue {address}: no AWS credentials ({error}); set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
+            "AWS_PROFILE, or run where a role gives them"
+        )
+    if isinstance(error, NoRegionError):
+        return QueueError(f"queue {address}: no AWS region; give the queue's URL or set AWS_DEFAULT_REGION")
+    if not isinstance(error, ClientError):
+        return QueueUnavailableError(f"queue {address}: SQS did not answer ({type(error).__name__})")
+    code = error.response.get("Error", {}).get("Code", "unknown")
+    if code in _NO_SUCH_QUEUE or code.endswith(("NonExistentQueue", "QueueDoesNotExist")):
+        return QueueError(f"queue {address}: does not exist; check its name, region and account ({code})")
+    if code in _NOT_ALLOWED:
+        return QueueError(
+            f"queue {address}: SQS refuses these credentials ({code}); the job needs sqs:ReceiveMessage, "
+            "sqs:DeleteMessage, sqs:ChangeMessageVisibility, sqs:GetQueueAttributes and sqs:GetQueueUrl"
+        )
+    if code in _OVER_LIMIT:
+        return OverLimitError(f"queue {address}: too many messages in flight ({code})")
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", "no status")
+    return QueueUnavailableError(f"queue {address}: SQS answered {code} (HTTP {status})")

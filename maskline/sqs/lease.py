@@ -1,0 +1,83 @@
+"""Keeping messages invisible while their rows are still being written.
+
+SQS makes a message visible again when its visibility time-out is over, whoever still works on it: during a database
+outage every message would come back, be received again and soon be dead-lettered. A lease extends the time-out for as
+long as the work lasts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+from maskline.errors import MasklineError, UsageError
+from maskline.records import Receipt
+from maskline.sqs.client import LONGEST_VISIBILITY_SECONDS, OpenQueue, Queue
+
+logger = logging.getLogger(__name__)
+
+Wait = Callable[[threading.Event, float], bool]
+
+
+class VisibilityLease:
+    """Extends the visibility time-out of the messages in hand. Cheap when the work is quick: it does nothing then.
+
+    It can be pickled until it is first used, so a transform may carry it to its worker.
+
+    Args:
+        open_queue: Opens the queue, on first use.
+        visibility_seconds: The time-out that the messages were received with, and that each extension asks for.
+        wait: Waits for an event so many seconds and says whether it was set; a test passes its own.
+    """
+
+    def __init__(self, open_queue: OpenQueue, visibility_seconds: int, wait: Wait = threading.Event.wait) -> None:
+        if not 1 <= visibility_seconds <= LONGEST_VISIBILITY_SECONDS:
+            raise UsageError(f"visibility_seconds is {visibility_seconds}; SQS takes 1 to 43200")
+        self._open_queue = open_queue
+        self._visibility_seconds = visibility_seconds
+        self._wait = wait
+        self._queue: Queue | None = None
+
+    @contextlib.contextmanager
+    def held(self, receipts: Sequence[Receipt]) -> Iterator[None]:
+        """Keep deliveries invisible until the block ends.
+
+        Args:
+            receipts: The deliveries.
+        """
+        finished = threading.Event()
+        extender = threading.Thread(
+            target=self._extend_until, args=(finished, receipts), name="visibility-lease", daemon=True
+        )
+        extender.start()
+        try:
+            yield
+        finally:
+            finished.set()
+            extender.join()
+
+    def release(self, receipts: Sequence[Receipt]) -> None:
+        """Make deliveries visible at once, for whoever receives next.
+
+        Args:
+            receipts: The deliveries.
+        """
+        self._set_visibility(receipts, 0)
+
+    def _extend_until(self, finished: threading.Event, receipts: Sequence[Receipt]) -> None:
+        while not self._wait(finished, self._visibility_seconds / 3):
+            self._set_visibility(receipts, self._visibility_seconds)
+
+    def _set_visibility(self, receipts: Sequence[Receipt], seconds: int) -> None:
+        try:
+            if self._queue is None:
+                self._queue = self._open_queue()
+            failures = self._queue.extend(receipts, seconds)
+        except MasklineError as error:
+            logger.warning("visibility of %d messages not changed: %s", len(receipts), error)
+            return
+        if failures:
+            codes = ", ".join(sorted({failure.code for failure in failures}))
+            logger.warning("visibility of %d of %d messages not changed: %s", len(failures), len(receipts), codes)

@@ -1,0 +1,1 @@
+"""The stream definitions that come with maskline, one TOML file each."""

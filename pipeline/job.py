@@ -1,0 +1,71 @@
+"""The whole job on one screen.
+
+There is no shuffle below ``Receive from SQS``: docs/design.md says why it has to stay so.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import apache_beam as beam
+import msgspec
+
+from maskline.sqs import QueueAddress, SqsQueue
+from maskline.sqs.lease import VisibilityLease
+from maskline.sqs.receiving import ReceiveSettings
+from maskline.stream import StreamDefinition
+from transforms import DeleteFromSqs, MaskPii, MicroBatch, ReadFromSqs, ReadKeyset, WriteRejects, WriteToPostgres
+
+
+class JobSettings(msgspec.Struct, frozen=True):
+    """All that the job needs to know.
+
+    Attributes:
+        stream: What the messages look like and where they go.
+        queue: The queue they come from.
+        postgres: The database, as a data source name without a password.
+        keyset: The URI of the keyset they are masked under.
+        receive: How they are received.
+        pollers: How many pollers receive them.
+        until_empty: Whether to end once the queue is empty.
+        db_retry_seconds: How long a micro-batch is retried while Postgres is not available.
+    """
+
+    stream: StreamDefinition
+    queue: QueueAddress
+    postgres: str
+    keyset: str
+    receive: ReceiveSettings = ReceiveSettings()
+    pollers: int = 1
+    until_empty: bool = False
+    db_retry_seconds: float = 300
+
+
+def build(pipeline: beam.Pipeline, job: JobSettings) -> None:
+    """Add the job to a pipeline.
+
+    Args:
+        pipeline: An empty pipeline, on any runner.
+        job: The job.
+    """
+    lease = VisibilityLease(functools.partial(SqsQueue.open, job.queue), job.receive.visibility_seconds)
+    sink = (job.stream, job.postgres, job.db_retry_seconds, lease)
+    keyset = beam.pvalue.AsSingleton(pipeline | "Read keyset" >> ReadKeyset(job.keyset))
+
+    messages = pipeline | "Receive from SQS" >> ReadFromSqs(
+        job.queue, job.receive, job.pollers, job.until_empty, after=keyset
+    )
+    masked, rejected = messages | "Mask" >> MaskPii(job.stream, keyset)
+    committed, refused = masked | "Batch rows" >> MicroBatch(job.receive.size) | "Write rows" >> WriteToPostgres(*sink)
+    committed | "Delete rows' messages" >> DeleteFromSqs(job.queue)
+    (
+        rejected
+        | "Batch rejections" >> MicroBatch(job.receive.size)
+        | "Write rejections" >> WriteRejects(*sink)
+        | "Delete rejections' messages" >> DeleteFromSqs(job.queue)
+    )
+    (
+        refused
+        | "Write refused rows" >> WriteRejects(*sink)
+        | "Delete refused rows' messages" >> DeleteFromSqs(job.queue)
+    )

@@ -1,0 +1,97 @@
+"""The directory that a local run lives in, and its lock."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from pathlib import Path
+from types import TracebackType
+
+from maskline.errors import SetupError
+
+
+class LocalDirectory:
+    """Holds the data of local runs: database, queue, keyset and how far the sample data was sent.
+
+    Only one process may use it at a time: two Postgres servers on one data directory would corrupt it.
+
+    Args:
+        path: The directory, ``.maskline`` say; it is made if need be.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.resolve()
+        self._lock: int | None = None
+
+    @property
+    def keyset(self) -> Path:
+        """The file of the keyset."""
+        return self.path / "keyset.json"
+
+    @property
+    def postgres(self) -> Path:
+        """The data directory of Postgres."""
+        return self.path / "postgres"
+
+    @property
+    def sqs(self) -> Path:
+        """Where the queue is kept between runs."""
+        return self.path / "sqs"
+
+    def __enter__(self) -> LocalDirectory:
+        """Make the directory and lock it.
+
+        Raises:
+            SetupError: Another process uses it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.read(lock, 20).decode().strip() or "unknown"
+            os.close(lock)
+            raise SetupError(
+                f"local: {self.path} is in use by process {owner}; stop that run first (Ctrl-C), or start this one "
+                "with another --data_directory"
+            ) from None
+        os.ftruncate(lock, 0)
+        os.write(lock, str(os.getpid()).encode())
+        self._lock = lock
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Unlock the directory."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def clear(self) -> None:
+        """Remove all data but the lock."""
+        for entry in self.path.iterdir():
+            if entry.name == "lock":
+                continue
+            if entry.is_dir():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+
+    def claim_samples(self, count: int) -> int:
+        """Return the number of the next sample message, and count so many as sent.
+
+        It is written before the messages are sent, so that a run killed half-way never makes a later one send a
+        message a second time.
+
+        Args:
+            count: How many will be sent.
+        """
+        file = self.path / "samples.json"
+        first = json.loads(file.read_text())["next"] if file.exists() else 0
+        written = file.with_suffix(".new")
+        written.write_text(json.dumps({"next": first + count}))
+        written.replace(file)
+        return int(first)

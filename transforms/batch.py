@@ -1,0 +1,61 @@
+"""Grouping elements into micro-batches without a shuffle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Generic, TypeVar
+
+import apache_beam as beam
+from apache_beam.pvalue import PCollection
+from apache_beam.transforms.window import BoundedWindow
+from apache_beam.utils.windowed_value import WindowedValue
+
+from maskline.errors import UsageError
+
+T = TypeVar("T")
+
+
+class MicroBatch(beam.PTransform, Generic[T]):  # type: ignore[misc]
+    """Groups the elements of a bundle into lists of up to `size`; what is left goes out when the bundle ends.
+
+    Elements of different windows are never grouped. Nothing is kept between bundles, so it needs no state, no timer
+    and no shuffle, works alike on every runner, and never holds an element back for longer than its bundle.
+
+    Beam's own ``BatchElements`` does the same with a size it learns; it logs a line a bundle, and this one's size is
+    a promise.
+
+    Args:
+        size: The most elements of a micro-batch, 1 or more.
+
+    Raises:
+        UsageError: `size` is not positive.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        if size < 1:
+            raise UsageError(f"micro_batch_size is {size}; it must be 1 or more")
+        self._size = size
+
+    def expand(self, elements: PCollection[T]) -> PCollection[list[T]]:
+        """Group the elements."""
+        return elements | "Within the bundle" >> beam.ParDo(_Group(self._size))
+
+
+class _Group(beam.DoFn):  # type: ignore[misc]
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def start_bundle(self) -> None:
+        self._batches: dict[BoundedWindow, list[Any]] = {}
+
+    def process(self, element: Any, window: BoundedWindow = beam.DoFn.WindowParam) -> Iterator[list[Any]]:
+        batch = self._batches.setdefault(window, [])
+        batch.append(element)
+        if len(batch) == self._size:
+            yield self._batches.pop(window)
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        for window, batch in self._batches.items():
+            yield WindowedValue(batch, window.max_timestamp(), (window,))
+        self._batches = {}

@@ -1,0 +1,60 @@
+"""The sink of refused messages: kept with their bodies encrypted, so that none is lost and none is in the clear."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter as Counts
+from collections.abc import Iterator
+
+import apache_beam as beam
+from apache_beam.pvalue import PCollection
+
+from maskline.errors import DatabaseError
+from maskline.postgres.connection import check_dsn, connect
+from maskline.postgres.statements import InsertRejections
+from maskline.records import Receipt, Rejection
+from maskline.sqs.lease import VisibilityLease
+from maskline.stream import StreamDefinition
+from transforms.control import CONTROL
+from transforms.metrics import REJECTED, rejected_for
+from transforms.sink import CommitBatch, committed_receipts
+
+
+class WriteRejects(beam.PTransform):  # type: ignore[misc]
+    """Writes micro-batches of rejections to ``rejected_messages``, and then emits their receipts.
+
+    *Guarantee*: a receipt is emitted only for a rejection that is committed; the same message is kept once.
+
+    Args:
+        stream: The stream that refused the messages; one that became a row before is left alone.
+        dsn: The database, without a password: it becomes part of the job graph.
+        retry_seconds: How long a micro-batch is retried while Postgres is not available, 0 to 39,600.
+        lease: Keeps the messages invisible in their queue meanwhile.
+
+    Raises:
+        UsageError: `dsn` is none or holds a password, or `retry_seconds` is out of range.
+    """
+
+    def __init__(
+        self, stream: StreamDefinition, dsn: str, retry_seconds: float = 300, lease: VisibilityLease | None = None
+    ) -> None:
+        super().__init__()
+        connecting = functools.partial(connect, check_dsn(dsn))
+        self._write = _WriteRejections(connecting, InsertRejections(stream), retry_seconds, lease)
+
+    def expand(self, batches: PCollection[list[Rejection]]) -> PCollection[tuple[Receipt, ...]]:
+        """Write each micro-batch."""
+        return batches | "Commit rejections" >> beam.ParDo(self._write)
+
+
+class _WriteRejections(CommitBatch[Rejection]):
+    def process(self, rejections: list[Rejection]) -> Iterator[tuple[Receipt, ...]]:
+        outcome = self.commit(rejections)
+        if outcome.refused:
+            with CONTROL.reporting_failures():
+                raise DatabaseError(f"postgres: rejected_messages takes no rejections: {outcome.refused[0].detail}")
+        new = [rejection for rejection in rejections if rejection.receipt.message_id in outcome.inserted]
+        REJECTED.add(len(new))
+        for reason, count in Counts(rejection.reason for rejection in new).items():
+            rejected_for(reason).add(count)
+        yield committed_receipts(outcome)

@@ -1,0 +1,86 @@
+"""What both sinks share: a DoFn that commits a micro-batch before anything leaves it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any, Generic
+
+import apache_beam as beam
+
+from maskline.postgres.connection import Connect
+from maskline.postgres.statements import InsertStatement, Record
+from maskline.postgres.writer import BatchWriter, WriteOutcome, check_retry_seconds
+from maskline.records import Receipt
+from maskline.sqs.lease import VisibilityLease
+from transforms.control import CONTROL
+from transforms.metrics import BATCH_SIZE, COMMIT_MILLISECONDS, DB_RETRIES, DUPLICATES
+
+
+class CommitBatch(beam.DoFn, Generic[Record]):  # type: ignore[misc]
+    """Commits micro-batches over a connection of its own, one a DoFn instance.
+
+    Args:
+        connect: Opens a connection.
+        statement: The insert.
+        retry_seconds: How long a micro-batch is retried while Postgres is not available.
+        lease: Keeps the messages invisible meanwhile, or None.
+    """
+
+    def __init__(
+        self,
+        connect: Connect,
+        statement: InsertStatement[Record],
+        retry_seconds: float,
+        lease: VisibilityLease | None,
+    ) -> None:
+        check_retry_seconds(retry_seconds)
+        self._connect = connect
+        self._statement = statement
+        self._retry_seconds = retry_seconds
+        self._lease = lease
+        self._writer: BatchWriter[Record] | None = None
+
+    def setup(self) -> None:
+        """Make the writer; it connects when it first writes."""
+        self._writer = BatchWriter(
+            self._connect, self._statement, self._retry_seconds, CONTROL.stopping, on_retry=DB_RETRIES.add
+        )
+
+    def teardown(self) -> None:
+        """Close the connection."""
+        if self._writer is not None:
+            self._writer.close()
+
+    def commit(self, records: Sequence[Record]) -> WriteOutcome[Record]:
+        """Write a micro-batch and count it.
+
+        Args:
+            records: The micro-batch.
+        """
+        assert self._writer is not None, "Beam calls setup() first"
+        receipts = [record.receipt for record in records]
+        with CONTROL.reporting_failures(), self._released_on_stop(receipts), self._held(receipts):
+            outcome = self._writer.write(records)
+        BATCH_SIZE.update(len(records))
+        COMMIT_MILLISECONDS.update(round(outcome.commit_seconds * 1000))
+        DUPLICATES.add(outcome.duplicates)
+        return outcome
+
+    def _held(self, receipts: Sequence[Receipt]) -> contextlib.AbstractContextManager[Any]:
+        return self._lease.held(receipts) if self._lease else contextlib.nullcontext()
+
+    @contextlib.contextmanager
+    def _released_on_stop(self, receipts: Sequence[Receipt]) -> Any:
+        """Give the messages back at once where the job is stopped before they could be written."""
+        try:
+            yield
+        except Exception:
+            if self._lease and CONTROL.stopping.is_set():
+                self._lease.release(receipts)
+            raise
+
+
+def committed_receipts(outcome: WriteOutcome[Any]) -> tuple[Receipt, ...]:
+    """Return what deletes the messages of an outcome's committed records."""
+    return tuple(record.receipt for record in outcome.committed)

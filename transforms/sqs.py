@@ -1,0 +1,177 @@
+"""The ends of the job at the queue: reading messages from SQS, and deleting them when their outcome is committed."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.io.watermark_estimators import ManualWatermarkEstimator
+from apache_beam.pvalue import AsSingleton, PBegin, PCollection
+from apache_beam.transforms.window import TimestampedValue
+from apache_beam.utils.timestamp import Timestamp
+
+from maskline.errors import UsageError
+from maskline.records import Receipt, SqsMessage
+from maskline.sqs import QueueAddress, SqsQueue
+from maskline.sqs.client import OpenQueue
+from maskline.sqs.deleting import BatchDeleter
+from maskline.sqs.receiving import MicroBatchReceiver, ReceiveSettings
+from transforms.control import CONTROL
+from transforms.metrics import DELETE_FAILURES, DELETED, RECEIVED
+from transforms.polling import FINISHED, Polling, PollingRestrictions
+
+EMPTY_POLLS_TO_END = 2
+IN_FLIGHT_GRACE_SECONDS = 30
+
+logger = logging.getLogger(__name__)
+
+
+class ReadFromSqs(beam.PTransform):  # type: ignore[misc]
+    """Reads messages from an SQS queue, without end or until it is empty.
+
+    *Guarantee*: it deletes nothing; a message whose receipt never reaches `DeleteFromSqs` comes back. *What is in
+    flight* is bounded by pollers x micro-batch size: nothing is fetched ahead.
+
+    Elements carry the time at which the queue accepted them (SentTimestamp); the watermark is the oldest of those just
+    emitted, and wall time while the queue is empty, so that a runner shows the true lag.
+
+    Args:
+        queue: The queue.
+        receive: How micro-batches are received.
+        pollers: How many poll at the same time, spread over the workers, 1 or more.
+        until_empty: Whether to end once the queue is empty: consecutive long polls brought nothing, and SQS counts no
+            message visible, in flight or delayed. Messages that another consumer holds are waited for until they must
+            have come back; if they still have not, the log says how many were left.
+        after: A side input that must be there before the first message is received.
+
+    Raises:
+        UsageError: A value is out of its range.
+    """
+
+    def __init__(
+        self,
+        queue: QueueAddress,
+        receive: ReceiveSettings | None = None,
+        pollers: int = 1,
+        until_empty: bool = False,
+        after: AsSingleton | None = None,
+    ) -> None:
+        super().__init__()
+        if pollers < 1:
+            raise UsageError(f"pollers is {pollers}; it must be 1 or more")
+        self._queue = queue
+        self._receive = receive or ReceiveSettings()
+        self._pollers = pollers
+        self._until_empty = until_empty
+        self._after = after
+
+    def expand(self, pbegin: PBegin) -> PCollection[SqsMessage]:
+        """Start the pollers."""
+        poll = _Poll(functools.partial(SqsQueue.open, self._queue), self._receive, self._until_empty)
+        return (
+            pbegin
+            | "Pollers" >> beam.Create(range(self._pollers))
+            | "Spread" >> beam.Reshuffle()
+            | "Poll" >> beam.ParDo(poll, *([self._after] if self._after else [])).with_output_types(SqsMessage)
+        )
+
+
+class _Poll(beam.DoFn):  # type: ignore[misc]
+    def __init__(self, open_queue: OpenQueue, settings: ReceiveSettings, until_empty: bool) -> None:
+        self._open_queue = open_queue
+        self._settings = settings
+        self._until_empty = until_empty
+
+    def setup(self) -> None:
+        with CONTROL.reporting_failures():
+            self._queue = self._open_queue()
+        self._receiver = MicroBatchReceiver(self._queue, self._settings, CONTROL.stopping)
+
+    def teardown(self) -> None:
+        self._receiver.close()
+
+    @beam.DoFn.unbounded_per_element()  # type: ignore[untyped-decorator]
+    def process(
+        self,
+        poller: int,
+        after: Any = None,
+        tracker: Any = beam.DoFn.RestrictionParam(PollingRestrictions()),
+        watermark: Any = beam.DoFn.WatermarkEstimatorParam(ManualWatermarkEstimator.default_provider()),
+    ) -> Iterator[TimestampedValue]:
+        polled_at = time.time()
+        with CONTROL.reporting_failures():
+            messages = self._receiver.receive()
+            standing = tracker.current_restriction().after(len(messages), polled_at)
+            is_finished = CONTROL.stopping.is_set() or (self._until_empty and self._is_over(standing))
+        RECEIVED.add(len(messages))
+        for message in messages:
+            yield TimestampedValue(message, Timestamp.of(message.sent_at.timestamp()))
+        _advance(watermark, min((message.sent_at.timestamp() for message in messages), default=polled_at))
+        if is_finished:
+            tracker.try_claim(FINISHED)
+        elif tracker.try_claim(standing):
+            tracker.defer_remainder()
+
+    def _is_over(self, standing: Polling) -> bool:
+        if standing.empty_polls < EMPTY_POLLS_TO_END:
+            return False
+        depth = self._queue.depth()
+        if depth.total == 0:
+            return True
+        waited = time.time() - standing.empty_since
+        if depth.visible or waited < self._settings.visibility_seconds + IN_FLIGHT_GRACE_SECONDS:
+            return False
+        logger.warning(
+            "ending with messages left in the queue: %d in flight with another consumer, %d delayed",
+            depth.in_flight,
+            depth.delayed,
+        )
+        return True
+
+
+def _advance(watermark: Any, seconds: float) -> None:
+    current = watermark.current_watermark()
+    reached = Timestamp.of(seconds)
+    if current is None or reached > current:
+        watermark.set_watermark(reached)
+
+
+class DeleteFromSqs(beam.PTransform):  # type: ignore[misc]
+    """Deletes messages by the receipts of their deliveries; put it downstream of the commit.
+
+    A message that cannot be deleted comes back and meets the row it already has, so failures are counted
+    (``delete_failures``) and logged, and stop nothing.
+
+    Args:
+        queue: The queue the messages came from.
+    """
+
+    def __init__(self, queue: QueueAddress) -> None:
+        super().__init__()
+        self._queue = queue
+
+    def expand(self, batches: PCollection[tuple[Receipt, ...]]) -> PCollection[None]:
+        """Delete each micro-batch; nothing comes out."""
+        return batches | "Delete messages" >> beam.ParDo(_Delete(functools.partial(SqsQueue.open, self._queue)))
+
+
+class _Delete(beam.DoFn):  # type: ignore[misc]
+    def __init__(self, open_queue: OpenQueue) -> None:
+        self._open_queue = open_queue
+
+    def setup(self) -> None:
+        with CONTROL.reporting_failures():
+            self._deleter = BatchDeleter(self._open_queue(), CONTROL.stopping)
+
+    def teardown(self) -> None:
+        self._deleter.close()
+
+    def process(self, receipts: tuple[Receipt, ...]) -> None:
+        with CONTROL.reporting_failures():
+            failures = self._deleter.delete(receipts)
+        DELETED.add(len(receipts) - len(failures))
+        DELETE_FAILURES.add(len(failures))
