@@ -5,12 +5,13 @@ Source: https://www.postgresql.org/docs/current/libpq-connect.html
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 
 import psycopg2
 from psycopg2.extensions import connection, make_dsn, parse_dsn
 
-from maskline.errors import UsageError
+from maskline.errors import DatabaseError, MasklineError, UsageError
 from maskline.postgres.failures import translated
 
 Connection = connection
@@ -70,3 +71,17 @@ def connect(dsn: str) -> Connection:
         return psycopg2.connect(make_dsn(dsn, **defaults))
     except psycopg2.Error as error:
         raise translated(error) from None
+
+
+@contextlib.contextmanager
+def translating() -> Iterator[None]:
+    """Turn psycopg2's errors into ours, for commands that a person runs.
+
+    Raises:
+        MasklineError: What the error means; see `maskline.postgres.failures`.
+    """
+    try:
+        yield
+    except psycopg2.Error as error:
+        meaning = translated(error)
+        raise meaning if isinstance(meaning, MasklineError) else DatabaseError(f"postgres: {meaning}") from None

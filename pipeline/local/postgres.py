@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import signal
 import warnings
 from pathlib import Path
 from types import TracebackType
 
+import psutil
+from psycopg2 import sql
+
 from maskline.errors import SetupError
+from maskline.postgres.connection import connect
+
+STOP_SECONDS = 20
 
 DATABASE = "maskline"
 OWNERS_TABLE = """
@@ -66,6 +74,38 @@ class EmbeddedPostgres:
     ) -> None:
         """Stop the server."""
         self._server.cleanup()
+
+    @staticmethod
+    def stop_left_behind(data_directory: Path) -> None:
+        """Stop a server that an earlier process left running on a data directory.
+
+        Args:
+            data_directory: Its data.
+        """
+        with contextlib.suppress(FileNotFoundError, IndexError, ValueError, psutil.NoSuchProcess):
+            left_behind = psutil.Process(int((data_directory / "postmaster.pid").read_text().splitlines()[0]))
+            if left_behind.name() == "postgres":
+                left_behind.send_signal(signal.SIGINT)  # a fast shutdown
+                left_behind.wait(STOP_SECONDS)
+
+    def create_database(self, name: str, table: str) -> None:
+        """Create a database with a table, if need be.
+
+        Args:
+            name: The database.
+            table: The statement that creates the table where there is none.
+        """
+        connection = connect(self.dsn("postgres"))
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
+            if cursor.fetchone() is None:
+                cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        connection.close()
+        connection = connect(self.dsn(name))
+        with connection, connection.cursor() as cursor:
+            cursor.execute(table)
+        connection.close()
 
     def dsn(self, database: str) -> str:
         """Return the data source name of one of its databases."""

@@ -81,6 +81,19 @@ class EmbeddedSqs:
             self._process.kill()
             self._process.wait()
 
+    @staticmethod
+    def stop_left_behind(state_directory: Path) -> None:
+        """Stop a server that an earlier process left running; it keeps its queues.
+
+        Args:
+            state_directory: Where it keeps them.
+        """
+        with contextlib.suppress(FileNotFoundError, ValueError, psutil.NoSuchProcess):
+            left_behind = psutil.Process(int((state_directory / "pid").read_text()))
+            if "ministack" in left_behind.cmdline():
+                left_behind.terminate()
+                left_behind.wait(STOP_SECONDS)
+
     @property
     def endpoint(self) -> str:
         """The URL of the API."""
@@ -108,15 +121,10 @@ class EmbeddedSqs:
         return str(response["QueueUrl"])
 
     def _prepare_state(self) -> None:
-        if self._state_directory is None:
-            return
-        self._state_directory.mkdir(parents=True, exist_ok=True)
-        self._state_directory.chmod(0o700)
-        with contextlib.suppress(FileNotFoundError, ValueError, psutil.NoSuchProcess):
-            left_behind = psutil.Process(int((self._state_directory / "pid").read_text()))
-            if "ministack" in left_behind.cmdline():
-                left_behind.terminate()
-                left_behind.wait(STOP_SECONDS)
+        if self._state_directory is not None:
+            self._state_directory.mkdir(parents=True, exist_ok=True)
+            self._state_directory.chmod(0o700)
+            self.stop_left_behind(self._state_directory)
 
     def _choose_port(self) -> int:
         """Take a free port, the same in every run on one directory: ministack keeps queues by their whole URL."""

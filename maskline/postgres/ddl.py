@@ -1,0 +1,39 @@
+"""The table that a stream needs."""
+
+from __future__ import annotations
+
+from maskline.stream import JOB_COLUMNS, StreamDefinition
+
+
+def create_table(stream: StreamDefinition) -> str:
+    """Return the statements that create a stream's table and grant the roles their rights.
+
+    Names in a definition are identifiers already (see `maskline.stream`); quoting lets them be SQL's own words, too.
+
+    Args:
+        stream: The stream.
+    """
+    columns = [
+        *(
+            f'"{column.name}" {column.type.declaration}{"" if column.nullable else " NOT NULL"}'
+            for column in stream.columns
+        ),
+        *(f'"{name}" {_job_declaration(name, declaration)}' for name, declaration in JOB_COLUMNS.items()),
+    ]
+    body = ",\n    ".join(columns)
+    return "\n".join(
+        [
+            f'CREATE TABLE "{stream.table}" (\n    {body}\n);',
+            f'GRANT INSERT, SELECT ("message_id") ON "{stream.table}" TO maskline_writer;',
+            f'GRANT SELECT ON "{stream.table}" TO maskline_analyst;',
+            "",
+        ]
+    )
+
+
+def _job_declaration(name: str, declaration: str) -> str:
+    constraint = {
+        "message_id": " PRIMARY KEY",
+        "processed_at": " NOT NULL DEFAULT now()",
+    }.get(name, " NOT NULL")
+    return declaration + constraint

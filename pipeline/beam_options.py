@@ -1,0 +1,138 @@
+"""Beam's own options: their help, their typing errors, and what cannot work, refused before anything is submitted."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from apache_beam.options.pipeline_options import (
+    DirectOptions,
+    PipelineOptions,
+    PrismRunnerOptions,
+    SetupOptions,
+    StandardOptions,
+)
+
+from maskline.errors import UsageError
+from maskline.keys import keyset_provider
+
+RUNNERS_WITH_OPTIONS_OF_THEIR_OWN = ("FlinkRunner", "PortableRunner", "SparkRunner", "DataflowRunner")
+IN_PROCESS_RUNNERS = ("FnApiRunner", "PrismRunner")
+
+
+class Engine(msgspec.Struct, frozen=True):
+    """What will run the job.
+
+    Attributes:
+        runner: The runner's name for Beam.
+        description: What to tell the user.
+        is_in_process: Whether the transforms run in this process, so that its counts are the job's.
+    """
+
+    runner: str
+    description: str
+    is_in_process: bool
+
+
+def parse_beam_options(arguments: Sequence[str]) -> PipelineOptions:
+    """Read Beam's options.
+
+    Args:
+        arguments: What is left of the command line once our options are taken out of it.
+
+    Raises:
+        UsageError: One is not known. (Beam itself would drop it with a warning. A portable runner's job server may
+            know more options than Beam's Python, so with those runners unknown ones are passed on.)
+    """
+    known, unknown = _beam_parser().parse_known_args(list(arguments))
+    if unknown and known.runner not in RUNNERS_WITH_OPTIONS_OF_THEIR_OWN:
+        raise UsageError(f"unknown option {unknown[0].partition('=')[0]}; see: python -m pipeline run --help")
+    options = PipelineOptions(list(arguments))
+    options.view_as(StandardOptions).streaming = True
+    return options
+
+
+def choose_engine(options: PipelineOptions) -> Engine:
+    """Choose what runs the job, and say so.
+
+    ``DirectRunner`` is not one engine: left to itself, Beam looks for a Prism binary, tries to download it from GitHub,
+    and falls back to others when it cannot. Here it is Prism where ``--prism_location`` names the binary, and
+    FnApiRunner, which comes with Beam, otherwise; nothing is downloaded.
+
+    Args:
+        options: Beam's options.
+    """
+    runner = options.view_as(StandardOptions).runner or "DirectRunner"
+    if runner == "DirectRunner":
+        binary = options.view_as(PrismRunnerOptions).prism_location
+        if binary:
+            return Engine("PrismRunner", f"DirectRunner on Prism ({binary})", True)
+        return Engine("FnApiRunner", "DirectRunner on FnApiRunner, in this process", True)
+    return Engine(runner, runner, runner in IN_PROCESS_RUNNERS)
+
+
+def check_beam_options(options: PipelineOptions, keyset: str, allow_cleartext_keyset: bool) -> None:
+    """Refuse what cannot work, with the reason.
+
+    Args:
+        options: Beam's options.
+        keyset: The URI of the keyset.
+        allow_cleartext_keyset: Whether the user allows a cleartext keyset to cross an engine's own services.
+
+    Raises:
+        UsageError: The combination cannot work, or is not safe.
+    """
+    engine = choose_engine(options)
+    if "checkpointing_interval" in options.get_all_options(drop_default=True, retain_unknown_options=True):
+        raise UsageError(
+            "checkpointing_interval: the job keeps no state, SQS is its checkpoint, and with a side input every "
+            "checkpoint of a Python job on Flink fails; leave it out and use a restart strategy"
+        )
+    if engine.is_in_process:
+        _check_direct_options(options)
+    elif keyset_provider(keyset).is_cleartext and not allow_cleartext_keyset:
+        raise UsageError(
+            f"keyset {keyset}: is in cleartext, and as a side input it would cross {engine.runner}'s own services; "
+            "use a keyset encrypted by a KMS, or say --allow_cleartext_keyset"
+        )
+
+
+def _check_direct_options(options: PipelineOptions) -> None:
+    direct = options.view_as(DirectOptions)
+    if direct.direct_running_mode != "in_memory" or direct.direct_num_workers != 1:
+        raise UsageError(
+            "direct_running_mode, direct_num_workers: FnApiRunner writes no row of an endless source in its other "
+            "modes; for more throughput start a second job on the same queue"
+        )
+    if options.view_as(SetupOptions).save_main_session:
+        raise UsageError("save_main_session: the job's code is in its packages; leave it out")
+
+
+def format_beam_help() -> str:
+    """Return the help of Beam's own options, grouped as Beam groups them."""
+    return _beam_parser().format_help()
+
+
+class _BeamParser(argparse.ArgumentParser):
+    def __init__(self) -> None:
+        super().__init__(prog="", usage=argparse.SUPPRESS, add_help=False, allow_abbrev=False)
+        self._group: Any = self
+        for options in PipelineOptions.__subclasses__():
+            if options.__module__.startswith("apache_beam."):
+                self._group = self.add_argument_group(f"Beam's {options.__name__}")
+                options._add_argparse_args(_Group(self._group))
+
+
+class _Group:
+    """A group that takes value provider arguments, as Beam's own parser does."""
+
+    def __init__(self, group: argparse._ArgumentGroup) -> None:
+        self.add_argument = group.add_argument
+        self.add_value_provider_argument = group.add_argument
+        self.add_mutually_exclusive_group = group.add_mutually_exclusive_group
+
+
+def _beam_parser() -> argparse.ArgumentParser:
+    return _BeamParser()

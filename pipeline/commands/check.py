@@ -1,0 +1,33 @@
+"""Check queue, database and keyset as `run` does before it starts. No message is taken."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from pipeline.options import Options, job_settings
+from pipeline.preflight import Finding, preflight
+
+PROBLEM_EXIT_CODE = 2
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    Options(parser.add_argument_group("the job")).add_job()
+
+
+def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
+    """Print what was found, a line each; 2 if the job could not start."""
+    findings = preflight(job_settings(arguments))
+    console = Console(highlight=False, soft_wrap=True)
+    for finding in findings:
+        console.print(f"{_mark(finding)}  {finding.part}: {finding.text}", markup=False)
+    return PROBLEM_EXIT_CODE if any(finding.is_problem for finding in findings) else 0
+
+
+def _mark(finding: Finding) -> str:
+    if finding.is_problem:
+        return "PROBLEM"
+    return "warning" if finding.is_warning else "ok     "

@@ -1,0 +1,116 @@
+"""Try it: an embedded queue and database, sample messages, and the very same job that `run` runs.
+
+Starts PostgreSQL and an SQS API on this machine, makes the queue, the table as its owner made it and a keyset, migrates
+the table, sends sample logins and runs the job until the queue is empty. The data stay in --data_directory, and a
+second run sends the messages that come next.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from apache_beam.options.pipeline_options import PipelineOptions
+from rich.console import Console
+
+from maskline.errors import UsageError
+from maskline.keys import create_keyset
+from maskline.keys.providers import FileKeyset
+from maskline.postgres.connection import connect
+from maskline.postgres.schema import Schema
+from maskline.sqs import QueueAddress, SqsQueue
+from maskline.sqs.receiving import ReceiveSettings
+from maskline.stream import load_stream
+from pipeline.beam_options import Engine, choose_engine, parse_beam_options
+from pipeline.job import JobSettings
+from pipeline.local.directory import LocalDirectory
+from pipeline.local.postgres import DATABASE, OWNERS_TABLE, EmbeddedPostgres
+from pipeline.local.sending import SampleSender
+from pipeline.local.showing import next_steps, show_results
+from pipeline.local.sqs import CREDENTIALS, EmbeddedSqs
+from pipeline.options import UNTIL_EMPTY_LONG_POLL_SECONDS
+from pipeline.preflight import preflight, require
+from pipeline.running import Ran, run_job
+from pipeline.summary import RunCounts
+from transforms.control import CONTROL
+from transforms.metrics import TALLY
+
+TAKES_BEAM_OPTIONS = True
+QUEUE = "logins"
+DEFAULT_DIRECTORY = Path(".maskline")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("--messages", type=int, default=100, metavar="N", help="how many to send (%(default)s)")
+    parser.add_argument("--follow", action="store_true", help="keep sending and streaming until Ctrl-C")
+    parser.add_argument("--fresh", action="store_true", help="forget the data of earlier runs first")
+    parser.add_argument("--data_directory", type=Path, default=DEFAULT_DIRECTORY, help="where data live (%(default)s)")
+
+
+def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
+    """Start the parts, send, run, show."""
+    if arguments.messages < 0:
+        raise UsageError(f"messages is {arguments.messages}; it must be 0 or more")
+    options = parse_beam_options(beam_arguments)
+    engine = choose_engine(options)
+    if not engine.is_in_process:
+        raise UsageError(f"runner {engine.runner}: local runs on DirectRunner; for a cluster see: run --help")
+    os.environ.update(CREDENTIALS)
+    console = Console(highlight=False)
+    with LocalDirectory(arguments.data_directory) as directory:
+        if arguments.fresh:
+            EmbeddedPostgres.stop_left_behind(directory.postgres)
+            EmbeddedSqs.stop_left_behind(directory.sqs)
+            directory.clear()
+        console.print(f"Starting PostgreSQL and SQS; their data are in {directory.path}", soft_wrap=True)
+        with EmbeddedPostgres(directory.postgres) as postgres, EmbeddedSqs(directory.sqs) as sqs:
+            job = _prepare(directory, postgres, sqs, arguments.follow)
+            if arguments.follow:
+                console.print(next_steps(job, postgres), soft_wrap=True, markup=False)
+            ran = _send_and_run(job, directory, None if arguments.follow else arguments.messages, options, engine)
+            show_results(console, job, ran, postgres)
+    return 0
+
+
+def _prepare(directory: LocalDirectory, postgres: EmbeddedPostgres, sqs: EmbeddedSqs, follow: bool) -> JobSettings:
+    """Make the queue, the table and the keyset where there are none, and migrate."""
+    postgres.create_database(DATABASE, OWNERS_TABLE)
+    dsn = postgres.dsn(DATABASE)
+    Schema(functools.partial(connect, dsn)).migrate()
+    keyset = FileKeyset(directory.keyset)
+    if not directory.keyset.exists():
+        keyset.store_new(create_keyset())
+    receive = ReceiveSettings(long_poll_seconds=UNTIL_EMPTY_LONG_POLL_SECONDS)
+    job = JobSettings(
+        stream=load_stream("user_logins"),
+        queue=QueueAddress(sqs.create_queue(QUEUE), sqs.endpoint),
+        postgres=dsn,
+        keyset=keyset.uri,
+        receive=receive,
+        until_empty=not follow,
+    )
+    require(preflight(job))
+    return job
+
+
+def _send_and_run(
+    job: JobSettings, directory: LocalDirectory, count: int | None, options: PipelineOptions, engine: Engine
+) -> Ran:
+    terminal = Console(stderr=True, highlight=False)
+    queue = SqsQueue.open(job.queue)
+    sender = SampleSender(queue, directory, count, lambda: RunCounts.of(TALLY).received, CONTROL.stopping)
+    sender.start()
+    sender.is_ahead.wait()
+    terminal.print(f"Running on {engine.description}. Ctrl-C stops.", soft_wrap=True)
+    ran = run_job(job, options, engine, terminal)
+    # Should the job ever have seen the queue empty while the sender was between two portions, there is more to do.
+    while sender.is_alive() and not ran.was_stopped:
+        ran = run_job(job, options, engine, terminal)
+    sender.join()
+    if sender.failure is not None:
+        raise sender.failure
+    return ran

@@ -1,0 +1,59 @@
+"""Run the job: receive from SQS, mask, write to Postgres, delete.
+
+Before a message is taken, queue, database and keyset are checked. The job streams on until Ctrl-C or SIGTERM, which
+end it in an orderly way, or with --until_empty until the queue is empty.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from rich.console import Console
+
+from pipeline.beam_options import check_beam_options, choose_engine, format_beam_help, parse_beam_options
+from pipeline.options import Options, job_settings
+from pipeline.preflight import preflight, require
+from pipeline.running import run_job
+from pipeline.submitting import submit_job
+from pipeline.summary import summary_table
+
+TAKES_BEAM_OPTIONS = True
+
+
+class _FullHelp(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_arguments: Any, **_settings: Any) -> NoReturn:
+        print(f"{parser.format_help()}\n{format_beam_help()}")  # noqa: T201
+        parser.exit()
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    Options(parser.add_argument_group("the job")).add_job()
+    parser.add_argument(
+        "--allow_cleartext_keyset",
+        action="store_true",
+        help="let a keyset that no KMS encrypts cross the engine's own services (Flink, Dataflow)",
+    )
+    parser.add_argument("--help_beam", nargs=0, action=_FullHelp, help="show this help and Beam's own options below it")
+
+
+def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
+    """Run the job; 0 when it ended in an orderly way."""
+    job = job_settings(arguments)
+    options = parse_beam_options(beam_arguments)
+    check_beam_options(options, job.keyset, arguments.allow_cleartext_keyset)
+    engine = choose_engine(options)
+    terminal = Console(stderr=True)
+    findings = preflight(job)
+    require(findings)
+    for finding in findings:
+        if finding.is_warning:
+            terminal.print(f"warning: {finding.part}: {finding.text}", highlight=False, soft_wrap=True)
+    terminal.print(f"Running on {engine.description}. Ctrl-C stops.", highlight=False, soft_wrap=True)
+    if not engine.is_in_process:
+        return submit_job(job, options)
+    ran = run_job(job, options, engine, terminal)
+    Console().print(summary_table(ran.counts, ran.seconds))
+    return 0

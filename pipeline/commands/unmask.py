@@ -1,0 +1,98 @@
+"""Recover personal data from tokens, for whoever holds the keyset.
+
+Prints CSV with a header: the row, the token, the value. The tokens come from a column of the stream's table, or with
+--stdin one a line from standard input. Every call is entered in pii_access_log, with the reason, before the first value
+is shown. A token that is damaged, of another column or of another key is an error that names its row, never a value;
+the other rows are shown, and the exit code is 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from typing import TextIO
+
+from maskline.errors import TokenError, UsageError
+from maskline.keys import keyset_provider, open_keyset
+from maskline.masking import Masker
+from maskline.postgres.access_log import record_access
+from maskline.postgres.connection import check_dsn, connect
+from maskline.postgres.recovery import TokenReader
+from maskline.stream import Column, StreamDefinition, load_stream
+from pipeline.options import Options, required
+
+SPOOL_BYTES = 8 * 1024 * 1024
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    options = Options(parser)
+    options.add_postgres()
+    options.add_keyset()
+    options.add_stream()
+    parser.add_argument("--column", required=True, help="the masked column, masked_ip say")
+    parser.add_argument("--reason", required=True, help="why the values are needed; it goes into pii_access_log")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--where", metavar="SQL", help="which rows, as a condition in SQL (all)")
+    source.add_argument("--stdin", action="store_true", help="take the tokens from standard input, one a line")
+
+
+def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
+    """Print the values; 1 if a token could not be unmasked."""
+    stream = load_stream(arguments.stream)
+    column = _masked_column(stream, arguments.column)
+    masker = Masker(open_keyset(keyset_provider(required(arguments, "keyset")).fetch()))
+    dsn = check_dsn(required(arguments, "postgres"))
+    log = connect(dsn)
+    if arguments.stdin:
+        tokens = _Lines(sys.stdin)
+        count, rows = tokens.count, iter(tokens)
+    else:
+        reader = TokenReader(connect(dsn), stream, column.name, arguments.where)
+        count, rows = reader.count(), reader.read()
+    record_access(
+        log, action="unmask", stream=stream.name, column=column.name, row_count=count, reason=arguments.reason
+    )
+    return _print_values(rows, column, masker, sys.stdout)
+
+
+def _masked_column(stream: StreamDefinition, name: str) -> Column:
+    for column in stream.masked_columns:
+        if column.name == name:
+            return column
+    names = ", ".join(column.name for column in stream.masked_columns)
+    raise UsageError(f"column {name!r}: is not a masked column of {stream.name}; those are: {names}")
+
+
+def _print_values(rows: Iterator[tuple[str, str]], column: Column, masker: Masker, output: TextIO) -> int:
+    writer = csv.writer(output)
+    writer.writerow(["row", column.name, column.field])
+    failures = 0
+    for row, token in rows:
+        try:
+            value = masker.unmask(token, column.domain or "")
+        except TokenError as error:
+            failures += 1
+            print(f"maskline: row {row}: the token {error}", file=sys.stderr)  # noqa: T201
+            continue
+        writer.writerow([row, token, value])
+    return TokenError.exit_code if failures else 0
+
+
+class _Lines:
+    """The tokens of standard input, counted first: the log says how many before the first value is shown."""
+
+    def __init__(self, source: TextIO) -> None:
+        self._spool = tempfile.SpooledTemporaryFile(SPOOL_BYTES, mode="w+", encoding="utf-8")  # noqa: SIM115
+        self.count = 0
+        for line in source:
+            self._spool.write(line)
+            self.count += 1
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        self._spool.seek(0)
+        for number, line in enumerate(self._spool, start=1):
+            yield f"line {number}", line.rstrip("\n")

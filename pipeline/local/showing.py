@@ -1,0 +1,120 @@
+"""What a local run shows at its end."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from psycopg2 import sql
+from rich.console import Console
+from rich.table import Table
+
+from maskline.postgres.connection import Connection, connect
+from maskline.postgres.rejects import RejectedMessages
+from maskline.stream import StreamDefinition
+from pipeline.commands.rejects import rejects_table
+from pipeline.job import JobSettings
+from pipeline.local.postgres import EmbeddedPostgres
+from pipeline.local.sqs import CREDENTIALS
+from pipeline.running import Ran
+from pipeline.summary import summary_table
+
+ROWS_SHOWN = 10
+REJECTIONS_SHOWN = 5
+FREQUENT_TOKENS_SHOWN = 3
+TOKEN_CHARACTERS_SHOWN = 24
+
+
+def show_results(console: Console, job: JobSettings, ran: Ran, postgres: EmbeddedPostgres) -> None:
+    """Print what the run did, what is in the tables now, and what to try next.
+
+    Args:
+        console: Where to.
+        job: The job that ran.
+        ran: How it went.
+        postgres: The database, running.
+    """
+    connection = connect(job.postgres)
+    with connection, connection.cursor() as cursor:
+        cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(job.stream.table)))
+        ((total,),) = cursor.fetchall()
+        masked = sql.SQL(", ").join(sql.Identifier(column.name) for column in job.stream.columns)
+        cursor.execute(
+            sql.SQL("SELECT {}, create_date FROM {} ORDER BY processed_at, sent_at, message_id LIMIT %s").format(
+                masked, sql.Identifier(job.stream.table)
+            ),
+            [ROWS_SHOWN],
+        )
+        console.print(_rows_table(job.stream, cursor.fetchall(), total))
+    console.print(_frequent_tokens_table(job.stream, connection))
+    rejected = RejectedMessages(connection)
+    console.print(rejects_table(rejected.newest(REJECTIONS_SHOWN)))
+    connection.close()
+    console.print(summary_table(ran.counts, ran.seconds))
+    console.print(next_steps(job, postgres), soft_wrap=True, markup=False)
+
+
+def _rows_table(stream: StreamDefinition, rows: list[tuple[object, ...]], total: int) -> Table:
+    table = Table(title=f"{stream.table}: the first of {total:,} rows", title_justify="left")
+    for column in stream.columns:
+        table.add_column(column.name, style="cyan" if column.is_masked else None, no_wrap=True)
+    table.add_column("create_date", no_wrap=True)
+    for row in rows:
+        table.add_row(*(_shown(value) for value in row))
+    return table
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "NULL"
+    text = str(value)
+    return text if len(text) <= TOKEN_CHARACTERS_SHOWN else text[: TOKEN_CHARACTERS_SHOWN - 1] + "…"
+
+
+def _frequent_tokens_table(stream: StreamDefinition, connection: Connection) -> Table:
+    table = Table(title="Equal values have equal tokens: the most frequent ones", title_justify="left")
+    table.add_column("column")
+    table.add_column("token", style="cyan", no_wrap=True)
+    table.add_column("rows", justify="right")
+    with connection, connection.cursor() as cursor:
+        for column in stream.masked_columns:
+            query = sql.SQL(
+                "SELECT {column}, count(*) FROM {table} WHERE {column} IS NOT NULL"
+                " GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT %s"
+            ).format(column=sql.Identifier(column.name), table=sql.Identifier(stream.table))
+            cursor.execute(query, [FREQUENT_TOKENS_SHOWN])
+            for token, count in cursor:
+                table.add_row(column.name, token, f"{count:,}")
+    return table
+
+
+def next_steps(job: JobSettings, postgres: EmbeddedPostgres) -> str:
+    """Return what to try next, as commands to copy.
+
+    Args:
+        job: The job that ran.
+        postgres: The database.
+    """
+    python = os.path.relpath(sys.executable)
+    pipeline = f"{python} -m pipeline"
+    database = f"--postgres '{job.postgres}'"
+    credentials = " ".join(f"{name}={value}" for name, value in CREDENTIALS.items())
+    queue = f"--queue {job.queue.queue} --queue_endpoint {job.queue.endpoint}"
+    return "\n".join(
+        [
+            "What to try next: ./run_local.sh --follow keeps all of it running; then, in a second terminal,",
+            "",
+            "  recover what a token stands for:",
+            f"    {pipeline} unmask --column masked_ip --where \"locale = 'DE'\" --reason 'trying it out' \\",
+            f"      {database} --keyset {job.keyset}",
+            "  see what was rejected, and one of them whole:",
+            f"    {pipeline} rejects list {database}",
+            f"    {pipeline} rejects show MESSAGE_ID --reason 'trying it out' {database} --keyset {job.keyset}",
+            "  look into the database:",
+            f"    {os.path.relpath(postgres.psql)} '{job.postgres}'",
+            "  start a second job on the same queue:",
+            f"    env {credentials} \\",
+            f"      {pipeline} run {queue} \\",
+            f"      {database} --keyset {job.keyset}",
+        ]
+    )

@@ -1,0 +1,41 @@
+"""Logging: one event a line, as JSON on standard error, quiet by default."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TextIO
+
+from pythonjsonlogger.json import JsonFormatter
+
+LEVELS = ("debug", "info", "warning", "error")
+PROGRESS_LOGGER = "maskline.progress"
+
+
+def configure_logging(level: str = "warning", stream: TextIO | None = None) -> None:
+    """Send every log record to a stream, one JSON object a line.
+
+    Call it before Beam is imported: Beam logs on import, and then sets up logging of its own.
+
+    Args:
+        level: The lowest level to show, one of `LEVELS`.
+        stream: Where to; standard error if None.
+    """
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(
+        JsonFormatter(
+            "%(asctime)s %(levelname)s %(name)s %(message)s",
+            rename_fields={"asctime": "time", "levelname": "level", "name": "logger", "message": "event"},
+            datefmt="%Y-%m-%dT%H:%M:%S%z",
+        )
+    )
+    handler.addFilter(_is_ours_to_show)
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.getLogger(PROGRESS_LOGGER).setLevel(logging.INFO)
+
+
+def _is_ours_to_show(record: logging.LogRecord) -> bool:
+    """Leave out what tells an operator nothing: an optional package Beam misses, Prism's starts and stops."""
+    is_missing_package = record.name == "root" and "apitools not found" in record.getMessage()
+    is_service_life = record.name == "apache_beam.utils.subprocess_server" and record.levelno <= logging.WARNING
+    return not (is_missing_package or is_service_life)

@@ -1,0 +1,141 @@
+"""Every option of every command, and its check.
+
+An option ``--micro_batch_size`` can be given by the environment variable ``MASKLINE_MICRO_BATCH_SIZE``, too; the
+command line goes first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from maskline.errors import UsageError
+from maskline.sqs import QueueAddress
+from maskline.sqs.receiving import ReceiveSettings
+from maskline.stream import load_stream
+from pipeline.job import JobSettings
+
+UNTIL_EMPTY_LONG_POLL_SECONDS = 1
+"""Shorter than while streaming, for the end of the queue is known only after two such polls brought nothing."""
+
+
+class Options:
+    """Adds options to a command's parser, each with its environment variable.
+
+    Args:
+        parser: The parser, or a group of it.
+        environment: Where the variables are looked up.
+    """
+
+    def __init__(self, parser: argparse._ActionsContainer, environment: Mapping[str, str] = os.environ) -> None:
+        self._parser = parser
+        self._environment = environment
+
+    def add(self, name: str, help: str, **settings: Any) -> None:  # noqa: A002 - argparse's own word
+        """Add ``--name``; `settings` go to argparse."""
+        variable = f"MASKLINE_{name.upper()}"
+        if variable in self._environment:
+            settings["default"] = self._environment[variable]
+            if settings.get("action") == "store_true":
+                settings["default"] = settings["default"].lower() in ("1", "true", "yes")
+        self._parser.add_argument(f"--{name}", help=f"{help} [{variable}]", **settings)
+
+    def add_queue(self) -> None:
+        """Add the options that say where the queue is."""
+        self.add("queue", "the SQS queue: its URL, or its name in the account of the credentials", metavar="URL|NAME")
+        self.add("queue_endpoint", "the SQS API, for anything but AWS, http://127.0.0.1:9324 say", metavar="URL")
+
+    def add_postgres(self) -> None:
+        """Add the option that says where the database is."""
+        self.add(
+            "postgres",
+            "the database, postgresql://user@host/name say; a password comes from PGPASSWORD, PGPASSFILE or a service "
+            "file, never from here",
+            metavar="DSN",
+        )
+
+    def add_keyset(self) -> None:
+        """Add the option that says where the keyset is."""
+        self.add("keyset", "the keyset: file:PATH or env:NAME", metavar="URI")
+
+    def add_stream(self) -> None:
+        """Add the option that names the stream."""
+        self.add("stream", "a stream by name, or the path of its .toml (%(default)s)", default="user_logins")
+
+    def add_job(self) -> None:
+        """Add the options of a running job."""
+        receive = ReceiveSettings()
+        self.add_queue()
+        self.add_postgres()
+        self.add_keyset()
+        self.add_stream()
+        self.add("micro_batch_size", "most messages of a micro-batch (%(default)s)", type=int, default=receive.size)
+        self.add(
+            "micro_batch_seconds",
+            "longest time from the first message of a micro-batch to its end (%(default)s)",
+            type=float,
+            default=receive.seconds,
+        )
+        self.add("pollers", "how many pollers receive at the same time (%(default)s)", type=int, default=1)
+        self.add(
+            "visibility_timeout_seconds",
+            "how long a received message is hidden from other consumers; extended while the database is away "
+            "(%(default)s)",
+            type=int,
+            default=receive.visibility_seconds,
+        )
+        self.add(
+            "db_retry_seconds",
+            "how long a micro-batch is retried while the database is away, before the job fails (%(default)s)",
+            type=float,
+            default=300,
+        )
+        self.add("until_empty", "end once the queue is empty, in place of streaming on", action="store_true")
+
+
+def required(arguments: argparse.Namespace, name: str) -> str:
+    """Return the value of an option that must be given.
+
+    Raises:
+        UsageError: It is not.
+    """
+    value = getattr(arguments, name)
+    if not value:
+        raise UsageError(f"{name}: missing; give --{name} or set MASKLINE_{name.upper()}")
+    return str(value)
+
+
+def queue_address(arguments: argparse.Namespace) -> QueueAddress:
+    """Return where the queue is.
+
+    Raises:
+        UsageError: It is not given, or not well formed.
+    """
+    return QueueAddress(required(arguments, "queue"), arguments.queue_endpoint or None)
+
+
+def job_settings(arguments: argparse.Namespace) -> JobSettings:
+    """Return the job that the options of `Options.add_job` describe, all of them checked.
+
+    Raises:
+        UsageError: One is missing or out of its range.
+    """
+    return JobSettings(
+        stream=load_stream(arguments.stream),
+        queue=queue_address(arguments),
+        postgres=required(arguments, "postgres"),
+        keyset=required(arguments, "keyset"),
+        receive=ReceiveSettings(
+            size=arguments.micro_batch_size,
+            seconds=arguments.micro_batch_seconds,
+            visibility_seconds=arguments.visibility_timeout_seconds,
+            long_poll_seconds=(
+                UNTIL_EMPTY_LONG_POLL_SECONDS if arguments.until_empty else ReceiveSettings().long_poll_seconds
+            ),
+        ),
+        pollers=arguments.pollers,
+        until_empty=arguments.until_empty,
+        db_retry_seconds=arguments.db_retry_seconds,
+    )

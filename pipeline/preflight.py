@@ -1,0 +1,102 @@
+"""What is checked before the first message is taken: every part, and all problems at once."""
+
+from __future__ import annotations
+
+import functools
+import json
+
+import msgspec
+
+from maskline.errors import MasklineError, SetupError
+from maskline.keys import keyset_provider, open_keyset
+from maskline.postgres.connection import check_dsn, connect
+from maskline.postgres.inspection import table_problems
+from maskline.postgres.schema import Schema, newest_revision
+from maskline.sqs import SqsQueue
+from pipeline.job import JobSettings
+
+FEW_RECEIVES = 3
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What a check found.
+
+    Attributes:
+        part: ``keyset``, ``queue`` or ``postgres``.
+        text: What was found, in one sentence.
+        is_problem: Whether the job cannot start with it.
+        is_warning: Whether the job can start, and an operator should know.
+    """
+
+    part: str
+    text: str
+    is_problem: bool = False
+    is_warning: bool = False
+
+
+def preflight(job: JobSettings) -> list[Finding]:
+    """Check every part of a job. No message is received.
+
+    Args:
+        job: The job.
+
+    Returns:
+        At least one finding a part.
+    """
+    findings: list[Finding] = []
+    for part, check in (("keyset", _check_keyset), ("queue", _check_queue), ("postgres", _check_postgres)):
+        try:
+            findings.extend(check(job))
+        except MasklineError as error:
+            findings.append(Finding(part, str(error).removeprefix(f"{part}: "), is_problem=True))
+    return findings
+
+
+def require(findings: list[Finding]) -> None:
+    """Raise where a finding is a problem.
+
+    Raises:
+        SetupError: With all problems, a line each.
+    """
+    problems = [finding for finding in findings if finding.is_problem]
+    if problems:
+        lines = "\n".join(f"  {finding.part}: {finding.text}" for finding in problems)
+        raise SetupError(f"the job cannot start, and took no message:\n{lines}")
+
+
+def _check_keyset(job: JobSettings) -> list[Finding]:
+    keyset = open_keyset(keyset_provider(job.keyset).fetch())
+    return [Finding("keyset", f"{job.keyset}: primary key {keyset.primary_key_id} encrypts and decrypts")]
+
+
+def _check_queue(job: JobSettings) -> list[Finding]:
+    attributes = SqsQueue.open(job.queue).attributes()
+    waiting = attributes.get("ApproximateNumberOfMessages", "0")
+    findings = [Finding("queue", f"{job.queue}: readable, about {waiting} messages waiting")]
+    receives = json.loads(attributes.get("RedrivePolicy", "{}")).get("maxReceiveCount")
+    if receives is not None and int(receives) < FEW_RECEIVES:
+        text = (
+            f"{job.queue}: its redrive policy gives a message up after {receives} receives; a job that is killed with "
+            f"messages in hand uses one up every {job.receive.visibility_seconds} s, so allow {FEW_RECEIVES} or more"
+        )
+        findings.append(Finding("queue", text, is_warning=True))
+    return findings
+
+
+def _check_postgres(job: JobSettings) -> list[Finding]:
+    connecting = functools.partial(connect, check_dsn(job.postgres))
+    revision = Schema(connecting).revision()
+    if revision != newest_revision():
+        text = (
+            f"the schema is at revision {revision or 'none'}, the job needs {newest_revision()}; run: "
+            f"python -m pipeline migrate --postgres '{job.postgres}'"
+        )
+        return [Finding("postgres", text, is_problem=True)]
+    connection = connecting()
+    try:
+        problems = table_problems(connection, job.stream)
+    finally:
+        connection.close()
+    if problems:
+        return [Finding("postgres", problem, is_problem=True) for problem in problems]
+    return [Finding("postgres", f"table {job.stream.table} is ready (schema revision {revision})")]

@@ -1,0 +1,81 @@
+"""A live line of counts on a terminal; elsewhere one structured line every ten seconds."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import msgspec
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from pipeline.logs import PROGRESS_LOGGER
+from pipeline.summary import RunCounts
+
+LIVE_SECONDS = 0.25
+LOG_SECONDS = 10.0
+
+logger = logging.getLogger(PROGRESS_LOGGER)
+
+
+class Rate:
+    """Messages per second, between one look and the next.
+
+    Args:
+        clock: Monotonic time in seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._looks: list[tuple[float, int]] = [(clock(), 0)]
+
+    def after(self, received: int) -> float:
+        """Return the rate over the last few seconds.
+
+        Args:
+            received: The messages received so far.
+        """
+        now = self._clock()
+        self._looks = [look for look in self._looks if now - look[0] <= 5] or self._looks[-1:]
+        then, before = self._looks[0]
+        self._looks.append((now, received))
+        return (received - before) / (now - then) if now > then else 0.0
+
+
+@contextlib.contextmanager
+def showing_progress(counts: Callable[[], RunCounts], console: Console) -> Iterator[None]:
+    """Show the counts of a run while the block runs.
+
+    Args:
+        counts: Returns the counts so far.
+        console: Where to show them: live if it is a terminal, and as log lines if not.
+    """
+    rate = Rate()
+
+    def line() -> Text:
+        now = counts()
+        return Text(now.line(rate.after(now.received)))
+
+    if console.is_terminal:
+        with Live(console=console, get_renderable=line, refresh_per_second=1 / LIVE_SECONDS, transient=True):
+            yield
+        return
+    ended = threading.Event()
+
+    def log() -> None:
+        while not ended.wait(LOG_SECONDS):
+            now = counts()
+            values = msgspec.to_builtins(now)
+            logger.info("progress", extra={**values, "messages_per_second": round(rate.after(now.received))})
+
+    thread = threading.Thread(target=log, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

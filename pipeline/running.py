@@ -1,0 +1,134 @@
+"""Running the job in this process: until its end, or until a signal asks it to stop."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+import apache_beam as beam
+import msgspec
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from rich.console import Console
+
+from maskline.errors import MasklineError
+from pipeline.beam_options import Engine
+from pipeline.job import JobSettings, build
+from pipeline.progress import showing_progress
+from pipeline.summary import RunCounts
+from transforms.control import CONTROL, JobControl
+from transforms.metrics import TALLY
+
+INTERRUPTED_EXIT_CODE = 130
+
+
+class JobFailedError(MasklineError):
+    """The job failed for a reason that maskline does not know; the log has what the runner said."""
+
+
+class Ran(msgspec.Struct, frozen=True):
+    """How a run went.
+
+    Attributes:
+        counts: What became of the messages.
+        seconds: From the start to the last change of a count; waiting for the end of the queue does not count.
+        was_stopped: Whether a signal ended it.
+    """
+
+    counts: RunCounts
+    seconds: float
+    was_stopped: bool
+
+
+def run_job(job: JobSettings, options: PipelineOptions, engine: Engine, console: Console) -> Ran:
+    """Run the job in this process, show its progress, and return how it went.
+
+    The first SIGINT or SIGTERM ends it in an orderly way: nothing more is received, the micro-batch in hand is
+    committed and deleted. A second one ends the process at once; nothing is lost then either.
+
+    Args:
+        job: The job.
+        options: Beam's options.
+        engine: What runs it.
+        console: Where progress is shown.
+
+    Raises:
+        MasklineError: The job failed.
+    """
+    watch = _Watch(time.monotonic)
+    options.view_as(StandardOptions).runner = engine.runner
+    with _stopping_on_signals(CONTROL, console), showing_progress(watch.look, console):
+        # Signals are handled in the main thread, which must not hold a lock that the handler wants.
+        runner = _RunnerThread(lambda: _run_pipeline(job, options))
+        runner.start()
+        while runner.is_alive():
+            runner.join(0.1)
+            watch.look()
+    if runner.failure is not None:
+        raise CONTROL.failure or _unknown_failure(runner.failure) from None
+    return Ran(watch.look(), watch.seconds, CONTROL.stopping.is_set())
+
+
+def _run_pipeline(job: JobSettings, options: PipelineOptions) -> None:
+    with beam.Pipeline(options=options) as pipeline:
+        build(pipeline, job)
+
+
+def _unknown_failure(failure: BaseException) -> JobFailedError:
+    return JobFailedError(
+        f"the job failed ({type(failure).__name__}); what it had not deleted is in the queue still. The log above says "
+        "where; --log_level=info says more"
+    )
+
+
+class _RunnerThread(threading.Thread):
+    def __init__(self, run: Callable[[], None]) -> None:
+        super().__init__(name="beam-runner", daemon=True)
+        self._run_pipeline = run
+        self.failure: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self._run_pipeline()
+        except BaseException as error:
+            self.failure = error
+
+
+class _Watch:
+    """Looks at the counts, and remembers when they last changed."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._started = self._last_change = clock()
+        self._last_counts = RunCounts.of(TALLY)
+
+    def look(self) -> RunCounts:
+        counts = RunCounts.of(TALLY)
+        if counts != self._last_counts:
+            self._last_change = self._clock()
+        self._last_counts = counts
+        return counts
+
+    @property
+    def seconds(self) -> float:
+        return self._last_change - self._started
+
+
+@contextlib.contextmanager
+def _stopping_on_signals(control: JobControl, console: Console) -> Iterator[None]:
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        if control.stopping.is_set():
+            console.show_cursor()
+            os._exit(INTERRUPTED_EXIT_CODE)
+        control.stopping.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,105 @@
+"""What is shown of a run: its counts while it runs, and a summary at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+from rich.table import Table
+
+from transforms.metrics import Tally
+
+_REJECTED_PREFIX = "rejected_"
+
+
+class RunCounts(msgspec.Struct, frozen=True):
+    """The counts of a run so far.
+
+    Attributes:
+        received: Messages received; a message delivered twice counts twice.
+        written: Rows inserted.
+        duplicates: Messages whose row or rejection was there before.
+        rejected: Rejections inserted.
+        rejected_by_reason: The same by reason.
+        deleted: Messages deleted.
+        delete_failures: Messages that could not be deleted and will come back.
+        db_retries: Times a micro-batch was tried again.
+        latency_milliseconds: From the last written message's SentTimestamp to its commit, or None.
+    """
+
+    received: int
+    written: int
+    duplicates: int
+    rejected: int
+    rejected_by_reason: Mapping[str, int]
+    deleted: int
+    delete_failures: int
+    db_retries: int
+    latency_milliseconds: int | None
+
+    @classmethod
+    def of(cls, tally: Tally) -> RunCounts:
+        """Read a tally."""
+        counts = tally.counts()
+        by_reason = {
+            name.removeprefix(_REJECTED_PREFIX): count
+            for name, count in sorted(counts.items())
+            if name.startswith(_REJECTED_PREFIX)
+        }
+        return cls(
+            received=counts["received"],
+            written=counts["written"],
+            duplicates=counts["duplicates"],
+            rejected=counts["rejected"],
+            rejected_by_reason=by_reason,
+            deleted=counts["deleted"],
+            delete_failures=counts["delete_failures"],
+            db_retries=counts["db_retries"],
+            latency_milliseconds=tally.latest("end_to_end_latency_milliseconds"),
+        )
+
+    def line(self, messages_per_second: float) -> str:
+        """Return the counts in one line.
+
+        Args:
+            messages_per_second: The rate to show with them.
+        """
+        parts = [
+            f"received {self.received:,}",
+            f"written {self.written:,}",
+            f"duplicates {self.duplicates:,}",
+            f"rejected {self.rejected:,}",
+            f"deleted {self.deleted:,}",
+            f"{messages_per_second:,.0f}/s",
+        ]
+        if self.latency_milliseconds is not None:
+            parts.append(f"lag {self.latency_milliseconds / 1000:,.1f} s")
+        if self.db_retries:
+            parts.append(f"database retries {self.db_retries:,}")
+        return "  ".join(parts)
+
+
+def summary_table(counts: RunCounts, seconds: float) -> Table:
+    """Return the summary of a run.
+
+    Args:
+        counts: Its counts.
+        seconds: How long messages were being handled.
+    """
+    table = Table(title="Summary", title_justify="left", show_header=False)
+    table.add_column("what")
+    table.add_column("count", justify="right")
+    rows: list[tuple[str, int]] = [
+        ("received", counts.received),
+        ("written", counts.written),
+        ("duplicates", counts.duplicates),
+        ("rejected", counts.rejected),
+        *((f"  {reason}", count) for reason, count in counts.rejected_by_reason.items()),
+        ("deleted", counts.deleted),
+    ]
+    optional = [("not deleted (they come back)", counts.delete_failures), ("database retries", counts.db_retries)]
+    for what, count in [*rows, *(row for row in optional if row[1])]:
+        table.add_row(what, f"{count:,}")
+    if seconds > 0:
+        table.add_row("messages per second", f"{counts.received / seconds:,.0f}")
+    return table
