@@ -8,6 +8,8 @@ from typing import TextIO
 
 from pythonjsonlogger.json import JsonFormatter
 
+from maskline.errors import MasklineError
+
 LEVELS = ("debug", "info", "warning", "error")
 PROGRESS_LOGGER = "maskline.progress"
 
@@ -35,7 +37,13 @@ def configure_logging(level: str = "warning", stream: TextIO | None = None) -> N
 
 
 def _is_ours_to_show(record: logging.LogRecord) -> bool:
-    """Leave out what tells an operator nothing: an optional package Beam misses, Prism's starts and stops."""
+    """Leave out what tells an operator nothing.
+
+    That is an optional package that Beam misses, Prism's starts and stops, and the traceback of an error that the
+    command line will show as one clear line.
+    """
+    is_below_level = record.levelno < logging.getLogger(record.name).getEffectiveLevel()  # set late, by Prism's relay
     is_missing_package = record.name == "root" and "apitools not found" in record.getMessage()
     is_service_life = record.name == "apache_beam.utils.subprocess_server" and record.levelno <= logging.WARNING
-    return not (is_missing_package or is_service_life)
+    is_shown_later = record.exc_info is not None and isinstance(record.exc_info[1], MasklineError)
+    return not (is_below_level or is_missing_package or is_service_life or is_shown_later)

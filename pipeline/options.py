@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from maskline.errors import UsageError
+from maskline.postgres.connection import check_dsn
 from maskline.sqs import QueueAddress
 from maskline.sqs.receiving import ReceiveSettings
 from maskline.stream import load_stream
@@ -125,7 +126,7 @@ def job_settings(arguments: argparse.Namespace) -> JobSettings:
     return JobSettings(
         stream=load_stream(arguments.stream),
         queue=queue_address(arguments),
-        postgres=required(arguments, "postgres"),
+        postgres=check_dsn(required(arguments, "postgres")),
         keyset=required(arguments, "keyset"),
         receive=ReceiveSettings(
             size=arguments.micro_batch_size,

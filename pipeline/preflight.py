@@ -9,7 +9,7 @@ import msgspec
 
 from maskline.errors import MasklineError, SetupError
 from maskline.keys import keyset_provider, open_keyset
-from maskline.postgres.connection import check_dsn, connect
+from maskline.postgres.connection import check_dsn, connect, translating
 from maskline.postgres.inspection import table_problems
 from maskline.postgres.schema import Schema, newest_revision
 from maskline.sqs import SqsQueue
@@ -48,7 +48,7 @@ def preflight(job: JobSettings) -> list[Finding]:
         try:
             findings.extend(check(job))
         except MasklineError as error:
-            findings.append(Finding(part, str(error).removeprefix(f"{part}: "), is_problem=True))
+            findings.append(Finding(part, str(error).removeprefix(part).lstrip(": "), is_problem=True))
     return findings
 
 
@@ -94,7 +94,8 @@ def _check_postgres(job: JobSettings) -> list[Finding]:
         return [Finding("postgres", text, is_problem=True)]
     connection = connecting()
     try:
-        problems = table_problems(connection, job.stream)
+        with translating():
+            problems = table_problems(connection, job.stream)
     finally:
         connection.close()
     if problems:

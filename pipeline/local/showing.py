@@ -6,6 +6,7 @@ import os
 import sys
 
 from psycopg2 import sql
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -20,9 +21,9 @@ from pipeline.running import Ran
 from pipeline.summary import summary_table
 
 ROWS_SHOWN = 10
-REJECTIONS_SHOWN = 5
+REJECTIONS_SHOWN = 3
 FREQUENT_TOKENS_SHOWN = 3
-TOKEN_CHARACTERS_SHOWN = 24
+CHARACTERS_SHOWN = 10
 
 
 def show_results(console: Console, job: JobSettings, ran: Ran, postgres: EmbeddedPostgres) -> None:
@@ -55,20 +56,22 @@ def show_results(console: Console, job: JobSettings, ran: Ran, postgres: Embedde
 
 
 def _rows_table(stream: StreamDefinition, rows: list[tuple[object, ...]], total: int) -> Table:
-    table = Table(title=f"{stream.table}: the first of {total:,} rows", title_justify="left")
-    for column in stream.columns:
-        table.add_column(column.name, style="cyan" if column.is_masked else None, no_wrap=True)
-    table.add_column("create_date", no_wrap=True)
+    title = f"{stream.table}: the first of {total:,} rows"
+    table = Table(title=title, title_justify="left", box=SIMPLE, pad_edge=False)
+    names = [*(column.name for column in stream.columns), "create_date"]
+    for place, name in enumerate(names):
+        width = max((len(_shortened(row[place])) for row in rows), default=len(name))
+        is_masked = place < len(stream.columns) and stream.columns[place].is_masked
+        table.add_column(name, style="cyan" if is_masked else None, width=width, overflow="fold")
     for row in rows:
-        table.add_row(*(_shown(value) for value in row))
+        table.add_row(*map(_shortened, row))
     return table
 
 
-def _shown(value: object) -> str:
-    if value is None:
-        return "NULL"
-    text = str(value)
-    return text if len(text) <= TOKEN_CHARACTERS_SHOWN else text[: TOKEN_CHARACTERS_SHOWN - 1] + "…"
+def _shortened(value: object) -> str:
+    """Show the end of a long value: all tokens of a key begin alike."""
+    text = "NULL" if value is None else str(value)
+    return text if len(text) <= CHARACTERS_SHOWN else "…" + text[1 - CHARACTERS_SHOWN :]
 
 
 def _frequent_tokens_table(stream: StreamDefinition, connection: Connection) -> Table:

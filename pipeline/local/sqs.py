@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -14,9 +14,9 @@ from pathlib import Path
 from types import TracebackType
 
 import boto3
-import psutil
 
 from maskline.errors import SetupError
+from pipeline.local.processes import running_process, stop_process
 
 START_SECONDS = 30
 STOP_SECONDS = 10
@@ -88,11 +88,13 @@ class EmbeddedSqs:
         Args:
             state_directory: Where it keeps them.
         """
-        with contextlib.suppress(FileNotFoundError, ValueError, psutil.NoSuchProcess):
-            left_behind = psutil.Process(int((state_directory / "pid").read_text()))
-            if "ministack" in left_behind.cmdline():
-                left_behind.terminate()
-                left_behind.wait(STOP_SECONDS)
+        try:
+            pid = int((state_directory / "pid").read_text())
+        except (FileNotFoundError, ValueError):
+            return
+        left_behind = running_process(pid, "ministack")
+        if left_behind is not None:
+            stop_process(left_behind, signal.SIGTERM)
 
     @property
     def endpoint(self) -> str:

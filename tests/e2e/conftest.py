@@ -1,0 +1,102 @@
+"""A job ready to start, a ledger to check it by, and the engines to run it on."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from maskline.postgres.connection import Connection
+from maskline.sqs import QueueAddress, SqsQueue
+from tests.e2e.job_process import PROJECT, JobProcess
+
+PRISM = Path(os.environ.get("PRISM_LOCATION", PROJECT / ".cache" / "prism" / "prism"))
+
+StartJob = Callable[..., JobProcess]
+
+
+@pytest.fixture(params=["FnApiRunner", pytest.param("Prism", marks=pytest.mark.prism)])
+def engine_options(request: pytest.FixtureRequest) -> list[str]:
+    """What makes DirectRunner use one engine, and then the other."""
+    if request.param == "FnApiRunner":
+        return []
+    if not PRISM.exists():
+        pytest.skip(f"Prism is not there: {PRISM} is missing; ./run_tests.sh builds it where Go is installed")
+    return [f"--prism_location={PRISM}"]
+
+
+@pytest.fixture
+def job_options(dsn: str, queue_address: QueueAddress, keyset_uri: str) -> list[str]:
+    """The options that name the test's own queue, database and keyset."""
+    return [
+        f"--postgres={dsn}",
+        f"--queue={queue_address.queue}",
+        f"--queue_endpoint={queue_address.endpoint}",
+        f"--keyset={keyset_uri}",
+    ]
+
+
+@pytest.fixture
+def start_job(job_options: list[str]) -> Iterator[StartJob]:
+    """Start ``run`` with the test's own parts; what still runs at the end is killed."""
+    started: list[JobProcess] = []
+
+    def start(*options: str, command: str = "run") -> JobProcess:
+        started.append(JobProcess([command, *job_options, *options]))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+
+
+class Ledger:
+    """What became of the messages of a test."""
+
+    def __init__(self, database: Connection, queue: SqsQueue) -> None:
+        self._database = database
+        self._queue = queue
+
+    def rows(self, table: str = "user_logins") -> list[str]:
+        """Return the message ids of all rows."""
+        return self._message_ids(table)
+
+    def rejections(self) -> list[str]:
+        """Return the message ids of all rejections."""
+        return self._message_ids("rejected_messages")
+
+    def check(self, sent: list[str], table: str = "user_logins") -> None:
+        """Fail unless every message sent is exactly one row or one rejection, and the queue is empty."""
+        assert sorted(self.rows(table) + self.rejections()) == sorted(sent)
+        assert self._queue.depth().total == 0
+
+    def _message_ids(self, table: str) -> list[str]:
+        with self._database.cursor() as cursor:
+            cursor.execute(f"SELECT message_id::text FROM {table}")
+            return [message_id for (message_id,) in cursor]
+
+
+@pytest.fixture
+def ledger(database: Connection, queue: SqsQueue) -> Ledger:
+    """The ledger of the test's own queue and database."""
+    return Ledger(database, queue)
+
+
+def login(number: int = 0, **changes: object) -> str:
+    """Return the body of a login, each number another user, with fields changed."""
+    fields: dict[str, object] = {
+        "user_id": str(uuid.UUID(int=number)),
+        "app_version": "2.3.0",
+        "device_type": "android",
+        "ip": f"198.51.{number // 250 % 250}.{number % 250}",
+        "locale": "RU",
+        "device_id": f"593-47-{number:04}",
+    }
+    return json.dumps(fields | changes)
+
+
+WRONG_TYPE = '{"foo": "oops_wrong_msg_type", "bar": "123"}'
