@@ -25,7 +25,7 @@ from transforms.metrics import DELETE_FAILURES, DELETED, RECEIVED
 from transforms.polling import FINISHED, Polling, PollingRestrictions
 
 EMPTY_POLLS_TO_END = 2
-IN_FLIGHT_GRACE_SECONDS = 30
+IN_FLIGHT_GRACE_SECONDS = 10
 
 logger = logging.getLogger(__name__)
 

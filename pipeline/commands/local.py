@@ -40,6 +40,9 @@ from transforms.metrics import TALLY
 
 TAKES_BEAM_OPTIONS = True
 QUEUE = "logins"
+LOCAL_VISIBILITY_SECONDS = 10
+"""Short, so that a run after one that was killed has not long to wait for the messages which that had in hand."""
+
 DEFAULT_DIRECTORY = Path(".maskline")
 
 
@@ -84,7 +87,9 @@ def _prepare(directory: LocalDirectory, postgres: EmbeddedPostgres, sqs: Embedde
     keyset = FileKeyset(directory.keyset)
     if not directory.keyset.exists():
         keyset.store_new(create_keyset())
-    receive = ReceiveSettings(long_poll_seconds=UNTIL_EMPTY_LONG_POLL_SECONDS)
+    receive = ReceiveSettings(
+        long_poll_seconds=UNTIL_EMPTY_LONG_POLL_SECONDS, visibility_seconds=LOCAL_VISIBILITY_SECONDS
+    )
     job = JobSettings(
         stream=load_stream("user_logins"),
         queue=QueueAddress(sqs.create_queue(QUEUE), sqs.endpoint),

@@ -1,0 +1,68 @@
+"""``local``: the first thing a new user sees."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+from maskline.postgres.connection import connect
+from pipeline.local.postgres import EmbeddedPostgres
+from tests.awaiting import await_until
+from tests.e2e.job_process import JobProcess
+
+
+def test_a_second_run_sends_what_comes_next_and_nothing_twice(tmp_path: Path) -> None:
+    options = ["local", "--messages=100", f"--data_directory={tmp_path / 'data'}"]
+
+    first = JobProcess(options)
+    assert first.wait() == 0, first.errors
+    second = JobProcess(options)
+    assert second.wait() == 0, second.errors
+
+    assert "the first of 99 rows" in first.output
+    assert "the first of 198 rows" in second.output
+    assert _count(tmp_path / "data", "SELECT count(DISTINCT message_id) FROM user_logins") == 198
+    # Two of each hundred are sent twice by their producer, as real ones are.
+    assert _count(tmp_path / "data", "SELECT count(DISTINCT user_id) FROM user_logins") == 194
+
+
+def test_a_second_start_beside_a_running_one_is_told_so(tmp_path: Path) -> None:
+    options = ["local", "--follow", f"--data_directory={tmp_path / 'data'}"]
+    running = JobProcess(options)
+    lock = tmp_path / "data" / "lock"
+    await_until(lambda: lock.exists() and bool(lock.read_text()), "the first run has the directory")
+
+    second = JobProcess(options)
+    exit_code = second.wait()
+    running.send_signal(signal.SIGINT)
+    running.wait()
+
+    assert exit_code == 2
+    assert "in use by process" in second.errors
+
+
+def test_killed_and_started_again_it_loses_nothing(tmp_path: Path) -> None:
+    options = ["local", f"--data_directory={tmp_path / 'data'}"]
+    killed = JobProcess([*options, "--follow"])
+    samples = tmp_path / "data" / "samples.json"
+    await_until(lambda: samples.exists() and samples.read_text() != '{"next": 100}', "a second portion is sent")
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+
+    again = JobProcess([*options, "--messages=0", "--log_level=info"])
+
+    assert again.wait() == 0, again.errors
+    sent = int(samples.read_text().strip('{"next: }'))
+    outcomes = "SELECT (SELECT count(*) FROM user_logins) + (SELECT count(*) FROM rejected_messages)"
+    # The last portion may have been claimed and not sent when the process was killed.
+    assert _count(tmp_path / "data", outcomes) in (sent, sent - 100)
+
+
+def _count(directory: Path, query: str) -> int:
+    with EmbeddedPostgres(directory / "postgres") as postgres:
+        connection = connect(postgres.dsn("maskline"))
+        with connection, connection.cursor() as cursor:
+            cursor.execute(query)
+            ((count,),) = cursor.fetchall()
+        connection.close()
+    return int(count)
