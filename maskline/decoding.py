@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import NoReturn
 
 import msgspec
@@ -122,7 +122,10 @@ def _object_without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, obj
 def _finite_number(digits: str) -> Decimal:
     if math.isinf(float(digits)):
         raise Unacceptable(Reason.OUT_OF_RANGE, "the JSON holds a number too large for a double")
-    return Decimal(digits)
+    try:
+        return Decimal(digits)
+    except InvalidOperation:
+        raise Unacceptable(Reason.OUT_OF_RANGE, "the JSON holds a number whose exponent has too many digits") from None
 
 
 def _refuse_constant(name: str) -> NoReturn:

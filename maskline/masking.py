@@ -53,7 +53,7 @@ class Masker:
         ciphertext = decode_token(token)
         key_id = token_key_id(ciphertext)
         if key_id not in self._keyset.key_ids:
-            raise TokenError(f"was made with key {key_id}, which this keyset does not hold")
+            raise TokenError(f"was made with key {key_id}, which this keyset does not hold, or has disabled")
         try:
             return self._keyset.decrypt(ciphertext, domain.encode()).decode()
         except tink.TinkError:

@@ -109,7 +109,7 @@ class _ColumnFile(msgspec.Struct, forbid_unknown_fields=True):
 class _StreamFile(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     table: str
-    columns: dict[str, _ColumnFile]
+    columns: dict[str, object]
 
 
 def load_stream(name_or_path: str) -> StreamDefinition:
@@ -167,11 +167,12 @@ def _checked(file: _StreamFile) -> StreamDefinition:
     return StreamDefinition(file.name, file.table, columns)
 
 
-def _checked_column(stream: str, name: str, column: _ColumnFile) -> Column:
+def _checked_column(stream: str, name: str, described: object) -> Column:
     _check_identifier("column", name)
     if name in JOB_COLUMNS:
         raise ValueError(f"column {name!r} is filled by the job itself and cannot come from a message")
     try:
+        column = msgspec.convert(described, _ColumnFile)
         column_type = ColumnType.parse(column.type)
     except ValueError as error:
         raise ValueError(f"column {name!r}: {error}") from None

@@ -13,6 +13,7 @@ from typing import NoReturn
 import msgspec
 import tink
 from tink import daead, json_proto_keyset_format, secret_key_access
+from tink.proto import tink_pb2
 
 from maskline.errors import KeysetError
 
@@ -50,7 +51,9 @@ class Keyset:
     def __init__(self, handle: tink.KeysetHandle) -> None:
         info = handle.keyset_info()
         self.primary_key_id: int = info.primary_key_id
-        self.key_ids: frozenset[int] = frozenset(key.key_id for key in info.key_info)
+        self.key_ids: frozenset[int] = frozenset(
+            key.key_id for key in info.key_info if key.status == tink_pb2.ENABLED
+        )
         self._cipher = handle.primitive(daead.DeterministicAead)
 
     def encrypt(self, plaintext: bytes, associated_data: bytes) -> bytes:
@@ -88,8 +91,8 @@ def open_keyset(stored: StoredKeyset) -> Keyset:
         stored: The keyset as its provider gave it.
 
     Raises:
-        KeysetError: It is not a Tink keyset, holds a key that does not encrypt deterministically, or its primary key
-            does not give back what it encrypted.
+        KeysetError: It is not a Tink keyset, holds a key that does not encrypt deterministically or does not put its id
+            into what it encrypts, or its primary key does not give back what it encrypted.
     """
     try:
         handle = json_proto_keyset_format.parse(stored.content.decode(), secret_key_access.TOKEN)
@@ -103,6 +106,11 @@ def open_keyset(stored: StoredKeyset) -> Keyset:
             raise KeysetError(
                 f"keyset {stored.origin}: key {key.key_id} is a {found}; masking needs AES256_SIV keys "
                 "(make one with: python -m pipeline keys create --keyset URI)"
+            )
+        if key.output_prefix_type != tink_pb2.TINK:
+            raise KeysetError(
+                f"keyset {stored.origin}: key {key.key_id} has no prefix of type TINK, so its tokens would not name "
+                "the key that made them"
             )
     try:
         keyset = Keyset(handle)

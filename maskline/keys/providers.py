@@ -84,6 +84,7 @@ class FileKeyset:
             ) from None
         except OSError as error:
             raise KeysetError(f"keyset {self.uri}: {error.strerror}") from None
+        os.fchmod(descriptor, 0o600)  # whatever the umask took away
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
@@ -110,7 +111,7 @@ class EnvironmentKeyset:
         content = self._environment.get(self._name)
         if not content:
             raise KeysetError(f"keyset {self.uri}: the environment variable {self._name} is not set")
-        return StoredKeyset(content.encode(), self.uri)
+        return StoredKeyset(os.fsencode(content), self.uri)
 
 
 _SCHEMES: dict[str, Callable[[str], KeysetProvider]] = {
@@ -131,5 +132,7 @@ def keyset_provider(uri: str) -> KeysetProvider:
     scheme, colon, rest = uri.partition(":")
     if not colon or not rest or scheme not in _SCHEMES:
         schemes = ", ".join(f"{scheme}:" for scheme in _SCHEMES)
-        raise UsageError(f"keyset {uri!r}: give a URI that begins with one of {schemes} for example file:keyset.json")
+        # What was given instead may be the keyset itself, so no more than a scheme is shown.
+        given = f" {scheme}" if colon and scheme.replace("-", "").isalnum() else ""
+        raise UsageError(f"keyset{given}: give a URI that begins with one of {schemes}; for example file:keyset.json")
     return _SCHEMES[scheme](rest)

@@ -17,6 +17,7 @@ import msgspec
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from maskline.errors import UsageError
 from maskline.records import Receipt, SqsMessage
 from maskline.sqs.address import QueueAddress
 from maskline.sqs.failures import translated
@@ -107,10 +108,16 @@ class SqsQueue:
 
         Args:
             address: The queue.
+
+        Raises:
+            UsageError: The endpoint cannot be called.
         """
         with _translating(address):
-            client = _shared_client(address.endpoint, address.region)
-            url = address.queue if address.is_url else client.get_queue_url(QueueName=address.queue)["QueueUrl"]
+            try:
+                client = _shared_client(address.endpoint, address.region)
+                url = address.queue if address.is_url else client.get_queue_url(QueueName=address.queue)["QueueUrl"]
+            except ValueError as error:  # botocore's, where the endpoint is no URL after all
+                raise UsageError(f"queue {address}: {error}") from None
         return cls(client, address, url)
 
     def receive(self, max_messages: int, wait_seconds: int, visibility_seconds: int) -> list[SqsMessage]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import Any, NoReturn
 
 from rich.console import Console
 
@@ -22,12 +21,6 @@ from pipeline.summary import summary_table
 TAKES_BEAM_OPTIONS = True
 
 
-class _FullHelp(argparse.Action):
-    def __call__(self, parser: argparse.ArgumentParser, *_arguments: Any, **_settings: Any) -> NoReturn:
-        print(f"{parser.format_help()}\n{format_beam_help()}")  # noqa: T201
-        parser.exit()
-
-
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     Options(parser.add_argument_group("the job")).add_job()
@@ -36,7 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="let a keyset that no KMS encrypts cross the engine's own services (Flink, Dataflow)",
     )
-    parser.add_argument("--help_beam", nargs=0, action=_FullHelp, help="show this help and Beam's own options below it")
+    parser.epilog = format_beam_help()
 
 
 def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Install what the tests need, then lint, type-check and test: see README.md. Arguments go to pytest.
+set -euo pipefail
+cd "$(dirname "$0")"
+./install.sh
+PATH="$PWD/.venv/bin:$PATH"
+
+prism=.cache/prism/prism
+if [ ! -x "$prism" ] && [ -z "${PRISM_LOCATION:-}" ]; then
+    if command -v go >/dev/null; then
+        echo "Building Prism into .cache (about two minutes, once)" >&2
+        beam=$(sed -n 's/^apache-beam.*==//p' requirements.txt)
+        GOBIN="$PWD/.cache/prism" GOFLAGS=-mod=mod go install "github.com/apache/beam/sdks/v2/go/cmd/prism@v$beam" ||
+            echo "Prism could not be built; its tests will be skipped" >&2
+    else
+        echo "Go is not installed, so Prism is not built; its tests will be skipped" >&2
+    fi
+fi
+
+ruff check --quiet .
+ruff format --check --quiet .
+mypy
+pytest "$@"

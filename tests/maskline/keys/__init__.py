@@ -1,0 +1,1 @@
+"""Tests of the keysets, mirrored file for file."""

