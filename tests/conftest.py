@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,9 +27,13 @@ TEMPLATE_DATABASE = "maskline_template"
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    """A Postgres server with a migrated template database."""
-    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres") / "data") as server:
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """A Postgres server with a migrated template database.
+
+    It is not in pytest's own directory: every pytest session closes that to other users, and, started by root, Postgres
+    runs as another user.
+    """
+    with tempfile.TemporaryDirectory() as directory, EmbeddedPostgres(Path(directory) / "data") as server:
         run_sql(server.dsn("postgres"), f"CREATE DATABASE {TEMPLATE_DATABASE}")
         run_sql(server.dsn(TEMPLATE_DATABASE), OWNERS_TABLE)
         Schema(functools.partial(connect, server.dsn(TEMPLATE_DATABASE))).migrate()

@@ -9,6 +9,7 @@ the other rows are shown, and the exit code is 1.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import sys
 import tempfile
@@ -46,17 +47,19 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     column = _masked_column(stream, arguments.column)
     masker = Masker(open_keyset(keyset_provider(required(arguments, "keyset")).fetch()))
     dsn = check_dsn(required(arguments, "postgres"))
-    log = connect(dsn)
-    if arguments.stdin:
-        tokens = _Lines(sys.stdin)
-        count, rows = tokens.count, iter(tokens)
-    else:
-        reader = TokenReader(connect(dsn), stream, column.name, arguments.where)
-        count, rows = reader.count(), reader.read()
-    record_access(
-        log, action="unmask", stream=stream.name, column=column.name, row_count=count, reason=arguments.reason
-    )
-    return _print_values(rows, column, masker, sys.stdout)
+    with contextlib.ExitStack() as open_things:
+        log = open_things.enter_context(contextlib.closing(connect(dsn)))
+        if arguments.stdin:
+            tokens = open_things.enter_context(contextlib.closing(_Lines(sys.stdin)))
+            count, rows = tokens.count, tokens.read()
+        else:
+            source = open_things.enter_context(contextlib.closing(connect(dsn)))
+            reader = TokenReader(source, stream, column.name, arguments.where)
+            count, rows = reader.count(), reader.read()
+        record_access(
+            log, action="unmask", stream=stream.name, column=column.name, row_count=count, reason=arguments.reason
+        )
+        return _print_values(rows, column, masker, sys.stdout)
 
 
 def _masked_column(stream: StreamDefinition, name: str) -> Column:
@@ -92,7 +95,10 @@ class _Lines:
             self._spool.write(line)
             self.count += 1
 
-    def __iter__(self) -> Iterator[tuple[str, str]]:
+    def read(self) -> Iterator[tuple[str, str]]:
         self._spool.seek(0)
         for number, line in enumerate(self._spool, start=1):
             yield f"line {number}", line.rstrip("\n")
+
+    def close(self) -> None:
+        self._spool.close()

@@ -1,0 +1,79 @@
+"""The graph: what must never be in it, and the labels that an operator reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import apache_beam as beam
+import pytest
+from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
+from apache_beam.transforms.userstate import is_stateful_dofn
+
+from maskline.sqs import QueueAddress
+from maskline.stream import StreamDefinition
+from pipeline.job import JobSettings, build
+
+SHUFFLES = (beam.GroupByKey, beam.Flatten, beam.Reshuffle, beam.CombinePerKey)
+
+
+class Collector(PipelineVisitor):  # type: ignore[misc]
+    """Collects all steps of a pipeline."""
+
+    def __init__(self) -> None:
+        self.steps: list[AppliedPTransform] = []
+
+    def enter_composite_transform(self, step: AppliedPTransform) -> None:
+        self.steps.append(step)
+
+    def visit_transform(self, step: AppliedPTransform) -> None:
+        self.steps.append(step)
+
+
+@pytest.fixture
+def steps(user_logins: StreamDefinition) -> list[AppliedPTransform]:
+    pipeline = beam.Pipeline(runner="FnApiRunner")
+    queue = QueueAddress("logins", "http://127.0.0.1:1")
+    build(pipeline, JobSettings(user_logins, queue, "postgresql://writer@db/logins", "env:KEYSET"))
+    collector = Collector()
+    pipeline.visit(collector)
+    return collector.steps
+
+
+def below_the_source(steps: list[AppliedPTransform]) -> Iterator[AppliedPTransform]:
+    return (step for step in steps if step.full_label and not step.full_label.startswith(("Receive", "Read keyset")))
+
+
+def test_nothing_below_the_source_shuffles_or_keeps_state(steps: list[AppliedPTransform]) -> None:
+    below = list(below_the_source(steps))
+
+    assert [step.full_label for step in below if isinstance(step.transform, SHUFFLES)] == []
+    assert [
+        step.full_label
+        for step in below
+        if isinstance(step.transform, beam.ParDo) and is_stateful_dofn(step.transform.dofn)
+    ] == []
+
+
+def test_only_the_pollers_and_the_mask_take_the_keyset(steps: list[AppliedPTransform]) -> None:
+    assert [step.full_label for step in steps if step.side_inputs] == [
+        "Receive from SQS/Poll",
+        "Mask/Mask message/ParDo(_Mask)",
+    ]
+
+
+def test_the_labels_say_what_the_steps_do(steps: list[AppliedPTransform]) -> None:
+    top = [step.full_label for step in steps if step.full_label and "/" not in step.full_label]
+
+    assert top == [
+        "Read keyset",
+        "Receive from SQS",
+        "Mask",
+        "Batch rows",
+        "Write rows",
+        "Delete rows' messages",
+        "Batch rejections",
+        "Write rejections",
+        "Delete rejections' messages",
+        "Write refused rows",
+        "Delete refused rows' messages",
+    ]
