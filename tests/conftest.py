@@ -28,16 +28,23 @@ TEMPLATE_DATABASE = "maskline_template"
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
-    """A Postgres server with a migrated template database.
-
-    It is not in pytest's own directory: every pytest session closes that to other users, and, started by root, Postgres
-    runs as another user.
-    """
+    """A Postgres server with a migrated template database."""
     with tempfile.TemporaryDirectory() as directory, EmbeddedPostgres(Path(directory) / "data") as server:
         run_sql(server.dsn("postgres"), f"CREATE DATABASE {TEMPLATE_DATABASE}")
         run_sql(server.dsn(TEMPLATE_DATABASE), OWNERS_TABLE)
         Schema(functools.partial(connect, server.dsn(TEMPLATE_DATABASE))).migrate()
         yield server
+
+
+@pytest.fixture
+def server_directory() -> Iterator[Path]:
+    """A directory for the data of a Postgres server.
+
+    It is not in pytest's own: every pytest session closes that to other users, and, started by root, Postgres runs as
+    another user.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        yield Path(directory)
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from tests.awaiting import await_until
 from tests.e2e.job_process import JobProcess
 
 
-def test_a_second_run_sends_what_comes_next_and_nothing_twice(tmp_path: Path) -> None:
-    options = ["local", "--messages=100", f"--data_directory={tmp_path / 'data'}"]
+def test_a_second_run_sends_what_comes_next_and_nothing_twice(server_directory: Path) -> None:
+    options = ["local", "--messages=100", f"--data_directory={server_directory / 'data'}"]
 
     first = JobProcess(options)
     assert first.wait() == 0, first.errors
@@ -21,15 +21,15 @@ def test_a_second_run_sends_what_comes_next_and_nothing_twice(tmp_path: Path) ->
 
     assert "the first of 99 rows" in first.output
     assert "the first of 198 rows" in second.output
-    assert _count(tmp_path / "data", "SELECT count(DISTINCT message_id) FROM user_logins") == 198
+    assert _count(server_directory / "data", "SELECT count(DISTINCT message_id) FROM user_logins") == 198
     # Two of each hundred are sent twice by their producer, as real ones are.
-    assert _count(tmp_path / "data", "SELECT count(DISTINCT user_id) FROM user_logins") == 194
+    assert _count(server_directory / "data", "SELECT count(DISTINCT user_id) FROM user_logins") == 194
 
 
-def test_a_second_start_beside_a_running_one_is_told_so(tmp_path: Path) -> None:
-    options = ["local", "--follow", f"--data_directory={tmp_path / 'data'}"]
+def test_a_second_start_beside_a_running_one_is_told_so(server_directory: Path) -> None:
+    options = ["local", "--follow", f"--data_directory={server_directory / 'data'}"]
     running = JobProcess(options)
-    lock = tmp_path / "data" / "lock"
+    lock = server_directory / "data" / "lock"
     await_until(lambda: lock.exists() and bool(lock.read_text()), "the first run has the directory")
 
     second = JobProcess(options)
@@ -41,10 +41,10 @@ def test_a_second_start_beside_a_running_one_is_told_so(tmp_path: Path) -> None:
     assert "in use by process" in second.errors
 
 
-def test_killed_and_started_again_it_loses_nothing(tmp_path: Path) -> None:
-    options = ["local", f"--data_directory={tmp_path / 'data'}"]
+def test_killed_and_started_again_it_loses_nothing(server_directory: Path) -> None:
+    options = ["local", f"--data_directory={server_directory / 'data'}"]
     killed = JobProcess([*options, "--follow"])
-    samples = tmp_path / "data" / "samples.json"
+    samples = server_directory / "data" / "samples.json"
     await_until(lambda: samples.exists() and samples.read_text() != '{"next": 100}', "a second portion is sent")
     killed.send_signal(signal.SIGKILL)
     killed.wait()
@@ -55,7 +55,7 @@ def test_killed_and_started_again_it_loses_nothing(tmp_path: Path) -> None:
     sent = int(samples.read_text().strip('{"next: }'))
     outcomes = "SELECT (SELECT count(*) FROM user_logins) + (SELECT count(*) FROM rejected_messages)"
     # The last portion may have been claimed and not sent when the process was killed.
-    assert _count(tmp_path / "data", outcomes) in (sent, sent - 100)
+    assert _count(server_directory / "data", outcomes) in (sent, sent - 100)
 
 
 def _count(directory: Path, query: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,12 +22,13 @@ LEAST_LENGTH = 9
 
 
 @pytest.fixture(scope="module")
-def local_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[JobProcess, Path]:
+def local_run() -> Iterator[tuple[JobProcess, Path]]:
     """A finished local run and its data directory."""
-    directory = tmp_path_factory.mktemp("local") / "data"
-    run = JobProcess(["local", "--messages=200", f"--data_directory={directory}", "--log_level=info"])
-    assert run.wait() == 0, run.errors
-    return run, directory
+    with tempfile.TemporaryDirectory() as parent:
+        directory = Path(parent) / "data"
+        run = JobProcess(["local", "--messages=200", f"--data_directory={directory}", "--log_level=info"])
+        assert run.wait() == 0, run.errors
+        yield run, directory
 
 
 @pytest.fixture(scope="module")
