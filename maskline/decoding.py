@@ -7,15 +7,13 @@ import math
 from decimal import Decimal, InvalidOperation
 from typing import NoReturn
 
-import msgspec
-
 from maskline.column_types import Reader, Unacceptable
-from maskline.records import Reason
+from maskline.records import Discreet, Reason
 from maskline.stream import Column, StreamDefinition
 from maskline.tokens import longest_clear_value
 
 
-class Decoded(msgspec.Struct, frozen=True):
+class Decoded(Discreet, frozen=True):
     """The values of one message.
 
     Attributes:

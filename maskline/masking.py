@@ -14,10 +14,8 @@ from maskline.decoding import MessageDecoder
 from maskline.errors import TokenError
 from maskline.keys import Keyset
 from maskline.records import MaskedRow, Reason, Receipt, Rejection, SqsMessage
-from maskline.stream import StreamDefinition
+from maskline.stream import REJECTED_BODY_DOMAIN, StreamDefinition
 from maskline.tokens import decode_token, encode_token, token_key_id
-
-REJECTED_BODY_DOMAIN = "rejected_messages.body"
 
 
 class Masker:

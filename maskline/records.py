@@ -7,6 +7,7 @@ the ``repr`` of an element into its own errors, and those end in logs.
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator
 from datetime import datetime
 
 import msgspec
@@ -27,7 +28,15 @@ class Reason(enum.StrEnum):
     REFUSED_BY_DATABASE = "refused_by_database"
 
 
-class SqsMessage(msgspec.Struct, frozen=True):
+class Discreet(msgspec.Struct, frozen=True):
+    """A record that shows itself by its ``repr`` alone; rich would else show every field of it."""
+
+    def __rich_repr__(self) -> Iterator[str]:  # type: ignore[override]  # rich takes single values, too
+        """Show what ``repr`` shows."""
+        yield repr(self)
+
+
+class SqsMessage(Discreet, frozen=True):
     """One message as SQS delivered it, personal data in clear.
 
     Attributes:
@@ -50,7 +59,7 @@ class SqsMessage(msgspec.Struct, frozen=True):
         return f"SqsMessage({self.message_id}, sent {self.sent_at:%FT%TZ}, delivery {self.receive_count})"
 
 
-class Receipt(msgspec.Struct, frozen=True):
+class Receipt(Discreet, frozen=True):
     """What it takes to delete one delivery of a message.
 
     Attributes:
@@ -66,7 +75,7 @@ class Receipt(msgspec.Struct, frozen=True):
         return f"Receipt({self.message_id})"
 
 
-class MaskedRow(msgspec.Struct, frozen=True):
+class MaskedRow(Discreet, frozen=True):
     """One message ready for its table: personal fields are tokens, and nothing is left in clear.
 
     Attributes:
@@ -90,7 +99,7 @@ class MaskedRow(msgspec.Struct, frozen=True):
         return f"MaskedRow({self.receipt.message_id})"
 
 
-class Rejection(msgspec.Struct, frozen=True):
+class Rejection(Discreet, frozen=True):
     """One message that cannot become a row, kept with its body encrypted.
 
     Attributes:

@@ -39,6 +39,9 @@ JOB_COLUMNS = {
 }
 """The columns that the job itself fills, in every table: what each is for stands in docs/streams.md."""
 
+REJECTED_BODY_DOMAIN = "rejected_messages.body"
+"""The associated data that the bodies of messages are encrypted with."""
+
 _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 
@@ -174,24 +177,41 @@ def _checked_column(stream: str, name: str, described: object) -> Column:
     try:
         column = msgspec.convert(described, _ColumnFile)
         column_type = ColumnType.parse(column.type)
+        _check_max_length(column, column_type)
+        domain = _checked_domain(column, column_type, default=f"{stream}.{name}")
+        if column.field == "":
+            raise ValueError("an empty field is no field; leave it out for the column's own name")
     except ValueError as error:
         raise ValueError(f"column {name!r}: {error}") from None
+    return Column(name, column.field or name, column_type, domain, column.nullable, column.max_length)
+
+
+def _check_max_length(column: _ColumnFile, column_type: ColumnType) -> None:
     if column.max_length is not None and (column.max_length < 1 or not column_type.is_text):
-        raise ValueError(f"column {name!r}: max_length is a positive number of characters of a text column")
+        raise ValueError("max_length is a positive number of characters of a text column")
+    if column_type.max_length is None:
+        return
+    longest = column.max_length or 1
+    needed = token_length(longest) if column.pii else longest
+    if column_type.max_length < needed and column.pii:
+        raise ValueError(f"a token takes {needed} characters (at least {token_length(1)}), so widen its type")
+    if column_type.max_length < needed:
+        raise ValueError(f"max_length is longer than {column_type.declaration} can hold")
+
+
+def _checked_domain(column: _ColumnFile, column_type: ColumnType, default: str) -> str | None:
     if not column.pii:
         if column.domain is not None:
-            raise ValueError(f"column {name!r}: a domain goes with pii = true")
-        return Column(name, column.field or name, column_type, None, column.nullable, column.max_length)
+            raise ValueError("a domain goes with pii = true")
+        return None
     if not column_type.is_text:
-        raise ValueError(f"column {name!r}: a masked column holds tokens, so its type is varchar(n) or text")
-    shortest = token_length(1)
-    if column_type.max_length is not None and column_type.max_length < token_length(column.max_length or 1):
-        needed = token_length(column.max_length or 1)
-        raise ValueError(f"column {name!r}: a token takes {needed} characters (at least {shortest}), so widen its type")
-    domain = column.domain if column.domain is not None else f"{stream}.{name}"
+        raise ValueError("a masked column holds tokens, so its type is varchar(n) or text")
+    domain = default if column.domain is None else column.domain
     if not domain:
-        raise ValueError(f"column {name!r}: an empty domain would let its tokens be matched with any other such column")
-    return Column(name, column.field or name, column_type, domain, column.nullable, column.max_length)
+        raise ValueError("an empty domain would let its tokens be matched with any other such column")
+    if domain == REJECTED_BODY_DOMAIN:
+        raise ValueError(f"the domain {domain} is that of rejected bodies")
+    return domain
 
 
 def _check_identifier(what: str, name: str) -> None:

@@ -17,6 +17,7 @@ from apache_beam.options.pipeline_options import (
 
 from maskline.errors import UsageError
 from maskline.keys import keyset_provider
+from pipeline.job import JobSettings
 
 RUNNERS_WITH_OPTIONS_OF_THEIR_OWN = ("FlinkRunner", "PortableRunner", "SparkRunner", "DataflowRunner")
 IN_PROCESS_RUNNERS = ("FnApiRunner", "PrismRunner")
@@ -73,12 +74,12 @@ def choose_engine(options: PipelineOptions) -> Engine:
     return Engine(runner, runner, runner in IN_PROCESS_RUNNERS)
 
 
-def check_beam_options(options: PipelineOptions, keyset: str, allow_cleartext_keyset: bool) -> None:
+def check_beam_options(options: PipelineOptions, job: JobSettings, allow_cleartext_keyset: bool) -> None:
     """Refuse what cannot work, with the reason.
 
     Args:
         options: Beam's options.
-        keyset: The URI of the keyset.
+        job: The job.
         allow_cleartext_keyset: Whether the user allows a cleartext keyset to cross an engine's own services.
 
     Raises:
@@ -90,11 +91,16 @@ def check_beam_options(options: PipelineOptions, keyset: str, allow_cleartext_ke
             "checkpointing_interval: the job keeps no state, SQS is its checkpoint, and with a side input every "
             "checkpoint of a Python job on Flink fails; leave it out and use a restart strategy"
         )
+    if engine.runner == "FnApiRunner" and job.pollers > 1:
+        raise UsageError(
+            f"pollers is {job.pollers}: FnApiRunner lets them poll one after another, and each waits for the "
+            "others' long polls; use 1, start a second job on the same queue, or run on Prism (--prism_location)"
+        )
     if engine.is_in_process:
         _check_direct_options(options)
-    elif keyset_provider(keyset).is_cleartext and not allow_cleartext_keyset:
+    elif keyset_provider(job.keyset).is_cleartext and not allow_cleartext_keyset:
         raise UsageError(
-            f"keyset {keyset}: is in cleartext, and as a side input it would cross {engine.runner}'s own services; "
+            f"keyset {job.keyset}: is in cleartext, and as a side input it would cross {engine.runner}'s own services; "
             "use a keyset encrypted by a KMS, or say --allow_cleartext_keyset"
         )
 

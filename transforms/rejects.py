@@ -53,8 +53,9 @@ class _WriteRejections(CommitBatch[Rejection]):
         if outcome.refused:
             with CONTROL.reporting_failures():
                 raise DatabaseError(f"postgres: rejected_messages takes no rejections: {outcome.refused[0].detail}")
-        new = [rejection for rejection in rejections if rejection.receipt.message_id in outcome.inserted]
-        REJECTED.add(len(new))
-        for reason, count in Counts(rejection.reason for rejection in new).items():
+        # By message id, for one message may be twice in a micro-batch.
+        reasons = {rejection.receipt.message_id: rejection.reason for rejection in rejections}
+        REJECTED.add(len(outcome.inserted))
+        for reason, count in Counts(reasons[message_id] for message_id in outcome.inserted).items():
             rejected_for(reason).add(count)
         yield committed_receipts(outcome)

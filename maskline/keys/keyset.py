@@ -10,19 +10,19 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-import msgspec
 import tink
 from tink import daead, json_proto_keyset_format, secret_key_access
 from tink.proto import tink_pb2
 
 from maskline.errors import KeysetError
+from maskline.records import Discreet
 
 AES_SIV_TYPE = "type.googleapis.com/google.crypto.tink.AesSivKey"
 
 daead.register()
 
 
-class StoredKeyset(msgspec.Struct, frozen=True):
+class StoredKeyset(Discreet, frozen=True):
     """A keyset as its provider keeps it, on its way to the workers that open it.
 
     Attributes:
@@ -51,9 +51,7 @@ class Keyset:
     def __init__(self, handle: tink.KeysetHandle) -> None:
         info = handle.keyset_info()
         self.primary_key_id: int = info.primary_key_id
-        self.key_ids: frozenset[int] = frozenset(
-            key.key_id for key in info.key_info if key.status == tink_pb2.ENABLED
-        )
+        self.key_ids: frozenset[int] = frozenset(key.key_id for key in info.key_info if key.status == tink_pb2.ENABLED)
         self._cipher = handle.primitive(daead.DeterministicAead)
 
     def encrypt(self, plaintext: bytes, associated_data: bytes) -> bytes:

@@ -60,10 +60,10 @@ class FileKeyset:
                         f"keyset {self.uri}: others can read it (mode {mode:04o}); run: chmod 600 {self.path}"
                     )
                 return StoredKeyset(file.read(), self.uri)
-        except OSError as error:
+        except (OSError, ValueError) as error:
+            problem = error.strerror if isinstance(error, OSError) else "not a path"
             raise KeysetError(
-                f"keyset {self.uri}: {error.strerror}; "
-                f"make one with: python -m pipeline keys create --keyset {self.uri}"
+                f"keyset {self.uri}: {problem}; make one with: python -m pipeline keys create --keyset {self.uri}"
             ) from None
 
     def store_new(self, content: bytes) -> None:
@@ -114,8 +114,15 @@ class EnvironmentKeyset:
         return StoredKeyset(os.fsencode(content), self.uri)
 
 
+def _file_keyset(path: str) -> FileKeyset:
+    try:
+        return FileKeyset(Path(path.removeprefix("//")).expanduser())
+    except RuntimeError:
+        raise UsageError(f"keyset file:{path}: there is no such user; give the path of the file") from None
+
+
 _SCHEMES: dict[str, Callable[[str], KeysetProvider]] = {
-    "file": lambda rest: FileKeyset(Path(rest.removeprefix("//")).expanduser()),
+    "file": _file_keyset,
     "env": EnvironmentKeyset,
 }
 

@@ -52,6 +52,8 @@ def check_dsn(dsn: str) -> str:
                 f"postgres: holds a {secret}, which the job graph would show; leave it out and give it by PGPASSWORD, "
                 "PGPASSFILE or a service file"
             )
+    if "://" in parameters.get("dbname", ""):
+        raise UsageError("postgres: its dbname is a URI, which could hold a password; give the URI alone")
     return dsn
 
 

@@ -22,6 +22,7 @@ _REMEDIES = {
 }
 _REFUSED_LOGINS = (
     "authentication failed",
+    "definition of service",
     "does not exist",
     "is not permitted to log in",
     "no password supplied",
@@ -58,8 +59,9 @@ def translated(error: psycopg2.Error) -> MasklineError | RowRefusedError:
         return RowRefusedError(_described(error, code))
     if code.startswith(_TRANSIENT_CLASSES) or code in _TRANSIENT_CODES:
         return DatabaseUnavailableError(f"postgres: {_described(error, code)}")
-    # The text of these classes names tables, columns and roles; it quotes no values.
-    text = (error.diag.message_primary or "").strip()
+    # The server's own text names tables, columns and roles and quotes no values; that of a trigger's RAISE may.
+    is_raised = error.diag.source_function == "exec_stmt_raise"
+    text = "a trigger raised an error" if is_raised else (error.diag.message_primary or "").strip()
     return DatabaseError(f"postgres: {text} ({_described(error, code)}){_REMEDIES.get(code, '')}")
 
 

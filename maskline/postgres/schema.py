@@ -118,6 +118,8 @@ def check_revision(target: str) -> None:
 
 def _place(revision: str) -> int:
     known = ["base", *revisions()]
+    if revision not in [*known, "head"]:
+        raise DatabaseError(f"postgres: the schema is at revision {revision}, which only a newer maskline knows")
     return len(known) - 1 if revision == "head" else known.index(revision)
 
 

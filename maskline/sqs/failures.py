@@ -30,9 +30,9 @@ _NOT_ALLOWED = {
     "InvalidAccessKeyId",
     "InvalidClientTokenId",
     "InvalidSecurity",
-    "KMS.AccessDeniedException",
-    "KmsAccessDenied",
+    "InvalidSignatureException",
     "MissingAuthenticationToken",
+    "NotAuthorized",
     "OptInRequired",
     "RequestExpired",
     "SignatureDoesNotMatch",
@@ -75,10 +75,12 @@ def translated(error: BotoCoreError | ClientError, address: QueueAddress) -> Mas
     code = error.response.get("Error", {}).get("Code", "unknown")
     if code in _NO_SUCH_QUEUE or code.endswith(("NonExistentQueue", "QueueDoesNotExist")):
         return QueueError(f"queue {address}: does not exist; check its name, region and account ({code})")
-    if code in _NOT_ALLOWED:
+    is_key_refused = code.upper().startswith("KMS") and "Throttl" not in code
+    if code in _NOT_ALLOWED or is_key_refused:
         return QueueError(
             f"queue {address}: SQS refuses these credentials ({code}); the job needs sqs:ReceiveMessage, "
-            "sqs:DeleteMessage, sqs:ChangeMessageVisibility, sqs:GetQueueAttributes and sqs:GetQueueUrl"
+            "sqs:DeleteMessage, sqs:ChangeMessageVisibility, sqs:GetQueueAttributes and sqs:GetQueueUrl, and on an "
+            "encrypted queue the use of its key"
         )
     if code in _OVER_LIMIT:
         return OverLimitError(f"queue {address}: too many messages in flight ({code})")

@@ -96,7 +96,7 @@ class MicroBatchReceiver:
             QueueError: The queue is gone, or may no longer be read.
             QueueUnavailableError: SQS did not answer for `ReceiveSettings.retry_seconds`.
         """
-        messages = self._first_messages()
+        messages = [] if self._stopping.is_set() else self._first_messages()
         if messages:
             self._fill(messages, deadline=self._clock() + self._settings.seconds)
         return messages

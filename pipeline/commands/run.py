@@ -36,7 +36,7 @@ def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
     """Run the job; 0 when it ended in an orderly way."""
     job = job_settings(arguments)
     options = parse_beam_options(beam_arguments)
-    check_beam_options(options, job.keyset, arguments.allow_cleartext_keyset)
+    check_beam_options(options, job, arguments.allow_cleartext_keyset)
     engine = choose_engine(options)
     terminal = Console(stderr=True)
     findings = preflight(job)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -74,7 +75,8 @@ class EmbeddedPostgres:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Stop the server."""
-        self._server.cleanup()
+        with contextlib.suppress(psutil.NoSuchProcess):  # somebody else stopped it
+            self._server.cleanup()
 
     @staticmethod
     def stop_left_behind(data_directory: Path) -> None:

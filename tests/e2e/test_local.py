@@ -41,7 +41,7 @@ def test_a_second_start_beside_a_running_one_is_told_so(server_directory: Path) 
     assert "in use by process" in second.errors
 
 
-def test_killed_and_started_again_it_loses_nothing(server_directory: Path) -> None:
+def test_killed_and_started_again_it_goes_on_with_what_was_sent(server_directory: Path) -> None:
     options = ["local", f"--data_directory={server_directory / 'data'}"]
     killed = JobProcess([*options, "--follow"])
     samples = server_directory / "data" / "samples.json"
@@ -54,8 +54,8 @@ def test_killed_and_started_again_it_loses_nothing(server_directory: Path) -> No
     assert again.wait() == 0, again.errors
     sent = int(samples.read_text().strip('{"next: }'))
     outcomes = "SELECT (SELECT count(*) FROM user_logins) + (SELECT count(*) FROM rejected_messages)"
-    # The last portion may have been claimed and not sent when the process was killed.
-    assert _count(server_directory / "data", outcomes) in (sent, sent - 100)
+    # Of the last portion, claimed before it is sent, the killed process may have sent a part only.
+    assert sent - 100 <= _count(server_directory / "data", outcomes) <= sent
 
 
 def _count(directory: Path, query: str) -> int:

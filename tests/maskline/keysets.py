@@ -6,8 +6,6 @@ import base64
 import json
 
 from Crypto.Cipher import AES
-from google.protobuf import json_format
-from tink.proto import aes_siv_pb2, tink_pb2
 
 from maskline.keys import Keyset, StoredKeyset, open_keyset
 
@@ -15,26 +13,24 @@ KEY = bytes(range(64))
 OTHER_KEY = bytes(range(100, 164))
 
 
-def aes_siv_key(
-    key_id: int, key: bytes = KEY, *, prefix: int = tink_pb2.TINK, status: int = tink_pb2.ENABLED
-) -> tink_pb2.Keyset.Key:
-    """Return a key of a Tink keyset."""
-    return tink_pb2.Keyset.Key(
-        key_id=key_id,
-        status=status,
-        output_prefix_type=prefix,
-        key_data=tink_pb2.KeyData(
-            type_url="type.googleapis.com/google.crypto.tink.AesSivKey",
-            key_material_type=tink_pb2.KeyData.SYMMETRIC,
-            value=aes_siv_pb2.AesSivKey(key_value=key).SerializeToString(),
-        ),
-    )
+def aes_siv_key(key_id: int, key: bytes = KEY, *, prefix: str = "TINK", status: str = "ENABLED") -> dict[str, object]:
+    """Return a key as it stands in Tink's JSON."""
+    key_field = b"\x12" + len(key).to_bytes(1, "big") + key
+    return {
+        "keyData": {
+            "typeUrl": "type.googleapis.com/google.crypto.tink.AesSivKey",
+            "value": base64.b64encode(key_field).decode(),
+            "keyMaterialType": "SYMMETRIC",
+        },
+        "status": status,
+        "keyId": key_id,
+        "outputPrefixType": prefix,
+    }
 
 
-def stored(*keys: tink_pb2.Keyset.Key, primary: int) -> StoredKeyset:
+def stored(*keys: dict[str, object], primary: int) -> StoredKeyset:
     """Return a keyset as a provider would give it."""
-    keyset = tink_pb2.Keyset(primary_key_id=primary, key=keys)
-    return StoredKeyset(json_format.MessageToJson(keyset).encode(), "test:known")
+    return StoredKeyset(json.dumps({"primaryKeyId": primary, "key": keys}).encode(), "test:known")
 
 
 def opened(key_id: int, key: bytes = KEY) -> Keyset:

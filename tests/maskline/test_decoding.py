@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from maskline.column_types import Unacceptable
 from maskline.decoding import Decoded, MessageDecoder
 from maskline.records import Reason
-from maskline.stream import StreamDefinition, load_stream, parse_stream
+from maskline.stream import load_stream, parse_stream
 from tests.maskline.logins import LOGIN, login, login_without
 
 USER_LOGINS = MessageDecoder(load_stream("user_logins"))
@@ -92,7 +92,7 @@ ODDITIES = {
         Reason.NOT_JSON,
         "not JSON: Invalid control character at at character 9",
     ),
-    "an unknown escape": (r'{"ip": "\x31"}', Reason.NOT_JSON, r"not JSON: Invalid \escape:  at character 8"),
+    "an unknown escape": (r'{"ip": "\x31"}', Reason.NOT_JSON, r"not JSON: Invalid \escape at character 8"),
     "arrays 100,000 deep": ("[" * 100_000, Reason.NOT_JSON, "the JSON is nested too deep to read"),
     "objects 100,000 deep": ('{"a":' * 100_000, Reason.NOT_JSON, "the JSON is nested too deep to read"),
     "a field 100,000 deep": (
@@ -235,27 +235,37 @@ def test_a_masked_column_without_a_width_takes_any_length() -> None:
 
 # Planted in keys and values alike: no part of it is a word of any refusal.
 PLANTED_TEXT = "Zq7-planted"
-PLANTED_NUMBER = 770077
-PLANTED = st.sampled_from(
-    [PLANTED_TEXT, PLANTED_TEXT * 40, PLANTED_TEXT + "\0", PLANTED_TEXT + "\ud800", PLANTED_NUMBER, PLANTED_NUMBER**20]
+PLANTED_DIGITS = "770077"
+PLANTED = [
+    json.dumps(PLANTED_TEXT),
+    json.dumps(PLANTED_TEXT * 12),
+    json.dumps(PLANTED_TEXT * 40),
+    json.dumps(PLANTED_TEXT + "\0"),
+    json.dumps(PLANTED_TEXT + "\ud800"),
+    PLANTED_DIGITS,
+    PLANTED_DIGITS * 1_000,
+    f"{PLANTED_DIGITS}e{PLANTED_DIGITS}",
+    f"{PLANTED_DIGITS}e-{PLANTED_DIGITS * 4}",
+    f"{PLANTED_DIGITS}.5",
+    f'["{PLANTED_TEXT}", NaN]',
+    f'{{"{PLANTED_TEXT}": 1, "{PLANTED_TEXT}": 2}}',
+    "[" * 10_000 + f'"{PLANTED_TEXT}"' + "]" * 10_000,
+]
+FRAGMENTS = st.one_of(
+    st.sampled_from(PLANTED),
+    st.sampled_from(["null", "true", '""', "{}", "-"]),
+    st.text(st.characters()).map(json.dumps),
 )
-LEAVES = st.one_of(PLANTED, st.none(), st.booleans(), st.floats(), st.integers(), st.text(st.characters()))
-VALUES = st.recursive(
-    LEAVES,
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.just(PLANTED_TEXT), inner, max_size=1)),
-    max_leaves=5,
-)
-LOGINS = st.builds(
-    lambda changes, dropped: {key: value for key, value in (LOGIN | changes).items() if key not in dropped},
-    st.dictionaries(st.sampled_from([*LOGIN, PLANTED_TEXT]), VALUES, max_size=3),
-    st.sets(st.sampled_from(list(LOGIN)), max_size=1),
-)
+CHANGES = st.lists(st.tuples(st.sampled_from([*LOGIN, PLANTED_TEXT]), FRAGMENTS), max_size=2)
 
 
 @st.composite
 def damaged_logins(draw: st.DrawFn) -> str:
-    """Draw a login with planted values, as text, maybe cut or spliced."""
-    text = json.dumps(draw(LOGINS), ensure_ascii=draw(st.booleans()))
+    """Draw a login with planted values as text, maybe with a field missing or twice, maybe cut or spliced."""
+    changes = draw(CHANGES)
+    replaced = {key for key, _ in changes} if draw(st.booleans()) else set()
+    fields = [(key, json.dumps(value)) for key, value in LOGIN.items() if key not in replaced]
+    text = "{" + ", ".join(f'"{key}": {fragment}' for key, fragment in [*fields, *changes]) + "}"
     if draw(st.booleans()):
         place = draw(st.integers(0, len(text)))
         text = text[:place] + draw(st.text(st.characters(), max_size=3)) + text[place + draw(st.integers(0, 3)) :]
@@ -270,19 +280,20 @@ def outcome_of(decoder: MessageDecoder, body: str) -> Decoded | Unacceptable:
         return refusal
 
 
-@given(body=st.text(st.characters()))
-def test_any_text_gets_an_answer(user_logins: StreamDefinition, body: str) -> None:
+@settings(deadline=None)
+@given(st.text(st.characters()))
+def test_any_text_gets_an_answer(body: str) -> None:
     outcome = outcome_of(USER_LOGINS, body)
 
     assert isinstance(outcome, Unacceptable)
     assert outcome.reason in {Reason.NOT_JSON, Reason.NOT_AN_OBJECT, Reason.MISSING_FIELD, Reason.OUT_OF_RANGE}
 
 
-@settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow])
-@given(body=damaged_logins())
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(damaged_logins())
 def test_any_damaged_login_gets_an_answer_that_repeats_nothing_of_it(body: str) -> None:
     outcome = outcome_of(USER_LOGINS, body)
 
     shown = f"{outcome!r} {outcome}"
     assert "planted" not in shown
-    assert str(PLANTED_NUMBER) not in shown
+    assert PLANTED_DIGITS not in shown

@@ -27,7 +27,7 @@ def drawing() -> dict[str, tuple[str, int | None]]:
 
 def defined() -> dict[str, type[MasklineError]]:
     """Return the classes of the module by name."""
-    classes = inspect.getmembers(errors, inspect.isclass)
+    classes: list[tuple[str, type[MasklineError]]] = inspect.getmembers(errors, inspect.isclass)
     return {name: each for name, each in classes if each.__module__ == errors.__name__}
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from datetime import UTC, datetime
 
 import pytest
+from rich.console import Console
 
 from maskline.records import MaskedRow, Reason, Receipt, Rejection, SqsMessage
 
@@ -56,3 +58,14 @@ def test_the_reasons_that_are_stored_and_counted_stay_what_they_are() -> None:
         "INVALID_TEXT": "invalid_text",
         "REFUSED_BY_DATABASE": "refused_by_database",
     }
+
+
+@pytest.mark.parametrize("record", [MESSAGE, RECEIPT, ROW, REJECTION], ids=lambda record: type(record).__name__)
+def test_rich_shows_of_a_record_what_its_repr_does(record: object) -> None:
+    screen = io.StringIO()
+
+    Console(file=screen, width=200).print(record)
+
+    assert RECEIPT.message_id in screen.getvalue()
+    for secret in ("199.172", "handle-of", "AQAAAAed", "sealed"):
+        assert secret not in screen.getvalue()

@@ -170,9 +170,7 @@ def test_the_longest_identifier_of_postgres_is_taken() -> None:
 def test_a_column_that_the_job_fills_cannot_come_from_a_message(name: str) -> None:
     why = refusal_of(of_column('type = "text"', name=name))
 
-    assert why == (
-        f"stream logins.toml: column '{name}' is filled by the job itself and cannot come from a message"
-    )
+    assert why == (f"stream logins.toml: column '{name}' is filled by the job itself and cannot come from a message")
 
 
 @pytest.mark.parametrize(
@@ -192,6 +190,12 @@ def test_a_column_that_the_job_fills_cannot_come_from_a_message(name: str) -> No
             ['type = "varchar(366)"', "pii = true", "max_length = 254"],
             "a token takes 367 characters (at least 30), so widen its type",
         ),
+        (
+            ['type = "text"', "pii = true", 'domain = "rejected_messages.body"'],
+            "the domain rejected_messages.body is that of rejected bodies",
+        ),
+        (['type = "text"', 'field = ""'], "an empty field is no field; leave it out for the column's own name"),
+        (['type = "varchar(10)"', "max_length = 11"], "max_length is longer than varchar(10) can hold"),
         (
             ['type = "text"', "pii = true", 'domain = ""'],
             "an empty domain would let its tokens be matched with any other such column",

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from maskline.errors import UsageError
+from maskline.sqs import QueueAddress
+from maskline.stream import load_stream
 from pipeline.beam_options import check_beam_options, choose_engine, format_beam_help, parse_beam_options
+from pipeline.job import JobSettings
+
+
+def job(pollers: int = 1) -> JobSettings:
+    stream, queue = load_stream("user_logins"), QueueAddress("logins")
+    return JobSettings(stream, queue, "postgresql://writer@db/logins", "file:keyset.json", pollers=pollers)
 
 
 def test_direct_runner_is_fn_api_runner_where_no_prism_binary_is_named() -> None:
@@ -51,17 +57,26 @@ def test_options_of_a_job_server_are_passed_on() -> None:
 )
 def test_what_cannot_work_is_refused_with_the_reason(arguments: list[str], complaint: str) -> None:
     with pytest.raises(UsageError, match=complaint):
-        check_beam_options(parse_beam_options(arguments), "file:keyset.json", allow_cleartext_keyset=False)
+        check_beam_options(parse_beam_options(arguments), job(), allow_cleartext_keyset=False)
+
+
+def test_several_pollers_are_refused_where_they_would_wait_for_each_other() -> None:
+    with pytest.raises(UsageError, match="one after another"):
+        check_beam_options(parse_beam_options([]), job(pollers=2), allow_cleartext_keyset=False)
+
+    check_beam_options(
+        parse_beam_options(["--prism_location=/opt/prism"]), job(pollers=2), allow_cleartext_keyset=False
+    )
 
 
 def test_a_cleartext_keyset_may_cross_an_engine_by_leave() -> None:
     options = parse_beam_options(["--runner=FlinkRunner"])
 
-    check_beam_options(options, "file:keyset.json", allow_cleartext_keyset=True)
+    check_beam_options(options, job(), allow_cleartext_keyset=True)
 
 
-def test_a_cleartext_keyset_needs_no_leave_in_this_process(tmp_path: Path) -> None:
-    check_beam_options(parse_beam_options([]), f"file:{tmp_path}/keyset.json", allow_cleartext_keyset=False)
+def test_a_cleartext_keyset_needs_no_leave_in_this_process() -> None:
+    check_beam_options(parse_beam_options([]), job(), allow_cleartext_keyset=False)
 
 
 def test_beams_own_options_have_their_help() -> None:

@@ -9,7 +9,12 @@ def run_migrations() -> None:
     """Run the revisions that Alembic chose, all in one transaction."""
     connection = context.config.attributes.get("connection")
     if context.is_offline_mode():
-        context.configure(dialect_name="postgresql", version_table=VERSION_TABLE, literal_binds=True)
+        context.configure(
+            dialect_name="postgresql",
+            version_table=VERSION_TABLE,
+            literal_binds=True,
+            dialect_opts={"paramstyle": "named"},  # psycopg2's own would print each % twice
+        )
     else:
         context.configure(connection=connection, version_table=VERSION_TABLE)
     with context.begin_transaction():

@@ -19,9 +19,11 @@ def upgrade() -> None:
             f"""
             DO $$
             BEGIN
-                CREATE ROLE {role} NOLOGIN;
-            EXCEPTION WHEN duplicate_object THEN
-                NULL;
+                IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN
+                    CREATE ROLE {role} NOLOGIN;
+                END IF;
+            EXCEPTION WHEN duplicate_object OR unique_violation THEN
+                NULL; -- another database's migration was quicker
             END $$
             """
         )

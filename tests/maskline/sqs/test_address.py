@@ -1,0 +1,106 @@
+"""`QueueAddress`: a queue is found by URL or by name, and what is neither is refused at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from maskline.errors import UsageError
+from maskline.sqs import QueueAddress
+
+AWS_URL = "https://sqs.eu-central-1.amazonaws.com/123456789012/logins"
+
+
+@pytest.mark.parametrize(
+    "queue",
+    [
+        "logins",
+        AWS_URL,
+        f"{AWS_URL}/",
+        "http://127.0.0.1:9324/000000000000/logins",
+        "http://localhost:9324/queue/logins",
+        "http://localhost/logins",
+    ],
+)
+def test_the_name_is_the_last_part_of_a_url_or_what_was_given(queue: str) -> None:
+    address = QueueAddress(queue)
+
+    assert address.name == "logins"
+
+
+@pytest.mark.parametrize(
+    ("queue", "region"),
+    [
+        (AWS_URL, "eu-central-1"),
+        ("https://eu-west-1.queue.amazonaws.com/123456789012/logins", "eu-west-1"),
+        ("https://sqs.cn-north-1.amazonaws.com.cn/123456789012/logins", "cn-north-1"),
+        ("https://queue.amazonaws.com/123456789012/logins", None),
+        ("http://127.0.0.1:9324/000000000000/logins", None),
+        ("https://sqs.eu-central-1.amazonaws.com.example.org/1/logins", None),
+        ("logins", None),
+    ],
+)
+def test_the_region_is_read_from_a_url_of_aws_and_from_nothing_else(queue: str, region: str | None) -> None:
+    address = QueueAddress(queue)
+
+    assert address.region == region
+
+
+@pytest.mark.parametrize("queue", ["Logins_2-eu", "a" * 80])
+def test_every_name_that_sqs_allows_is_taken(queue: str) -> None:
+    assert QueueAddress(queue).name == queue
+
+
+@pytest.mark.parametrize(("queue", "is_url"), [("logins", False), (AWS_URL, True)])
+def test_it_knows_whether_a_url_was_given(queue: str, is_url: bool) -> None:
+    address = QueueAddress(queue)
+
+    assert address.is_url is is_url
+
+
+@pytest.mark.parametrize(
+    "queue",
+    [
+        "",
+        "two words",
+        "logins\n",
+        "logins?x=1",
+        "x" * 81,
+        "arn:aws:sqs:eu-central-1:123456789012:logins",
+        "https://",
+        "https://sqs.eu-central-1.amazonaws.com",
+        "ftp://sqs.eu-central-1.amazonaws.com/123456789012/logins",
+        f"{AWS_URL}?Action=ReceiveMessage",
+        f"{AWS_URL}/two words",
+    ],
+)
+def test_what_is_neither_a_url_nor_a_name_is_refused_and_quoted(queue: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        QueueAddress(queue)
+
+    assert str(refused.value) == f"queue {queue!r}: give a queue's URL or its name"
+
+
+@pytest.mark.parametrize("queue", ["logins.fifo", f"{AWS_URL}.fifo"])
+def test_a_fifo_queue_is_refused_with_the_reason(queue: str) -> None:
+    with pytest.raises(UsageError, match="FIFO queues are not supported: rows are idempotent by message id"):
+        QueueAddress(queue)
+
+
+@pytest.mark.parametrize("endpoint", ["", "127.0.0.1:9324", "localhost", "http://", "http:///path", "ftp://host"])
+def test_an_endpoint_that_is_no_url_is_refused_with_an_example(endpoint: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        QueueAddress("logins", endpoint)
+
+    assert str(refused.value) == f"queue endpoint {endpoint!r}: give a URL like http://127.0.0.1:9324"
+
+
+@pytest.mark.parametrize(
+    ("address", "text"),
+    [
+        (QueueAddress("logins"), "logins"),
+        (QueueAddress("logins", "http://127.0.0.1:9324"), "logins at http://127.0.0.1:9324"),
+        (QueueAddress(AWS_URL, "http://127.0.0.1:9324"), AWS_URL),
+    ],
+)
+def test_its_text_says_where_the_queue_is_once(address: QueueAddress, text: str) -> None:
+    assert str(address) == text

@@ -1,0 +1,158 @@
+"""Keeping messages invisible while their rows are being written."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import pickle
+import threading
+
+import pytest
+
+from maskline.errors import QueueError, QueueUnavailableError, UsageError
+from maskline.sqs import DeleteFailure, QueueAddress, SqsQueue
+from maskline.sqs.lease import VisibilityLease
+from tests.awaiting import await_until
+from tests.maskline.sqs.faults import FaultyQueue, receipts_of, some_receipts
+
+
+class Ticks:
+    """Waits that are over at once, a number of them; the next lasts until the work is done.
+
+    Args:
+        count: How many.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._left = count
+        self.seconds: list[float] = []
+
+    def __call__(self, finished: threading.Event, seconds: float) -> bool:
+        self.seconds.append(seconds)
+        self._left -= 1
+        return finished.wait(0 if self._left >= 0 else None)
+
+
+def test_messages_stay_invisible_beyond_their_time_out(queue: SqsQueue) -> None:
+    queue.send(["x"] * 12)
+    held = receipts_of([message for _ in range(2) for message in queue.receive(10, 0, 1)])
+    ticks = Ticks(1)
+    lease = VisibilityLease(lambda: queue, 30, wait=ticks)
+
+    with lease.held(held):
+        await_until(lambda: len(ticks.seconds) == 2, "the lease was extended")
+        came_back = queue.receive(10, 2, 30)
+
+    assert len(held) == 12
+    assert came_back == []
+
+
+def test_released_messages_are_visible_at_once(queue: SqsQueue) -> None:
+    queue.send(["x"] * 12)
+    held = receipts_of([message for _ in range(2) for message in queue.receive(10, 0, 600)])
+    lease = VisibilityLease(lambda: queue, 600)
+
+    lease.release(held)
+
+    again = [message for _ in range(2) for message in queue.receive(10, 0, 600)]
+    assert [message.receive_count for message in again] == [2] * 12
+
+
+def test_the_time_out_is_set_anew_when_a_third_of_it_is_over() -> None:
+    queue, ticks = FaultyQueue(), Ticks(3)
+    receipts = some_receipts(2)
+    lease = VisibilityLease(lambda: queue, 90, wait=ticks)
+
+    with lease.held(receipts):
+        await_until(lambda: len(ticks.seconds) == 4, "the lease was extended three times")
+
+    assert ticks.seconds == [30, 30, 30, 30]
+    assert queue.extended == [(receipts, 90)] * 3
+
+
+def test_it_stops_when_the_work_is_done() -> None:
+    queue = FaultyQueue()
+    lease = VisibilityLease(lambda: queue, 90)
+
+    with lease.held(some_receipts(2)):
+        during = [thread.name for thread in threading.enumerate()]
+    after = [thread.name for thread in threading.enumerate()]
+
+    assert "visibility-lease" in during
+    assert "visibility-lease" not in after
+    assert queue.extended == []
+
+
+def test_it_stops_when_the_work_fails() -> None:
+    lease = VisibilityLease(FaultyQueue, 90)
+
+    with pytest.raises(ZeroDivisionError), lease.held(some_receipts(2)):
+        raise ZeroDivisionError
+
+    assert "visibility-lease" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_quick_work_never_opens_the_queue() -> None:
+    opened: list[bool] = []
+
+    def open_queue() -> FaultyQueue:
+        opened.append(True)
+        return FaultyQueue()
+
+    with VisibilityLease(open_queue, 90).held(some_receipts(2)):
+        pass
+
+    assert opened == []
+
+
+def test_an_outage_of_the_queue_is_logged_and_the_next_extension_tried(caplog: pytest.LogCaptureFixture) -> None:
+    def failing(receipts: object) -> list[DeleteFailure]:
+        raise QueueUnavailableError("queue logins: SQS did not answer (ReadTimeoutError)")
+
+    queue, ticks = FaultyQueue(extend=failing), Ticks(2)
+
+    with caplog.at_level(logging.WARNING), VisibilityLease(lambda: queue, 90, wait=ticks).held(some_receipts(3)):
+        await_until(lambda: len(ticks.seconds) == 3, "the lease was extended twice")
+
+    assert len(queue.extended) == 2
+    assert caplog.messages == [
+        "visibility of 3 messages not changed: queue logins: SQS did not answer (ReadTimeoutError)",
+        "visibility of 3 messages not changed: queue logins: SQS did not answer (ReadTimeoutError)",
+    ]
+
+
+def test_a_queue_that_cannot_be_opened_is_logged_and_the_work_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    def nowhere() -> FaultyQueue:
+        raise QueueError("queue logins: does not exist")
+
+    with caplog.at_level(logging.WARNING):
+        VisibilityLease(nowhere, 90).release(some_receipts(1))
+
+    assert caplog.messages == ["visibility of 1 messages not changed: queue logins: does not exist"]
+
+
+def test_messages_that_cannot_be_extended_are_logged_by_code(caplog: pytest.LogCaptureFixture) -> None:
+    first, second, third = some_receipts(3)
+    refused = [DeleteFailure(first, "Stale", is_final=True), DeleteFailure(third, "MessageNotInflight", is_final=True)]
+    queue = FaultyQueue(extend=lambda receipts: refused)
+
+    with caplog.at_level(logging.WARNING):
+        VisibilityLease(lambda: queue, 90).release([first, second, third])
+
+    assert caplog.messages == ["visibility of 2 of 3 messages not changed: MessageNotInflight, Stale"]
+
+
+def test_it_travels_to_a_worker(queue: SqsQueue, queue_address: QueueAddress) -> None:
+    queue.send(["x"])
+    held = receipts_of(queue.receive(10, 0, 600))
+    lease = VisibilityLease(functools.partial(SqsQueue.open, queue_address), 600)
+
+    pickle.loads(pickle.dumps(lease)).release(held)
+
+    assert queue.depth().visible == 1
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 43_201])
+def test_a_time_out_that_sqs_does_not_take_is_refused(seconds: int) -> None:
+    with pytest.raises(UsageError, match=f"visibility_seconds is {seconds}; SQS takes 1 to 43200"):
+        VisibilityLease(FaultyQueue, seconds)

@@ -1,0 +1,243 @@
+"""Each message becomes a row of tokens or a rejection, and neither key nor personal data reaches the job graph."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import pytest
+from apache_beam.metrics.metric import MetricsFilter
+from apache_beam.pvalue import AsIter, AsSingleton
+from apache_beam.runners.runner import PipelineResult
+from apache_beam.testing.test_pipeline import TestPipeline as BeamPipeline
+from apache_beam.testing.util import assert_that, equal_to
+
+from maskline.errors import KeysetError, UsageError
+from maskline.keys import StoredKeyset, create_keyset, open_keyset
+from maskline.masking import Masker
+from maskline.records import MaskedRow, Reason, Rejection, SqsMessage
+from maskline.stream import StreamDefinition
+from tests.beam_graph import graph_bytes
+from tests.maskline.keysets import KEY, aes_siv_key, reference_token, stored
+from tests.maskline.logins import login, message
+from transforms import MaskPii, ReadKeyset
+from transforms.control import CONTROL
+from transforms.mask import _Mask
+from transforms.metrics import TALLY
+
+KEYSET = stored(aes_siv_key(7), primary=7)
+PERSONAL = (b"199.172.111.135", b"593-47-5928")
+
+
+def test_a_login_becomes_a_row_of_tokens(user_logins: StreamDefinition) -> None:
+    with BeamPipeline(runner="FnApiRunner") as pipeline:
+        masked, rejected = _masked(pipeline, user_logins, [message(login())])
+
+        assert_that(rejected, equal_to([]), "nothing is rejected")
+        assert_that(
+            masked | "Values" >> beam.Map(lambda row: (row.receipt.message_id, row.key_id, row.values)),
+            equal_to(
+                [
+                    (
+                        "6f9619ff-8b86-4011-b42d-000000000001",
+                        7,
+                        (
+                            "424cdd21-063a-43a7-b91b-7ca1a833afae",
+                            "android",
+                            reference_token(KEY, 7, "199.172.111.135", "user_logins.masked_ip"),
+                            reference_token(KEY, 7, "593-47-5928", "user_logins.masked_device_id"),
+                            "RU",
+                            "2.3.0",
+                        ),
+                    )
+                ]
+            ),
+        )
+
+
+def test_every_message_has_one_outcome_and_none_is_an_error(user_logins: StreamDefinition) -> None:
+    bodies = [login(), "not JSON", login(ip=None), "[" * 100_000, login(user_id=7), "\ud800", login(ip="\ud800")]
+    messages = [message(body, number) for number, body in enumerate(bodies)]
+
+    with BeamPipeline(runner="FnApiRunner") as pipeline:
+        masked, rejected = _masked(pipeline, user_logins, messages)
+
+        assert_that(masked | "Rows" >> beam.Map(_number), equal_to([0, 2]), "rows")
+        assert_that(
+            rejected | "Reasons" >> beam.Map(lambda rejection: (_number(rejection), rejection.reason)),
+            equal_to(
+                [
+                    (1, Reason.NOT_JSON),
+                    (3, Reason.NOT_JSON),
+                    (4, Reason.WRONG_TYPE),
+                    (5, Reason.NOT_JSON),
+                    (6, Reason.INVALID_TEXT),
+                ]
+            ),
+            "rejections",
+        )
+
+
+def test_neither_outcome_holds_a_clear_value_and_both_hold_the_body(user_logins: StreamDefinition) -> None:
+    messages = [message(login(), 1), message(login(user_id=None), 2)]
+
+    with BeamPipeline(runner="FnApiRunner") as pipeline:
+        masked, rejected = _masked(pipeline, user_logins, messages)
+
+        outcomes = (masked, rejected) | beam.Flatten()
+        assert_that(outcomes | beam.Map(_personal_data_in), equal_to([[], []]), "nothing in the clear")
+        assert_that(outcomes | beam.Map(_body_of), equal_to([login(), login(user_id=None)]), "bodies")
+
+
+def test_what_was_masked_and_fields_nobody_knew_are_counted(user_logins: StreamDefinition) -> None:
+    bodies = [login(), login(new=1, newer=2), login(new="1"), login(user_id=None, new=1), "not JSON"]
+    pipeline = BeamPipeline(runner="FnApiRunner")
+    _masked(pipeline, user_logins, [message(body) for body in bodies])
+
+    result = pipeline.run()
+    result.wait_until_finish()
+
+    assert _counters(result) == {"masked": 3, "extra_fields": 3}
+    assert TALLY.counts() == {"masked": 3, "extra_fields": 3}
+
+
+def test_counts_are_of_one_bundle_and_not_of_all_before_it(user_logins: StreamDefinition) -> None:
+    mask = _Mask(user_logins)
+    for _ in range(3):
+        mask.start_bundle()
+        list(mask.process(message(login(new=1)), KEYSET))
+        mask.finish_bundle()
+
+    counts = TALLY.counts()
+
+    assert counts == {"masked": 3, "extra_fields": 3}
+
+
+def test_it_masks_with_a_keyset_that_is_read_when_the_job_runs(
+    user_logins: StreamDefinition, stored_keyset: StoredKeyset, keyset_uri: str
+) -> None:
+    token = Masker(open_keyset(stored_keyset)).mask("199.172.111.135", "user_logins.masked_ip")
+
+    with BeamPipeline(runner="FnApiRunner") as pipeline:
+        keyset = pipeline | ReadKeyset(keyset_uri)
+        messages = pipeline | beam.Create([message(login())])
+        masked, _ = messages | MaskPii(user_logins, keyset=AsSingleton(keyset))
+
+        assert_that(masked | beam.Map(lambda row: row.values[2]), equal_to([token]))
+
+
+def test_the_graph_holds_no_key_and_no_personal_data(
+    user_logins: StreamDefinition, stored_keyset: StoredKeyset, keyset_uri: str, tmp_path: Path
+) -> None:
+    arriving = tmp_path / "arriving.json"
+    arriving.write_text(login())
+    key = json.loads(stored_keyset.content)["key"][0]["keyData"]["value"].encode()
+    pipeline = BeamPipeline(runner="FnApiRunner")
+    messages = pipeline | beam.Create([str(arriving)]) | beam.ParDo(_Receive())
+    masked, _ = messages | MaskPii(user_logins, keyset=AsSingleton(pipeline | ReadKeyset(keyset_uri)))
+    assert_that(masked | beam.Map(_number), equal_to([1]))
+
+    before = graph_bytes(pipeline)
+    pipeline.run().wait_until_finish()
+    after = graph_bytes(pipeline)
+
+    for graph in (before, after):
+        assert keyset_uri.encode() in graph
+        assert b"masked_device_id" in graph
+        assert not any(piece in graph for piece in (*PERSONAL, key, key[8:40]))
+
+
+def test_personal_data_and_a_key_in_a_graph_would_be_found(
+    user_logins: StreamDefinition, stored_keyset: StoredKeyset
+) -> None:
+    key = json.loads(stored_keyset.content)["key"][0]["keyData"]["value"].encode()
+    pipeline = beam.Pipeline(runner="FnApiRunner")
+    _ = pipeline | beam.Create([None]) | beam.Map(lambda _, held: held, (message(login()), stored_keyset))
+
+    graph = graph_bytes(pipeline)
+
+    assert all(piece in graph for piece in (*PERSONAL, key, key[8:40]))
+
+
+def test_a_worker_that_masked_already_can_still_not_send_its_key_on(user_logins: StreamDefinition) -> None:
+    mask = _Mask(user_logins)
+    mask.start_bundle()
+    list(mask.process(message(login()), KEYSET))
+
+    with pytest.raises(TypeError, match="an opened keyset stays in this process"):
+        pickle.dumps(mask)
+
+
+def test_a_keyset_is_opened_once_and_again_only_when_it_is_another(user_logins: StreamDefinition) -> None:
+    mask = _Mask(user_logins)
+    mask.start_bundle()
+    other = StoredKeyset(create_keyset(), "test:other")
+
+    key_ids = [_key_id(mask, keyset) for keyset in (KEYSET, StoredKeyset(KEYSET.content, KEYSET.origin), other, KEYSET)]
+
+    assert key_ids == [7, 7, open_keyset(other).primary_key_id, 7]
+
+
+def test_a_keyset_that_does_not_open_stops_the_job_and_is_told_to_its_starter(user_logins: StreamDefinition) -> None:
+    pipeline = BeamPipeline(runner="FnApiRunner")
+    _masked(pipeline, user_logins, [message(login())], StoredKeyset(b"{}", "file:broken.json"))
+
+    with pytest.raises(Exception, match=r"keyset file:broken\.json: is not a Tink keyset") as failure:
+        pipeline.run().wait_until_finish()
+
+    assert isinstance(CONTROL.failure, KeysetError)
+    assert not any(piece.decode() in str(failure.value) for piece in PERSONAL)
+
+
+@pytest.mark.parametrize("as_side_input", [lambda keyset: keyset, AsIter, lambda _: KEYSET, lambda _: None])
+def test_a_keyset_that_is_not_a_side_input_of_one_element_is_refused(
+    user_logins: StreamDefinition, as_side_input: Any
+) -> None:
+    keyset = BeamPipeline(runner="FnApiRunner") | beam.Create([KEYSET])
+
+    with pytest.raises(UsageError, match=r"keyset=beam\.pvalue\.AsSingleton\(pcollection\)"):
+        MaskPii(user_logins, keyset=as_side_input(keyset))
+
+
+class _Receive(beam.DoFn):  # type: ignore[misc]
+    """Stands for the queue: what arrives is not in the graph."""
+
+    def process(self, path: str) -> Iterator[SqsMessage]:
+        yield message(Path(path).read_text())
+
+
+def _masked(
+    pipeline: beam.Pipeline, stream: StreamDefinition, messages: list[SqsMessage], keyset: StoredKeyset = KEYSET
+) -> tuple[beam.PCollection[MaskedRow], beam.PCollection[Rejection]]:
+    """Return the outcomes of messages."""
+    keysets = pipeline | "Keyset" >> beam.Create([keyset])
+    arrived = pipeline | "Messages" >> beam.Create(messages)
+    masked, rejected = arrived | MaskPii(stream, keyset=AsSingleton(keysets))
+    return masked, rejected
+
+
+def _number(outcome: MaskedRow | Rejection) -> int:
+    return int(outcome.receipt.message_id[-12:])
+
+
+def _personal_data_in(outcome: MaskedRow | Rejection) -> list[bytes]:
+    return [value for value in PERSONAL if value in pickle.dumps(outcome)]
+
+
+def _body_of(outcome: MaskedRow | Rejection) -> str:
+    return Masker(open_keyset(KEYSET)).unseal_body(outcome.sealed_body)
+
+
+def _key_id(mask: _Mask, keyset: StoredKeyset) -> int:
+    (row,) = mask.process(message(login()), keyset)
+    assert isinstance(row, MaskedRow)
+    return row.key_id
+
+
+def _counters(result: PipelineResult) -> dict[str, int]:
+    found = result.metrics().query(MetricsFilter().with_namespace("maskline"))
+    return {each.key.metric.name: each.committed for each in found["counters"]}
