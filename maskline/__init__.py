@@ -3,5 +3,3 @@
 This is the ground floor: it knows queues, keysets and tables, and nothing of Apache Beam, so that a Lambda or an
 analyst's notebook can use it alone. ``transforms`` builds Beam transforms on it, ``pipeline`` builds the job on those.
 """
-
-__version__ = "0.1.0"
