@@ -28,7 +28,7 @@ def upgrade() -> None:
     )
     op.execute(
         """
-        CREATE FUNCTION maskline_stamp_pii_access() RETURNS trigger LANGUAGE plpgsql AS $$
+        CREATE OR REPLACE FUNCTION maskline_stamp_pii_access() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
             NEW.accessed_at := clock_timestamp();
             NEW.role_name := session_user;
@@ -38,9 +38,9 @@ def upgrade() -> None:
     )
     op.execute(
         """
-        CREATE FUNCTION maskline_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+        CREATE OR REPLACE FUNCTION maskline_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
-            RAISE EXCEPTION 'pii_access_log is append-only' USING ERRCODE = 'insufficient_privilege';
+            RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'insufficient_privilege';
         END $$
         """
     )
@@ -54,18 +54,25 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop the log, unless it has entries: what it says is said nowhere else."""
+    """Drop the log where it is empty; else keep it under another name, for what it says is said nowhere else."""
     op.execute(
         """
         DO $$
         BEGIN
             LOCK TABLE pii_access_log IN ACCESS EXCLUSIVE MODE;
             IF EXISTS (SELECT FROM pii_access_log) THEN
-                RAISE EXCEPTION 'pii_access_log has entries, which exist nowhere else'
-                    USING HINT = 'Keep a copy, then rename the table out of the way.';
+                EXECUTE format(
+                    'ALTER TABLE pii_access_log RENAME TO %I',
+                    'pii_access_log_until_' || to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYYMMDD_HH24MISS_US')
+                );
+            ELSE
+                DROP TABLE pii_access_log;
             END IF;
-            DROP TABLE pii_access_log;
+            BEGIN
+                DROP FUNCTION maskline_stamp_pii_access(), maskline_refuse_change();
+            EXCEPTION WHEN dependent_objects_still_exist THEN
+                NULL; -- a log that was kept goes on being guarded
+            END;
         END $$
         """
     )
-    op.execute("DROP FUNCTION maskline_stamp_pii_access(), maskline_refuse_change()")

@@ -1,0 +1,171 @@
+"""Which data source names are taken, and what a connection that cannot be opened says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from maskline.errors import DatabaseError, DatabaseUnavailableError, UsageError
+from maskline.postgres.connection import check_dsn, connect, translating
+from tests.maskline.postgres.records import connected, run, value_of
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "postgresql://writer:hunter2@db.example.com/logins",
+        "postgres://writer:hunter2@db.example.com/logins",
+        "postgresql://writer:hunter%32@db.example.com/logins",
+        "postgresql://writer@db.example.com/logins?password=hunter2",
+        "postgresql://writer@db.example.com/logins?sslmode=verify-full&sslpassword=hunter2",
+        "host=db.example.com user=writer password=hunter2 dbname=logins",
+        "host=db.example.com password = 'hunter2'",
+        "host=db.example.com sslpassword=hunter2",
+        "password=hunter2",
+        "dbname=postgresql://writer:hunter2@db.example.com/logins",
+    ],
+)
+def test_a_password_is_refused_in_every_form_and_never_repeated(dsn: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        check_dsn(dsn)
+
+    assert "hunter" not in str(refused.value)
+    assert refused.value.__cause__ is None
+    assert refused.value.__suppress_context__ or refused.value.__context__ is None
+
+
+def test_a_refused_password_is_told_where_it_may_stand() -> None:
+    with pytest.raises(UsageError) as refused:
+        check_dsn("postgresql://writer:hunter2@db.example.com/logins")
+
+    assert str(refused.value) == (
+        "postgres: holds a password, which the job graph would show; leave it out and give it by PGPASSWORD, "
+        "PGPASSFILE or a service file"
+    )
+
+
+@pytest.mark.parametrize("dsn", ["writer:hunter2@db.example.com/logins", "hunter2", "postgresql://[hunter2/logins"])
+def test_what_is_no_data_source_name_is_refused_and_not_repeated(dsn: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        check_dsn(dsn)
+
+    assert str(refused.value) == ("postgres: not a data source name; give one like postgresql://user@host/database")
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "postgresql://writer@db.example.com:5432/logins?sslmode=verify-full",
+        "host=db.example.com user=writer dbname=logins",
+        "service=logins",
+        "postgresql://writer:@db.example.com/logins",
+        "",
+    ],
+)
+def test_a_name_without_a_password_is_returned_as_it_is(dsn: str) -> None:
+    assert check_dsn(dsn) == dsn
+
+
+def test_a_connection_notices_a_dead_server(dsn: str) -> None:
+    connection = connect(dsn)
+    parameters = connection.get_dsn_parameters()
+    connection.close()
+
+    assert parameters["application_name"] == "maskline"
+    assert parameters["connect_timeout"] == "10"
+    assert parameters["keepalives_idle"] == "30"
+    assert parameters["keepalives_interval"] == "10"
+    assert parameters["keepalives_count"] == "3"
+    assert parameters["tcp_user_timeout"] == "30000"
+
+
+def test_defaults_do_not_override_what_the_name_says(dsn: str) -> None:
+    connection = connect(f"{dsn}&application_name=mine&connect_timeout=3&keepalives_idle=7")
+    parameters = connection.get_dsn_parameters()
+    connection.close()
+
+    assert parameters["application_name"] == "mine"
+    assert parameters["connect_timeout"] == "3"
+    assert parameters["keepalives_idle"] == "7"
+    assert parameters["keepalives_count"] == "3"
+
+
+def test_a_password_from_the_environment_logs_in(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGPASSWORD", "hunter2")
+
+    connection = connect(check_dsn(dsn))
+    answer = value_of(connection, "SELECT 1")
+    connection.close()
+
+    assert answer == 1
+
+
+def test_an_unknown_database_stops_the_job(dsn: str) -> None:
+    elsewhere = dsn.replace("/test_", "/nosuch_")
+
+    with pytest.raises(DatabaseError, match=r'database "nosuch_[0-9a-f]+" does not exist'):
+        connect(elsewhere)
+
+
+def test_an_unknown_role_stops_the_job(dsn: str) -> None:
+    with pytest.raises(DatabaseError, match='role "nobody_knows" does not exist'):
+        connect(dsn.replace("postgres@", "nobody_knows@"))
+
+
+def test_a_role_that_may_not_log_in_stops_the_job(dsn: str) -> None:
+    with pytest.raises(DatabaseError, match='role "maskline_writer" is not permitted to log in'):
+        connect(dsn.replace("postgres@", "maskline_writer@"))
+
+
+def test_a_missing_service_stops_the_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "services").write_text("[other]\nhost=db.example.com\n")
+    monkeypatch.setenv("PGSERVICEFILE", str(tmp_path / "services"))
+
+    with pytest.raises(DatabaseError, match='definition of service "logins" not found'):
+        connect("service=logins")
+
+
+@pytest.mark.parametrize("host", ["/nonexistent", "127.0.0.1"])
+def test_nobody_listening_may_pass(host: str) -> None:
+    with pytest.raises(DatabaseUnavailableError) as unavailable:
+        connect(f"host={host} port=1 user=postgres dbname=logins")
+
+    assert str(unavailable.value).startswith("postgres: connection to server ")
+    assert "\n" not in str(unavailable.value)
+
+
+def test_a_full_server_may_have_room_later(dsn: str) -> None:
+    name = dsn.partition("@/")[2].partition("?")[0]
+    with connected(dsn.replace(name, "postgres")) as admin, connected(dsn):
+        run(admin, f"ALTER DATABASE {name} CONNECTION LIMIT 1")
+        run(admin, "CREATE ROLE one_of_many LOGIN")
+
+        try:
+            with pytest.raises(DatabaseUnavailableError, match="too many connections"):
+                connect(dsn.replace("postgres@", "one_of_many@"))
+        finally:
+            run(admin, "DROP ROLE one_of_many")
+
+
+def test_a_command_gets_our_errors(dsn: str) -> None:
+    with connected(dsn) as connection:
+        with pytest.raises(DatabaseError, match='relation "nosuch" does not exist'), translating():
+            run(connection, "SELECT * FROM nosuch")
+        with pytest.raises(DatabaseError) as refused, translating():
+            run(connection, "SELECT 'secret'::integer")
+
+    assert str(refused.value) == "postgres: 22P02 invalid_text_representation"
+
+
+def test_a_command_is_told_that_the_database_is_away(dsn: str) -> None:
+    with connected(dsn) as connection:
+        connection.close()
+
+        with pytest.raises(DatabaseUnavailableError), translating():
+            run(connection, "SELECT 1")
+
+
+def test_other_errors_are_left_alone() -> None:
+    with pytest.raises(KeyError), translating():
+        raise KeyError("not of Postgres")

@@ -1,0 +1,114 @@
+"""The printed table of a second stream is one that the job can write to."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import psycopg2.errors
+import pytest
+
+from maskline.postgres.connection import Connection, connect
+from maskline.postgres.ddl import create_table
+from maskline.postgres.inspection import table_problems
+from maskline.postgres.statements import InsertRows
+from maskline.postgres.writer import BatchWriter
+from maskline.records import MaskedRow, Receipt
+from maskline.stream import StreamDefinition, load_stream, parse_stream
+from tests.maskline.postgres.records import connected, message_id, rows_of, run
+
+SENT_AT = datetime(2023, 11, 5, 12, 30, tzinfo=UTC)
+
+ORDERS_DDL = """\
+CREATE TABLE "orders" (
+    "order_number" bigint NOT NULL,
+    "masked_email" varchar(400) NOT NULL,
+    "total" numeric(12, 2) NOT NULL,
+    "is_gift" boolean,
+    "ordered_at" timestamptz NOT NULL,
+    "deliver_on" date,
+    "note" text,
+    "create_date" date NOT NULL,
+    "message_id" uuid PRIMARY KEY,
+    "sent_at" timestamptz NOT NULL,
+    "processed_at" timestamptz NOT NULL DEFAULT now(),
+    "key_id" bigint NOT NULL
+);
+GRANT INSERT, SELECT ("message_id") ON "orders" TO maskline_writer;
+GRANT SELECT ON "orders" TO maskline_analyst;
+"""
+
+
+@pytest.fixture
+def orders() -> StreamDefinition:
+    """A second stream, with every type there is."""
+    return load_stream("tests/e2e/orders.toml")
+
+
+def test_the_table_of_a_stream_is_printed_whole(orders: StreamDefinition) -> None:
+    assert create_table(orders) == ORDERS_DDL
+
+
+def test_the_inspection_finds_no_problem_in_what_was_printed(
+    dsn: str, database: Connection, orders: StreamDefinition
+) -> None:
+    run(database, create_table(orders))
+
+    with connected(dsn, role="maskline_writer") as writer:
+        assert table_problems(writer, orders) == []
+    assert table_problems(database, orders) == []
+
+
+def test_the_writer_writes_to_what_was_printed(dsn: str, database: Connection, orders: StreamDefinition) -> None:
+    run(database, create_table(orders))
+    values = (7, "AQAAAAE-email", Decimal("19.90"), None, SENT_AT, date(2023, 12, 24), "it's 100% \\ {a}")
+    order = MaskedRow(Receipt(message_id(1), "handle"), SENT_AT, 1, 9, values, b"")
+    without = MaskedRow(Receipt(message_id(2), "handle"), SENT_AT, 1, 9, (None, *values[1:]), b"")
+    writer = BatchWriter(functools.partial(connect, dsn), InsertRows(orders), 0, threading.Event())
+
+    outcome = writer.write([order, order, without])
+    writer.close()
+
+    assert outcome.inserted == {message_id(1)}
+    assert [refusal.detail for refusal in outcome.refused] == [
+        "23502 not_null_violation, table orders, column order_number"
+    ]
+    columns = "order_number, masked_email, total, is_gift, ordered_at, deliver_on, note, create_date, key_id"
+    assert rows_of(database, f"SELECT {columns} FROM orders") == [
+        (
+            7,
+            "AQAAAAE-email",
+            Decimal("19.90"),
+            None,
+            SENT_AT,
+            date(2023, 12, 24),
+            "it's 100% \\ {a}",
+            date(2023, 11, 5),
+            9,
+        )
+    ]
+
+
+def test_names_may_be_words_of_sql(database: Connection) -> None:
+    stream = parse_stream(
+        'name = "s"\ntable = "user"\n[columns.order]\ntype = "text"\n[columns.select]\ntype = "text"\n', origin="test"
+    )
+
+    run(database, create_table(stream))
+
+    assert table_problems(database, stream) == []
+
+
+def test_the_roles_get_their_rights_on_what_was_printed_and_no_others(
+    dsn: str, database: Connection, orders: StreamDefinition
+) -> None:
+    run(database, create_table(orders))
+
+    with connected(dsn, role="maskline_analyst") as analyst:
+        assert rows_of(analyst, "SELECT * FROM orders") == []
+    with connected(dsn, role="maskline_writer") as writer, pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        run(writer, "SELECT masked_email FROM orders")
+    with connected(dsn, role="maskline_auditor") as auditor, pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        run(auditor, "SELECT message_id FROM orders")

@@ -1,0 +1,185 @@
+"""The roles can do what they need and nothing more, and the access log cannot be rewritten."""
+
+from __future__ import annotations
+
+import functools
+from datetime import UTC, datetime
+
+import psycopg2.errors
+import pytest
+
+from maskline.postgres.connection import Connection, connect
+from maskline.postgres.schema import Schema
+from tests.maskline.postgres.records import connected, message_id, rows_of, run, value_of
+
+INSERT_ROW = f"INSERT INTO user_logins (user_id, message_id) VALUES ('u', '{message_id(1)}')"
+INSERT_REJECT = (
+    "INSERT INTO rejected_messages (message_id, stream, reason, detail, sent_at, receive_count, key_id, body)"
+    f" VALUES ('{message_id(2)}', 'user_logins', 'not_json', 'is not JSON', now(), 1, 1, '')"
+)
+INSERT_ACCESS = (
+    "INSERT INTO pii_access_log (accessed_at, role_name, action, stream, column_name, row_count, reason)"
+    " VALUES (now(), session_user, 'unmask', 'user_logins', 'masked_ip', 1, 'ticket 7')"
+)
+
+ALLOWED = [
+    ("maskline_writer", INSERT_ROW),
+    ("maskline_writer", INSERT_REJECT),
+    ("maskline_writer", INSERT_ROW + " ON CONFLICT (message_id) DO NOTHING RETURNING message_id"),
+    ("maskline_writer", "SELECT message_id FROM user_logins"),
+    ("maskline_writer", "SELECT message_id FROM rejected_messages"),
+    ("maskline_writer", "SELECT version_num FROM maskline_schema_version"),
+    ("maskline_analyst", "SELECT * FROM user_logins"),
+    ("maskline_analyst", INSERT_ACCESS),
+    ("maskline_auditor", "SELECT * FROM pii_access_log"),
+]
+DENIED = [
+    ("maskline_writer", "SELECT user_id FROM user_logins"),
+    ("maskline_writer", "SELECT masked_ip FROM user_logins"),
+    ("maskline_writer", "SELECT body FROM rejected_messages"),
+    ("maskline_writer", "UPDATE user_logins SET user_id = ''"),
+    ("maskline_writer", "UPDATE rejected_messages SET requeued_at = now()"),
+    ("maskline_writer", "DELETE FROM user_logins"),
+    ("maskline_writer", "DELETE FROM rejected_messages"),
+    ("maskline_writer", "TRUNCATE user_logins"),
+    ("maskline_writer", "SELECT * FROM pii_access_log"),
+    ("maskline_writer", INSERT_ACCESS),
+    ("maskline_writer", "UPDATE maskline_schema_version SET version_num = ''"),
+    ("maskline_analyst", "SELECT * FROM rejected_messages"),
+    ("maskline_analyst", "SELECT message_id FROM rejected_messages"),
+    ("maskline_analyst", "SELECT * FROM pii_access_log"),
+    ("maskline_analyst", INSERT_ROW),
+    ("maskline_analyst", "UPDATE user_logins SET user_id = ''"),
+    ("maskline_analyst", "DELETE FROM user_logins"),
+    ("maskline_auditor", "SELECT * FROM user_logins"),
+    ("maskline_auditor", "SELECT message_id FROM user_logins"),
+    ("maskline_auditor", "SELECT * FROM rejected_messages"),
+    ("maskline_auditor", INSERT_ACCESS),
+    ("maskline_auditor", "DELETE FROM pii_access_log"),
+    ("maskline_auditor", "CREATE TABLE public.mine (id integer)"),
+    ("maskline_writer", "CREATE TABLE public.mine (id integer)"),
+    ("maskline_analyst", "CREATE TABLE public.mine (id integer)"),
+]
+
+
+@pytest.mark.parametrize(("role", "statement"), ALLOWED)
+def test_a_role_can_do_what_it_needs(dsn: str, role: str, statement: str) -> None:
+    with connected(dsn, role=role) as connection:
+        run(connection, statement)
+
+        assert connection.info.transaction_status == 0
+
+
+def test_a_role_can_do_nothing_more(dsn: str) -> None:
+    refused = []
+
+    for role, statement in DENIED:
+        with connected(dsn, role=role) as connection:
+            try:
+                run(connection, statement)
+            except psycopg2.errors.InsufficientPrivilege:
+                refused.append((role, statement))
+
+    assert refused == DENIED
+
+
+def test_no_role_can_log_in_or_rule_over_others(database: Connection) -> None:
+    roles = rows_of(
+        database,
+        "SELECT rolname, rolcanlogin, rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls FROM pg_roles"
+        " WHERE rolname LIKE 'maskline%' ORDER BY rolname",
+    )
+
+    assert roles == [
+        ("maskline_analyst", False, False, False, False, False, False),
+        ("maskline_auditor", False, False, False, False, False, False),
+        ("maskline_writer", False, False, False, False, False, False),
+    ]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE pii_access_log SET reason = 'none'",
+        "UPDATE pii_access_log SET reason = 'none' WHERE false",
+        "DELETE FROM pii_access_log",
+        "TRUNCATE pii_access_log",
+        "MERGE INTO pii_access_log USING (SELECT 1) AS one ON true WHEN MATCHED THEN DELETE",
+    ],
+)
+def test_the_access_log_is_append_only_even_for_its_owner(database: Connection, statement: str) -> None:
+    run(database, INSERT_ACCESS)
+
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege, match="pii_access_log is append-only"):
+        run(database, statement)
+
+    assert rows_of(database, "SELECT reason FROM pii_access_log") == [("ticket 7",)]
+
+
+def test_the_access_log_stamps_who_and_when_itself(dsn: str) -> None:
+    name = "forger"
+    with connected(dsn) as owner:
+        run(owner, f"CREATE ROLE {name} LOGIN IN ROLE maskline_analyst")
+        try:
+            with connected(dsn.replace("postgres@", f"{name}@")) as forger:
+                run(forger, "SET ROLE maskline_analyst")
+                run(
+                    forger,
+                    INSERT_ACCESS.replace("now(), session_user", "'2001-01-01', 'somebody_else'"),
+                )
+            entry = rows_of(owner, "SELECT role_name, accessed_at > now() - interval '1 minute' FROM pii_access_log")
+        finally:
+            run(owner, f"DROP ROLE {name}")
+
+    assert entry == [("forger", True)]
+
+
+def test_the_access_log_keeps_its_numbering(database: Connection) -> None:
+    run(database, INSERT_ACCESS)
+    run(database, INSERT_ACCESS)
+
+    with pytest.raises(psycopg2.errors.GeneratedAlways):
+        run(
+            database,
+            "INSERT INTO pii_access_log (id, accessed_at, role_name, action, stream, column_name, row_count, reason)"
+            " VALUES (1, now(), 'me', 'unmask', 's', 'c', 1, 'again')",
+        )
+
+    assert rows_of(database, "SELECT id FROM pii_access_log ORDER BY id") == [(1,), (2,)]
+
+
+@pytest.mark.parametrize("reason", ["", "   ", "\t\n"])
+def test_the_access_log_takes_no_entry_without_a_reason(database: Connection, reason: str) -> None:
+    with pytest.raises(psycopg2.errors.CheckViolation):
+        run(database, INSERT_ACCESS.replace("'ticket 7'", "%s"), [reason])
+
+    assert value_of(database, "SELECT count(*) FROM pii_access_log") == 0
+
+
+def test_rows_are_stamped_by_the_servers_clock(database: Connection) -> None:
+    before = datetime.now(UTC)
+    run(database, INSERT_ROW)
+    run(database, INSERT_REJECT)
+
+    processed_at = value_of(database, "SELECT processed_at FROM user_logins")
+    rejected_at = value_of(database, "SELECT rejected_at FROM rejected_messages")
+
+    assert before <= processed_at <= datetime.now(UTC)
+    assert before <= rejected_at <= datetime.now(UTC)
+
+
+def test_an_owner_who_may_not_create_roles_can_migrate_where_they_exist(unmigrated_dsn: str) -> None:
+    name = "plain_owner"
+    with connected(unmigrated_dsn) as admin:
+        run(admin, f"CREATE ROLE {name} LOGIN; GRANT CREATE ON SCHEMA public TO {name}")
+        run(admin, f"ALTER TABLE user_logins OWNER TO {name}")
+        try:
+            moved = Schema(functools.partial(connect, unmigrated_dsn.replace("postgres@", f"{name}@"))).migrate()
+            rights = value_of(
+                admin, "SELECT has_column_privilege('maskline_writer', 'user_logins', 'message_id', 'SELECT')"
+            )
+        finally:
+            run(admin, f"REASSIGN OWNED BY {name} TO postgres; DROP OWNED BY {name}; DROP ROLE {name}")
+
+    assert moved == (None, "0006")
+    assert rights is True
