@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 
+import psycopg2
+
 from maskline.keys import Keyset
 from maskline.masking import Masker
 from maskline.postgres.connection import Connection
@@ -106,5 +108,21 @@ def test_killed_at_any_moment_and_started_again_it_writes_every_message_exactly_
 
     job = start_job("--until_empty", "--visibility_timeout_seconds=3")
 
+    assert job.wait() == 0, job.errors
+    ledger.check(sent)
+
+
+def test_messages_in_hand_stay_invisible_while_the_database_is_away(
+    start_job: StartJob, queue: SqsQueue, ledger: Ledger, dsn: str
+) -> None:
+    sent = queue.send([login(number) for number in range(20)])
+    with psycopg2.connect(dsn) as blocker, blocker.cursor() as cursor:
+        cursor.execute("LOCK TABLE user_logins IN ACCESS EXCLUSIVE MODE")
+        job = start_job("--until_empty", "--visibility_timeout_seconds=2")
+        await_until(lambda: queue.depth().in_flight == 20, "the job has received them")
+
+        came_back = queue.receive(10, 6, 0)
+
+    assert came_back == []
     assert job.wait() == 0, job.errors
     ledger.check(sent)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import apache_beam as beam
+import msgspec
 import pytest
 from apache_beam.io.watermark_estimators import ManualWatermarkEstimator
 from apache_beam.runners.sdf_utils import RestrictionTrackerView, ThreadsafeRestrictionTracker
@@ -23,7 +23,7 @@ from maskline.sqs import Queue, QueueAddress, QueueDepth, SqsQueue
 from maskline.sqs.receiving import ReceiveSettings
 from pipeline.local.sqs import EmbeddedSqs
 from tests.awaiting import await_until
-from tests.maskline.sqs.faults import FaultyQueue, receipts_of
+from tests.maskline.sqs.faults import FaultyQueue, receipts_of, some_messages
 from tests.transforms.running import Collect, a_pipeline, measured_pipeline
 from transforms.control import CONTROL
 from transforms.metrics import TALLY
@@ -115,10 +115,10 @@ def test_until_empty_the_read_never_ends_while_a_message_is_visible() -> None:
     assert standing == Polling(empty_polls=101, empty_since=7.0)
 
 
-def test_nothing_is_fetched_ahead_of_the_micro_batch(queue: SqsQueue, queue_address: QueueAddress) -> None:
+def test_nothing_is_fetched_ahead_of_the_micro_batch(queue: SqsQueue) -> None:
     queue.send(["x"] * 60)
 
-    messages = poll_once(queue_address, ManualWatermarkEstimator(None))
+    messages = poll_once(queue, ManualWatermarkEstimator(None))
 
     assert len(messages) == 25
     assert queue.depth() == QueueDepth(visible=35, in_flight=25, delayed=0)
@@ -158,31 +158,32 @@ def test_a_message_has_the_time_at_which_the_queue_accepted_it(queue: SqsQueue, 
     assert dict(stamped.elements) == sent_at
 
 
-def test_the_watermark_is_the_oldest_message_of_the_micro_batch(queue: SqsQueue, queue_address: QueueAddress) -> None:
-    queue.send(["x", "y"])
-    oldest = min(message.sent_at for message in queue.receive(10, 0, 0))
+def test_the_watermark_is_the_oldest_message_of_the_micro_batch() -> None:
+    noon = datetime(2026, 1, 31, 12, tzinfo=UTC)
+    older, newer = some_messages(2)
+    newer = msgspec.structs.replace(newer, sent_at=noon + timedelta(minutes=1))
     watermark = ManualWatermarkEstimator(None)
 
-    poll_once(queue_address, watermark)
+    poll_once(FaultyQueue(receive=lambda number: [] if number else [newer, older]), watermark)
 
-    assert watermark.current_watermark().to_utc_datetime(has_tz=True) == oldest
+    assert watermark.current_watermark().to_utc_datetime(has_tz=True) == noon
 
 
-def test_the_watermark_of_an_empty_queue_is_wall_time(queue: SqsQueue, queue_address: QueueAddress) -> None:
+def test_the_watermark_of_an_empty_queue_is_wall_time(queue: SqsQueue) -> None:
     watermark = ManualWatermarkEstimator(None)
     before = time.time()
 
-    poll_once(queue_address, watermark)
+    poll_once(queue, watermark)
 
     assert before - 0.001 <= watermark.current_watermark().micros / 1e6 <= time.time()
 
 
-def test_the_watermark_never_goes_back(queue: SqsQueue, queue_address: QueueAddress) -> None:
+def test_the_watermark_never_goes_back(queue: SqsQueue) -> None:
     queue.send(["sent before the queue was found empty"])
     ahead = beam.utils.timestamp.Timestamp.of(time.time() + 3600)
     watermark = ManualWatermarkEstimator(ahead)
 
-    (message,) = poll_once(queue_address, watermark)
+    (message,) = poll_once(queue, watermark)
 
     assert message.body == "sent before the queue was found empty"
     assert watermark.current_watermark() == ahead
@@ -249,9 +250,9 @@ def read_until_empty(pipeline: beam.Pipeline, address: QueueAddress, read: Colle
     messages | read | AsReceipts() | DeleteFromSqs(address)
 
 
-def poll_once(address: QueueAddress, watermark: ManualWatermarkEstimator) -> list[SqsMessage]:
+def poll_once(queue: Queue, watermark: ManualWatermarkEstimator) -> list[SqsMessage]:
     """Call the poller once, as a runner does, and return what it emitted."""
-    poll = transforms.sqs._Poll(functools.partial(SqsQueue.open, address), SHORT, until_empty=False)
+    poll = transforms.sqs._Poll(lambda: queue, SHORT, until_empty=False)
     tracker = RestrictionTrackerView(ThreadsafeRestrictionTracker(PollingTracker(Polling())))
     poll.setup()
     try:
