@@ -6,6 +6,7 @@ Source: https://www.postgresql.org/docs/current/libpq-connect.html
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 
 import psycopg2
@@ -22,7 +23,6 @@ Connect = Callable[[], Connection]
 
 _SECRETS = ("password", "sslpassword", "oauth_client_secret")
 _DEFAULTS: dict[str, object] = {
-    "application_name": "maskline",
     "connect_timeout": 10,
     "keepalives_idle": 30,
     "keepalives_interval": 10,
@@ -67,12 +67,19 @@ def connect(dsn: str) -> Connection:
         DatabaseError: The login is refused, or the database does not exist.
         DatabaseUnavailableError: Nobody answers there now.
     """
-    given = parse_dsn(dsn)
-    defaults = {name: value for name, value in _DEFAULTS.items() if name not in given}
     try:
-        return psycopg2.connect(make_dsn(dsn, **defaults))
+        return psycopg2.connect(make_dsn(dsn, **_defaults_beside(parse_dsn(dsn))))
     except psycopg2.Error as error:
         raise translated(error) from None
+
+
+def _defaults_beside(given: dict[str, str]) -> dict[str, object]:
+    """Return what to add to a data source name; libpq would prefer it to a service file and to the environment."""
+    names_itself: dict[str, object] = {"fallback_application_name": "maskline"}
+    if "service" in given or "PGSERVICE" in os.environ:
+        return names_itself
+    said = {*given, *({"connect_timeout"} if "PGCONNECT_TIMEOUT" in os.environ else ())}
+    return names_itself | {name: value for name, value in _DEFAULTS.items() if name not in said}
 
 
 @contextlib.contextmanager

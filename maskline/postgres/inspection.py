@@ -7,7 +7,11 @@ from maskline.postgres.statements import REJECTED_MESSAGES
 from maskline.stream import JOB_COLUMNS, StreamDefinition
 
 _COLUMNS = """
-    SELECT attname, format_type(atttypid, atttypmod), has_column_privilege(attrelid, attnum, 'INSERT')
+    SELECT
+        attname,
+        format_type(atttypid, atttypmod),
+        has_column_privilege(attrelid, attnum, 'INSERT'),
+        attnotnull AND NOT atthasdef AND attidentity = ''
     FROM pg_attribute
     WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
 """
@@ -17,7 +21,7 @@ _HAS_UNIQUE_MESSAGE_ID = """
         FROM pg_index
         JOIN pg_attribute ON pg_attribute.attrelid = indrelid AND attnum = indkey[0]
         WHERE indrelid = to_regclass(%s) AND indisunique AND indnkeyatts = 1 AND indpred IS NULL
-          AND attname = 'message_id'
+          AND indisvalid AND indimmediate AND attname = 'message_id'
     )
 """
 _MAY_WRITE_IDEMPOTENTLY = """
@@ -66,7 +70,9 @@ def _exists(connection: Connection, table: str) -> bool:
 def _column_problems(connection: Connection, table: str, needed: dict[str, str]) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(_COLUMNS, [table])
-        found = {name: (_short(declared), may_insert) for name, declared, may_insert in cursor}
+        found = {
+            name: (_short(declared), may_insert, must_be_given) for name, declared, may_insert, must_be_given in cursor
+        }
         cursor.execute(_HAS_UNIQUE_MESSAGE_ID, [table])
         ((has_unique_message_id,),) = cursor.fetchall()
     if not found:
@@ -79,6 +85,11 @@ def _column_problems(connection: Connection, table: str, needed: dict[str, str])
             problems.append(f"column {table}.{name} is {found[name][0]}, the stream needs {declaration}")
         elif name != "processed_at" and not found[name][1]:
             problems.append(f"this role may not insert into {table}.{name}")
+    problems.extend(
+        f"column {table}.{name} is NOT NULL without a default, and the stream does not fill it"
+        for name, (_, _, must_be_given) in found.items()
+        if must_be_given and name not in needed
+    )
     if "message_id" in found and not has_unique_message_id:
         problems.append(f"table {table} has no unique index on message_id, so redelivered messages would double")
     return problems

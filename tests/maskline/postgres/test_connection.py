@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from psycopg2.extensions import parse_dsn
 
 from maskline.errors import DatabaseError, DatabaseUnavailableError, UsageError
 from maskline.postgres.connection import check_dsn, connect, translating
@@ -72,12 +73,45 @@ def test_a_connection_notices_a_dead_server(dsn: str) -> None:
     parameters = connection.get_dsn_parameters()
     connection.close()
 
-    assert parameters["application_name"] == "maskline"
+    assert parameters["fallback_application_name"] == "maskline"
     assert parameters["connect_timeout"] == "10"
     assert parameters["keepalives_idle"] == "30"
     assert parameters["keepalives_interval"] == "10"
     assert parameters["keepalives_count"] == "3"
     assert parameters["tcp_user_timeout"] == "30000"
+
+
+def test_defaults_do_not_override_what_the_environment_says(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGCONNECT_TIMEOUT", "4")
+    monkeypatch.setenv("PGAPPNAME", "of the environment")
+
+    connection = connect(dsn)
+    parameters = connection.get_dsn_parameters()
+    connection.close()
+
+    assert (parameters["connect_timeout"], parameters["application_name"]) == ("4", "of the environment")
+
+
+def test_defaults_do_not_override_what_a_service_file_says(
+    dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host, name = parse_dsn(dsn)["host"], parse_dsn(dsn)["dbname"]
+    services = tmp_path / "services.conf"
+    services.write_text(f"[logins]\nhost={host}\ndbname={name}\nuser=postgres\nconnect_timeout=6\n")
+    monkeypatch.setenv("PGSERVICEFILE", str(services))
+
+    connection = connect("service=logins")
+    parameters = connection.get_dsn_parameters()
+    connection.close()
+
+    assert parameters["connect_timeout"] == "6"
+    assert "tcp_user_timeout" not in parameters
+
+
+@pytest.mark.parametrize("setting", ["sslmode=sometimes", "port=none", "connect_timeout=soon"])
+def test_a_setting_that_is_no_setting_is_not_retried(setting: str) -> None:
+    with pytest.raises(DatabaseError, match="invalid"):
+        connect(f"host=127.0.0.1 {setting}")
 
 
 def test_defaults_do_not_override_what_the_name_says(dsn: str) -> None:

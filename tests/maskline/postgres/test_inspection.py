@@ -38,6 +38,10 @@ def test_a_stream_without_its_table_is_told_the_command(database: Connection) ->
     ("change", "problem"),
     [
         (
+            "ALTER TABLE user_logins ADD COLUMN region text NOT NULL",
+            "column user_logins.region is NOT NULL without a default, and the stream does not fill it",
+        ),
+        (
             "ALTER TABLE user_logins DROP COLUMN locale",
             "table user_logins has no column locale varchar(32)",
         ),

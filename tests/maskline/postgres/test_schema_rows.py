@@ -99,7 +99,7 @@ def test_a_downgrade_that_would_lose_a_version_refuses_and_changes_nothing(dsn: 
     assert str(refused.value) == (
         "postgres: going back to an integer app_version would lose the version of 3 rows of user_logins: "
         "'2.3.0' (2 rows), '2.0' (1 rows). Find them with: SELECT * FROM user_logins"
-        " WHERE app_version !~ '^(0|-?[1-9][0-9]*)$'"
+        " WHERE length(app_version) > 9 OR app_version !~ '^(0|-?[1-9][0-9]*)$'"
     )
     assert rows_of(database, CHECKSUM) == rows
     assert structure(database) == tables

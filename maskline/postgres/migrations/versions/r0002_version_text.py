@@ -58,7 +58,7 @@ def downgrade() -> None:
                     'going back to an integer app_version would lose the version of % rows of user_logins: %',
                     standing_rows, standing_versions
                     USING HINT = 'Find them with: SELECT * FROM user_logins'
-                        ' WHERE app_version !~ ''^(0|-?[1-9][0-9]*)$''';
+                        ' WHERE length(app_version) > 9 OR app_version !~ ''^(0|-?[1-9][0-9]*)$''';
             END IF;
             ALTER TABLE user_logins ALTER COLUMN app_version TYPE integer USING app_version::integer;
         END $$
