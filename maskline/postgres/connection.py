@@ -75,11 +75,12 @@ def connect(dsn: str) -> Connection:
 
 def _defaults_beside(given: dict[str, str]) -> dict[str, object]:
     """Return what to add to a data source name; libpq would prefer it to a service file and to the environment."""
-    names_itself: dict[str, object] = {"fallback_application_name": "maskline"}
+    # Whatever encoding is set elsewhere, or is the database's own: text of a login is Unicode.
+    always: dict[str, object] = {"fallback_application_name": "maskline", "client_encoding": "UTF8"}
     if "service" in given or "PGSERVICE" in os.environ:
-        return names_itself
+        return always
     said = {*given, *({"connect_timeout"} if "PGCONNECT_TIMEOUT" in os.environ else ())}
-    return names_itself | {name: value for name, value in _DEFAULTS.items() if name not in said}
+    return always | {name: value for name, value in _DEFAULTS.items() if name not in said}
 
 
 @contextlib.contextmanager

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg2
@@ -35,9 +37,13 @@ class Schema:
         )
 
     def revision(self) -> str | None:
-        """Return the database's revision, or None where `migrate` never ran."""
-        with self._engine.connect() as connection:
-            return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
+        """Return the database's revision, or None where `migrate` never ran.
+
+        Raises:
+            MasklineError: It cannot be read.
+        """
+        with _describing_errors(), self._engine.connect() as connection:
+            return _revision(connection)
 
     def migrate(self, target: str = "head") -> tuple[str | None, str | None]:
         """Bring the database to a revision, up or down, in one transaction.
@@ -55,22 +61,16 @@ class Schema:
             DatabaseUnavailableError: Nobody answers, or the table is in use; nothing was changed.
         """
         check_revision(target)
-        with self._engine.begin() as connection:
+        with _describing_errors(), self._engine.begin() as connection:
             connection.execute(sqlalchemy.text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
-            before = MigrationContext.configure(
-                connection, opts={"version_table": VERSION_TABLE}
-            ).get_current_revision()
+            before = _revision(connection)
             config = _config()
             config.attributes["connection"] = connection
-            try:
-                if _place(target) < _place(before or "base"):
-                    command.downgrade(config, target)
-                else:
-                    command.upgrade(config, target)
-            except sqlalchemy.exc.DBAPIError as error:
-                raise _described(error) from None
-            after = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
-        return before, after
+            if _place(target) < _place(before or "base"):
+                command.downgrade(config, target)
+            else:
+                command.upgrade(config, target)
+            return before, _revision(connection)
 
 
 def print_sql(current: str | None, target: str = "head") -> str:
@@ -114,6 +114,19 @@ def check_revision(target: str) -> None:
     known = ["base", *revisions(), "head"]
     if target not in known:
         raise UsageError(f"revision {target!r} is not known; known: {', '.join(known)}")
+
+
+def _revision(connection: sqlalchemy.Connection) -> str | None:
+    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+    return context.get_current_revision()
+
+
+@contextlib.contextmanager
+def _describing_errors() -> Iterator[None]:
+    try:
+        yield
+    except sqlalchemy.exc.DBAPIError as error:
+        raise _described(error) from None
 
 
 def _place(revision: str) -> int:

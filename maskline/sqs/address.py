@@ -8,7 +8,7 @@ import msgspec
 
 from maskline.errors import UsageError
 
-_URL = re.compile(r"https?://(?P<host>[^/:]+)(:\d+)?/(?P<account>[^/]+/)*(?P<name>[^/]+)/?")
+_URL = re.compile(r"(?P<authority>https?://(?P<host>[^/:]+)(:\d+)?)/([^/]+/)*(?P<name>[^/]+)/?")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}(\.fifo)?")
 _AWS_HOST = re.compile(r"(sqs\.(?P<region>[a-z0-9-]+)|(?P<legacy>[a-z0-9-]+)\.queue)\.amazonaws\.com(\.cn)?")
 
@@ -18,7 +18,7 @@ class QueueAddress(msgspec.Struct, frozen=True):
 
     Attributes:
         queue: The queue's URL, or its name in the account and region of the credentials.
-        endpoint: The URL of an SQS API other than AWS's, or None.
+        endpoint: The URL of an SQS API other than AWS's, or None. A queue's URL that is not AWS's says it, too.
     """
 
     queue: str
@@ -50,6 +50,14 @@ class QueueAddress(msgspec.Struct, frozen=True):
     def is_url(self) -> bool:
         """Whether the queue is given by its URL."""
         return "://" in self.queue
+
+    @property
+    def service_endpoint(self) -> str | None:
+        """The SQS API to call, or None for AWS's own: the one given, or else that of a URL which is not AWS's."""
+        match = _URL.fullmatch(self.queue)
+        if self.endpoint or not match or match["host"].endswith((".amazonaws.com", ".amazonaws.com.cn")):
+            return self.endpoint
+        return self.queue[: match.end("authority")]
 
     @property
     def region(self) -> str | None:

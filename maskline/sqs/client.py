@@ -114,7 +114,7 @@ class SqsQueue:
         """
         with _translating(address):
             try:
-                client = _shared_client(address.endpoint, address.region)
+                client = _shared_client(address.service_endpoint, address.region)
                 url = address.queue if address.is_url else client.get_queue_url(QueueName=address.queue)["QueueUrl"]
             except ValueError as error:  # botocore's, where the endpoint is no URL after all
                 raise UsageError(f"queue {address}: {error}") from None

@@ -8,6 +8,8 @@ from __future__ import annotations
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConfigNotFound,
+    ConfigParseError,
     NoCredentialsError,
     NoRegionError,
     PartialCredentialsError,
@@ -70,6 +72,8 @@ def translated(error: BotoCoreError | ClientError, address: QueueAddress) -> Mas
         )
     if isinstance(error, NoRegionError):
         return QueueError(f"queue {address}: no AWS region; give the queue's URL or set AWS_DEFAULT_REGION")
+    if isinstance(error, ConfigNotFound | ConfigParseError):
+        return QueueError(f"queue {address}: AWS's configuration file cannot be read; see AWS_CONFIG_FILE")
     if not isinstance(error, ClientError):
         return QueueUnavailableError(f"queue {address}: SQS did not answer ({type(error).__name__})")
     code = error.response.get("Error", {}).get("Code", "unknown")

@@ -8,15 +8,20 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import apache_beam as beam
 import pytest
 
 from maskline.postgres.connection import Connection
 from maskline.sqs import QueueAddress, SqsQueue
+from maskline.sqs.receiving import ReceiveSettings
+from maskline.stream import StreamDefinition
+from pipeline.job import JobSettings, build
 from tests.e2e.job_process import PROJECT, JobProcess
 
 PRISM = Path(os.environ.get("PRISM_LOCATION", PROJECT / ".cache" / "prism" / "prism"))
 
 StartJob = Callable[..., JobProcess]
+RunHere = Callable[[], None]
 
 
 @pytest.fixture(params=["FnApiRunner", pytest.param("Prism", marks=pytest.mark.prism)])
@@ -52,6 +57,19 @@ def start_job(job_options: list[str]) -> Iterator[StartJob]:
     yield start
     for process in started:
         process.kill()
+
+
+@pytest.fixture
+def run_here(user_logins: StreamDefinition, queue_address: QueueAddress, dsn: str, keyset_uri: str) -> RunHere:
+    """Run the job in this process until the queue is empty, with polls that do not wait."""
+    receive = ReceiveSettings(long_poll_seconds=0, seconds=0.05)
+    job = JobSettings(user_logins, queue_address, dsn, keyset_uri, receive, until_empty=True)
+
+    def run() -> None:
+        with beam.Pipeline(runner="FnApiRunner") as pipeline:
+            build(pipeline, job)
+
+    return run
 
 
 class Ledger:

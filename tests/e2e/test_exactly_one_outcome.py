@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import json
 
-import apache_beam as beam
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from maskline.postgres.connection import connect
-from maskline.sqs import QueueAddress, SqsQueue
-from maskline.sqs.receiving import ReceiveSettings
-from maskline.stream import load_stream
-from pipeline.job import JobSettings, build
-from tests.e2e.conftest import WRONG_TYPE, login
+from maskline.sqs import SqsQueue
+from tests.e2e.conftest import WRONG_TYPE, RunHere, login
 
 # What SQS itself takes: the characters of XML 1.0, and at least one of them.
 sendable_text = st.text(
@@ -60,23 +56,14 @@ bodies = st.lists(st.one_of(logins, json_texts, sendable_text, broken), max_size
 @given(bodies=bodies)
 @example(bodies=[])
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 def test_each_message_is_exactly_one_row_or_one_rejection_and_the_queue_is_empty(
-    bodies: list[str], queue: SqsQueue, queue_address: QueueAddress, dsn: str, keyset_uri: str
+    bodies: list[str], queue: SqsQueue, dsn: str, run_here: RunHere
 ) -> None:
     sent = [message_id for body in bodies for message_id in queue.send([body])]
-    job = JobSettings(
-        stream=load_stream("user_logins"),
-        queue=queue_address,
-        postgres=dsn,
-        keyset=keyset_uri,
-        receive=ReceiveSettings(long_poll_seconds=0, seconds=0.05),
-        until_empty=True,
-    )
 
-    with beam.Pipeline(runner="FnApiRunner") as pipeline:
-        build(pipeline, job)
+    run_here()
 
     assert _outcomes(dsn, sent) == sorted(sent)
     assert queue.depth().total == 0

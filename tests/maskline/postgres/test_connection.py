@@ -125,6 +125,30 @@ def test_defaults_do_not_override_what_the_name_says(dsn: str) -> None:
     assert parameters["keepalives_count"] == "3"
 
 
+def test_text_is_unicode_whatever_the_environment_says(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+
+    connection = connect(dsn)
+    answer = value_of(connection, "SELECT %s", ["Zürich 😀"])
+    connection.close()
+
+    assert answer == "Zürich 😀"
+
+
+def test_text_is_unicode_whatever_the_encoding_of_the_database(dsn: str) -> None:
+    name = dsn.partition("@/")[2].partition("?")[0]
+    with connected(dsn) as admin:
+        run(admin, f"CREATE DATABASE {name}_ascii TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'")
+        try:
+            connection = connect(dsn.replace(name, f"{name}_ascii"))
+            answer = value_of(connection, "SELECT %s", ["Zürich 😀"])
+            connection.close()
+        finally:
+            run(admin, f"DROP DATABASE {name}_ascii WITH (FORCE)")
+
+    assert answer == "Zürich 😀"
+
+
 def test_a_password_from_the_environment_logs_in(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGPASSWORD", "hunter2")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -140,6 +142,28 @@ def test_create_date_is_the_utc_date_whatever_the_servers_zone(
         (date(2023, 11, 5), datetime(2023, 11, 5, 23, 59, 59, 999_000)),
         (date(2023, 11, 6), datetime(2023, 11, 6, 0, 0, 0)),
     ]
+
+
+@pytest.fixture
+def far_east(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A worker whose own zone is fourteen hours ahead of UTC."""
+    with monkeypatch.context() as environment:
+        environment.setenv("TZ", "Pacific/Kiritimati")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("far_east")
+def test_create_date_is_the_utc_date_whatever_the_workers_zone(
+    database: Connection, user_logins: StreamDefinition
+) -> None:
+    insert = InsertRows(user_logins)
+    only = row(1, sent_at=datetime(2023, 11, 5, 23, 59, tzinfo=UTC))
+
+    run(database, insert.query.as_string(database), insert.parameters([only]))
+
+    assert value_of(database, "SELECT create_date FROM user_logins") == date(2023, 11, 5)
 
 
 def test_every_type_of_a_stream_comes_out_as_it_went_in(database: Connection) -> None:

@@ -104,3 +104,20 @@ def test_an_endpoint_that_is_no_url_is_refused_with_an_example(endpoint: str) ->
 )
 def test_its_text_says_where_the_queue_is_once(address: QueueAddress, text: str) -> None:
     assert str(address) == text
+
+
+@pytest.mark.parametrize(
+    ("queue", "endpoint", "called"),
+    [
+        ("https://sqs.eu-central-1.amazonaws.com/123456789012/logins", None, None),
+        ("https://eu-central-1.queue.amazonaws.com.cn/123456789012/logins", None, None),
+        ("logins", None, None),
+        ("logins", "http://127.0.0.1:9324", "http://127.0.0.1:9324"),
+        ("http://127.0.0.1:9324/000000000000/logins", None, "http://127.0.0.1:9324"),
+        ("http://sqs.local/queue/logins", "http://proxy.local", "http://proxy.local"),
+    ],
+)
+def test_a_url_that_is_not_of_aws_never_sends_requests_to_aws(
+    queue: str, endpoint: str | None, called: str | None
+) -> None:
+    assert QueueAddress(queue, endpoint).service_endpoint == called
