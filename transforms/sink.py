@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Generic
 
 import apache_beam as beam
@@ -71,7 +71,7 @@ class CommitBatch(beam.DoFn, Generic[Record]):  # type: ignore[misc]
         return self._lease.held(receipts) if self._lease else contextlib.nullcontext()
 
     @contextlib.contextmanager
-    def _released_on_stop(self, receipts: Sequence[Receipt]) -> Any:
+    def _released_on_stop(self, receipts: Sequence[Receipt]) -> Iterator[None]:
         """Give the messages back at once where the job is stopped before they could be written."""
         try:
             yield
