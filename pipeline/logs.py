@@ -12,6 +12,8 @@ from maskline.errors import MasklineError
 
 LEVELS = ("debug", "info", "warning", "error")
 PROGRESS_LOGGER = "maskline.progress"
+TELL_TALES = ("boto3", "botocore", "urllib3")
+"""Loggers that write whole requests and answers, and with them clear messages, when asked for all they know."""
 
 
 def configure_logging(level: str = "warning", stream: TextIO | None = None) -> None:
@@ -34,6 +36,8 @@ def configure_logging(level: str = "warning", stream: TextIO | None = None) -> N
     handler.addFilter(_is_ours_to_show)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger(PROGRESS_LOGGER).setLevel(logging.INFO)
+    for name in TELL_TALES:
+        logging.getLogger(name).setLevel(max(logging.INFO, logging.getLogger().level))
 
 
 def _is_ours_to_show(record: logging.LogRecord) -> bool:

@@ -17,6 +17,7 @@ from apache_beam.options.pipeline_options import PipelineOptions, StandardOption
 from rich.console import Console
 
 from maskline.errors import MasklineError
+from maskline.sqs.lease import IN_HAND
 from pipeline.beam_options import Engine
 from pipeline.job import JobSettings, build
 from pipeline.progress import showing_progress
@@ -63,6 +64,7 @@ def run_job(job: JobSettings, options: PipelineOptions, engine: Engine, console:
         MasklineError: The job failed.
     """
     watch = _Watch(time.monotonic)
+    IN_HAND.is_kept = True
     options.view_as(StandardOptions).runner = engine.runner
     pipeline = beam.Pipeline(options=options)
     build(pipeline, job)

@@ -17,6 +17,7 @@ from maskline.keys.providers import FileKeyset
 from maskline.postgres.connection import Connection, connect
 from maskline.postgres.schema import Schema
 from maskline.sqs import QueueAddress, SqsQueue
+from maskline.sqs.lease import IN_HAND
 from maskline.stream import StreamDefinition, load_stream
 from pipeline.local.postgres import OWNERS_TABLE, EmbeddedPostgres
 from pipeline.local.sqs import CREDENTIALS, EmbeddedSqs
@@ -133,8 +134,10 @@ def _fresh_process_state() -> Iterator[None]:
     """Undo what a job says to its process."""
     CONTROL.reset()
     TALLY.reset()
+    IN_HAND.reset()
     yield
     CONTROL.reset()
+    IN_HAND.reset()
 
 
 def run_sql(dsn: str, statement: str) -> None:

@@ -19,6 +19,7 @@ from maskline.records import Receipt, SqsMessage
 from maskline.sqs import QueueAddress, SqsQueue
 from maskline.sqs.client import OpenQueue
 from maskline.sqs.deleting import BatchDeleter
+from maskline.sqs.lease import IN_HAND
 from maskline.sqs.receiving import MicroBatchReceiver, ReceiveSettings
 from transforms.control import CONTROL
 from transforms.metrics import DELETE_FAILURES, DELETED, RECEIVED
@@ -44,8 +45,8 @@ class ReadFromSqs(beam.PTransform):  # type: ignore[misc]
         receive: How micro-batches are received.
         pollers: How many poll at the same time, spread over the workers, 1 or more.
         until_empty: Whether to end once the queue is empty: consecutive long polls brought nothing, and SQS counts no
-            message visible, in flight or delayed. Messages that another consumer holds are waited for until they must
-            have come back; if they still have not, the log says how many were left.
+            message visible, in flight or delayed. Delayed messages are waited for, and so are those that another
+            consumer holds, until they must have come back; if they still have not, the log says how many were left.
         after: A side input that must be there before the first message is received.
 
     Raises:
@@ -108,6 +109,7 @@ class _Poll(beam.DoFn):  # type: ignore[misc]
             standing = tracker.current_restriction().after(len(messages), polled_at)
             is_finished = CONTROL.stopping.is_set() or (self._until_empty and self._is_over(standing))
         RECEIVED.add(len(messages))
+        IN_HAND.add(Receipt(message.message_id, message.receipt_handle) for message in messages)
         for message in messages:
             yield TimestampedValue(message, Timestamp.of(message.sent_at.timestamp()))
         _advance(watermark, min((message.sent_at.timestamp() for message in messages), default=polled_at))
@@ -123,13 +125,9 @@ class _Poll(beam.DoFn):  # type: ignore[misc]
         if depth.total == 0:
             return True
         waited = time.time() - standing.empty_since
-        if depth.visible or waited < self._settings.visibility_seconds + IN_FLIGHT_GRACE_SECONDS:
+        if depth.visible or depth.delayed or waited < self._settings.visibility_seconds + IN_FLIGHT_GRACE_SECONDS:
             return False
-        logger.warning(
-            "ending with messages left in the queue: %d in flight with another consumer, %d delayed",
-            depth.in_flight,
-            depth.delayed,
-        )
+        logger.warning("ending with %d messages left in flight with another consumer", depth.in_flight)
         return True
 
 
@@ -173,5 +171,6 @@ class _Delete(beam.DoFn):  # type: ignore[misc]
     def process(self, receipts: tuple[Receipt, ...]) -> None:
         with CONTROL.reporting_failures():
             failures = self._deleter.delete(receipts)
+        IN_HAND.remove(receipts)
         DELETED.add(len(receipts) - len(failures))
         DELETE_FAILURES.add(len(failures))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -76,7 +77,13 @@ class FileKeyset:
             KeysetError: The file exists, or cannot be written.
         """
         try:
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with tempfile.NamedTemporaryFile(dir=self.path.parent, prefix=".keyset-") as file:
+                os.fchmod(file.fileno(), 0o600)  # whatever the umask took away
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+                # A link appears whole or not at all, and never takes the place of a file that is there.
+                os.link(file.name, self.path)
         except FileExistsError:
             raise KeysetError(
                 f"keyset {self.uri}: exists already and is not overwritten; without it nothing it masked "
@@ -84,11 +91,6 @@ class FileKeyset:
             ) from None
         except OSError as error:
             raise KeysetError(f"keyset {self.uri}: {error.strerror}") from None
-        os.fchmod(descriptor, 0o600)  # whatever the umask took away
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
 
 
 class EnvironmentKeyset:

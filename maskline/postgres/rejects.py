@@ -80,11 +80,13 @@ class RejectedMessages:
             cursor.execute(query, [stream, reason, requeued, limit])
             return [RejectedMessage(*row) for row in cursor]
 
-    def waiting(self) -> list[str]:
-        """Return the message ids of all that were not sent back, oldest first."""
+    def waiting(self, stream: str) -> list[str]:
+        """Return the message ids of all of a stream that were not sent back, oldest first."""
         with translating(), self._connection, self._connection.cursor() as cursor:
             cursor.execute(
-                "SELECT message_id::text FROM rejected_messages WHERE requeued_at IS NULL ORDER BY rejected_at"
+                "SELECT message_id::text FROM rejected_messages WHERE requeued_at IS NULL AND stream = %s"
+                " ORDER BY rejected_at",
+                [stream],
             )
             return [message_id for (message_id,) in cursor]
 
@@ -99,19 +101,23 @@ class RejectedMessages:
         return (RejectedMessage(*row[1:]), bytes(row[0])) if row else None
 
     @contextlib.contextmanager
-    def requeuing(self, message_id: str) -> Iterator[Requeue | None]:
+    def requeuing(self, message_id: str, stream: str) -> Iterator[Requeue | None]:
         """Lock one that was not sent back yet, and mark it as sent back when the block ends.
 
         Yields None where it is not there or was sent back: two callers at once never both send it. The block sends the
         body and then says so by `Requeue.sent_as`; if it fails before, nothing is marked.
 
+        A process that dies between the two has sent a message that is not marked; promise 1 goes before promise 2.
+
         Args:
             message_id: The MessageId.
+            stream: The stream that refused it; one of another stream is not there.
         """
         with translating(), self._connection, self._connection.cursor() as cursor:
             cursor.execute(
-                "SELECT body FROM rejected_messages WHERE message_id = %s AND requeued_at IS NULL FOR UPDATE",
-                [message_id],
+                "SELECT body FROM rejected_messages"
+                " WHERE message_id = %s AND stream = %s AND requeued_at IS NULL FOR UPDATE",
+                [message_id, stream],
             )
             row = cursor.fetchone()
             requeue = Requeue(bytes(row[0])) if row else None

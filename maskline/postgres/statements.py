@@ -20,6 +20,9 @@ STATEMENT_TIMEOUT_SECONDS = 30
 
 REJECTED_MESSAGES = "rejected_messages"
 
+OUTCOME_LOCK = 0x6D61736B6C696E65
+"""The advisory lock of the database that is taken while outcomes are written ("maskline" in ASCII)."""
+
 
 class _HasReceipt(Protocol):
     @property
@@ -37,18 +40,23 @@ class InsertStatement(Generic[Record]):
         arrays: The columns that travel as arrays, by name, with the type of each array.
         other_table: The table whose messages are left alone: a message that became a row once never becomes a
             rejection later, nor the other way about, whatever changed in between.
+        lock: The function that takes `OUTCOME_LOCK`. Rows share it and rejections, which are few, have it alone, for
+            two transactions at once would not see each other's message.
     """
 
-    def __init__(self, table: str, arrays: dict[str, str], other_table: str) -> None:
+    def __init__(self, table: str, arrays: dict[str, str], other_table: str, lock: str) -> None:
         columns = sql.SQL(", ").join(map(sql.Identifier, arrays))
         self.query: sql.Composable = sql.SQL(
             "SET LOCAL lock_timeout = {lock_timeout}; SET LOCAL statement_timeout = {statement_timeout};"
+            " SELECT {lock}({outcome_lock});"
             " INSERT INTO {table} ({columns}) SELECT {columns} FROM unnest({arrays}) AS batch ({columns})"
             " WHERE NOT EXISTS (SELECT 1 FROM {other_table} AS other WHERE other.message_id = batch.message_id)"
             " ON CONFLICT (message_id) DO NOTHING RETURNING message_id"
         ).format(
             lock_timeout=sql.Literal(f"{LOCK_TIMEOUT_SECONDS}s"),
             statement_timeout=sql.Literal(f"{STATEMENT_TIMEOUT_SECONDS}s"),
+            lock=sql.SQL(lock),
+            outcome_lock=sql.Literal(OUTCOME_LOCK),
             table=sql.Identifier(table),
             columns=columns,
             arrays=sql.SQL(", ").join(sql.SQL("%s::" + array_type) for array_type in arrays.values()),
@@ -74,7 +82,7 @@ class InsertRows(InsertStatement[MaskedRow]):
     def __init__(self, stream: StreamDefinition) -> None:
         arrays = {column.name: column.type.array for column in stream.columns}
         arrays |= {"create_date": "date[]", "message_id": "uuid[]", "sent_at": "timestamptz[]", "key_id": "bigint[]"}
-        super().__init__(stream.table, arrays, other_table=REJECTED_MESSAGES)
+        super().__init__(stream.table, arrays, other_table=REJECTED_MESSAGES, lock="pg_advisory_xact_lock_shared")
 
     def parameters(self, records: Sequence[MaskedRow]) -> list[list[object]]:
         """Return the arrays for a micro-batch; create_date is the UTC date of SentTimestamp, so it never changes."""
@@ -105,7 +113,7 @@ class InsertRejections(InsertStatement[Rejection]):
             "key_id": "bigint[]",
             "body": "bytea[]",
         }
-        super().__init__(REJECTED_MESSAGES, arrays, other_table=stream.table)
+        super().__init__(REJECTED_MESSAGES, arrays, other_table=stream.table, lock="pg_advisory_xact_lock")
 
     def parameters(self, records: Sequence[Rejection]) -> list[list[object]]:
         """Return the arrays for a micro-batch."""

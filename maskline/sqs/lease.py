@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from maskline.errors import MasklineError, UsageError
 from maskline.records import Receipt
@@ -19,6 +19,46 @@ from maskline.sqs.client import LONGEST_VISIBILITY_SECONDS, OpenQueue, Queue
 logger = logging.getLogger(__name__)
 
 Wait = Callable[[threading.Event, float], bool]
+
+
+class InHand:
+    """The deliveries that this process has received and not deleted yet. Thread-safe.
+
+    It is kept only while `is_kept`, where receiving and deleting happen in one process; elsewhere nobody would take the
+    deleted ones out again.
+    """
+
+    def __init__(self) -> None:
+        self.is_kept = False
+        self._lock = threading.Lock()
+        self._receipts: dict[str, Receipt] = {}
+
+    def add(self, receipts: Iterable[Receipt]) -> None:
+        """Remember deliveries."""
+        if self.is_kept:
+            with self._lock:
+                self._receipts.update((receipt.receipt_handle, receipt) for receipt in receipts)
+
+    def remove(self, receipts: Iterable[Receipt]) -> None:
+        """Forget deliveries."""
+        with self._lock:
+            for receipt in receipts:
+                self._receipts.pop(receipt.receipt_handle, None)
+
+    def with_(self, receipts: Iterable[Receipt]) -> list[Receipt]:
+        """Return these deliveries and all others in hand."""
+        with self._lock:
+            return list({**self._receipts, **{receipt.receipt_handle: receipt for receipt in receipts}}.values())
+
+    def reset(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self.is_kept = False
+            self._receipts.clear()
+
+
+IN_HAND = InHand()
+"""What this process has in hand: while one micro-batch waits for the database, others of its bundle wait behind it."""
 
 
 class VisibilityLease:
@@ -42,7 +82,7 @@ class VisibilityLease:
 
     @contextlib.contextmanager
     def held(self, receipts: Sequence[Receipt]) -> Iterator[None]:
-        """Keep deliveries invisible until the block ends.
+        """Keep deliveries, and all others that this process has in hand, invisible until the block ends.
 
         Args:
             receipts: The deliveries.
@@ -68,7 +108,7 @@ class VisibilityLease:
 
     def _extend_until(self, finished: threading.Event, receipts: Sequence[Receipt]) -> None:
         while not self._wait(finished, self._visibility_seconds / 3):
-            self._set_visibility(receipts, self._visibility_seconds)
+            self._set_visibility(IN_HAND.with_(receipts), self._visibility_seconds)
 
     def _set_visibility(self, receipts: Sequence[Receipt], seconds: int) -> None:
         try:

@@ -57,8 +57,8 @@ class ReceiveSettings(msgspec.Struct, frozen=True):
             raise UsageError(f"micro_batch_seconds is {self.seconds}; it must be from 0 to 60")
         if not 1 <= self.visibility_seconds <= LONGEST_VISIBILITY_SECONDS:
             raise UsageError(f"visibility_timeout_seconds is {self.visibility_seconds}; SQS takes 1 to 43200")
-        if self.visibility_seconds <= self.seconds:
-            raise UsageError("visibility_timeout_seconds must be longer than micro_batch_seconds")
+        if self.visibility_seconds < 3 * self.seconds:
+            raise UsageError("visibility_timeout_seconds must be at least three times micro_batch_seconds")
         if not 0 <= self.long_poll_seconds <= LONGEST_WAIT_SECONDS:
             raise UsageError(f"long_poll_seconds is {self.long_poll_seconds}; SQS takes 0 to 20")
         if self.retry_seconds < 0:

@@ -22,6 +22,7 @@ from maskline.postgres.connection import check_dsn, connect
 from maskline.postgres.rejects import RejectedMessage, RejectedMessages
 from maskline.records import Reason
 from maskline.sqs import SqsQueue
+from maskline.stream import load_stream
 from pipeline.options import Options, queue_address, required
 
 NOT_DONE_EXIT_CODE = 1
@@ -42,10 +43,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     show.add_argument("--reason", required=True, help="why it is needed; it goes into pii_access_log")
     requeue = actions.add_parser("requeue", help="send messages back to the queue")
     requeue.add_argument("message_ids", type=uuid.UUID, nargs="*", metavar="message_id")
-    requeue.add_argument("--all", action="store_true", help="send back all that were not sent back yet")
+    requeue.add_argument("--all", action="store_true", help="send back all of the stream that were not sent back yet")
     Options(requeue).add_postgres()
     Options(requeue).add_keyset()
     Options(requeue).add_queue()
+    Options(requeue).add_stream()
 
 
 def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
@@ -101,13 +103,16 @@ def _show(rejected: RejectedMessages, arguments: argparse.Namespace, masker: Mas
 def _requeue(rejected: RejectedMessages, arguments: argparse.Namespace, masker: Masker, console: Console) -> int:
     if bool(arguments.message_ids) == arguments.all:
         raise UsageError("message_id: name the messages to send back, or say --all")
+    stream = load_stream(arguments.stream).name
     queue = SqsQueue.open(queue_address(arguments))
-    message_ids = list(map(str, arguments.message_ids)) or rejected.waiting()
+    message_ids = list(map(str, arguments.message_ids)) or rejected.waiting(stream)
     done = 0
     for message_id in message_ids:
-        with rejected.requeuing(message_id) as requeue:
+        with rejected.requeuing(message_id, stream) as requeue:
             if requeue is None:
-                console.print(f"{message_id}: is not there, or was sent back before", markup=False)
+                console.print(
+                    f"{message_id}: is not a rejected message of {stream}, or was sent back before", soft_wrap=True
+                )
                 continue
             requeue.sent_as(queue.send([masker.unseal_body(requeue.sealed_body)]))
             done += 1

@@ -13,7 +13,7 @@ import contextlib
 import csv
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TextIO
 
 from maskline.errors import TokenError, UsageError
@@ -21,7 +21,7 @@ from maskline.keys import keyset_provider, open_keyset
 from maskline.masking import Masker
 from maskline.postgres.access_log import record_access
 from maskline.postgres.connection import check_dsn, connect
-from maskline.postgres.recovery import TokenReader
+from maskline.postgres.recovery import read_tokens
 from maskline.stream import Column, StreamDefinition, load_stream
 from pipeline.options import Options, required
 
@@ -47,19 +47,21 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     column = _masked_column(stream, arguments.column)
     masker = Masker(open_keyset(keyset_provider(required(arguments, "keyset")).fetch()))
     dsn = check_dsn(required(arguments, "postgres"))
-    with contextlib.ExitStack() as open_things:
-        log = open_things.enter_context(contextlib.closing(connect(dsn)))
+    with contextlib.closing(connect(dsn)) as log, contextlib.closing(_Tokens()) as tokens:
         if arguments.stdin:
-            tokens = open_things.enter_context(contextlib.closing(_Lines(sys.stdin)))
-            count, rows = tokens.count, tokens.read()
+            tokens.take((f"line {number}", line.rstrip("\n")) for number, line in enumerate(sys.stdin, start=1))
         else:
-            source = open_things.enter_context(contextlib.closing(connect(dsn)))
-            reader = TokenReader(source, stream, column.name, arguments.where)
-            count, rows = reader.count(), reader.read()
+            with contextlib.closing(connect(dsn)) as source:
+                tokens.take(read_tokens(source, stream, column.name, arguments.where))
         record_access(
-            log, action="unmask", stream=stream.name, column=column.name, row_count=count, reason=arguments.reason
+            log,
+            action="unmask",
+            stream=stream.name,
+            column=column.name,
+            row_count=tokens.count,
+            reason=arguments.reason,
         )
-        return _print_values(rows, column, masker, sys.stdout)
+        return _print_values(iter(tokens), column, masker, sys.stdout)
 
 
 def _masked_column(stream: StreamDefinition, name: str) -> Column:
@@ -85,20 +87,22 @@ def _print_values(rows: Iterator[tuple[str, str]], column: Column, masker: Maske
     return TokenError.exit_code if failures else 0
 
 
-class _Lines:
-    """The tokens of standard input, counted first: the log says how many before the first value is shown."""
+class _Tokens:
+    """Tokens set aside and counted, for the log says how many before the first value is shown; on disk if many."""
 
-    def __init__(self, source: TextIO) -> None:
-        self._spool = tempfile.SpooledTemporaryFile(SPOOL_BYTES, mode="w+", encoding="utf-8")  # noqa: SIM115
+    def __init__(self) -> None:
+        self._spool = tempfile.SpooledTemporaryFile(SPOOL_BYTES, mode="w+", encoding="utf-8", newline="")  # noqa: SIM115
         self.count = 0
-        for line in source:
-            self._spool.write(line)
+
+    def take(self, rows: Iterable[tuple[str, str]]) -> None:
+        writer = csv.writer(self._spool)
+        for row in rows:
+            writer.writerow(row)
             self.count += 1
 
-    def read(self) -> Iterator[tuple[str, str]]:
+    def __iter__(self) -> Iterator[tuple[str, str]]:
         self._spool.seek(0)
-        for number, line in enumerate(self._spool, start=1):
-            yield f"line {number}", line.rstrip("\n")
+        return ((row, token) for row, token in csv.reader(self._spool))
 
     def close(self) -> None:
         self._spool.close()

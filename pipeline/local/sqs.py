@@ -60,14 +60,14 @@ class EmbeddedSqs:
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # a Ctrl-C is for the job, which still has messages to delete
         )
+        if self._state_directory is not None:
+            (self._state_directory / "pid").write_text(str(self._process.pid))
         give_up = time.monotonic() + START_SECONDS
-        while not self._answers():
+        while not self._answers() or self._process.poll() is not None:
             if self._process.poll() is not None or time.monotonic() > give_up:
                 self.__exit__(None, None, None)
                 raise SetupError(f"local: the embedded SQS API did not start on port {self._port}; is it in use?")
             time.sleep(0.05)
-        if self._state_directory is not None:
-            (self._state_directory / "pid").write_text(str(self._process.pid))
         return self
 
     def __exit__(
@@ -133,7 +133,7 @@ class EmbeddedSqs:
         if self._state_directory is None:
             return _free_port()
         remembered = self._state_directory / "port"
-        if not remembered.exists():
+        if not remembered.exists() or not remembered.read_text():
             remembered.write_text(str(_free_port()))
         return int(remembered.read_text())
 

@@ -26,7 +26,7 @@ def local_run() -> Iterator[tuple[JobProcess, Path]]:
     """A finished local run and its data directory."""
     with tempfile.TemporaryDirectory() as parent:
         directory = Path(parent) / "data"
-        run = JobProcess(["local", "--messages=200", f"--data_directory={directory}", "--log_level=info"])
+        run = JobProcess(["local", "--messages=200", f"--data_directory={directory}", "--log_level=debug"])
         assert run.wait() == 0, run.errors
         yield run, directory
 

@@ -112,7 +112,7 @@ def test_killed_at_any_moment_and_started_again_it_writes_every_message_exactly_
 def test_messages_in_hand_stay_invisible_while_the_database_is_away(
     start_job: StartJob, queue: SqsQueue, ledger: Ledger, dsn: str
 ) -> None:
-    sent = queue.send([login(number) for number in range(20)])
+    sent = queue.send([*(login(number) for number in range(15)), *["not JSON"] * 5])
     with psycopg2.connect(dsn) as blocker, blocker.cursor() as cursor:
         cursor.execute("LOCK TABLE user_logins IN ACCESS EXCLUSIVE MODE")
         job = start_job("--until_empty", "--visibility_timeout_seconds=2")

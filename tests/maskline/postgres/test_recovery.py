@@ -1,15 +1,18 @@
-"""Reading the tokens of a column: all of one snapshot, read-only, never all in memory."""
+"""Reading the tokens of a column: read-only, and never all in memory."""
 
 from __future__ import annotations
 
+import contextlib
+
+import psycopg2
 import pytest
 
-from maskline.errors import DatabaseError, MasklineError
+from maskline.errors import DatabaseError, MasklineError, UsageError
 from maskline.postgres import recovery
 from maskline.postgres.connection import Connection
-from maskline.postgres.recovery import TokenReader
+from maskline.postgres.recovery import read_tokens
 from maskline.stream import StreamDefinition
-from tests.maskline.postgres.records import connected, message_id, run, value_of
+from tests.maskline.postgres.records import message_id, run, value_of
 
 
 @pytest.fixture
@@ -23,16 +26,17 @@ def three_rows(database: Connection) -> None:
     )
 
 
+def read(dsn: str, stream: StreamDefinition, where: str | None = None, role: str = "postgres") -> list[tuple[str, str]]:
+    with contextlib.closing(psycopg2.connect(dsn, options=f"-c role={role}")) as connection:
+        return sorted(read_tokens(connection, stream, "masked_ip", where))
+
+
 @pytest.mark.usefixtures("three_rows")
 def test_every_token_comes_with_what_names_its_row(dsn: str, user_logins: StreamDefinition) -> None:
-    with connected(dsn, autocommit=False) as connection:
-        reader = TokenReader(connection, user_logins, "masked_ip", None)
-
-        assert reader.count() == 2
-        assert sorted(reader.read()) == [
-            ("6f9619ff-8b86-4011-b42d-000000000001", "token-a"),
-            ("ctid (0,3)", "token-c"),
-        ]
+    assert read(dsn, user_logins) == [
+        ("6f9619ff-8b86-4011-b42d-000000000001", "token-a"),
+        ("ctid (0,3)", "token-c"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -49,24 +53,7 @@ def test_every_token_comes_with_what_names_its_row(dsn: str, user_logins: Stream
 )
 @pytest.mark.usefixtures("three_rows")
 def test_a_condition_chooses_the_rows(dsn: str, user_logins: StreamDefinition, where: str, tokens: list[str]) -> None:
-    with connected(dsn, autocommit=False) as connection:
-        reader = TokenReader(connection, user_logins, "masked_ip", where)
-
-        assert reader.count() == len(tokens)
-        assert sorted(token for _, token in reader.read()) == tokens
-
-
-@pytest.mark.usefixtures("three_rows")
-def test_what_is_counted_is_what_is_read_whatever_is_written_between(
-    dsn: str, database: Connection, user_logins: StreamDefinition
-) -> None:
-    with connected(dsn, autocommit=False) as connection:
-        reader = TokenReader(connection, user_logins, "masked_ip", None)
-        counted = reader.count()
-        run(database, "INSERT INTO user_logins (masked_ip) VALUES ('late')")
-
-        assert counted == 2
-        assert sorted(token for _, token in reader.read()) == ["token-a", "token-c"]
+    assert [token for _, token in read(dsn, user_logins, where)] == tokens
 
 
 def test_more_rows_than_one_fetch_brings_are_all_read(
@@ -75,8 +62,7 @@ def test_more_rows_than_one_fetch_brings_are_all_read(
     monkeypatch.setattr(recovery, "ROWS_A_FETCH", 7)
     run(database, "INSERT INTO user_logins (masked_ip) SELECT n::text FROM generate_series(1, 30) AS n")
 
-    with connected(dsn, autocommit=False) as connection:
-        tokens = [token for _, token in TokenReader(connection, user_logins, "masked_ip", None).read()]
+    tokens = [token for _, token in read(dsn, user_logins)]
 
     assert sorted(map(int, tokens)) == list(range(1, 31))
 
@@ -87,6 +73,7 @@ def test_more_rows_than_one_fetch_brings_are_all_read(
         "(SELECT set_config('transaction_read_only', 'off', true)) IS NULL",
         "(SELECT nextval('commits')) > 0",
         "(SELECT forget()) > 0",
+        "TRUE); COMMIT; DELETE FROM user_logins; SELECT (1",
     ],
 )
 @pytest.mark.usefixtures("three_rows")
@@ -97,25 +84,29 @@ def test_a_condition_cannot_write(dsn: str, database: Connection, user_logins: S
         " 'DELETE FROM user_logins; SELECT 1'",
     )
 
-    with connected(dsn, autocommit=False) as connection, pytest.raises(MasklineError):
-        TokenReader(connection, user_logins, "masked_ip", where).count()
+    with pytest.raises(MasklineError):
+        read(dsn, user_logins, where)
 
     assert value_of(database, "SELECT count(*) FROM user_logins") == 3
+
+
+def test_a_condition_is_one_condition(dsn: str, user_logins: StreamDefinition) -> None:
+    with pytest.raises(UsageError, match="without a semicolon"):
+        read(dsn, user_logins, "TRUE; SELECT 1")
 
 
 @pytest.mark.parametrize("where", ["no SQL at all", "nosuch = 1", "user_id = 'a')", "(", "user_id"])
 @pytest.mark.usefixtures("three_rows")
 def test_a_condition_that_is_no_sql_is_told_so(dsn: str, user_logins: StreamDefinition, where: str) -> None:
-    with connected(dsn, autocommit=False) as connection, pytest.raises(DatabaseError):
-        TokenReader(connection, user_logins, "masked_ip", where).count()
+    with pytest.raises(DatabaseError):
+        read(dsn, user_logins, where)
 
 
 @pytest.mark.usefixtures("three_rows")
 def test_the_rights_of_maskline_analyst_are_enough_and_those_of_others_are_not(
     dsn: str, user_logins: StreamDefinition
 ) -> None:
-    with connected(dsn, role="maskline_analyst") as analyst:
-        assert TokenReader(analyst, user_logins, "masked_ip", None).count() == 2
+    assert len(read(dsn, user_logins, role="maskline_analyst")) == 2
     for role in ("maskline_writer", "maskline_auditor"):
-        with connected(dsn, role=role) as other, pytest.raises(DatabaseError, match="permission denied"):
-            TokenReader(other, user_logins, "masked_ip", None).count()
+        with pytest.raises(DatabaseError, match="permission denied"):
+            read(dsn, user_logins, role=role)

@@ -41,7 +41,10 @@ def four_rejects(database: Connection) -> None:
 @contextmanager
 def requeuing_number_2(dsn: str) -> Iterator[Requeue | None]:
     """Send the second back over a connection of one's own."""
-    with connected(dsn, autocommit=False) as connection, RejectedMessages(connection).requeuing(message_id(2)) as one:
+    with (
+        connected(dsn, autocommit=False) as connection,
+        RejectedMessages(connection).requeuing(message_id(2), "user_logins") as one,
+    ):
         yield one
 
 
@@ -66,7 +69,7 @@ def test_the_newest_come_first(database: Connection) -> None:
     assert numbers(rejected.newest(10, stream="user_logins")) == [3, 2, 1]
     assert numbers(rejected.newest(10, reason="not_json")) == [4, 3, 1]
     assert numbers(rejected.newest(10, stream="orders", reason="too_long")) == []
-    assert rejected.waiting() == [message_id(1), message_id(2), message_id(3), message_id(4)]
+    assert rejected.waiting("user_logins") == [message_id(1), message_id(2), message_id(3)]
 
 
 @pytest.mark.usefixtures("four_rejects")
@@ -94,13 +97,13 @@ def test_one_that_was_sent_back_is_marked_and_listed_no_more(dsn: str, database:
     with connected(dsn, autocommit=False) as connection:
         rejected = RejectedMessages(connection)
 
-        with rejected.requeuing(message_id(2)) as requeue:
+        with rejected.requeuing(message_id(2), "user_logins") as requeue:
             assert requeue is not None
             assert requeue.sealed_body == b"\x00\x01\xff"
             requeue.sent_as([NEW_ID])
 
         assert rows_of(database, REQUEUED) == [(message_id(2), "0e984725-c51c-4bf4-9960-e1c80e27aba0", True)]
-        assert rejected.waiting() == [message_id(1), message_id(3), message_id(4)]
+        assert rejected.waiting("user_logins") == [message_id(1), message_id(3)]
         assert rejected.count_by_reason() == {"not_json": 3}
         assert [message.message_id for message in rejected.newest(10)] == [
             message_id(4),
@@ -114,16 +117,19 @@ def test_one_that_was_sent_back_is_marked_and_listed_no_more(dsn: str, database:
 def test_one_that_was_sent_back_or_is_not_there_is_not_sent_again(dsn: str) -> None:
     with connected(dsn, autocommit=False) as connection:
         rejected = RejectedMessages(connection)
-        with rejected.requeuing(message_id(2)) as first:
+        with rejected.requeuing(message_id(2), "user_logins") as first:
             assert first is not None
             first.sent_as([NEW_ID])
 
-        with rejected.requeuing(message_id(2)) as again:
+        with rejected.requeuing(message_id(2), "user_logins") as again:
             pass
-        with rejected.requeuing(NEW_ID) as unknown:
+        with rejected.requeuing(message_id(4), "user_logins") as of_another_stream:
+            pass
+        with rejected.requeuing(NEW_ID, "user_logins") as unknown:
             pass
 
         assert again is None
+        assert of_another_stream is None
         assert unknown is None
 
 
@@ -155,13 +161,13 @@ def test_a_failure_before_it_was_sent_marks_nothing_and_lets_the_next_try(dsn: s
     with connected(dsn, autocommit=False) as connection:
         rejected = RejectedMessages(connection)
 
-        with pytest.raises(RuntimeError, match="the queue is away"), rejected.requeuing(message_id(2)):
+        with pytest.raises(RuntimeError, match="the queue is away"), rejected.requeuing(message_id(2), "user_logins"):
             raise RuntimeError("the queue is away")
         after_failure = rows_of(database, REQUEUED)
-        with rejected.requeuing(message_id(2)):
+        with rejected.requeuing(message_id(2), "user_logins"):
             pass
         after_silence = rows_of(database, REQUEUED)
-        with rejected.requeuing(message_id(2)) as requeue:
+        with rejected.requeuing(message_id(2), "user_logins") as requeue:
             pass
 
     assert after_failure == after_silence == []
@@ -177,5 +183,5 @@ def test_none_of_the_jobs_roles_may_look_after_them(dsn: str, role: str) -> None
             rejected.newest(1)
         with pytest.raises(DatabaseError, match="permission denied"):
             rejected.find(message_id(1))
-        with pytest.raises(DatabaseError, match="permission denied"), rejected.requeuing(message_id(1)):
+        with pytest.raises(DatabaseError, match="permission denied"), rejected.requeuing(message_id(1), "user_logins"):
             pass

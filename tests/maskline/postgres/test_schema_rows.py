@@ -10,7 +10,7 @@ import pytest
 from maskline.errors import DatabaseError
 from maskline.postgres.connection import Connection, connect
 from maskline.postgres.schema import Schema
-from tests.maskline.postgres.records import connected, rejection, rows_of, run, value_of
+from tests.maskline.postgres.records import connected, message_id, rejection, rows_of, run, value_of
 
 CHECKSUM = "SELECT count(*), md5(string_agg(user_logins::text, '|' ORDER BY user_id)) FROM user_logins"
 
@@ -202,3 +202,19 @@ def test_an_access_log_with_entries_is_kept_under_another_name_and_stays_guarded
     with pytest.raises(psycopg2.errors.InsufficientPrivilege, match=f"{kept} is append-only"):
         run(database, f"DELETE FROM {kept}")
     assert value_of(database, "SELECT count(*) FROM pii_access_log") == 0
+
+
+def test_rows_that_have_a_message_keep_it_through_a_step_back(dsn: str, database: Connection) -> None:
+    run(
+        database,
+        "INSERT INTO user_logins (user_id, app_version, message_id, key_id) VALUES ('a', '7', %s, 12)",
+        [message_id(1)],
+    )
+
+    schema(dsn).migrate("0001")
+    kept = rows_of(database, "SELECT app_version, message_id::text, key_id FROM user_logins")
+    schema(dsn).migrate()
+
+    assert kept == [(7, message_id(1), 12)]
+    with pytest.raises(psycopg2.errors.UniqueViolation):
+        run(database, "INSERT INTO user_logins (message_id) VALUES (%s)", [message_id(1)])

@@ -30,6 +30,7 @@ def test_names_are_quoted_and_every_value_is_a_parameter(database: Connection, u
 
     assert query == (
         "SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = '30s';"
+        " SELECT pg_advisory_xact_lock_shared(7881707728092622437);"
         f' INSERT INTO "user_logins" ({COLUMNS}) SELECT {COLUMNS} FROM unnest({ARRAYS}) AS batch ({COLUMNS})'
         ' WHERE NOT EXISTS (SELECT 1 FROM "rejected_messages" AS other WHERE other.message_id = batch.message_id)'
         " ON CONFLICT (message_id) DO NOTHING RETURNING message_id"

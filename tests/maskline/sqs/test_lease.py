@@ -10,8 +10,9 @@ import threading
 import pytest
 
 from maskline.errors import QueueError, QueueUnavailableError, UsageError
+from maskline.records import Receipt
 from maskline.sqs import DeleteFailure, QueueAddress, SqsQueue
-from maskline.sqs.lease import VisibilityLease
+from maskline.sqs.lease import IN_HAND, VisibilityLease
 from tests.awaiting import await_until
 from tests.maskline.sqs.faults import FaultyQueue, receipts_of, some_receipts
 
@@ -156,3 +157,21 @@ def test_it_travels_to_a_worker(queue: SqsQueue, queue_address: QueueAddress) ->
 def test_a_time_out_that_sqs_does_not_take_is_refused(seconds: int) -> None:
     with pytest.raises(UsageError, match=f"visibility_seconds is {seconds}; SQS takes 1 to 43200"):
         VisibilityLease(FaultyQueue, seconds)
+
+
+def test_what_else_this_process_has_in_hand_is_kept_invisible_too() -> None:
+    IN_HAND.is_kept = True
+    behind = Receipt("00000000-0000-4000-8000-000000000002", "behind")
+    deleted = Receipt("00000000-0000-4000-8000-000000000003", "deleted")
+    IN_HAND.add([behind, deleted])
+    IN_HAND.remove([deleted])
+
+    in_commit = Receipt("00000000-0000-4000-8000-000000000001", "in commit")
+
+    assert IN_HAND.with_([in_commit, behind]) == [behind, in_commit]
+
+
+def test_where_nothing_is_deleted_in_this_process_nothing_is_kept_in_hand() -> None:
+    IN_HAND.add([Receipt("00000000-0000-4000-8000-000000000002", "behind")])
+
+    assert IN_HAND.with_([]) == []

@@ -237,7 +237,7 @@ def test_a_receive_under_way_is_never_abandoned(queue: SqsQueue) -> None:
 def test_a_stop_ends_the_gathering_at_once(queue: SqsQueue) -> None:
     queue.send(["one", "two", "three"])
     stopping = threading.Event()
-    receiver = MicroBatchReceiver(queue, ReceiveSettings(seconds=50, visibility_seconds=60), stopping)
+    receiver = MicroBatchReceiver(queue, ReceiveSettings(seconds=50, visibility_seconds=150), stopping)
     with ThreadPoolExecutor(1) as poller:
         polling = poller.submit(receiver.receive)
         await_until(lambda: queue.depth().in_flight == 3, "the messages are received")
@@ -279,8 +279,8 @@ def test_no_further_receive_begins_once_sixteen_megabytes_are_held() -> None:
         ({"visibility_seconds": 0}, "visibility_timeout_seconds is 0; SQS takes 1 to 43200"),
         ({"visibility_seconds": 43201}, "visibility_timeout_seconds is 43201; SQS takes 1 to 43200"),
         (
-            {"seconds": 5, "visibility_seconds": 5},
-            "visibility_timeout_seconds must be longer than micro_batch_seconds",
+            {"seconds": 5, "visibility_seconds": 14},
+            "visibility_timeout_seconds must be at least three times micro_batch_seconds",
         ),
         ({"long_poll_seconds": -1}, "long_poll_seconds is -1; SQS takes 0 to 20"),
         ({"long_poll_seconds": 21}, "long_poll_seconds is 21; SQS takes 0 to 20"),

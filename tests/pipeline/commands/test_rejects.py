@@ -73,7 +73,7 @@ def test_a_message_is_sent_back_once_as_it_was(
     exit_codes = [main(command), main(command)]
 
     assert exit_codes == [0, 1]
-    assert f"{message_id}: is not there, or was sent back before" in capsys.readouterr().out
+    assert f"{message_id}: is not a rejected message of user_logins, or was sent back before" in capsys.readouterr().out
     (message,) = queue.receive(10, 0, 30)
     assert message.body == BAD
     with database.cursor() as cursor:

@@ -17,24 +17,33 @@ def upgrade() -> None:
     op.execute(
         """
         ALTER TABLE user_logins
-            ADD COLUMN message_id uuid,
-            ADD COLUMN sent_at timestamptz,
-            ADD COLUMN processed_at timestamptz,
-            ADD COLUMN key_id bigint
+            ADD COLUMN IF NOT EXISTS message_id uuid,
+            ADD COLUMN IF NOT EXISTS sent_at timestamptz,
+            ADD COLUMN IF NOT EXISTS processed_at timestamptz,
+            ADD COLUMN IF NOT EXISTS key_id bigint
         """
     )
     op.execute("ALTER TABLE user_logins ALTER COLUMN processed_at SET DEFAULT now()")
-    op.execute("CREATE UNIQUE INDEX user_logins_message_id ON user_logins (message_id)")
+    op.execute("CREATE UNIQUE INDEX IF NOT EXISTS user_logins_message_id ON user_logins (message_id)")
 
 
 def downgrade() -> None:
-    """Drop the columns and the index with them."""
+    """Drop the columns, unless a row has them: a message that comes back would double, a token would lose its key."""
     op.execute(
         """
-        ALTER TABLE user_logins
-            DROP COLUMN message_id,
-            DROP COLUMN sent_at,
-            DROP COLUMN processed_at,
-            DROP COLUMN key_id
+        DO $$
+        BEGIN
+            LOCK TABLE user_logins IN ACCESS EXCLUSIVE MODE;
+            IF EXISTS (SELECT FROM user_logins WHERE message_id IS NOT NULL) THEN
+                RAISE NOTICE 'user_logins keeps message_id, sent_at, processed_at and key_id, which its rows need';
+                ALTER TABLE user_logins ALTER COLUMN processed_at DROP DEFAULT;
+            ELSE
+                ALTER TABLE user_logins
+                    DROP COLUMN message_id,
+                    DROP COLUMN sent_at,
+                    DROP COLUMN processed_at,
+                    DROP COLUMN key_id;
+            END IF;
+        END $$
         """
     )
