@@ -39,11 +39,13 @@ class ColumnType(msgspec.Struct, frozen=True):
         array: The type of an array of such values without length or precision, ready for a cast. (An explicit
             cast to ``varchar(128)`` cuts longer values off silently; the column itself refuses them.)
         max_length: The longest text it takes, in characters, or None.
+        digits: How many digits a number may have before and after the point, or None.
     """
 
     declaration: str
     array: str
     max_length: int | None
+    digits: tuple[int, int] | None = None
 
     @classmethod
     def parse(cls, declaration: str) -> ColumnType:
@@ -65,6 +67,9 @@ class ColumnType(msgspec.Struct, frozen=True):
                 f"type {declaration!r} is not one of varchar(n), text, integer, bigint, numeric, numeric(p, s), "
                 "boolean, date, timestamptz"
             )
+        if name == "numeric" and numbers:
+            precision, scale = (*numbers, 0)[:2]
+            return cls(declaration, f"{name}[]", None, (precision - scale, scale))
         return cls(declaration, f"{name}[]", numbers[0] if name == "varchar" else None)
 
     @property
@@ -80,6 +85,8 @@ class ColumnType(msgspec.Struct, frozen=True):
                 clear value is not that of the token.
         """
         read = _READERS[self.array.removesuffix("[]")]
+        if self.digits is not None:
+            return _numeric_reader(*self.digits)
         limit = max_length or self.max_length
         if not self.is_text or limit is None:
             return read
@@ -125,6 +132,19 @@ def _read_numeric(value: object) -> Decimal:
     if type(value) is not Decimal:
         raise _wrong_type("a number", value)
     return value
+
+
+def _numeric_reader(before: int, after: int) -> Reader:
+    def read_numeric(value: object) -> Decimal:
+        number = _read_numeric(value)
+        if number.adjusted() >= before and number:
+            raise Unacceptable(Reason.OUT_OF_RANGE, f"has more than {before} digits before the point")
+        if number != round(number, after):
+            # Postgres would round it without a word.
+            raise Unacceptable(Reason.OUT_OF_RANGE, f"has more than {after} digits after the point")
+        return number
+
+    return read_numeric
 
 
 def _read_boolean(value: object) -> bool:

@@ -70,7 +70,7 @@ class Masker:
         try:
             clear = self._keyset.decrypt(sealed, REJECTED_BODY_DOMAIN.encode())
         except tink.TinkError:
-            raise TokenError("body was altered, or sealed with a key that this keyset does not hold") from None
+            raise TokenError("the body was altered, or sealed with a key that this keyset does not hold") from None
         return clear.decode("utf-8", "surrogatepass")
 
 

@@ -39,6 +39,9 @@ JOB_COLUMNS = {
 }
 """The columns that the job itself fills, in every table: what each is for stands in docs/streams.md."""
 
+JOB_TABLES = ("rejected_messages", "pii_access_log", "maskline_schema_version")
+"""The tables that `migrate` makes for all streams."""
+
 REJECTED_BODY_DOMAIN = "rejected_messages.body"
 """The associated data that the bodies of messages are encrypted with."""
 
@@ -160,6 +163,8 @@ def parse_stream(text: str, origin: str) -> StreamDefinition:
 def _checked(file: _StreamFile) -> StreamDefinition:
     for what, name in (("name", file.name), ("table", file.table)):
         _check_identifier(what, name)
+    if file.table in JOB_TABLES:
+        raise ValueError(f"table {file.table!r} is one of maskline's own")
     if not file.columns:
         raise ValueError("a stream needs at least one column")
     columns = tuple(_checked_column(file.name, name, column) for name, column in file.columns.items())

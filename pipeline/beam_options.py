@@ -37,11 +37,12 @@ class Engine(msgspec.Struct, frozen=True):
     is_in_process: bool
 
 
-def parse_beam_options(arguments: Sequence[str]) -> PipelineOptions:
+def parse_beam_options(arguments: Sequence[str], command: str = "run") -> PipelineOptions:
     """Read Beam's options.
 
     Args:
         arguments: What is left of the command line once our options are taken out of it.
+        command: The command whose help says more.
 
     Raises:
         UsageError: One is not known. (Beam itself would drop it with a warning. A portable runner's job server may
@@ -49,7 +50,11 @@ def parse_beam_options(arguments: Sequence[str]) -> PipelineOptions:
     """
     known, unknown = _beam_parser().parse_known_args(list(arguments))
     if unknown and known.runner not in RUNNERS_WITH_OPTIONS_OF_THEIR_OWN:
-        raise UsageError(f"unknown option {unknown[0].partition('=')[0]}; see: python -m pipeline run --help")
+        raise UsageError(f"unknown option {unknown[0].partition('=')[0]}; see: python -m pipeline {command} --help")
+    if known.runner and "." not in known.runner and known.runner not in StandardOptions.KNOWN_RUNNER_NAMES:
+        raise UsageError(
+            f"runner {known.runner!r} is not known; known: {', '.join(StandardOptions.KNOWN_RUNNER_NAMES)}"
+        )
     options = PipelineOptions(list(arguments))
     options.view_as(StandardOptions).streaming = True
     return options

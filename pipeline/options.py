@@ -40,7 +40,7 @@ class Options:
         if variable in self._environment:
             settings["default"] = self._environment[variable]
             if settings.get("action") == "store_true":
-                settings["default"] = settings["default"].lower() in ("1", "true", "yes")
+                settings["default"] = _truth(variable, settings["default"])
         self._parser.add_argument(f"--{name}", help=f"{help} [{variable}]", **settings)
 
     def add_queue(self) -> None:
@@ -72,28 +72,43 @@ class Options:
         self.add_postgres()
         self.add_keyset()
         self.add_stream()
-        self.add("micro_batch_size", "most messages of a micro-batch (%(default)s)", type=int, default=receive.size)
+        self.add(
+            "micro_batch_size",
+            "most messages of a micro-batch (%(default)s)",
+            type=int,
+            default=receive.size,
+            metavar="N",
+        )
         self.add(
             "micro_batch_seconds",
             "longest time from the first message of a micro-batch to its end (%(default)s)",
             type=float,
+            metavar="SECONDS",
             default=receive.seconds,
         )
-        self.add("pollers", "how many pollers receive at the same time (%(default)s)", type=int, default=1)
+        self.add("pollers", "how many pollers receive at the same time (%(default)s)", type=int, default=1, metavar="N")
         self.add(
             "visibility_timeout_seconds",
             "how long a received message is hidden from other consumers; extended while the database is away "
             "(%(default)s)",
             type=int,
+            metavar="SECONDS",
             default=receive.visibility_seconds,
         )
         self.add(
             "db_retry_seconds",
             "how long a micro-batch is retried while the database is away, before the job fails (%(default)s)",
             type=float,
+            metavar="SECONDS",
             default=300,
         )
         self.add("until_empty", "end once the queue is empty, in place of streaming on", action="store_true")
+
+
+def _truth(variable: str, value: str) -> bool:
+    if value.lower() not in ("true", "1", "false", "0"):
+        raise UsageError(f"{variable} is {value!r}; it must be true or false")
+    return value.lower() in ("true", "1")
 
 
 def required(arguments: argparse.Namespace, name: str) -> str:
@@ -121,8 +136,12 @@ def job_settings(arguments: argparse.Namespace) -> JobSettings:
     """Return the job that the options of `Options.add_job` describe, all of them checked.
 
     Raises:
-        UsageError: One is missing or out of its range.
+        UsageError: Some are missing, or one is out of its range.
     """
+    missing = [name for name in ("queue", "postgres", "keyset") if not getattr(arguments, name)]
+    if len(missing) > 1:
+        options = " and ".join(f"--{name} (or MASKLINE_{name.upper()})" for name in missing)
+        raise UsageError(f"{', '.join(missing)}: missing; give {options}")
     return JobSettings(
         stream=load_stream(arguments.stream),
         queue=queue_address(arguments),

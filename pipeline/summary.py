@@ -21,6 +21,7 @@ class RunCounts(msgspec.Struct, frozen=True):
         duplicates: Messages whose row or rejection was there before.
         rejected: Rejections inserted.
         rejected_by_reason: The same by reason.
+        extra_fields: Fields that the stream does not know, ignored.
         deleted: Messages deleted.
         delete_failures: Messages that could not be deleted and will come back.
         db_retries: Times a micro-batch was tried again.
@@ -32,6 +33,7 @@ class RunCounts(msgspec.Struct, frozen=True):
     duplicates: int
     rejected: int
     rejected_by_reason: Mapping[str, int]
+    extra_fields: int
     deleted: int
     delete_failures: int
     db_retries: int
@@ -52,6 +54,7 @@ class RunCounts(msgspec.Struct, frozen=True):
             duplicates=counts["duplicates"],
             rejected=counts["rejected"],
             rejected_by_reason=by_reason,
+            extra_fields=counts["extra_fields"],
             deleted=counts["deleted"],
             delete_failures=counts["delete_failures"],
             db_retries=counts["db_retries"],
@@ -97,7 +100,11 @@ def summary_table(counts: RunCounts, seconds: float) -> Table:
         *((f"  {reason}", count) for reason, count in counts.rejected_by_reason.items()),
         ("deleted", counts.deleted),
     ]
-    optional = [("not deleted (they come back)", counts.delete_failures), ("database retries", counts.db_retries)]
+    optional = [
+        ("unknown fields (ignored)", counts.extra_fields),
+        ("not deleted (they come back)", counts.delete_failures),
+        ("database retries", counts.db_retries),
+    ]
     for what, count in [*rows, *(row for row in optional if row[1])]:
         table.add_row(what, f"{count:,}")
     if seconds > 0:

@@ -263,10 +263,13 @@ _clients_lock = threading.Lock()
 def _shared_client(endpoint: str | None, region: str | None) -> Any:
     with _clients_lock:
         if (endpoint, region) not in _clients:
-            _clients[endpoint, region] = boto3.session.Session().client(
+            session = boto3.session.Session()
+            # Only AWS minds which region a request is signed for.
+            some_region = (session.region_name or "us-east-1") if endpoint else None
+            _clients[endpoint, region] = session.client(
                 "sqs",
                 endpoint_url=endpoint,
-                region_name=region,
+                region_name=region or some_region,
                 config=Config(
                     connect_timeout=5,
                     read_timeout=LONGEST_WAIT_SECONDS + 10,

@@ -11,6 +11,7 @@ import argparse
 import functools
 import os
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -34,9 +35,7 @@ from pipeline.local.sqs import CREDENTIALS, EmbeddedSqs
 from pipeline.options import UNTIL_EMPTY_LONG_POLL_SECONDS
 from pipeline.preflight import preflight, require
 from pipeline.running import Ran, run_job
-from pipeline.summary import RunCounts
 from transforms.control import CONTROL
-from transforms.metrics import TALLY
 
 TAKES_BEAM_OPTIONS = True
 QUEUE = "logins"
@@ -58,7 +57,7 @@ def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
     """Start the parts, send, run, show."""
     if arguments.messages < 0:
         raise UsageError(f"messages is {arguments.messages}; it must be 0 or more")
-    options = parse_beam_options(beam_arguments)
+    options = parse_beam_options(beam_arguments, command="local")
     engine = choose_engine(options)
     if not engine.is_in_process:
         raise UsageError(f"runner {engine.runner}: local runs on DirectRunner; for a cluster see: run --help")
@@ -74,8 +73,11 @@ def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
             job = _prepare(directory, postgres, sqs, arguments.follow)
             if arguments.follow:
                 console.print(next_steps(job, postgres), soft_wrap=True, markup=False)
+            started_at = datetime.now(UTC)
             ran = _send_and_run(job, directory, None if arguments.follow else arguments.messages, options, engine)
-            show_results(console, job, ran, postgres)
+            show_results(console, job, ran, started_at)
+            if not arguments.follow:
+                console.print(next_steps(job, postgres), soft_wrap=True, markup=False)
     return 0
 
 
@@ -107,7 +109,7 @@ def _send_and_run(
 ) -> Ran:
     terminal = Console(stderr=True, highlight=False)
     queue = SqsQueue.open(job.queue)
-    sender = SampleSender(queue, directory, count, lambda: RunCounts.of(TALLY).received, CONTROL.stopping)
+    sender = SampleSender(queue, directory, count, CONTROL.stopping)
     sender.start()
     sender.is_ahead.wait()
     terminal.print(f"Running on {engine.description}. Ctrl-C stops.", soft_wrap=True)

@@ -12,9 +12,8 @@ import uuid
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.table import Table
 
-from maskline.errors import UsageError
+from maskline.errors import TokenError, UsageError
 from maskline.keys import keyset_provider, open_keyset
 from maskline.masking import Masker
 from maskline.postgres.access_log import record_access
@@ -62,20 +61,18 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     return _requeue(rejected, arguments, masker, console)
 
 
-def rejects_table(messages: Sequence[RejectedMessage]) -> Table:
-    """Return a table of rejected messages."""
-    table = Table(title="Rejected messages, newest first", title_justify="left")
-    for heading in ("message id", "reason", "detail", "sent (UTC)"):
-        table.add_column(heading, overflow="fold")
+def print_rejects(messages: Sequence[RejectedMessage], console: Console) -> None:
+    """Print rejected messages, the id of each first in its line, so that it can be copied and searched for."""
     for message in messages:
-        state = " (sent back)" if message.requeued_at else ""
-        table.add_row(message.message_id, message.reason + state, message.detail, f"{message.sent_at:%F %T}")
-    return table
+        state = ", sent back" if message.requeued_at else ""
+        head = f"{message.message_id}  {message.sent_at:%F %T} UTC  {message.stream}: {message.reason}{state}"
+        console.print(head, markup=False, soft_wrap=True)
+        console.print(f"    {message.detail}", markup=False, soft_wrap=True)
 
 
 def _list(rejected: RejectedMessages, arguments: argparse.Namespace, console: Console) -> int:
     counts = rejected.count_by_reason()
-    console.print(rejects_table(rejected.newest(arguments.limit, reason=arguments.reason, requeued=arguments.all)))
+    print_rejects(rejected.newest(arguments.limit, reason=arguments.reason, requeued=arguments.all), console)
     summary = ", ".join(f"{reason} {count:,}" for reason, count in counts.items())
     console.print(f"Not sent back: {sum(counts.values()):,}" + (f" ({summary})" if counts else ""))
     return 0
@@ -95,7 +92,7 @@ def _show(rejected: RejectedMessages, arguments: argparse.Namespace, masker: Mas
         row_count=1,
         reason=arguments.reason,
     )
-    console.print(rejects_table([message]))
+    print_rejects([message], console)
     print(body.encode("utf-8", "backslashreplace").decode())  # noqa: T201
     return 0
 
@@ -114,7 +111,12 @@ def _requeue(rejected: RejectedMessages, arguments: argparse.Namespace, masker: 
                     f"{message_id}: is not a rejected message of {stream}, or was sent back before", soft_wrap=True
                 )
                 continue
-            requeue.sent_as(queue.send([masker.unseal_body(requeue.sealed_body)]))
+            try:
+                body = masker.unseal_body(requeue.sealed_body)
+            except TokenError as error:
+                console.print(f"{message_id}: {error}", soft_wrap=True)
+                continue
+            requeue.sent_as(queue.send([body]))
             done += 1
     console.print(f"Sent back {done:,} of {len(message_ids):,} messages.")
     return 0 if done == len(message_ids) else NOT_DONE_EXIT_CODE

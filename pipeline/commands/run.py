@@ -23,19 +23,20 @@ TAKES_BEAM_OPTIONS = True
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    Options(parser.add_argument_group("the job")).add_job()
-    parser.add_argument(
-        "--allow_cleartext_keyset",
+    options = Options(parser.add_argument_group("the job"))
+    options.add_job()
+    options.add(
+        "allow_cleartext_keyset",
+        "let a keyset that no KMS encrypts cross the engine's own services (Flink, Dataflow)",
         action="store_true",
-        help="let a keyset that no KMS encrypts cross the engine's own services (Flink, Dataflow)",
     )
     parser.epilog = format_beam_help()
 
 
 def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
     """Run the job; 0 when it ended in an orderly way."""
-    job = job_settings(arguments)
     options = parse_beam_options(beam_arguments)
+    job = job_settings(arguments)
     check_beam_options(options, job, arguments.allow_cleartext_keyset)
     engine = choose_engine(options)
     terminal = Console(stderr=True)

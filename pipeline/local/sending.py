@@ -1,9 +1,8 @@
-"""Sending sample messages while the job runs, never far ahead of it: the embedded queue slows down when it is long."""
+"""Sending sample messages while jobs run, never far ahead of them: the embedded queue slows down when it is long."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 
 from maskline.errors import MasklineError
 from maskline.sqs import SqsQueue
@@ -22,8 +21,7 @@ class SampleSender(threading.Thread):
         queue: Where to.
         directory: Remembers how far the sequence was sent.
         count: How many to send, or None to send a portion every second until `stopping` is set.
-        received: Returns how many messages the job received so far.
-        stopping: When set, sending ends.
+        stopping: When set, sending ends; a failure sets it.
     """
 
     def __init__(
@@ -31,14 +29,12 @@ class SampleSender(threading.Thread):
         queue: SqsQueue,
         directory: LocalDirectory,
         count: int | None,
-        received: Callable[[], int],
         stopping: threading.Event,
     ) -> None:
         super().__init__(name="sample-sender", daemon=True)
         self._queue = queue
         self._directory = directory
         self._count = count
-        self._received = received
         self._stopping = stopping
         self._samples = Samples()
         self.sent = 0
@@ -49,7 +45,7 @@ class SampleSender(threading.Thread):
         """Send until all are sent, or until asked to stop."""
         try:
             while not self._stopping.is_set() and self._wanted():
-                if self.sent - self._received() >= MOST_AHEAD:
+                if self._queue.depth().total >= MOST_AHEAD:
                     self.is_ahead.set()
                     self._stopping.wait(0.05)
                     continue
@@ -59,6 +55,7 @@ class SampleSender(threading.Thread):
                     self._stopping.wait(FOLLOW_SECONDS)
         except MasklineError as error:
             self.failure = error
+            self._stopping.set()
         finally:
             self.is_ahead.set()
 

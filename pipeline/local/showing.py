@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from datetime import datetime
 
 from psycopg2 import sql
 from rich.box import SIMPLE
@@ -13,7 +14,7 @@ from rich.table import Table
 from maskline.postgres.connection import Connection, connect
 from maskline.postgres.rejects import RejectedMessages
 from maskline.stream import StreamDefinition
-from pipeline.commands.rejects import rejects_table
+from pipeline.commands.rejects import print_rejects
 from pipeline.job import JobSettings
 from pipeline.local.postgres import EmbeddedPostgres
 from pipeline.local.sqs import CREDENTIALS
@@ -26,14 +27,14 @@ FREQUENT_TOKENS_SHOWN = 3
 CHARACTERS_SHOWN = 10
 
 
-def show_results(console: Console, job: JobSettings, ran: Ran, postgres: EmbeddedPostgres) -> None:
-    """Print what the run did, what is in the tables now, and what to try next.
+def show_results(console: Console, job: JobSettings, ran: Ran, started_at: datetime) -> None:
+    """Print what the run did, and what is in the tables now.
 
     Args:
         console: Where to.
         job: The job that ran.
         ran: How it went.
-        postgres: The database, running.
+        started_at: When it started; its own rows are shown first.
     """
     connection = connect(job.postgres)
     with connection, connection.cursor() as cursor:
@@ -41,22 +42,23 @@ def show_results(console: Console, job: JobSettings, ran: Ran, postgres: Embedde
         ((total,),) = cursor.fetchall()
         masked = sql.SQL(", ").join(sql.Identifier(column.name) for column in job.stream.columns)
         cursor.execute(
-            sql.SQL("SELECT {}, create_date FROM {} ORDER BY processed_at, sent_at, message_id LIMIT %s").format(
-                masked, sql.Identifier(job.stream.table)
-            ),
-            [ROWS_SHOWN],
+            sql.SQL(
+                "SELECT {}, create_date FROM {} ORDER BY processed_at < %s, processed_at, sent_at, message_id LIMIT %s"
+            ).format(masked, sql.Identifier(job.stream.table)),
+            [started_at, ROWS_SHOWN],
         )
         console.print(_rows_table(job.stream, cursor.fetchall(), total))
     console.print(_frequent_tokens_table(job.stream, connection))
     rejected = RejectedMessages(connection)
-    console.print(rejects_table(rejected.newest(REJECTIONS_SHOWN)))
+    console.print("\nRejected messages, the newest:", style="italic")
+    print_rejects(rejected.newest(REJECTIONS_SHOWN), console)
     connection.close()
+    console.print()
     console.print(summary_table(ran.counts, ran.seconds))
-    console.print(next_steps(job, postgres), soft_wrap=True, markup=False)
 
 
 def _rows_table(stream: StreamDefinition, rows: list[tuple[object, ...]], total: int) -> Table:
-    title = f"{stream.table}: the first of {total:,} rows"
+    title = f"{stream.table}: {len(rows)} of {total:,} rows, the first of this run"
     table = Table(title=title, title_justify="left", box=SIMPLE, pad_edge=False)
     names = [*(column.name for column in stream.columns), "create_date"]
     for place, name in enumerate(names):

@@ -19,8 +19,8 @@ def test_a_second_run_sends_what_comes_next_and_nothing_twice(server_directory: 
     second = JobProcess(options)
     assert second.wait() == 0, second.errors
 
-    assert "the first of 99 rows" in first.output
-    assert "the first of 198 rows" in second.output
+    assert "10 of 99 rows" in first.output
+    assert "10 of 198 rows" in second.output
     assert _count(server_directory / "data", "SELECT count(DISTINCT message_id) FROM user_logins") == 198
     # Two of each hundred are sent twice by their producer, as real ones are.
     assert _count(server_directory / "data", "SELECT count(DISTINCT user_id) FROM user_logins") == 194

@@ -28,7 +28,14 @@ def test_orders_go_through_the_whole_job(
         "deliver_on": "2026-02-03",
         "note": None,
     }
-    sent = queue.send([json.dumps(order), json.dumps(order | {"total": "12.10"}), json.dumps(order | {"total": 1e11})])
+    sent = queue.send(
+        [
+            json.dumps(order),
+            json.dumps(order | {"total": "12.10"}),
+            json.dumps(order | {"total": 1e11}),
+            json.dumps(order | {"total": 1.239}),
+        ]
+    )
 
     job = start_job(f"--stream={ORDERS}", "--until_empty")
 
@@ -47,7 +54,7 @@ def test_orders_go_through_the_whole_job(
             )
         ]
         cursor.execute("SELECT reason FROM rejected_messages ORDER BY reason")
-        assert cursor.fetchall() == [("refused_by_database",), ("wrong_type",)]
+        assert cursor.fetchall() == [("out_of_range",), ("out_of_range",), ("wrong_type",)]
     unmask = JobProcess(
         [
             "unmask",

@@ -32,7 +32,7 @@ def test_a_declaration_is_kept_and_cast_as_an_array_without_its_length(
 ) -> None:
     column_type = ColumnType.parse(declaration)
 
-    assert column_type == ColumnType(declaration, array, max_length)
+    assert (column_type.declaration, column_type.array, column_type.max_length) == (declaration, array, max_length)
     assert column_type.is_text is is_text
 
 
@@ -163,3 +163,31 @@ def test_text_without_a_limit_may_be_as_long_as_a_message() -> None:
     longest = "x" * 2**20
 
     assert ColumnType.parse("text").reader()(longest) == longest
+
+
+@pytest.mark.parametrize(
+    ("declaration", "number", "taken"),
+    [
+        ("numeric(5, 2)", "999.99", True),
+        ("numeric(5, 2)", "-999.99", True),
+        ("numeric(5, 2)", "1000", False),
+        ("numeric(5, 2)", "1.230", True),
+        ("numeric(5, 2)", "1.239", False),
+        ("numeric(5, 2)", "0", True),
+        ("numeric(3)", "999", True),
+        ("numeric(3)", "1.5", False),
+        ("numeric(3)", "1E+3", False),
+        ("numeric", "1.239", True),
+    ],
+)
+def test_a_number_that_would_be_rounded_or_does_not_fit_is_out_of_range(
+    declaration: str, number: str, taken: bool
+) -> None:
+    read = ColumnType.parse(declaration).reader()
+
+    if taken:
+        assert read(Decimal(number)) == Decimal(number)
+    else:
+        with pytest.raises(Unacceptable) as refusal:
+            read(Decimal(number))
+        assert refusal.value.reason == "out_of_range"

@@ -84,3 +84,8 @@ def test_beams_own_options_have_their_help() -> None:
 
     assert "--prism_location" in shown
     assert "--flink_master" in shown
+
+
+def test_a_runner_that_is_not_known_is_one_line() -> None:
+    with pytest.raises(UsageError, match=r"runner 'Foo' is not known; known: .*FlinkRunner"):
+        parse_beam_options(["--runner=Foo"])

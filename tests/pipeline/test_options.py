@@ -64,3 +64,18 @@ def test_a_wrong_value_is_refused_before_anything_starts(option: str, complaint:
 
     assert complaint in str(refusal.value)
     assert "hunter2" not in str(refusal.value)
+
+
+def test_all_that_is_missing_is_named_at_once() -> None:
+    with pytest.raises(UsageError) as refusal:
+        job_settings(parse([]))
+
+    assert str(refusal.value) == (
+        "queue, postgres, keyset: missing; give --queue (or MASKLINE_QUEUE) and --postgres (or MASKLINE_POSTGRES) and "
+        "--keyset (or MASKLINE_KEYSET)"
+    )
+
+
+def test_a_variable_that_is_neither_true_nor_false_is_refused() -> None:
+    with pytest.raises(UsageError, match="MASKLINE_UNTIL_EMPTY is 'maybe'; it must be true or false"):
+        parse(NEEDED, {"MASKLINE_UNTIL_EMPTY": "maybe"})

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from maskline.errors import QueueError
+from maskline.records import Receipt
 from maskline.sqs import QueueAddress, SqsQueue
 from pipeline.local.directory import LocalDirectory
 from pipeline.local.samples import Samples
@@ -26,7 +27,7 @@ def test_it_sends_what_comes_next(queue: SqsQueue, tmp_path: Path) -> None:
     directory = LocalDirectory(tmp_path)
     directory.claim_samples(10)
 
-    sender = SampleSender(queue, directory, 130, lambda: 0, threading.Event())
+    sender = SampleSender(queue, directory, 130, threading.Event())
     sender.start()
     sender.join()
 
@@ -38,14 +39,13 @@ def test_it_waits_for_the_job_when_it_is_far_ahead(
     queue: SqsQueue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipeline.local.sending.MOST_AHEAD", 200)
-    received = 0
-    sender = SampleSender(queue, LocalDirectory(tmp_path), 500, lambda: received, threading.Event())
+    sender = SampleSender(queue, LocalDirectory(tmp_path), 500, threading.Event())
 
     sender.start()
     sender.is_ahead.wait()
     sent_ahead = sender.sent
-    received = 500
-    sender.join()
+    while sender.is_alive():
+        queue.delete([Receipt(message.message_id, message.receipt_handle) for message in queue.receive(10, 0, 30)])
 
     assert sent_ahead == 200
     assert sender.sent == 500
@@ -53,7 +53,7 @@ def test_it_waits_for_the_job_when_it_is_far_ahead(
 
 def test_following_ends_when_asked(queue: SqsQueue, tmp_path: Path) -> None:
     stopping = threading.Event()
-    sender = SampleSender(queue, LocalDirectory(tmp_path), None, lambda: 0, stopping)
+    sender = SampleSender(queue, LocalDirectory(tmp_path), None, stopping)
     sender.start()
     await_until(lambda: sender.sent >= 100, "a portion is sent")
 
@@ -67,9 +67,11 @@ def test_following_ends_when_asked(queue: SqsQueue, tmp_path: Path) -> None:
 def test_a_failure_is_kept_for_the_command(queue_address: QueueAddress, queue: SqsQueue, tmp_path: Path) -> None:
     gone = SqsQueue(queue._client, queue_address, queue.url + "-gone")
 
-    sender = SampleSender(gone, LocalDirectory(tmp_path), 10, lambda: 0, threading.Event())
+    stopping = threading.Event()
+    sender = SampleSender(gone, LocalDirectory(tmp_path), 10, stopping)
     sender.start()
     sender.join()
 
     assert isinstance(sender.failure, QueueError)
+    assert stopping.is_set()
     assert sender.is_ahead.is_set()
