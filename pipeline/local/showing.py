@@ -62,9 +62,10 @@ def _rows_table(stream: StreamDefinition, rows: list[tuple[object, ...]], total:
     table = Table(title=title, title_justify="left", box=SIMPLE, pad_edge=False)
     names = [*(column.name for column in stream.columns), "create_date"]
     for place, name in enumerate(names):
-        width = max((len(_shortened(row[place])) for row in rows), default=len(name))
+        heading = name.replace("_", "_\n")
+        width = max(map(len, [*heading.split("\n"), *(_shortened(row[place]) for row in rows)]))
         is_masked = place < len(stream.columns) and stream.columns[place].is_masked
-        table.add_column(name, style="cyan" if is_masked else None, width=width, overflow="fold")
+        table.add_column(heading, style="cyan" if is_masked else None, width=width, overflow="fold")
     for row in rows:
         table.add_row(*map(_shortened, row))
     return table
