@@ -88,6 +88,14 @@ class MicroBatchReceiver:
         self._stopping = stopping
         self._clock = clock
         self._threads = ThreadPoolExecutor(MOST_CONCURRENT_RECEIVES, thread_name_prefix="sqs-receive")
+        self._patiently = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(QueueUnavailableError),
+            stop=tenacity.stop_after_delay(settings.retry_seconds) | tenacity.stop_when_event_set(stopping),
+            wait=tenacity.wait_random_exponential(multiplier=0.5, max=20),
+            sleep=tenacity.sleep_using_event(stopping),
+            before_sleep=_log_retry,
+            reraise=True,
+        )
 
     def receive(self) -> list[SqsMessage]:
         """Receive one micro-batch; an empty list means that there is nothing now.
@@ -106,16 +114,8 @@ class MicroBatchReceiver:
         self._threads.shutdown()
 
     def _first_messages(self) -> list[SqsMessage]:
-        patiently = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(QueueUnavailableError),
-            stop=tenacity.stop_after_delay(self._settings.retry_seconds) | tenacity.stop_when_event_set(self._stopping),
-            wait=tenacity.wait_random_exponential(multiplier=0.5, max=20),
-            sleep=tenacity.sleep_using_event(self._stopping),
-            before_sleep=_log_retry,
-            reraise=True,
-        )
         try:
-            return patiently(self._receive_or_back_off)
+            return self._patiently(self._receive_or_back_off)
         except QueueUnavailableError:
             if self._stopping.is_set():
                 return []
