@@ -20,4 +20,4 @@ fi
 ruff check --quiet .
 ruff format --check --quiet .
 mypy
-pytest "$@"
+pytest --numprocesses=2 --dist=loadfile "$@"
