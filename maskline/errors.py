@@ -12,7 +12,8 @@ wrong, where, and what to do::
     │   └── KeysetError           2
     ├── UnavailableError          1   a part was there, and then was not for longer than allowed
     │   ├── QueueUnavailableError    1
-    │   └── DatabaseUnavailableError 1
+    │   ├── DatabaseUnavailableError 1
+    │   └── KeysetUnavailableError   1
     └── TokenError                1   a token that this keyset cannot turn back into its value
 
 No message ever holds the value of a personal field, a key, or a password.
@@ -67,6 +68,10 @@ class QueueUnavailableError(UnavailableError):
 
 class DatabaseUnavailableError(UnavailableError):
     """Postgres did not answer for longer than the retries allow."""
+
+
+class KeysetUnavailableError(UnavailableError):
+    """The service that keeps or decrypts the keyset did not answer."""
 
 
 class TokenError(MasklineError):

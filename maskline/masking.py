@@ -7,6 +7,8 @@ how often a value occurs, and how long it is. docs/masking.md says what follows 
 
 from __future__ import annotations
 
+import contextlib
+
 import tink
 
 from maskline.column_types import Unacceptable
@@ -15,7 +17,7 @@ from maskline.errors import TokenError
 from maskline.keys import Keyset
 from maskline.records import MaskedRow, Reason, Receipt, Rejection, SqsMessage
 from maskline.stream import REJECTED_BODY_DOMAIN, StreamDefinition
-from maskline.tokens import decode_token, encode_token, token_key_id
+from maskline.tokens import decode_token, encode_token, plain_ciphertexts, token_key_id
 
 
 class Masker:
@@ -40,6 +42,8 @@ class Masker:
     def unmask(self, token: str, domain: str) -> str:
         """Return the value of a token.
 
+        Where the keyset holds raw keys, it may also be plain AES-SIV that was made elsewhere, in base64 or hexadecimal.
+
         Args:
             token: What `mask` returned.
             domain: The domain it was masked in.
@@ -48,6 +52,16 @@ class Masker:
             TokenError: It is cut off, altered, of another domain, or of a key that the keyset does not hold. A wrong
                 value is never returned.
         """
+        try:
+            return self._unmask_token(token, domain)
+        except TokenError:
+            if self._keyset.has_raw_keys:
+                for ciphertext in plain_ciphertexts(token):
+                    with contextlib.suppress(tink.TinkError, UnicodeDecodeError):
+                        return self._keyset.decrypt(ciphertext, domain.encode()).decode()
+            raise
+
+    def _unmask_token(self, token: str, domain: str) -> str:
         ciphertext = decode_token(token)
         key_id = token_key_id(ciphertext)
         if key_id not in self._keyset.key_ids:
@@ -56,6 +70,18 @@ class Masker:
             return self._keyset.decrypt(ciphertext, domain.encode()).decode()
         except tink.TinkError:
             raise TokenError(f"was altered, or is not of the domain {domain}") from None
+
+    def remask(self, token: str, domain: str) -> str:
+        """Return the token of the same value under the primary key.
+
+        Args:
+            token: A token of any of the keyset's keys.
+            domain: The domain it was masked in.
+
+        Raises:
+            TokenError: As `unmask`.
+        """
+        return self.mask(self.unmask(token, domain), domain)
 
     def seal_body(self, body: str) -> bytes:
         """Encrypt the body of a message, whatever is in it, lone surrogates too."""
@@ -72,6 +98,14 @@ class Masker:
         except tink.TinkError:
             raise TokenError("the body was altered, or sealed with a key that this keyset does not hold") from None
         return clear.decode("utf-8", "surrogatepass")
+
+    def reseal_body(self, sealed: bytes) -> bytes:
+        """Encrypt under the primary key what `seal_body` encrypted under any of the keyset's keys.
+
+        Raises:
+            TokenError: As `unseal_body`.
+        """
+        return self.seal_body(self.unseal_body(sealed))
 
 
 class MessageMasker:

@@ -27,7 +27,7 @@ from pathlib import Path
 import msgspec
 
 from maskline.column_types import ColumnType
-from maskline.errors import StreamDefinitionError
+from maskline.errors import StreamDefinitionError, UsageError
 from maskline.tokens import token_length
 
 JOB_COLUMNS = {
@@ -101,6 +101,23 @@ class StreamDefinition(msgspec.Struct, frozen=True):
     def masked_columns(self) -> tuple[Column, ...]:
         """The columns that hold tokens."""
         return tuple(column for column in self.columns if column.is_masked)
+
+
+def masked_column(stream: StreamDefinition, name: str) -> Column:
+    """Return a stream's masked column of that name.
+
+    Args:
+        stream: The stream.
+        name: The column.
+
+    Raises:
+        UsageError: There is none; the message names those that there are.
+    """
+    for column in stream.masked_columns:
+        if column.name == name:
+            return column
+    names = ", ".join(column.name for column in stream.masked_columns)
+    raise UsageError(f"column {name!r}: is not a masked column of {stream.name}; those are: {names}")
 
 
 class _ColumnFile(msgspec.Struct, forbid_unknown_fields=True):

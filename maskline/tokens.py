@@ -11,11 +11,15 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
+import re
+from collections.abc import Iterator
 
 from maskline.errors import TokenError
 
 PREFIX_LENGTH = 5
 IV_LENGTH = 16
+_HEXADECIMAL = re.compile(r"([0-9A-Fa-f]{2})+")
 
 
 def encode_token(ciphertext: bytes) -> str:
@@ -36,6 +40,19 @@ def decode_token(token: str) -> bytes:
     if len(ciphertext) < PREFIX_LENGTH + IV_LENGTH or ciphertext[0] != 1 or encode_token(ciphertext) != token:
         raise TokenError("is not a whole token; was it cut off or altered?")
     return ciphertext
+
+
+def plain_ciphertexts(text: str) -> Iterator[bytes]:
+    """Yield what the text of a plain AES-SIV ciphertext, made elsewhere, may stand for.
+
+    Args:
+        text: Base64 of either alphabet, padded or not, or hexadecimal digits.
+    """
+    if len(text) >= 2 * IV_LENGTH and _HEXADECIMAL.fullmatch(text):
+        yield bytes.fromhex(text)
+    standard = text.rstrip("=").replace("-", "+").replace("_", "/")
+    with contextlib.suppress(binascii.Error, ValueError):
+        yield base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
 
 
 def token_key_id(ciphertext: bytes) -> int:

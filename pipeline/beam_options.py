@@ -103,10 +103,10 @@ def check_beam_options(options: PipelineOptions, job: JobSettings, allow_clearte
         )
     if engine.is_in_process:
         _check_direct_options(options)
-    elif keyset_provider(job.keyset).is_cleartext and not allow_cleartext_keyset:
+    elif keyset_provider(job.keyset).kms_key is None and not allow_cleartext_keyset:
         raise UsageError(
             f"keyset {job.keyset}: is in cleartext, and as a side input it would cross {engine.runner}'s own services; "
-            "use a keyset encrypted by a KMS, or say --allow_cleartext_keyset"
+            "use one that a KMS key encrypts (aws-kms://KEY_ARN?keyset=URI), or say --allow_cleartext_keyset"
         )
 
 

@@ -17,7 +17,9 @@ COMMANDS = {
     "check": "check queue, database and keyset, and take no message",
     "migrate": "bring the database to what the job needs, or back",
     "ddl": "print the table that a stream needs",
-    "keys": "make keysets",
+    "keys": "make, change, encrypt, share and list keysets",
+    "remask": "bring the tokens of older keys under the primary key",
+    "leakage": "measure what the tokens of a column give away",
     "rejects": "list, show and send back rejected messages",
     "unmask": "recover personal data from tokens",
 }

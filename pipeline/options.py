@@ -59,7 +59,11 @@ class Options:
 
     def add_keyset(self) -> None:
         """Add the option that says where the keyset is."""
-        self.add("keyset", "the keyset: file:PATH or env:NAME", metavar="URI")
+        self.add(
+            "keyset",
+            "the keyset: file:PATH, env:NAME, aws-secretsmanager://NAME or aws-kms://KEY_ARN?keyset=URI",
+            metavar="URI",
+        )
 
     def add_stream(self) -> None:
         """Add the option that names the stream."""

@@ -1,4 +1,4 @@
-"""A live line of counts on a terminal; elsewhere one structured line every ten seconds."""
+"""How far a long run is: live on a terminal; elsewhere one structured line every ten seconds."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 from rich.console import Console
 from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
 from rich.text import Text
 
 from pipeline.logs import PROGRESS_LOGGER
@@ -47,6 +48,41 @@ class Rate:
 
 
 @contextlib.contextmanager
+def showing_rows(total: int, console: Console) -> Iterator[Callable[[int], None]]:
+    """Show how many rows are done, of how many and how fast, while the block runs.
+
+    Yields what the block calls with the number of rows that it has just done.
+
+    Args:
+        total: How many rows there are to do.
+        console: Where to show them: as a bar if it is a terminal, and as log lines if not.
+    """
+    if console.is_terminal:
+        columns = (BarColumn(), MofNCompleteColumn(), _RowsPerSecond(), TimeRemainingColumn())
+        with Progress(*columns, console=console, transient=True) as bar:
+            task = bar.add_task("", total=total)
+            yield lambda rows: bar.advance(task, rows)
+        return
+    done = 0
+    rate = Rate()
+
+    def count(rows: int) -> None:
+        nonlocal done
+        done += rows
+
+    def log() -> None:
+        logger.info("progress", extra={"rows": done, "of": total, "rows_per_second": round(rate.after(done))})
+
+    with _repeating(log):
+        yield count
+
+
+class _RowsPerSecond(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed or 0:,.0f} rows/s")
+
+
+@contextlib.contextmanager
 def showing_progress(counts: Callable[[], RunCounts], console: Console) -> Iterator[None]:
     """Show the counts of a run while the block runs.
 
@@ -64,15 +100,25 @@ def showing_progress(counts: Callable[[], RunCounts], console: Console) -> Itera
         with Live(console=console, get_renderable=line, refresh_per_second=1 / LIVE_SECONDS, transient=True):
             yield
         return
-    ended = threading.Event()
 
     def log() -> None:
-        while not ended.wait(LOG_SECONDS):
-            now = counts()
-            values = msgspec.to_builtins(now)
-            logger.info("progress", extra={**values, "messages_per_second": round(rate.after(now.received))})
+        now = counts()
+        values = msgspec.to_builtins(now)
+        logger.info("progress", extra={**values, "messages_per_second": round(rate.after(now.received))})
 
-    thread = threading.Thread(target=log, name="progress", daemon=True)
+    with _repeating(log):
+        yield
+
+
+@contextlib.contextmanager
+def _repeating(log: Callable[[], None]) -> Iterator[None]:
+    ended = threading.Event()
+
+    def repeat() -> None:
+        while not ended.wait(LOG_SECONDS):
+            log()
+
+    thread = threading.Thread(target=repeat, name="progress", daemon=True)
     thread.start()
     try:
         yield

@@ -13,7 +13,7 @@ import psycopg2
 import pytest
 
 from maskline.keys import Keyset, StoredKeyset, create_keyset, open_keyset
-from maskline.keys.providers import FileKeyset
+from maskline.keys.files import FileKeyset
 from maskline.postgres.connection import Connection, connect
 from maskline.postgres.schema import Schema
 from maskline.sqs import QueueAddress, SqsQueue

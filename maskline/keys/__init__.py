@@ -1,4 +1,4 @@
-"""Keysets: where they are kept, how they are read, and the cipher they open."""
+"""Keysets: where they are kept, how they are read and changed, and the cipher they open."""
 
 from maskline.keys.keyset import Keyset, StoredKeyset, create_keyset, open_keyset
 from maskline.keys.providers import KeysetProvider, keyset_provider

@@ -15,9 +15,12 @@ from tink import daead, json_proto_keyset_format, secret_key_access
 from tink.proto import tink_pb2
 
 from maskline.errors import KeysetError
+from maskline.keys.kms import KmsKey, OpenKmsKey, aws_kms_key, translating_kms_errors
 from maskline.records import Discreet
 
 AES_SIV_TYPE = "type.googleapis.com/google.crypto.tink.AesSivKey"
+NOT_A_KEYSET = "is not a Tink keyset in JSON; is it the right file?"
+_ENCRYPTED_FIELD = b'"encryptedKeyset"'
 
 daead.register()
 
@@ -26,12 +29,14 @@ class StoredKeyset(Discreet, frozen=True):
     """A keyset as its provider keeps it, on its way to the workers that open it.
 
     Attributes:
-        content: Tink's JSON keyset.
+        content: Tink's JSON keyset, in clear or encrypted.
         origin: The URI it was read from, for errors.
+        kms_key: The ARN of the KMS key that encrypts it, or None where it is in clear.
     """
 
     content: bytes
     origin: str
+    kms_key: str | None = None
 
     def __repr__(self) -> str:
         """Say where the keyset came from and nothing of what is in it."""
@@ -50,8 +55,12 @@ class Keyset:
 
     def __init__(self, handle: tink.KeysetHandle) -> None:
         info = handle.keyset_info()
+        enabled = [key for key in info.key_info if key.status == tink_pb2.ENABLED]
         self.primary_key_id: int = info.primary_key_id
-        self.key_ids: frozenset[int] = frozenset(key.key_id for key in info.key_info if key.status == tink_pb2.ENABLED)
+        self.key_ids: frozenset[int] = frozenset(
+            key.key_id for key in enabled if key.output_prefix_type == tink_pb2.TINK
+        )
+        self.has_raw_keys: bool = any(key.output_prefix_type == tink_pb2.RAW for key in enabled)
         self._cipher = handle.primitive(daead.DeterministicAead)
 
     def encrypt(self, plaintext: bytes, associated_data: bytes) -> bytes:
@@ -76,40 +85,24 @@ class Keyset:
 
 
 def create_keyset() -> bytes:
-    """Make a new keyset with one AES256_SIV key, the primary, as Tink's JSON."""
-    handle = tink.new_keyset_handle(daead.deterministic_aead_key_templates.AES256_SIV)
-    serialized: str = json_proto_keyset_format.serialize(handle, secret_key_access.TOKEN)
-    return serialized.encode()
+    """Make a new keyset with one AES256_SIV key, the primary, as Tink's JSON in clear."""
+    return serialize_keyset(tink.new_keyset_handle(daead.deterministic_aead_key_templates.AES256_SIV))
 
 
-def open_keyset(stored: StoredKeyset) -> Keyset:
-    """Open a stored keyset and try its primary key.
+def open_keyset(stored: StoredKeyset, open_kms_key: OpenKmsKey = aws_kms_key) -> Keyset:
+    """Open a stored keyset and try its primary key. One that a KMS key encrypts is unwrapped in this process's memory.
 
     Args:
         stored: The keyset as its provider gave it.
+        open_kms_key: Gives access to a KMS key by its ARN.
 
     Raises:
-        KeysetError: It is not a Tink keyset, holds a key that does not encrypt deterministically or does not put its id
-            into what it encrypts, or its primary key does not give back what it encrypted.
+        KeysetError: It is not a Tink keyset, holds a key that does not encrypt deterministically or a primary key that
+            does not put its id into what it encrypts, its primary key does not give back what it encrypted, or the KMS
+            key may not be used.
+        KeysetUnavailableError: KMS did not answer.
     """
-    try:
-        handle = json_proto_keyset_format.parse(stored.content.decode(), secret_key_access.TOKEN)
-        info = handle.keyset_info()
-    except (tink.TinkError, UnicodeDecodeError):
-        # Tink's message may quote from the file, so it is not passed on.
-        raise KeysetError(f"keyset {stored.origin}: is not a Tink keyset in JSON; is it the right file?") from None
-    for key in info.key_info:
-        if key.type_url != AES_SIV_TYPE:
-            found = key.type_url.rpartition(".")[2]
-            raise KeysetError(
-                f"keyset {stored.origin}: key {key.key_id} is a {found}; masking needs AES256_SIV keys "
-                "(make one with: python -m pipeline keys create --keyset URI)"
-            )
-        if key.output_prefix_type != tink_pb2.TINK:
-            raise KeysetError(
-                f"keyset {stored.origin}: key {key.key_id} has no prefix of type TINK, so its tokens would not name "
-                "the key that made them"
-            )
+    handle = keyset_handle(stored, open_kms_key)
     try:
         keyset = Keyset(handle)
         if keyset.decrypt(keyset.encrypt(b"maskline", b"self-test"), b"self-test") != b"maskline":
@@ -117,3 +110,78 @@ def open_keyset(stored: StoredKeyset) -> Keyset:
     except tink.TinkError:
         raise KeysetError(f"keyset {stored.origin}: its primary key cannot encrypt; is it complete?") from None
     return keyset
+
+
+def keyset_handle(stored: StoredKeyset, open_kms_key: OpenKmsKey = aws_kms_key) -> tink.KeysetHandle:
+    """Return Tink's handle of a stored keyset whose keys are all fit for masking.
+
+    Args:
+        stored: The keyset as its provider gave it.
+        open_kms_key: Gives access to a KMS key by its ARN.
+
+    Raises:
+        KeysetError: As `open_keyset`, but for the trial of the primary key.
+        KeysetUnavailableError: KMS did not answer.
+    """
+    kms_key = open_kms_key(stored.kms_key) if stored.kms_key else None
+    try:
+        handle = _parsed(stored, kms_key)
+    except (tink.TinkError, UnicodeDecodeError):
+        # Tink's message may quote from the file, so it is not passed on.
+        raise KeysetError(f"keyset {stored.origin}: {_why_not_parsed(stored)}") from None
+    _check_keys(handle.keyset_info(), stored.origin)
+    return handle
+
+
+def serialize_keyset(handle: tink.KeysetHandle, kms_key: KmsKey | None = None, origin: str = "") -> bytes:
+    """Return a keyset in Tink's JSON.
+
+    Args:
+        handle: The keyset.
+        kms_key: What encrypts it, or None for a keyset in clear.
+        origin: Where it will be kept, for errors.
+
+    Raises:
+        KeysetError: The KMS key may not be used.
+        KeysetUnavailableError: KMS did not answer.
+    """
+    if kms_key is None:
+        in_clear: str = json_proto_keyset_format.serialize(handle, secret_key_access.TOKEN)
+        return in_clear.encode()
+    with translating_kms_errors(origin):
+        encrypted: str = json_proto_keyset_format.serialize_encrypted(handle, kms_key, b"")
+    return encrypted.encode()
+
+
+def _parsed(stored: StoredKeyset, kms_key: KmsKey | None) -> tink.KeysetHandle:
+    if kms_key is None:
+        return json_proto_keyset_format.parse(stored.content.decode(), secret_key_access.TOKEN)
+    with translating_kms_errors(stored.origin):
+        return json_proto_keyset_format.parse_encrypted(stored.content.decode(), kms_key, b"")
+
+
+def _why_not_parsed(stored: StoredKeyset) -> str:
+    is_encrypted = _ENCRYPTED_FIELD in stored.content
+    if is_encrypted and stored.kms_key is None:
+        return "is encrypted; give aws-kms://KEY_ARN?keyset=URI, which says what decrypts it"
+    if not is_encrypted and stored.kms_key is not None and b'"primaryKeyId"' in stored.content:
+        return "is not encrypted; encrypt it with: python -m pipeline keys wrap"
+    return NOT_A_KEYSET
+
+
+def _check_keys(info: tink_pb2.KeysetInfo, origin: str) -> None:
+    for key in info.key_info:
+        if key.status == tink_pb2.DESTROYED:
+            continue
+        if key.type_url != AES_SIV_TYPE:
+            found = key.type_url.rpartition(".")[2]
+            raise KeysetError(
+                f"keyset {origin}: key {key.key_id} is a {found}; masking needs AES256_SIV keys "
+                "(make one with: python -m pipeline keys create --keyset URI)"
+            )
+        is_raw_reader = key.output_prefix_type == tink_pb2.RAW and key.key_id != info.primary_key_id
+        if key.output_prefix_type != tink_pb2.TINK and not is_raw_reader:
+            raise KeysetError(
+                f"keyset {origin}: key {key.key_id} has no prefix of type TINK, so its tokens would not name "
+                "the key that made them"
+            )

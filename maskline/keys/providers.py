@@ -1,34 +1,43 @@
-"""Where keysets are kept: a URI names the place, a provider reads it.
+"""Where keysets are kept: a URI names the place, a provider reads and changes what is kept there.
 
-===============  ====================================================================
-``file:PATH``    a file that only its owner can read
-``env:NAME``     an environment variable
-===============  ====================================================================
+=======================================  =====================================================================
+``file:PATH``                            a file that only its owner can read
+``env:NAME``                             an environment variable; it can be read only
+``aws-secretsmanager://NAME``            a secret of AWS Secrets Manager, by name or ARN
+``aws-kms://KEY_ARN?keyset=URI``         a keyset that a KMS key encrypts, kept at any of the above or at
+                                         ``s3://BUCKET/KEY``
+=======================================  =====================================================================
 """
 
 from __future__ import annotations
 
-import os
-import stat
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from maskline.errors import KeysetError, UsageError
+from maskline.errors import UsageError
+from maskline.keys.environment import EnvironmentKeyset
+from maskline.keys.files import FileKeyset
 from maskline.keys.keyset import StoredKeyset
+from maskline.keys.kms import check_key_arn
+from maskline.keys.s3 import S3Keyset
+from maskline.keys.secrets_manager import SecretsManagerKeyset
+
+ENCRYPTED_BY_KMS = "aws-kms"
+_KEYSET_PARAMETER = "?keyset="
+_EXAMPLE = "for example file:keyset.json"
 
 
-class KeysetProvider(Protocol):
-    """Reads one keyset from the place it is kept."""
+class KeysetPlace(Protocol):
+    """A place that keeps the bytes of one keyset.
+
+    Every method raises a `KeysetError` where the place cannot be reached with the rights of this process, and a
+    `KeysetUnavailableError` where a service does not answer.
+    """
 
     @property
     def uri(self) -> str:
-        """The URI it was made from; it holds no secret."""
-
-    @property
-    def is_cleartext(self) -> bool:
-        """Whether what `fetch` returns opens without a further key."""
+        """The URI that names it; it holds no secret."""
 
     def fetch(self) -> StoredKeyset:
         """Read the keyset as it is stored.
@@ -37,111 +46,116 @@ class KeysetProvider(Protocol):
             KeysetError: It is not there, or not to be read.
         """
 
-
-class FileKeyset:
-    """A keyset in a file of this machine.
-
-    Args:
-        path: The file. It must be readable by its owner alone (mode 0600 or 0400).
-    """
-
-    is_cleartext = True
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.uri = f"file:{path}"
-
-    def fetch(self) -> StoredKeyset:
-        """Read the file; `KeysetError` if others could have read it, too."""
-        try:
-            with self.path.open("rb") as file:
-                mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-                if mode & 0o077:
-                    raise KeysetError(
-                        f"keyset {self.uri}: others can read it (mode {mode:04o}); run: chmod 600 {self.path}"
-                    )
-                return StoredKeyset(file.read(), self.uri)
-        except (OSError, ValueError) as error:
-            problem = error.strerror if isinstance(error, OSError) else "not a path"
-            raise KeysetError(
-                f"keyset {self.uri}: {problem}; make one with: python -m pipeline keys create --keyset {self.uri}"
-            ) from None
-
     def store_new(self, content: bytes) -> None:
-        """Write a keyset to the file, which must not exist yet, for its owner's eyes only.
-
-        Args:
-            content: The keyset in Tink's JSON.
+        """Keep a keyset where none is kept yet.
 
         Raises:
-            KeysetError: The file exists, or cannot be written.
+            KeysetError: There is one already; it is left alone.
         """
-        try:
-            with tempfile.NamedTemporaryFile(dir=self.path.parent, prefix=".keyset-") as file:
-                os.fchmod(file.fileno(), 0o600)  # whatever the umask took away
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-                # A link appears whole or not at all, and never takes the place of a file that is there.
-                os.link(file.name, self.path)
-        except FileExistsError:
-            raise KeysetError(
-                f"keyset {self.uri}: exists already and is not overwritten; without it nothing it masked "
-                "could be recovered"
-            ) from None
-        except OSError as error:
-            raise KeysetError(f"keyset {self.uri}: {error.strerror}") from None
+
+    def replace(self, expected: bytes, content: bytes) -> str:
+        """Put a new version in the place of the one that was read, whole or not at all.
+
+        Args:
+            expected: The version that was read.
+            content: The new version.
+
+        Returns:
+            Where the version before is kept now.
+
+        Raises:
+            KeysetError: Somebody else changed the keyset in between; nothing was changed.
+        """
 
 
-class EnvironmentKeyset:
-    """A keyset in an environment variable.
+class KeysetProvider(KeysetPlace, Protocol):
+    """A place, and what it takes to open the keyset that is kept there."""
+
+    @property
+    def kms_key(self) -> str | None:
+        """The ARN of the KMS key that encrypts the keyset, or None where it is kept in clear."""
+
+
+class KmsEncryptedKeyset:
+    """A keyset that a KMS key encrypts, kept somewhere else. It is decrypted where it is opened and nowhere before.
 
     Args:
-        name: The variable.
-        environment: Where to look it up.
+        key_arn: The ARN of the KMS key.
+        place: Where the encrypted keyset is kept.
     """
 
-    is_cleartext = True
-
-    def __init__(self, name: str, environment: Mapping[str, str] = os.environ) -> None:
-        self.uri = f"env:{name}"
-        self._name = name
-        self._environment = environment
+    def __init__(self, key_arn: str, place: KeysetPlace) -> None:
+        self.kms_key = check_key_arn(key_arn)
+        self.uri = f"{ENCRYPTED_BY_KMS}://{key_arn}{_KEYSET_PARAMETER}{place.uri}"
+        self._place = place
 
     def fetch(self) -> StoredKeyset:
-        """Read the variable; `KeysetError` if it is not set."""
-        content = self._environment.get(self._name)
-        if not content:
-            raise KeysetError(f"keyset {self.uri}: the environment variable {self._name} is not set")
-        return StoredKeyset(os.fsencode(content), self.uri)
+        """Read the keyset, still encrypted."""
+        return StoredKeyset(self._place.fetch().content, self.uri, self.kms_key)
 
+    def store_new(self, content: bytes) -> None:
+        """Keep an encrypted keyset."""
+        self._place.store_new(content)
 
-def _file_keyset(path: str) -> FileKeyset:
-    try:
-        return FileKeyset(Path(path.removeprefix("//")).expanduser())
-    except RuntimeError:
-        raise UsageError(f"keyset file:{path}: there is no such user; give the path of the file") from None
-
-
-_SCHEMES: dict[str, Callable[[str], KeysetProvider]] = {
-    "file": _file_keyset,
-    "env": EnvironmentKeyset,
-}
+    def replace(self, expected: bytes, content: bytes) -> str:
+        """Replace the encrypted keyset."""
+        return self._place.replace(expected, content)
 
 
 def keyset_provider(uri: str) -> KeysetProvider:
     """Return the provider that a URI names.
 
     Args:
-        uri: ``file:PATH`` or ``env:NAME``.
+        uri: One of those above.
 
     Raises:
         UsageError: The URI names no provider.
     """
+    scheme, rest = _split(uri)
+    if scheme == "s3":
+        raise UsageError(
+            "keyset s3: what is kept in S3 is encrypted by a KMS key; give aws-kms://KEY_ARN?keyset=s3://BUCKET/KEY"
+        )
+    if scheme != ENCRYPTED_BY_KMS:
+        return _IN_CLEAR[scheme](rest)
+    key_arn, parameter, place = rest.removeprefix("//").partition(_KEYSET_PARAMETER)
+    if not parameter:
+        raise UsageError("keyset aws-kms: give aws-kms://KEY_ARN?keyset=URI, where URI says where the keyset is kept")
+    return KmsEncryptedKeyset(key_arn, _place(place))
+
+
+def _place(uri: str) -> KeysetPlace:
+    scheme, rest = _split(uri)
+    if scheme == ENCRYPTED_BY_KMS:
+        raise UsageError("keyset aws-kms: a keyset is encrypted once; after ?keyset= comes the URI of a place")
+    return _ENCRYPTED[scheme](rest)
+
+
+def _split(uri: str) -> tuple[str, str]:
     scheme, colon, rest = uri.partition(":")
-    if not colon or not rest or scheme not in _SCHEMES:
-        schemes = ", ".join(f"{scheme}:" for scheme in _SCHEMES)
+    if not colon or not rest.strip("/") or scheme not in _SCHEMES:
+        schemes = ", ".join(f"{known}:" for known in _SCHEMES if known != "s3")
         # What was given instead may be the keyset itself, so no more than a scheme is shown.
         given = f" {scheme}" if colon and scheme.replace("-", "").isalnum() else ""
-        raise UsageError(f"keyset{given}: give a URI that begins with one of {schemes}; for example file:keyset.json")
-    return _SCHEMES[scheme](rest)
+        raise UsageError(f"keyset{given}: give a URI that begins with one of {schemes}; {_EXAMPLE}")
+    return scheme, rest
+
+
+def _file(path: str, *, is_private: bool) -> FileKeyset:
+    try:
+        return FileKeyset(Path(path.removeprefix("//")).expanduser(), is_private=is_private)
+    except RuntimeError:
+        raise UsageError(f"keyset file:{path}: there is no such user; give the path of the file") from None
+
+
+_IN_CLEAR: dict[str, Callable[[str], KeysetProvider]] = {
+    "file": lambda path: _file(path, is_private=True),
+    "env": EnvironmentKeyset,
+    "aws-secretsmanager": SecretsManagerKeyset,
+}
+_ENCRYPTED: dict[str, Callable[[str], KeysetPlace]] = {
+    **_IN_CLEAR,
+    "file": lambda path: _file(path, is_private=False),
+    "s3": S3Keyset,
+}
+_SCHEMES = (*_IN_CLEAR, ENCRYPTED_BY_KMS, "s3")

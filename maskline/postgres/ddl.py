@@ -21,11 +21,14 @@ def create_table(stream: StreamDefinition) -> str:
         *(f'"{name}" {_job_declaration(name, declaration)}' for name, declaration in JOB_COLUMNS.items()),
     ]
     body = ",\n    ".join(columns)
+    renewed = ", ".join(f'"{name}"' for name in ("key_id", *(column.name for column in stream.masked_columns)))
     return "\n".join(
         [
             f'CREATE TABLE "{stream.table}" (\n    {body}\n);',
             f'GRANT INSERT, SELECT ("message_id") ON "{stream.table}" TO maskline_writer;',
             f'GRANT SELECT ON "{stream.table}" TO maskline_analyst;',
+            f'GRANT SELECT (tableoid, ctid, "message_id", {renewed}), UPDATE ({renewed}) ON "{stream.table}"'
+            " TO maskline_remasker;",
             "",
         ]
     )

@@ -17,13 +17,11 @@ import msgspec
 import psycopg2
 import tenacity
 
-from maskline.errors import DatabaseUnavailableError, UsageError
+from maskline.errors import UsageError
 from maskline.postgres.connection import Connect, Connection
 from maskline.postgres.failures import RowRefusedError, translated
+from maskline.postgres.retrying import retrying
 from maskline.postgres.statements import InsertStatement, Record
-
-FIRST_WAIT_SECONDS = 0.1
-LONGEST_WAIT_SECONDS = 10.0
 
 logger = logging.getLogger(__name__)
 
@@ -85,14 +83,7 @@ class BatchWriter(Generic[Record]):
         self._statement = statement
         self._connection: Connection | None = None
         self._on_retry = on_retry
-        self._patiently = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(DatabaseUnavailableError),
-            stop=tenacity.stop_after_delay(retry_seconds) | tenacity.stop_when_event_set(stopping),
-            wait=tenacity.wait_random_exponential(multiplier=FIRST_WAIT_SECONDS, max=LONGEST_WAIT_SECONDS),
-            sleep=tenacity.sleep_using_event(stopping),
-            before_sleep=self._before_retry,
-            reraise=True,
-        )
+        self._patiently = retrying(retry_seconds, stopping, self._before_retry)
 
     def write(self, records: Sequence[Record]) -> WriteOutcome[Record]:
         """Write a micro-batch in one transaction; in several, each of good rows alone, where a row is refused.

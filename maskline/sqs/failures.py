@@ -5,56 +5,21 @@ Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/Co
 
 from __future__ import annotations
 
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConfigNotFound,
-    ConfigParseError,
-    NoCredentialsError,
-    NoRegionError,
-    PartialCredentialsError,
-    ProfileNotFound,
-    TokenRetrievalError,
-    UnauthorizedSSOTokenError,
-)
+from botocore.exceptions import ClientError, NoRegionError
 
+from maskline.aws import AwsError, error_code, http_status, is_refusal, setup_problem
 from maskline.errors import MasklineError, QueueError, QueueUnavailableError
 from maskline.sqs.address import QueueAddress
 
 _NO_SUCH_QUEUE = {"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "InvalidAddress"}
-_NOT_ALLOWED = {
-    "AccessDenied",
-    "AccessDeniedException",
-    "AuthFailure",
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "IncompleteSignature",
-    "InvalidAccessKeyId",
-    "InvalidClientTokenId",
-    "InvalidSecurity",
-    "InvalidSignatureException",
-    "MissingAuthenticationToken",
-    "NotAuthorized",
-    "OptInRequired",
-    "RequestExpired",
-    "SignatureDoesNotMatch",
-    "UnrecognizedClientException",
-}
 _OVER_LIMIT = {"OverLimit", "AWS.SimpleQueueService.OverLimit"}
-_CREDENTIALS_MISSING = (
-    NoCredentialsError,
-    PartialCredentialsError,
-    ProfileNotFound,
-    TokenRetrievalError,
-    UnauthorizedSSOTokenError,
-)
 
 
 class OverLimitError(QueueUnavailableError):
     """The queue has as many messages in flight as it may (120,000); receives wait until some are deleted."""
 
 
-def translated(error: BotoCoreError | ClientError, address: QueueAddress) -> MasklineError:
+def translated(error: AwsError, address: QueueAddress) -> MasklineError:
     """Return what a failed call means to the job.
 
     Args:
@@ -65,22 +30,18 @@ def translated(error: BotoCoreError | ClientError, address: QueueAddress) -> Mas
         A `QueueError` where only a person can mend it; an `OverLimitError` where the queue's in-flight limit is
         reached; else a `QueueUnavailableError`, after which the call may be tried again.
     """
-    if isinstance(error, _CREDENTIALS_MISSING):
-        return QueueError(
-            f"queue {address}: no AWS credentials ({error}); set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
-            "AWS_PROFILE, or run where a role gives them"
-        )
     if isinstance(error, NoRegionError):
         return QueueError(f"queue {address}: no AWS region; give the queue's URL or set AWS_DEFAULT_REGION")
-    if isinstance(error, ConfigNotFound | ConfigParseError):
-        return QueueError(f"queue {address}: AWS's configuration file cannot be read; see AWS_CONFIG_FILE")
+    problem = setup_problem(error)
+    if problem:
+        return QueueError(f"queue {address}: {problem}")
     if not isinstance(error, ClientError):
         return QueueUnavailableError(f"queue {address}: SQS did not answer ({type(error).__name__})")
-    code = error.response.get("Error", {}).get("Code", "unknown")
+    code = error_code(error)
     if code in _NO_SUCH_QUEUE or code.endswith(("NonExistentQueue", "QueueDoesNotExist")):
         return QueueError(f"queue {address}: does not exist; check its name, region and account ({code})")
     is_key_refused = code.upper().startswith("KMS") and "Throttl" not in code
-    if code in _NOT_ALLOWED or is_key_refused:
+    if is_refusal(error) or is_key_refused:
         return QueueError(
             f"queue {address}: SQS refuses these credentials ({code}); the job needs sqs:ReceiveMessage, "
             "sqs:DeleteMessage, sqs:ChangeMessageVisibility, sqs:GetQueueAttributes and sqs:GetQueueUrl, and on an "
@@ -88,5 +49,4 @@ def translated(error: BotoCoreError | ClientError, address: QueueAddress) -> Mas
         )
     if code in _OVER_LIMIT:
         return OverLimitError(f"queue {address}: too many messages in flight ({code})")
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", "no status")
-    return QueueUnavailableError(f"queue {address}: SQS answered {code} (HTTP {status})")
+    return QueueUnavailableError(f"queue {address}: SQS answered {code} (HTTP {http_status(error)})")

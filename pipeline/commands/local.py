@@ -19,7 +19,7 @@ from rich.console import Console
 
 from maskline.errors import UsageError
 from maskline.keys import create_keyset
-from maskline.keys.providers import FileKeyset
+from maskline.keys.files import FileKeyset
 from maskline.postgres.connection import connect
 from maskline.postgres.schema import Schema
 from maskline.sqs import QueueAddress, SqsQueue

@@ -16,13 +16,13 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TextIO
 
-from maskline.errors import TokenError, UsageError
+from maskline.errors import TokenError
 from maskline.keys import keyset_provider, open_keyset
 from maskline.masking import Masker
 from maskline.postgres.access_log import record_access
 from maskline.postgres.connection import check_dsn, connect
 from maskline.postgres.recovery import read_tokens
-from maskline.stream import Column, StreamDefinition, load_stream
+from maskline.stream import Column, load_stream, masked_column
 from pipeline.options import Options, required
 
 SPOOL_BYTES = 8 * 1024 * 1024
@@ -44,7 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     """Print the values; 1 if a token could not be unmasked."""
     stream = load_stream(arguments.stream)
-    column = _masked_column(stream, arguments.column)
+    column = masked_column(stream, arguments.column)
     masker = Masker(open_keyset(keyset_provider(required(arguments, "keyset")).fetch()))
     dsn = check_dsn(required(arguments, "postgres"))
     with contextlib.closing(connect(dsn)) as log, contextlib.closing(_Tokens()) as tokens:
@@ -62,14 +62,6 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
             reason=arguments.reason,
         )
         return _print_values(iter(tokens), column, masker, sys.stdout)
-
-
-def _masked_column(stream: StreamDefinition, name: str) -> Column:
-    for column in stream.masked_columns:
-        if column.name == name:
-            return column
-    names = ", ".join(column.name for column in stream.masked_columns)
-    raise UsageError(f"column {name!r}: is not a masked column of {stream.name}; those are: {names}")
 
 
 def _print_values(rows: Iterator[tuple[str, str]], column: Column, masker: Masker, output: TextIO) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from maskline.keys import create_keyset
-from maskline.keys.providers import FileKeyset
+from maskline.keys.files import FileKeyset
 from maskline.postgres.connection import Connection
 from pipeline.cli import main
 from tests.e2e.conftest import login

@@ -1,0 +1,107 @@
+"""What calls of every AWS service have in common: how a client is made, and which failures a person has to mend.
+
+Source: https://boto3.amazonaws.com/v1/documentation/api/latest/guide/error-handling.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConfigNotFound,
+    ConfigParseError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
+
+OpenClient = Callable[[str, str | None], Any]
+"""Makes a boto3 client of a service (``kms``) in a region, or in that of the environment if None."""
+
+AwsError: TypeAlias = BotoCoreError | ClientError
+"""What botocore raises."""
+
+_NOT_ALLOWED = {
+    "401",  # botocore's code for an answer without one
+    "403",
+    "AccessDenied",
+    "AccessDeniedException",
+    "AuthFailure",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "IncompleteSignature",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidSecurity",
+    "InvalidSignatureException",
+    "MissingAuthenticationToken",
+    "NotAuthorized",
+    "OptInRequired",
+    "RequestExpired",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+}
+_CREDENTIALS_MISSING = (
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
+
+
+def open_client(service: str, region: str | None) -> Any:
+    """Make a client that gives up within a minute.
+
+    Where the service is comes from AWS's own settings: ``AWS_ENDPOINT_URL_KMS`` and the like name another than AWS's.
+
+    Args:
+        service: ``kms``, ``s3`` or ``secretsmanager``.
+        region: Its region, or None for that of the environment.
+
+    Raises:
+        botocore.exceptions.BotoCoreError: There is no region, or the configuration cannot be read.
+    """
+    config = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "max_attempts": 3})
+    return boto3.session.Session().client(service, region_name=region, config=config)
+
+
+def setup_problem(error: AwsError) -> str | None:
+    """Return what is wrong with this process's AWS set-up and how to mend it, or None where something else failed."""
+    if isinstance(error, _CREDENTIALS_MISSING):
+        return (
+            f"no AWS credentials ({error}); set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or run where "
+            "a role gives them"
+        )
+    if isinstance(error, NoRegionError):
+        return "no AWS region; set AWS_DEFAULT_REGION"
+    if isinstance(error, ConfigNotFound | ConfigParseError):
+        return "AWS's configuration file cannot be read; see AWS_CONFIG_FILE"
+    return None
+
+
+def error_code(error: AwsError) -> str:
+    """Return the service's code of an error, or botocore's name for one that is not the service's."""
+    if isinstance(error, ClientError):
+        return str(error.response.get("Error", {}).get("Code", "unknown"))
+    return type(error).__name__
+
+
+def http_status(error: AwsError) -> int | str:
+    """Return the HTTP status that the service answered with, in words where it did not."""
+    answer = error.response if isinstance(error, ClientError) else {}
+    status: int | str = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", "no status")
+    return status
+
+
+def is_refusal(error: AwsError) -> bool:
+    """Say whether the service refuses these credentials, or what they ask for."""
+    return error_code(error) in _NOT_ALLOWED

@@ -1,0 +1,41 @@
+"""What a failed call to the AWS service that keeps a keyset means."""
+
+from __future__ import annotations
+
+from maskline.aws import AwsError, error_code, is_refusal, setup_problem
+from maskline.errors import KeysetError, KeysetUnavailableError
+
+_NOT_THERE = {"ResourceNotFoundException", "NoSuchKey", "NoSuchBucket", "InvalidBucketName"}
+_EXISTS = {"ResourceExistsException", "PreconditionFailed", "ConditionalRequestConflict"}
+_UNUSABLE = {"InvalidRequestException", "ValidationException", "InvalidParameterException", "DecryptionFailure"}
+
+
+def translated(error: AwsError, uri: str, *, service: str, rights: str) -> KeysetError | KeysetUnavailableError:
+    """Return what a failed call means.
+
+    Args:
+        error: What botocore raised after its own retries.
+        uri: The URI of the keyset.
+        service: The service's name.
+        rights: The rights that reading and changing the keyset take.
+
+    Returns:
+        A `KeysetError` where only a person can mend it, else a `KeysetUnavailableError`.
+    """
+    code = error_code(error)
+    problem = setup_problem(error)
+    if problem:
+        return KeysetError(f"keyset {uri}: {problem}")
+    if is_refusal(error):
+        return KeysetError(f"keyset {uri}: {service} refuses these credentials ({code}); it takes {rights}")
+    if code in _NOT_THERE:
+        return KeysetError(
+            f"keyset {uri}: is not there ({code}); make one with: python -m pipeline keys create --keyset URI"
+        )
+    if code in _EXISTS:
+        return KeysetError(
+            f"keyset {uri}: exists already and is not overwritten; without it nothing it masked could be recovered"
+        )
+    if code in _UNUSABLE:
+        return KeysetError(f"keyset {uri}: {service} does not give it out ({code}); was it deleted, or its key?")
+    return KeysetUnavailableError(f"keyset {uri}: {service} did not answer as it should ({code}); try again")

@@ -1,0 +1,152 @@
+"""Keysets in files."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from maskline.errors import KeysetError
+from maskline.keys.keyset import StoredKeyset
+
+OWNER_ONLY = 0o600
+PREVIOUS = ".previous"
+NEW = ".new"
+
+
+class FileKeyset:
+    """A keyset in a file of this machine.
+
+    Args:
+        path: The file.
+        is_private: Whether it must be readable by its owner alone (mode 0600 or 0400), as a keyset in clear must.
+    """
+
+    kms_key = None
+
+    def __init__(self, path: Path, *, is_private: bool = True) -> None:
+        self.path = path
+        self.uri = f"file:{path}"
+        self._is_private = is_private
+
+    @property
+    def previous(self) -> Path:
+        """The file that keeps the version before the last change."""
+        return self.path.with_name(self.path.name + PREVIOUS)
+
+    def fetch(self) -> StoredKeyset:
+        """Read the file; `KeysetError` if others could have read it, too."""
+        try:
+            with self.path.open("rb") as file:
+                mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+                if self._is_private and mode & 0o077:
+                    raise KeysetError(
+                        f"keyset {self.uri}: others can read it (mode {mode:04o}); run: chmod 600 {self.path}"
+                    )
+                return StoredKeyset(file.read(), self.uri)
+        except (OSError, ValueError) as error:
+            problem = error.strerror if isinstance(error, OSError) else "not a path"
+            raise KeysetError(
+                f"keyset {self.uri}: {problem}; make one with: python -m pipeline keys create --keyset {self.uri}"
+            ) from None
+
+    def store_new(self, content: bytes) -> None:
+        """Write a keyset to the file, which must not exist yet, for its owner's eyes only.
+
+        Args:
+            content: The keyset in Tink's JSON.
+
+        Raises:
+            KeysetError: The file exists, or cannot be written.
+        """
+        with (
+            self._explaining_errors(),
+            _locked(self.path.parent),
+            _written_beside(self.path, content) as written,
+        ):
+            # A link appears whole or not at all, and never takes the place of a file that is there.
+            os.link(written, self.path)
+            _flush_directory(self.path.parent)
+
+    def replace(self, expected: bytes, content: bytes) -> str:
+        """Put a new version in the place of the file, and keep the one before beside it.
+
+        Args:
+            expected: The version that was read.
+            content: The new version.
+
+        Returns:
+            The path of the version before.
+
+        Raises:
+            KeysetError: Somebody else changed the file in between, or it cannot be written.
+        """
+        target = FileKeyset(self.path.resolve(), is_private=self._is_private)  # a link stays a link
+        with self._explaining_errors(), _locked(target.path.parent):
+            if target.fetch().content != expected:
+                raise KeysetError(f"keyset {self.uri}: somebody else changed it meanwhile; look at it and try again")
+            _put(target.previous, expected)
+            _put(target.path, content)
+        return str(target.previous)
+
+    @contextlib.contextmanager
+    def _explaining_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except FileExistsError:
+            raise KeysetError(
+                f"keyset {self.uri}: exists already and is not overwritten; without it nothing it masked "
+                "could be recovered"
+            ) from None
+        except OSError as error:
+            raise KeysetError(f"keyset {self.uri}: {error.strerror}") from None
+
+
+def _put(path: Path, content: bytes) -> None:
+    """Write a file in the place of one that may be there: whole or not at all."""
+    with _written_beside(path, content) as written:
+        written.replace(path)
+        _flush_directory(path.parent)
+
+
+@contextlib.contextmanager
+def _written_beside(path: Path, content: bytes) -> Iterator[Path]:
+    """Write a file for its owner's eyes only under another name in the same directory; the name is gone afterwards.
+
+    The name is always the same, so that a process that is killed in between leaves at most one such file, which the
+    next change replaces.
+    """
+    beside = path.with_name(path.name + NEW)
+    beside.unlink(missing_ok=True)
+    try:
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY), "wb") as file:
+            os.fchmod(file.fileno(), OWNER_ONLY)  # whatever the umask took away
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield beside
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """Keep other processes that change keysets in a directory out while the block runs."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _flush_directory(directory: Path) -> None:
+    """Have a new name outlive a power cut."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,106 @@
+"""KMS keys that encrypt keysets, through Tink's AWS KMS integration.
+
+The KMS key never leaves KMS: an encrypted keyset goes there, and comes back in clear into this process's memory, for
+whoever has the right ``kms:Decrypt``.
+
+Source: https://developers.google.com/tink/client-side-encryption#kms-aws
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+import tink
+from botocore.exceptions import BotoCoreError, ClientError
+from tink import aead
+from tink.integration import awskms
+
+from maskline.aws import AwsError, OpenClient, error_code, is_refusal, open_client, setup_problem
+from maskline.errors import KeysetError, KeysetUnavailableError, UsageError
+
+KmsKey: TypeAlias = aead.Aead
+"""What encrypts and decrypts a keyset."""
+
+OpenKmsKey = Callable[[str], KmsKey]
+"""Gives access to a KMS key by its ARN."""
+
+_KEY_ARN = re.compile(r"arn:aws:kms:(?P<region>[a-z0-9-]+):[0-9]{12}:(key|alias)/[A-Za-z0-9/_-]+")
+_NO_SUCH_KEY = {"NotFoundException", "DisabledException", "KMSInvalidStateException", "InvalidKeyUsageException"}
+_NOT_OF_THIS_KEY = {"InvalidCiphertextException", "IncorrectKeyException"}
+
+
+def check_key_arn(key_arn: str) -> str:
+    """Check the ARN of a KMS key and return it.
+
+    Args:
+        key_arn: ``arn:aws:kms:REGION:ACCOUNT:key/ID``, the only partition that Tink knows.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if not _KEY_ARN.fullmatch(key_arn):
+        raise UsageError("keyset aws-kms: give the key's ARN, arn:aws:kms:REGION:ACCOUNT:key/ID, after aws-kms://")
+    return key_arn
+
+
+def aws_kms_key(key_arn: str, open_client: OpenClient = open_client) -> KmsKey:
+    """Return access to a key of AWS KMS.
+
+    Args:
+        key_arn: Its ARN, which names its region, too.
+        open_client: Makes the client.
+
+    Raises:
+        UsageError: It is no ARN of a key.
+        KeysetError: AWS's configuration cannot be read.
+    """
+    match = _KEY_ARN.fullmatch(check_key_arn(key_arn))
+    assert match is not None, "just checked"
+    try:
+        client = open_client("kms", match["region"])
+    except BotoCoreError as error:
+        raise _translated(error, f"aws-kms://{key_arn}") from None
+    return awskms.new_client(boto3_client=client).get_aead(f"aws-kms://{key_arn}")
+
+
+@contextlib.contextmanager
+def translating_kms_errors(origin: str) -> Iterator[None]:
+    """Turn what KMS answers into our errors, and leave Tink's own as they are.
+
+    Args:
+        origin: The URI of the keyset.
+
+    Raises:
+        KeysetError: The key may not be used, is not there, or did not encrypt this keyset.
+        KeysetUnavailableError: KMS did not answer.
+    """
+    try:
+        yield
+    except BotoCoreError as error:
+        raise _translated(error, origin) from None
+    except tink.TinkError as error:
+        # Tink wraps botocore's error in its own.
+        cause = error.args[0] if error.args else None
+        if not isinstance(cause, ClientError):
+            raise
+        raise _translated(cause, origin) from None
+
+
+def _translated(error: AwsError, origin: str) -> KeysetError | KeysetUnavailableError:
+    code = error_code(error)
+    problem = setup_problem(error)
+    if problem:
+        return KeysetError(f"keyset {origin}: {problem}")
+    if is_refusal(error):
+        return KeysetError(
+            f"keyset {origin}: KMS refuses these credentials ({code}); reading it needs kms:Decrypt, and changing it "
+            "kms:Encrypt, on the key"
+        )
+    if code in _NO_SUCH_KEY:
+        return KeysetError(f"keyset {origin}: there is no such KMS key, or it is not enabled ({code})")
+    if code in _NOT_OF_THIS_KEY:
+        return KeysetError(f"keyset {origin}: was not encrypted by this KMS key, or was damaged ({code})")
+    return KeysetUnavailableError(f"keyset {origin}: KMS did not answer as it should ({code}); try again")

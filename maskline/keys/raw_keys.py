@@ -1,0 +1,36 @@
+"""Keys as other programs write them: 64 bytes, or a text of them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from maskline.errors import UsageError
+from maskline.keys.editing import KEY_BYTES
+
+
+def parse_raw_key(content: bytes) -> bytes:
+    """Return the 64 bytes of a key.
+
+    Args:
+        content: The bytes themselves, or their hexadecimal digits or base64 (either alphabet), with white space around.
+
+    Raises:
+        UsageError: It is none of these. The error does not repeat it.
+    """
+    if len(content) == KEY_BYTES:
+        return content
+    text = content.strip()
+    for decode in (binascii.unhexlify, _decode_base64):
+        try:
+            key = decode(text)
+        except (binascii.Error, ValueError):
+            continue
+        if len(key) == KEY_BYTES:
+            return key
+    raise UsageError(f"key: give {KEY_BYTES} bytes, or their {2 * KEY_BYTES} hexadecimal digits, or their base64")
+
+
+def _decode_base64(text: bytes) -> bytes:
+    padded = text.rstrip(b"=") + b"=" * (-len(text.rstrip(b"=")) % 4)
+    return base64.b64decode(padded.translate(bytes.maketrans(b"-_", b"+/")), validate=True)

@@ -1,0 +1,75 @@
+"""Keysets in AWS Secrets Manager.
+
+Source: https://docs.aws.amazon.com/secretsmanager/latest/apireference/Welcome.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from maskline.aws import AwsError, OpenClient, open_client
+from maskline.errors import KeysetError, KeysetUnavailableError, UsageError
+from maskline.keys.aws_failures import translated
+from maskline.keys.keyset import StoredKeyset
+
+PREVIOUS_STAGE = "AWSPREVIOUS"
+_RIGHTS = "secretsmanager:GetSecretValue, and to change it CreateSecret and PutSecretValue"
+
+
+class SecretsManagerKeyset:
+    """A keyset in a secret of AWS Secrets Manager, as text or as bytes.
+
+    Two people who change one secret in the very same moment are not kept apart: Secrets Manager has no conditional
+    write. The version before stays there under the stage ``AWSPREVIOUS``.
+
+    Args:
+        name: The secret's name or ARN; the ARN names the region, too.
+        open_client: Makes the client.
+
+    Raises:
+        UsageError: The name is empty.
+    """
+
+    kms_key = None
+
+    def __init__(self, name: str, open_client: OpenClient = open_client) -> None:
+        self._name = name.removeprefix("//")
+        if not self._name:
+            raise UsageError("keyset aws-secretsmanager: give aws-secretsmanager://NAME")
+        self.uri = f"aws-secretsmanager://{self._name}"
+        self._open_client = open_client
+
+    def fetch(self) -> StoredKeyset:
+        """Read the secret."""
+        try:
+            answer = self._client().get_secret_value(SecretId=self._name)
+        except (BotoCoreError, ClientError) as error:
+            raise self._translated(error) from None
+        content = answer["SecretBinary"] if "SecretBinary" in answer else answer["SecretString"].encode()
+        return StoredKeyset(content, self.uri)
+
+    def store_new(self, content: bytes) -> None:
+        """Make the secret; `KeysetError` if it is there."""
+        try:
+            self._client().create_secret(Name=self._name, SecretString=content.decode())
+        except (BotoCoreError, ClientError) as error:
+            raise self._translated(error) from None
+
+    def replace(self, expected: bytes, content: bytes) -> str:
+        """Give the secret a new version."""
+        if self.fetch().content != expected:
+            raise KeysetError(f"keyset {self.uri}: somebody else changed it meanwhile; look at it and try again")
+        try:
+            self._client().put_secret_value(SecretId=self._name, SecretString=content.decode())
+        except (BotoCoreError, ClientError) as error:
+            raise self._translated(error) from None
+        return f"the secret's version {PREVIOUS_STAGE}"
+
+    def _client(self) -> Any:
+        arn = self._name.split(":")
+        return self._open_client("secretsmanager", arn[3] if arn[0] == "arn" and len(arn) > 3 else None)
+
+    def _translated(self, error: AwsError) -> KeysetError | KeysetUnavailableError:
+        return translated(error, self.uri, service="Secrets Manager", rights=_RIGHTS)

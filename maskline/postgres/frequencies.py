@@ -1,0 +1,65 @@
+"""How often the tokens of a column occur, counted by the database."""
+
+from __future__ import annotations
+
+import msgspec
+from psycopg2 import sql
+
+from maskline.leakage import Crowd
+from maskline.postgres.connection import Connection, translating
+
+
+class TokenFrequencies(msgspec.Struct, frozen=True):
+    """How often the tokens of a column occur.
+
+    Attributes:
+        crowds: All tokens, by how often they occur and how long they are.
+        most_frequent: The most frequent tokens with their number of rows.
+        null_rows: How many rows hold NULL.
+        keys: How many keys made the tokens; equal values of different keys look different.
+    """
+
+    crowds: list[Crowd]
+    most_frequent: list[tuple[str, int]]
+    null_rows: int
+    keys: int
+
+
+def token_frequencies(connection: Connection, table: str, column: str, top: int) -> TokenFrequencies:
+    """Count the tokens of a column.
+
+    Args:
+        connection: A connection that may read the table.
+        table: The table.
+        column: The masked column.
+        top: How many of the most frequent tokens to return.
+
+    Raises:
+        DatabaseError: The table or the column is not there, or the role may not read it.
+    """
+    names = {"table": sql.Identifier(table), "column": sql.Identifier(column)}
+    with translating(), connection, connection.cursor() as cursor:
+        cursor.execute(
+            sql.SQL(
+                "SELECT occurrences, characters, count(*) FROM ("
+                "SELECT count(*) AS occurrences, length({column}) AS characters FROM {table}"
+                " WHERE {column} IS NOT NULL GROUP BY {column}) AS token GROUP BY 1, 2 ORDER BY 1 DESC, 2"
+            ).format(**names)
+        )
+        crowds = [Crowd(*row) for row in cursor]
+        cursor.execute(
+            sql.SQL(
+                "SELECT {column}, count(*) FROM {table} WHERE {column} IS NOT NULL"
+                " GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT %s"
+            ).format(**names),
+            [top],
+        )
+        most_frequent = cursor.fetchall()
+        cursor.execute(
+            sql.SQL(
+                "SELECT count(*) FILTER (WHERE {column} IS NULL),"
+                " count(DISTINCT key_id) FILTER (WHERE {column} IS NOT NULL) FROM {table}"
+            ).format(**names)
+        )
+        ((null_rows, keys),) = cursor.fetchall()
+    return TokenFrequencies(crowds, most_frequent, null_rows, keys)

@@ -1,0 +1,64 @@
+"""The list of a keyset's keys, and of the rows that need them."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from maskline.keys import keyset_provider
+from maskline.keys.editing import KeyInfo, KeysetEditor
+from maskline.keys.keyset import keyset_handle
+from maskline.postgres.connection import check_dsn, connect
+from maskline.postgres.key_usage import KeyUsage, key_usage
+from pipeline.options import Options, required
+
+NO_KEY = "none"
+NOT_HELD = "not in this keyset"
+
+
+def add_actions(actions: Any) -> None:
+    """Add the action to the parser of the command."""
+    listing = actions.add_parser("list", help="show ids and states, and with --postgres how many rows carry each id")
+    Options(listing).add_keyset()
+    Options(listing).add_postgres()
+    listing.set_defaults(act=_list)
+
+
+def _list(arguments: argparse.Namespace) -> None:
+    keys = KeysetEditor(keyset_handle(keyset_provider(required(arguments, "keyset")).fetch())).keys()
+    usage: list[KeyUsage] = []
+    if arguments.postgres:
+        with contextlib.closing(connect(check_dsn(arguments.postgres))) as connection:
+            usage = key_usage(connection)
+    Console(highlight=False).print(keys_table(keys, usage))
+
+
+def keys_table(keys: list[KeyInfo], usage: list[KeyUsage]) -> Table:
+    """Return the table of keys, those that only rows know included.
+
+    Args:
+        keys: The keyset's keys.
+        usage: How many rows carry each key id; empty where that was not asked for.
+    """
+    tables = sorted({count.table for count in usage})
+    table = Table()
+    for heading in ("key id", "state", "prefix", "primary"):
+        table.add_column(heading, no_wrap=True)
+    for name in tables:
+        table.add_column(name, justify="right")
+    rows = {(count.key_id, count.table): count.rows for count in usage}
+
+    def counts(key_id: int | None) -> list[str]:
+        return [f"{rows.get((key_id, name), 0):,}" for name in tables]
+
+    for key in keys:
+        table.add_row(str(key.key_id), key.state, key.prefix, "yes" if key.is_primary else "", *counts(key.key_id))
+    held = {key.key_id for key in keys}
+    for key_id in sorted({count.key_id for count in usage} - held, key=lambda key_id: key_id or 0):
+        name, state = (NO_KEY, "") if key_id is None else (str(key_id), NOT_HELD)
+        table.add_row(name, state, "", "", *counts(key_id))
+    return table

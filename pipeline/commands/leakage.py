@@ -1,0 +1,108 @@
+"""Measure what the tokens of a column give away to somebody who has the table and not the key.
+
+Prints how many tokens stand alone, the most frequent ones, the entropy, and how far somebody comes who knows how often
+each value occurs. It takes no keyset, and the database role maskline_analyst. docs/keys.md says what to do about it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from maskline.errors import UsageError
+from maskline.leakage import Leakage, measure_leakage
+from maskline.postgres.connection import check_dsn, connect
+from maskline.postgres.frequencies import TokenFrequencies, token_frequencies
+from maskline.stream import load_stream, masked_column
+from pipeline.options import Options, required
+from pipeline.printing import say
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    options = Options(parser)
+    options.add_postgres()
+    options.add_stream()
+    parser.add_argument("--column", required=True, help="the masked column, masked_ip say")
+    parser.add_argument("--top", type=int, default=5, metavar="N", help="how many tokens to show (%(default)s)")
+    parser.add_argument(
+        "--possible_values",
+        type=int,
+        default=10**9,
+        metavar="N",
+        help="how many values there could be at all; a device id like 593-47-5928 is one of %(default)s",
+    )
+
+
+def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
+    """Print what was measured, and what it means."""
+    for name in ("top", "possible_values"):
+        if getattr(arguments, name) < 1:
+            raise UsageError(f"{name} is {getattr(arguments, name)}; it must be 1 or more")
+    stream = load_stream(arguments.stream)
+    column = masked_column(stream, arguments.column)
+    with contextlib.closing(connect(check_dsn(required(arguments, "postgres")))) as connection:
+        frequencies = token_frequencies(connection, stream.table, column.name, arguments.top)
+    leakage = measure_leakage(frequencies.crowds)
+    say(f"{stream.table}.{column.name}: {leakage.rows:,} rows with a token, {frequencies.null_rows:,} with NULL")
+    if leakage.rows:
+        _print(leakage, frequencies, arguments.possible_values)
+    return 0
+
+
+def _print(leakage: Leakage, frequencies: TokenFrequencies, possible_values: int) -> None:
+    console = Console(highlight=False)
+    console.print(_measures(leakage))
+    console.print(_most_frequent(frequencies, leakage.rows))
+    say("Who has the table and not the key")
+    for sentence in _consequences(leakage, frequencies, possible_values):
+        say(f"- {sentence}")
+
+
+def _measures(leakage: Leakage) -> Table:
+    table = Table(title="What the tokens give away", title_justify="left", show_header=False)
+    table.add_column("what")
+    table.add_column("measured", justify="right")
+    table.add_row("different tokens", f"{leakage.tokens:,}")
+    table.add_row("tokens that stand alone", f"{leakage.alone:,}")
+    table.add_row("rows of tokens that stand alone", _share(leakage.alone, leakage.rows))
+    table.add_row("entropy", f"{leakage.entropy_bits:.2f} of {leakage.most_entropy_bits:.2f} bits")
+    table.add_row("rows of the most frequent token", _share(leakage.largest, leakage.rows))
+    return table
+
+
+def _most_frequent(frequencies: TokenFrequencies, rows: int) -> Table:
+    table = Table(title="The most frequent tokens", title_justify="left")
+    table.add_column("token", no_wrap=True)
+    table.add_column("rows", justify="right", no_wrap=True)
+    for token, count in frequencies.most_frequent:
+        table.add_row(token, _share(count, rows))
+    return table
+
+
+def _consequences(leakage: Leakage, frequencies: TokenFrequencies, possible_values: int) -> list[str]:
+    sentences = [
+        "can count and join: equal values have equal tokens.",
+        f"and knows exactly how often each value occurs can name {leakage.named_tokens:,} of {leakage.tokens:,} tokens "
+        f"for certain, in {_share(leakage.named_rows, leakage.rows)} of the rows, for no other has their frequency "
+        f"and length; and by guessing {leakage.guessed_tokens:,} tokens on average "
+        f"in {_share(leakage.guessed_rows, leakage.rows)}.",
+        f"and knows only that there are {possible_values:,} possible values, all as likely, guesses a given token "
+        f"right once in {possible_values:,}, and cannot find out whether the guess was right.",
+        "cannot try out all possible values, as one could against a plain hash: each try would take the key.",
+        "can do so all the same if the job masks values of their choice and they see the rows: keep those two apart.",
+    ]
+    if frequencies.keys > 1:
+        sentences.append(
+            f"sees the tokens of {frequencies.keys} keys here, so equal values may look different: run remask, and "
+            "measure again."
+        )
+    return sentences
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part:,} ({part / whole:.1%})"
