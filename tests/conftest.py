@@ -21,6 +21,7 @@ from maskline.sqs.lease import IN_HAND
 from maskline.stream import StreamDefinition, load_stream
 from pipeline.local.postgres import OWNERS_TABLE, EmbeddedPostgres
 from pipeline.local.sqs import CREDENTIALS, EmbeddedSqs
+from tests.maskline.stored_tokens import stored_values
 from transforms.control import CONTROL
 from transforms.metrics import TALLY
 
@@ -52,11 +53,15 @@ def server_directory() -> Iterator[Path]:
 
 
 @pytest.fixture
-def dsn(postgres: EmbeddedPostgres) -> Iterator[str]:
-    """A migrated database of the test's own, as a data source name."""
+def dsn(postgres: EmbeddedPostgres, stored_keyset: StoredKeyset) -> Iterator[str]:
+    """A migrated database of the test's own, as a data source name; all tokens in it are checked when the test is over.
+
+    Each that a key of `stored_keyset` made has to be what both Tink and pycryptodome give, byte for byte.
+    """
     name = f"test_{uuid.uuid4().hex}"
     run_sql(postgres.dsn("postgres"), f"CREATE DATABASE {name} TEMPLATE {TEMPLATE_DATABASE}")
     yield postgres.dsn(name)
+    stored_values(postgres.dsn(name), stored_keyset)
     run_sql(postgres.dsn("postgres"), f"DROP DATABASE {name} WITH (FORCE)")
 
 

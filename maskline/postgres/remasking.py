@@ -180,7 +180,7 @@ class Remasker:
         # Of the largest partition: pages of one number are handled in all of them at once.
         cursor.execute(
             "SELECT coalesce(max(pg_relation_size(relation)), 0) / current_setting('block_size')::bigint"
-            " FROM (SELECT relid FROM pg_partition_tree(to_regclass(%s)) UNION SELECT to_regclass(%s)) AS part (relation)",
+            " FROM (SELECT to_regclass(%s) UNION SELECT relid FROM pg_partition_tree(to_regclass(%s))) AS t (relation)",
             [self._table.name, self._table.name],
         )
         ((pages,),) = cursor.fetchall()
@@ -232,23 +232,28 @@ def _statements(table: RemaskedTable) -> tuple[sql.Composable, sql.Composable]:
 
     A row is found again by partition and place, which cannot change while it is locked.
     """
-    columns = [sql.Identifier(column.name) for column in table.columns]
+    table_name = sql.Identifier(table.name)
+    names = [sql.Identifier(column.name) for column in table.columns]
+    row_name = sql.SQL("coalesce(message_id::text, 'ctid ' || ctid::text)")
     select = sql.SQL(
-        "SELECT tableoid, ctid::text, coalesce(message_id::text, 'ctid ' || ctid::text), {columns} FROM {table}"
+        "SELECT {columns} FROM {table}"
         " WHERE ctid > %s::tid AND ctid < %s::tid AND (key_id = ANY (%s::bigint[]) OR %s AND key_id IS NULL)"
         " FOR UPDATE"
-    ).format(columns=sql.SQL(", ").join(columns), table=sql.Identifier(table.name))
+    ).format(columns=_listed(sql.SQL("tableoid"), sql.SQL("ctid::text"), row_name, *names), table=table_name)
     update = sql.SQL(
-        "UPDATE {table} AS target SET key_id = %s, {assignments}"
-        " FROM unnest(%s::oid[], %s::tid[], {arrays}) AS batch (partition, place, {columns})"
+        "UPDATE {table} AS target SET {assignments} FROM unnest({arrays}) AS batch ({columns})"
         " WHERE target.tableoid = batch.partition AND target.ctid = batch.place"
     ).format(
-        table=sql.Identifier(table.name),
-        assignments=sql.SQL(", ").join(sql.SQL("{0} = batch.{0}").format(column) for column in columns),
-        arrays=sql.SQL(", ").join(sql.SQL("%s::" + column.array) for column in table.columns),
-        columns=sql.SQL(", ").join(columns),
+        table=table_name,
+        assignments=_listed(sql.SQL("key_id = %s"), *(sql.SQL("{0} = batch.{0}").format(name) for name in names)),
+        arrays=_listed(*(sql.SQL("%s::" + array) for array in ("oid[]", "tid[]", *(c.array for c in table.columns)))),
+        columns=_listed(sql.SQL("partition"), sql.SQL("place"), *names),
     )
     return select, update
+
+
+def _listed(*parts: sql.Composable) -> sql.Composable:
+    return sql.SQL(", ").join(parts)
 
 
 def _log_retry(attempt: tenacity.RetryCallState) -> None:

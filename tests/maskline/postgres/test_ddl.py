@@ -38,6 +38,8 @@ CREATE TABLE "orders" (
 );
 GRANT INSERT, SELECT ("message_id") ON "orders" TO maskline_writer;
 GRANT SELECT ON "orders" TO maskline_analyst;
+GRANT SELECT (tableoid, ctid, "message_id", "key_id", "masked_email"), UPDATE ("key_id", "masked_email") ON "orders" \
+TO maskline_remasker;
 """
 
 

@@ -32,6 +32,11 @@ ALLOWED = [
     ("maskline_analyst", "SELECT * FROM user_logins"),
     ("maskline_analyst", INSERT_ACCESS),
     ("maskline_auditor", "SELECT * FROM pii_access_log"),
+    ("maskline_remasker", "SELECT tableoid, ctid, message_id, masked_ip FROM user_logins WHERE key_id = 1 FOR UPDATE"),
+    ("maskline_remasker", "UPDATE user_logins SET masked_ip = '', masked_device_id = '', key_id = 1 WHERE key_id = 2"),
+    ("maskline_remasker", "SELECT tableoid, ctid, message_id, body FROM rejected_messages FOR UPDATE"),
+    ("maskline_remasker", "UPDATE rejected_messages SET body = '', key_id = 1 WHERE key_id = 2"),
+    ("maskline_remasker", INSERT_ACCESS),
 ]
 DENIED = [
     ("maskline_writer", "SELECT user_id FROM user_logins"),
@@ -56,9 +61,29 @@ DENIED = [
     ("maskline_auditor", "SELECT * FROM rejected_messages"),
     ("maskline_auditor", INSERT_ACCESS),
     ("maskline_auditor", "DELETE FROM pii_access_log"),
+    ("maskline_remasker", "SELECT user_id FROM user_logins"),
+    ("maskline_remasker", "SELECT locale FROM user_logins"),
+    ("maskline_remasker", "UPDATE user_logins SET user_id = ''"),
+    ("maskline_remasker", "UPDATE user_logins SET message_id = NULL"),
+    ("maskline_remasker", "DELETE FROM user_logins"),
+    ("maskline_remasker", "SELECT detail FROM rejected_messages"),
+    ("maskline_remasker", "UPDATE rejected_messages SET requeued_at = now()"),
+    ("maskline_remasker", "DELETE FROM rejected_messages"),
+    ("maskline_remasker", INSERT_ROW),
+    ("maskline_remasker", "SELECT * FROM pii_access_log"),
+    ("maskline_remasker", "CREATE TABLE public.mine (id integer)"),
     ("maskline_auditor", "CREATE TABLE public.mine (id integer)"),
     ("maskline_writer", "CREATE TABLE public.mine (id integer)"),
     ("maskline_analyst", "CREATE TABLE public.mine (id integer)"),
+]
+
+
+LOG_CHANGES = [
+    "UPDATE pii_access_log SET reason = 'none'",
+    "UPDATE pii_access_log SET reason = 'none' WHERE false",
+    "DELETE FROM pii_access_log",
+    "TRUNCATE pii_access_log",
+    "MERGE INTO pii_access_log USING (SELECT 1) AS one ON true WHEN MATCHED THEN DELETE",
 ]
 
 
@@ -83,6 +108,34 @@ def test_a_role_can_do_nothing_more(dsn: str) -> None:
     assert refused == DENIED
 
 
+@pytest.mark.parametrize("role", ["maskline_writer", "maskline_analyst", "maskline_auditor", "maskline_remasker"])
+def test_whoever_logs_in_with_a_role_can_do_what_it_may_and_never_change_the_log(dsn: str, role: str) -> None:
+    name = f"somebody_with_{role}"
+    with connected(dsn) as owner:
+        run(owner, f"CREATE ROLE {name} LOGIN IN ROLE {role}; {INSERT_ACCESS}")
+        try:
+            with connected(dsn.replace("postgres@", f"{name}@")) as somebody:
+                refused = _refused(somebody, [statement for of_role, statement in DENIED if of_role == role])
+                changes = _refused(somebody, LOG_CHANGES)
+                for statement in [statement for of_role, statement in ALLOWED if of_role == role]:
+                    run(somebody, statement)
+        finally:
+            run(owner, f"DROP ROLE {name}")
+
+    assert refused == [statement for of_role, statement in DENIED if of_role == role]
+    assert changes == LOG_CHANGES
+
+
+def _refused(connection: Connection, statements: list[str]) -> list[str]:
+    refused = []
+    for statement in statements:
+        try:
+            run(connection, statement)
+        except psycopg2.errors.InsufficientPrivilege:
+            refused.append(statement)
+    return refused
+
+
 def test_no_role_can_log_in_or_rule_over_others(database: Connection) -> None:
     roles = rows_of(
         database,
@@ -93,20 +146,12 @@ def test_no_role_can_log_in_or_rule_over_others(database: Connection) -> None:
     assert roles == [
         ("maskline_analyst", False, False, False, False, False, False),
         ("maskline_auditor", False, False, False, False, False, False),
+        ("maskline_remasker", False, False, False, False, False, False),
         ("maskline_writer", False, False, False, False, False, False),
     ]
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE pii_access_log SET reason = 'none'",
-        "UPDATE pii_access_log SET reason = 'none' WHERE false",
-        "DELETE FROM pii_access_log",
-        "TRUNCATE pii_access_log",
-        "MERGE INTO pii_access_log USING (SELECT 1) AS one ON true WHEN MATCHED THEN DELETE",
-    ],
-)
+@pytest.mark.parametrize("statement", LOG_CHANGES)
 def test_the_access_log_is_append_only_even_for_its_owner(database: Connection, statement: str) -> None:
     run(database, INSERT_ACCESS)
 
@@ -181,5 +226,5 @@ def test_an_owner_who_may_not_create_roles_can_migrate_where_they_exist(unmigrat
         finally:
             run(admin, f"REASSIGN OWNED BY {name} TO postgres; DROP OWNED BY {name}; DROP ROLE {name}")
 
-    assert moved == (None, "0006")
+    assert moved == (None, "0007")
     assert rights is True

@@ -1,0 +1,96 @@
+"""Every token and every sealed body that lies in a database, checked against two implementations of AES-SIV."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg2
+from Crypto.Cipher import AES
+from tink import daead, json_proto_keyset_format, secret_key_access
+
+from maskline.keys import StoredKeyset
+from tests.maskline.keysets import siv
+
+PREFIX_LENGTH = 5
+IV_LENGTH = 16
+COLUMNS = (("user_logins", "masked_ip"), ("user_logins", "masked_device_id"), ("rejected_messages", "body"))
+
+
+class KnownKey:
+    """One key of a keyset, in both implementations.
+
+    Args:
+        entry: The key as it stands in Tink's JSON, in clear.
+    """
+
+    def __init__(self, entry: dict[str, object]) -> None:
+        key_data = entry["keyData"]
+        assert isinstance(key_data, dict)
+        self.key_id = entry["keyId"]
+        self._bytes = base64.b64decode(key_data["value"])[2:]
+        alone = {"primaryKeyId": self.key_id, "key": [entry]}
+        handle = json_proto_keyset_format.parse(json.dumps(alone), secret_key_access.TOKEN)
+        self._tink = handle.primitive(daead.DeterministicAead)
+
+    def check(self, ciphertext: bytes, domain: str) -> bytes:
+        """Return the clear value; fail unless both implementations encrypt it to the very same bytes."""
+        cipher = AES.new(self._bytes, AES.MODE_SIV)
+        cipher.update(domain.encode())
+        body = ciphertext[PREFIX_LENGTH:]
+        clear = bytes(cipher.decrypt_and_verify(body[IV_LENGTH:], body[:IV_LENGTH]))
+        assert ciphertext[PREFIX_LENGTH:] == siv(self._bytes, clear, domain.encode())
+        assert ciphertext == self._tink.encrypt_deterministically(clear, domain.encode())
+        return clear
+
+
+def known_keys(stored: StoredKeyset) -> dict[int, KnownKey]:
+    """Return the keys of a keyset in clear whose tokens name them, by id."""
+    entries = [entry for entry in json.loads(stored.content)["key"] if entry.get("keyData")]
+    keys = [KnownKey({**entry, "status": "ENABLED"}) for entry in entries if entry["outputPrefixType"] == "TINK"]
+    return {int(str(key.key_id)): key for key in keys}
+
+
+def stored_values(dsn: str, stored: StoredKeyset) -> dict[str, list[bytes]]:
+    """Check all that a keyset's keys masked in a database, and return the clear values by domain.
+
+    Fails unless each token and each sealed body is, byte for byte, what Tink's own DeterministicAead and pycryptodome's
+    MODE_SIV give.
+    """
+    keys = known_keys(stored)
+    connection = psycopg2.connect(dsn)
+    with connection, connection.cursor() as cursor:
+        values = {
+            (table, column): _values(cursor, table, column, keys) for table, column in COLUMNS if _is_there(cursor, table, column)
+        }
+    connection.close()
+    return {f"{table}.{column}": found for (table, column), found in values.items()}
+
+
+def _is_there(cursor: Any, table: str, column: str) -> bool:
+    """Say whether a table still has a column and its keys' ids; some tests take them away."""
+    cursor.execute(
+        "SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname IN (%s, 'key_id')",
+        [table, column],
+    )
+    return bool(cursor.fetchall() == [(2,)])
+
+
+def _values(cursor: Any, table: str, column: str, keys: dict[int, KnownKey]) -> list[bytes]:
+    cursor.execute(f"SELECT {column} FROM {table} WHERE key_id = ANY (%s)", [list(keys)])
+    domain = f"{table}.{column}"
+    return [keys[_key_id(ciphertext)].check(ciphertext, domain) for ciphertext in _ciphertexts(cursor)]
+
+
+def _ciphertexts(rows: Iterator[tuple[str | memoryview | None]]) -> Iterator[bytes]:
+    for (value,) in rows:
+        if isinstance(value, str):
+            yield base64.urlsafe_b64decode(value + "=" * (-len(value) % 4))
+        elif value is not None:
+            yield bytes(value)
+
+
+def _key_id(ciphertext: bytes) -> int:
+    return int.from_bytes(ciphertext[1:PREFIX_LENGTH], "big")

@@ -1,0 +1,34 @@
+"""A keyset in a file, and ``keys`` to change it with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from maskline.keys import Keyset, keyset_provider, open_keyset
+from pipeline.cli import main
+
+Keys = Callable[..., int]
+
+
+@pytest.fixture
+def keyset_file(keyset_uri: str) -> Path:
+    """The file that `keyset_uri` names."""
+    return Path(keyset_uri.removeprefix("file:"))
+
+
+@pytest.fixture
+def keys(keyset_uri: str) -> Keys:
+    """Run an action of ``keys`` on the keyset, and return its exit code."""
+
+    def run(action: str, *arguments: object) -> int:
+        return main(["keys", action, f"--keyset={keyset_uri}", *map(str, arguments)])
+
+    return run
+
+
+def opened(uri: str) -> Keyset:
+    """Open the keyset at a URI."""
+    return open_keyset(keyset_provider(uri).fetch())
