@@ -1,4 +1,4 @@
-"""Real parts for the tests: one embedded Postgres and one embedded SQS API a session, a database and a queue a test."""
+"""Real parts for the tests: one embedded Postgres, SQS API and AWS API a session, a database and a queue a test."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from maskline.sqs.lease import IN_HAND
 from maskline.stream import StreamDefinition, load_stream
 from pipeline.local.postgres import OWNERS_TABLE, EmbeddedPostgres
 from pipeline.local.sqs import CREDENTIALS, EmbeddedSqs
+from tests.aws_emulation import EmulatedAws
 from tests.maskline.stored_tokens import stored_values
 from transforms.control import CONTROL
 from transforms.metrics import TALLY
@@ -106,6 +107,22 @@ def queue(sqs: EmbeddedSqs) -> SqsQueue:
 def queue_address(queue: SqsQueue, sqs: EmbeddedSqs) -> QueueAddress:
     """Where `queue` is."""
     return QueueAddress(queue.url, sqs.endpoint)
+
+
+@pytest.fixture(scope="session")
+def aws_server() -> Iterator[EmulatedAws]:
+    """KMS, S3, Secrets Manager and IAM over HTTP. A test takes `aws`, which leads its process there, too."""
+    with EmulatedAws() as server:
+        yield server
+
+
+@pytest.fixture
+def aws(aws_server: EmulatedAws, monkeypatch: pytest.MonkeyPatch) -> EmulatedAws:
+    """The same, and in the environment of the test (and of the processes it starts) the way there."""
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    for name, value in aws_server.environment.items():
+        monkeypatch.setenv(name, value)
+    return aws_server
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,136 @@
+"""KMS, S3, Secrets Manager and IAM over HTTP (``moto``), bound to loopback, in a process of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any
+
+import boto3
+
+from pipeline.local.sqs import CREDENTIALS
+
+START_SECONDS = 30
+STOP_SECONDS = 10
+
+
+class EmulatedAws:
+    """AWS's API, which runs while the ``with`` block does. Without `enforcing_rights` it lets anybody do anything."""
+
+    def __enter__(self) -> EmulatedAws:
+        """Start the server and wait until it answers."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self._port = int(probe.getsockname()[1])
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self._port)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        give_up = time.monotonic() + START_SECONDS
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > give_up:
+                self.__exit__(None, None, None)
+                raise AssertionError(f"moto's server did not start on port {self._port}")
+            time.sleep(0.05)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop the server."""
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    @property
+    def endpoint(self) -> str:
+        """The URL of the API."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that lead a process here, with credentials that may do anything, and to no one else's."""
+        return {
+            **CREDENTIALS,
+            "AWS_ENDPOINT_URL_KMS": self.endpoint,
+            "AWS_ENDPOINT_URL_S3": self.endpoint,
+            "AWS_ENDPOINT_URL_SECRETS_MANAGER": self.endpoint,
+            "AWS_CONFIG_FILE": "/nonexistent/config",
+            "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent/credentials",
+        }
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client that may do anything, whatever the environment says.
+
+        Args:
+            service: ``kms``, ``s3``, ``secretsmanager`` or ``iam``.
+        """
+        session = boto3.session.Session(
+            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            region_name=CREDENTIALS["AWS_DEFAULT_REGION"],
+        )
+        return session.client(service, endpoint_url=self.endpoint)
+
+    def create_kms_key(self) -> str:
+        """Create a KMS key that encrypts and decrypts, and return its ARN."""
+        return str(self.client("kms").create_key()["KeyMetadata"]["Arn"])
+
+    def create_bucket(self) -> str:
+        """Create a bucket and return its name."""
+        name = f"bucket-{uuid.uuid4().hex}"
+        self.client("s3").create_bucket(Bucket=name)
+        return name
+
+    def credentials_for(self, *actions: str) -> dict[str, str]:
+        """Return the variables of a new user's credentials.
+
+        Args:
+            actions: All that the user may do, ``kms:Decrypt`` for example; nothing if there are none.
+        """
+        iam, name = self.client("iam"), f"user-{uuid.uuid4().hex}"
+        iam.create_user(UserName=name)
+        statement = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
+        if actions:
+            policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+            iam.put_user_policy(UserName=name, PolicyName="all", PolicyDocument=policy)
+        key = iam.create_access_key(UserName=name)["AccessKey"]
+        return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+
+    @contextlib.contextmanager
+    def enforcing_rights(self) -> Iterator[None]:
+        """Let users do only what their policies allow, and strangers nothing, while the block runs."""
+        self._post("/moto-api/reset-auth", "0")
+        try:
+            yield
+        finally:
+            self._post("/moto-api/reset-auth", "inf")
+
+    def _post(self, path: str, body: str) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
+        with contextlib.closing(connection):
+            connection.request("POST", path, body, {"Content-Type": "text/plain"})
+            assert connection.getresponse().status == 200, path
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=1)
+        with contextlib.closing(connection):
+            try:
+                connection.request("GET", "/moto-api/data.json")
+                return connection.getresponse().status == 200
+            except (OSError, http.client.HTTPException):
+                return False
