@@ -15,6 +15,8 @@ from botocore.exceptions import (
     ClientError,
     ConfigNotFound,
     ConfigParseError,
+    InvalidEndpointConfigurationError,
+    InvalidRegionError,
     NoCredentialsError,
     NoRegionError,
     PartialCredentialsError,
@@ -68,10 +70,15 @@ def open_client(service: str, region: str | None) -> Any:
         region: Its region, or None for that of the environment.
 
     Raises:
-        botocore.exceptions.BotoCoreError: There is no region, or the configuration cannot be read.
+        botocore.exceptions.BotoCoreError: There is no region, or the configuration cannot be read or used.
     """
     config = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "max_attempts": 3})
-    return boto3.session.Session().client(service, region_name=region, config=config)
+    try:
+        return boto3.session.Session().client(service, region_name=region, config=config)
+    except BotoCoreError:
+        raise
+    except ValueError as error:  # botocore's for an endpoint that is no URL
+        raise InvalidEndpointConfigurationError(msg=str(error)) from None
 
 
 def setup_problem(error: AwsError) -> str | None:
@@ -83,6 +90,10 @@ def setup_problem(error: AwsError) -> str | None:
         )
     if isinstance(error, NoRegionError):
         return "no AWS region; set AWS_DEFAULT_REGION"
+    if isinstance(error, InvalidRegionError):
+        return "the AWS region is not the name of one; see AWS_DEFAULT_REGION"
+    if isinstance(error, InvalidEndpointConfigurationError):
+        return "an AWS endpoint is not a URL; see AWS_ENDPOINT_URL and those that begin with it"
     if isinstance(error, ConfigNotFound | ConfigParseError):
         return "AWS's configuration file cannot be read; see AWS_CONFIG_FILE"
     return None
