@@ -21,8 +21,8 @@ from botocore.exceptions import (
     NoRegionError,
     PartialCredentialsError,
     ProfileNotFound,
+    SSOError,
     TokenRetrievalError,
-    UnauthorizedSSOTokenError,
 )
 
 OpenClient = Callable[[str, str | None], Any]
@@ -44,10 +44,12 @@ _NOT_ALLOWED = {
     "InvalidClientTokenId",
     "InvalidSecurity",
     "InvalidSignatureException",
+    "InvalidToken",
     "MissingAuthenticationToken",
     "NotAuthorized",
     "OptInRequired",
     "RequestExpired",
+    "RequestTimeTooSkewed",
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 }
@@ -55,8 +57,8 @@ _CREDENTIALS_MISSING = (
     NoCredentialsError,
     PartialCredentialsError,
     ProfileNotFound,
+    SSOError,
     TokenRetrievalError,
-    UnauthorizedSSOTokenError,
 )
 
 
