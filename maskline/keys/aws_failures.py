@@ -5,7 +5,8 @@ from __future__ import annotations
 from maskline.aws import AwsError, error_code, is_refusal, setup_problem
 from maskline.errors import KeysetError, KeysetUnavailableError
 
-_NOT_THERE = {"ResourceNotFoundException", "NoSuchKey", "NoSuchBucket", "InvalidBucketName"}
+_NOT_THERE = {"ResourceNotFoundException", "NoSuchKey"}
+_NOT_A_NAME = {"InvalidBucketName", "ParamValidationError"}
 _EXISTS = {"ResourceExistsException", "PreconditionFailed", "ConditionalRequestConflict"}
 _UNUSABLE = {"InvalidRequestException", "ValidationException", "InvalidParameterException", "DecryptionFailure"}
 
@@ -32,6 +33,10 @@ def translated(error: AwsError, uri: str, *, service: str, rights: str) -> Keyse
         return KeysetError(
             f"keyset {uri}: is not there ({code}); make one with: python -m pipeline keys create --keyset URI"
         )
+    if code == "NoSuchBucket":
+        return KeysetError(f"keyset {uri}: its bucket is not there ({code})")
+    if code in _NOT_A_NAME:
+        return KeysetError(f"keyset {uri}: is not a name that {service} takes ({code})")
     if code in _EXISTS:
         return KeysetError(
             f"keyset {uri}: exists already and is not overwritten; without it nothing it masked could be recovered"
