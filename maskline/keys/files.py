@@ -84,12 +84,15 @@ class FileKeyset:
         Raises:
             KeysetError: Somebody else changed the file in between, or it cannot be written.
         """
-        target = FileKeyset(self.path.resolve(), is_private=self._is_private)  # a link stays a link
-        with self._explaining_errors(), _locked(target.path.parent):
-            if target.fetch().content != expected:
-                raise KeysetError(f"keyset {self.uri}: somebody else changed it meanwhile; look at it and try again")
-            _put(target.previous, expected)
-            _put(target.path, content)
+        with self._explaining_errors():
+            target = FileKeyset(self.path.resolve(), is_private=self._is_private)  # a link stays a link
+            with _locked(target.path.parent):
+                if target.fetch().content != expected:
+                    raise KeysetError(
+                        f"keyset {self.uri}: somebody else changed it meanwhile; look at it and try again"
+                    )
+                _put(target.previous, expected)
+                _put(target.path, content)
         return str(target.previous)
 
     @contextlib.contextmanager
@@ -103,6 +106,8 @@ class FileKeyset:
             ) from None
         except OSError as error:
             raise KeysetError(f"keyset {self.uri}: {error.strerror}") from None
+        except ValueError:
+            raise KeysetError(f"keyset {self.uri}: not a path") from None
 
 
 def _put(path: Path, content: bytes) -> None:
