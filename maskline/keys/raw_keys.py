@@ -13,14 +13,15 @@ def parse_raw_key(content: bytes) -> bytes:
     """Return the 64 bytes of a key.
 
     Args:
-        content: The bytes themselves, or their hexadecimal digits or base64 (either alphabet), with white space around.
+        content: The bytes themselves, or their hexadecimal digits or base64 (either alphabet), with white space around and between.
 
     Raises:
-        UsageError: It is none of these. The error does not repeat it.
+        UsageError: It is none of these, or 64 characters of text, which is a shorter key that was written out. The
+            error does not repeat it.
     """
-    if len(content) == KEY_BYTES:
+    if len(content) == KEY_BYTES and not _is_text(content):
         return content
-    text = content.strip()
+    text = b"".join(content.split())
     for decode in (binascii.unhexlify, _decode_base64):
         try:
             key = decode(text)
@@ -29,6 +30,10 @@ def parse_raw_key(content: bytes) -> bytes:
         if len(key) == KEY_BYTES:
             return key
     raise UsageError(f"key: give {KEY_BYTES} bytes, or their {2 * KEY_BYTES} hexadecimal digits, or their base64")
+
+
+def _is_text(content: bytes) -> bool:
+    return content.isascii() and content.decode("ascii").isprintable()
 
 
 def _decode_base64(text: bytes) -> bytes:
