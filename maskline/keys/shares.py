@@ -86,20 +86,17 @@ class Share(Discreet, frozen=True):
             name: What to call it in an error, its file say.
 
         Raises:
-            KeysetError: It is not a share, or was damaged. The error does not repeat it.
+            KeysetError: It is not a share, or was damaged or forged. The error does not repeat its secret.
         """
         match = _TEXT.fullmatch("".join(text.split()).upper())
         if match is None:
             raise KeysetError(f"share {name}: is not a whole share; it is one line that begins with MASKLINE-SHARE-")
         if _checksum(match["signed"]) != match["checksum"]:
             raise KeysetError(f"share {name}: was damaged, for its checksum does not fit; compare it with the original")
-        return cls(
-            int(match["number"]),
-            int(match["shares"]),
-            int(match["threshold"]),
-            match["fingerprint"],
-            base64.b32decode(match["secret"] + "======"),
-        )
+        number, shares, threshold = (int(match[part]) for part in ("number", "shares", "threshold"))
+        if not (1 <= number <= shares and 2 <= threshold <= shares <= MOST_SHARES):
+            raise KeysetError(f"share {name}: was forged; no split makes share {number} of {shares}, any {threshold}")
+        return cls(number, shares, threshold, match["fingerprint"], base64.b32decode(match["secret"] + "======"))
 
 
 class Split(msgspec.Struct, frozen=True):
