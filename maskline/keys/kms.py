@@ -29,6 +29,7 @@ OpenKmsKey = Callable[[str], KmsKey]
 
 _KEY_ARN = re.compile(r"arn:aws:kms:(?P<region>[a-z0-9-]+):[0-9]{12}:(key|alias)/[A-Za-z0-9/_-]+")
 _NO_SUCH_KEY = {"NotFoundException", "DisabledException", "KMSInvalidStateException", "InvalidKeyUsageException"}
+_NOT_TAKEN = "ValidationException"
 _NOT_OF_THIS_KEY = {"InvalidCiphertextException", "IncorrectKeyException"}
 
 
@@ -103,4 +104,9 @@ def _translated(error: AwsError, origin: str) -> KeysetError | KeysetUnavailable
         return KeysetError(f"keyset {origin}: there is no such KMS key, or it is not enabled ({code})")
     if code in _NOT_OF_THIS_KEY:
         return KeysetError(f"keyset {origin}: was not encrypted by this KMS key, or was damaged ({code})")
+    if code == _NOT_TAKEN:
+        return KeysetError(
+            f"keyset {origin}: KMS does not take it ({code}); it encrypts up to 4096 bytes, which is a keyset of some "
+            "30 keys"
+        )
     return KeysetUnavailableError(f"keyset {origin}: KMS did not answer as it should ({code}); try again")
