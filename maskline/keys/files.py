@@ -72,7 +72,7 @@ class FileKeyset:
             _flush_directory(self.path.parent)
 
     def replace(self, expected: bytes, content: bytes) -> str:
-        """Put a new version in the place of the file, and keep the one before beside it.
+        """Put a new version in the place of the file, and keep the one before beside it; both have its owner and mode.
 
         Args:
             expected: The version that was read.
@@ -91,8 +91,9 @@ class FileKeyset:
                     raise KeysetError(
                         f"keyset {self.uri}: somebody else changed it meanwhile; look at it and try again"
                     )
-                _put(target.previous, expected)
-                _put(target.path, content)
+                model = target.path.stat()
+                _put(target.previous, expected, model)
+                _put(target.path, content, model)
         return str(target.previous)
 
     @contextlib.contextmanager
@@ -110,18 +111,19 @@ class FileKeyset:
             raise KeysetError(f"keyset {self.uri}: not a path") from None
 
 
-def _put(path: Path, content: bytes) -> None:
+def _put(path: Path, content: bytes, model: os.stat_result) -> None:
     """Write a file in the place of one that may be there: whole or not at all."""
-    with _written_beside(path, content) as written:
+    with _written_beside(path, content, model) as written:
         written.replace(path)
         _flush_directory(path.parent)
 
 
 @contextlib.contextmanager
-def _written_beside(path: Path, content: bytes) -> Iterator[Path]:
-    """Write a file for its owner's eyes only under another name in the same directory; the name is gone afterwards.
+def _written_beside(path: Path, content: bytes, model: os.stat_result | None = None) -> Iterator[Path]:
+    """Write a file under another name in the same directory; the name is gone afterwards.
 
-    The name is always the same, so that a process that is killed in between leaves at most one such file, which the
+    It is for its owner's eyes only, or for those of whoever could read its model: a job that runs as another user than
+    the one who changes its keyset goes on reading it. The name is always the same, so that a process that is killed in between leaves at most one such file, which the
     next change replaces.
     """
     beside = path.with_name(path.name + NEW)
@@ -129,6 +131,10 @@ def _written_beside(path: Path, content: bytes) -> Iterator[Path]:
     try:
         with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY), "wb") as file:
             os.fchmod(file.fileno(), OWNER_ONLY)  # whatever the umask took away
+            if model is not None:
+                if (model.st_uid, model.st_gid) != (os.geteuid(), os.getegid()):
+                    os.fchown(file.fileno(), model.st_uid, model.st_gid)
+                os.fchmod(file.fileno(), stat.S_IMODE(model.st_mode))
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

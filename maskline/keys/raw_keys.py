@@ -13,7 +13,8 @@ def parse_raw_key(content: bytes) -> bytes:
     """Return the 64 bytes of a key.
 
     Args:
-        content: The bytes themselves, or their hexadecimal digits or base64 (either alphabet), with white space around and between.
+        content: The bytes themselves, or their hexadecimal digits or base64 (either alphabet), with white space around
+            and between.
 
     Raises:
         UsageError: It is none of these, or 64 characters of text, which is a shorter key that was written out. The
