@@ -16,6 +16,7 @@ from tests.maskline.keysets import siv
 
 PREFIX_LENGTH = 5
 IV_LENGTH = 16
+SHORTEST_TOKEN = 28
 COLUMNS = (("user_logins", "masked_ip"), ("user_logins", "masked_device_id"), ("rejected_messages", "body"))
 
 
@@ -63,7 +64,9 @@ def stored_values(dsn: str, stored: StoredKeyset) -> dict[str, list[bytes]]:
     connection = psycopg2.connect(dsn)
     with connection, connection.cursor() as cursor:
         values = {
-            (table, column): _values(cursor, table, column, keys) for table, column in COLUMNS if _is_there(cursor, table, column)
+            (table, column): _values(cursor, table, column, keys)
+            for table, column in COLUMNS
+            if _is_there(cursor, table, column)
         }
     connection.close()
     return {f"{table}.{column}": found for (table, column), found in values.items()}
@@ -87,7 +90,8 @@ def _values(cursor: Any, table: str, column: str, keys: dict[int, KnownKey]) -> 
 def _ciphertexts(rows: Iterator[tuple[str | memoryview | None]]) -> Iterator[bytes]:
     for (value,) in rows:
         if isinstance(value, str):
-            yield base64.urlsafe_b64decode(value + "=" * (-len(value) % 4))
+            if len(value) >= SHORTEST_TOKEN:  # what is shorter a test has cut off
+                yield base64.urlsafe_b64decode(value + "=" * (-len(value) % 4))
         elif value is not None:
             yield bytes(value)
 

@@ -17,7 +17,7 @@ from maskline.postgres.key_usage import KeyUsage, key_usage
 from pipeline.options import Options, required
 
 NO_KEY = "none"
-NOT_HELD = "not in this keyset"
+NOT_HELD = "not held"
 
 
 def add_actions(actions: Any) -> None:

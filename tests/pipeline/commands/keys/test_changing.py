@@ -1,4 +1,4 @@
-"""``keys add``, ``import``, ``promote``, ``enable``, ``disable``, ``destroy``: each step kept, and the way back kept."""
+"""``keys add``, ``import``, ``promote``, ``enable``, ``disable``, ``destroy``: step by step, and back."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pytest
 from maskline.keys import Keyset
 from maskline.masking import Masker
 from tests.maskline.keysets import KEY, reference_token, siv
+from tests.maskline.logins import login
 from tests.pipeline.commands.conftest import Write
 from tests.pipeline.commands.keys.conftest import Keys, opened
-from tests.maskline.logins import login
 
 
 def added(keys: Keys, keyset_file: Path) -> int:
@@ -183,6 +183,4 @@ def test_an_unknown_key_is_answered_with_those_that_there_are(
     exit_code = keys("promote", 5)
 
     assert exit_code == 2
-    assert capsys.readouterr().err == (
-        f"maskline: key 5: is not in the keyset; it has: {keyset.primary_key_id}\n"
-    )
+    assert capsys.readouterr().err == (f"maskline: key 5: is not in the keyset; it has: {keyset.primary_key_id}\n")

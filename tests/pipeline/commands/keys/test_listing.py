@@ -9,17 +9,19 @@ import pytest
 
 from maskline.keys import Keyset
 from maskline.postgres.connection import Connection
+from tests.maskline.keysets import opened as opened_of
 from tests.maskline.logins import login
 from tests.maskline.postgres.masked_rows import write_masked
 from tests.maskline.postgres.records import run
-from tests.maskline.keysets import opened as opened_of
 from tests.pipeline.commands.conftest import Write
 from tests.pipeline.commands.keys.conftest import Keys
 
 
 def cells(shown: str) -> list[list[str]]:
     """Return the cells of a printed table."""
-    return [[cell.strip() for cell in line.strip("│┃").split(line[0])] for line in shown.splitlines() if line[0] in "│┃"]
+    return [
+        [cell.strip() for cell in line.strip("│┃").split(line[0])] for line in shown.splitlines() if line[0] in "│┃"
+    ]
 
 
 def test_the_list_shows_ids_states_and_which_masks_and_no_key(
@@ -60,5 +62,5 @@ def test_with_a_database_it_shows_how_many_rows_need_each_key(
         ["key id", "state", "prefix", "primary", "rejected_messages", "user_logins"],
         [str(keyset.primary_key_id), "enabled", "tink", "yes", "1", "2"],
         ["none", "", "", "", "0", "1"],
-        ["7", "not in this keyset", "", "", "0", "1"],
+        ["7", "not held", "", "", "0", "1"],
     ]

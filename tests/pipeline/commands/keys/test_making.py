@@ -52,7 +52,9 @@ def test_a_keyset_goes_to_kms_and_back_and_masks_the_same(
     assert keys("wrap", "--to", encrypted) == 0
     assert main(["keys", "unwrap", f"--keyset={encrypted}", f"--to=file:{tmp_path / 'back.json'}"]) == 0
 
-    tokens = {Masker(opened(uri)).mask("203.0.113.7", "d") for uri in (keyset_uri, encrypted, f"file:{tmp_path}/back.json")}
+    tokens = {
+        Masker(opened(uri)).mask("203.0.113.7", "d") for uri in (keyset_uri, encrypted, f"file:{tmp_path}/back.json")
+    }
     assert len(tokens) == 1
 
 
