@@ -102,7 +102,7 @@ def test_nothing_of_a_run_that_was_killed_holds_a_key(
 def test_nothing_of_a_run_that_failed_holds_a_key(
     start: Start, keyset_uri: str, queue: SqsQueue, database: Connection, home: Path, sought: set[bytes]
 ) -> None:
-        run(database, "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN DROP TABLE gone; END'")
+    run(database, "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN DROP TABLE gone; END'")
     run(database, "CREATE TRIGGER fail BEFORE INSERT ON user_logins FOR EACH ROW EXECUTE FUNCTION fail()")
     queue.send([login(1)])
 
