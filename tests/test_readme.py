@@ -9,25 +9,19 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from maskline.keys import Keyset, StoredKeyset
-from maskline.masking import Masker
 from maskline.records import Reason
 from maskline.sqs import QueueAddress, SqsQueue
 from maskline.stream import JOB_COLUMNS, parse_stream
 from pipeline.commands import run
+from tests.documents import blocks, run_commands, user_environment
 from tests.e2e.conftest import login
 from tests.e2e.job_process import PROJECT
 
 README = (PROJECT / "README.md").read_text()
 DOCUMENTS = sorted((PROJECT / "docs").glob("*.md"))
-
-
-def blocks(text: str, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize("number", range(2))
@@ -36,7 +30,7 @@ def test_a_python_block_of_the_readme_runs(number: int, tmp_path: Path) -> None:
     program.write_text(blocks(README, "python")[number])
 
     result = subprocess.run(
-        [sys.executable, program], cwd=tmp_path, env=_environment(), capture_output=True, text=True, check=False
+        [sys.executable, program], cwd=tmp_path, env=user_environment(), capture_output=True, text=True, check=False
     )
 
     assert result.returncode == 0, result.stderr
@@ -52,14 +46,7 @@ def test_the_commands_of_the_readme_run_as_they_stand(
         "MASKLINE_POSTGRES": unmigrated_dsn,
     }
 
-    result = subprocess.run(
-        ["bash", "-e", "-c", "\n".join(blocks(README, "bash"))],
-        cwd=tmp_path,
-        env=_environment() | places,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = run_commands("\n".join(blocks(README, "bash")), tmp_path, places)
 
     assert result.returncode == 0, result.stdout + result.stderr
     assert "Migrated the schema from revision base to 0007." in result.stdout
@@ -100,17 +87,6 @@ def test_every_link_leads_somewhere() -> None:
             assert (document.parent / target).exists(), f"{document.name}: {target}"
 
 
-def test_a_value_is_recovered_without_maskline_as_the_manual_says(stored_keyset: StoredKeyset, keyset: Keyset) -> None:
-    (program,) = blocks((PROJECT / "docs" / "masking.md").read_text(), "python")
-    token = Masker(keyset).mask("203.0.113.7", "user_logins.masked_ip")
-    namespace: dict[str, Any] = {}
-
-    exec(program, namespace)
-    value = namespace["recover"](token, "user_logins.masked_ip", stored_keyset.content.decode())
-
-    assert value == "203.0.113.7"
-
-
 def test_the_manual_of_streams_is_complete() -> None:
     manual = (PROJECT / "docs" / "streams.md").read_text()
     (example,) = blocks(manual, "toml")
@@ -119,8 +95,3 @@ def test_the_manual_of_streams_is_complete() -> None:
     assert set(JOB_COLUMNS) | {str(reason) for reason in Reason} <= set(
         re.findall(r"^\| `(\w+)`", manual, re.MULTILINE)
     )
-
-
-def _environment() -> dict[str, str]:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, "PATH": path, "PYTHONPATH": str(PROJECT), "PYTHONWARNINGS": "ignore"}

@@ -122,8 +122,8 @@ def _put(path: Path, content: bytes, model: os.stat_result) -> None:
 def _written_beside(path: Path, content: bytes, model: os.stat_result | None = None) -> Iterator[Path]:
     """Write a file under another name in the same directory; the name is gone afterwards.
 
-    It is for its owner's eyes only, or has the owner and mode of its model: a job that runs as another user than the one
-    who changes its keyset goes on reading it. The name is always the same, so that a process that is killed in between
+    It is for its owner's eyes only, or has the owner and mode of its model: a job that runs as another user than who
+    changes its keyset goes on reading it. The name is always the same, so that a process that is killed in between
     leaves at most one such file, which the next change replaces.
     """
     beside = path.with_name(path.name + NEW)

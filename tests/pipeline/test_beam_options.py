@@ -75,6 +75,13 @@ def test_a_cleartext_keyset_may_cross_an_engine_by_leave() -> None:
     check_beam_options(options, job(), allow_cleartext_keyset=True)
 
 
+def test_a_keyset_that_kms_encrypts_may_cross_an_engine_without_leave() -> None:
+    options = parse_beam_options(["--runner=FlinkRunner"])
+    keyset = "aws-kms://arn:aws:kms:eu-central-1:111122223333:key/1234?keyset=s3://keys/logins.json"
+
+    check_beam_options(options, job(keyset=keyset), allow_cleartext_keyset=False)
+
+
 def test_a_cleartext_keyset_needs_no_leave_in_this_process() -> None:
     check_beam_options(parse_beam_options([]), job(), allow_cleartext_keyset=False)
 

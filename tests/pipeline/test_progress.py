@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from pipeline.progress import Rate, showing_progress
+from pipeline.progress import Rate, showing_progress, showing_rows
 from pipeline.summary import RunCounts
 from transforms.metrics import Tally
 
@@ -39,5 +39,24 @@ def test_elsewhere_there_is_no_live_line() -> None:
 
     with showing_progress(lambda: counts, Console(file=screen)):
         pass
+
+    assert screen.getvalue() == ""
+
+
+def test_a_terminal_shows_how_many_rows_are_done_and_how_fast() -> None:
+    screen = io.StringIO()
+
+    with showing_rows(40, Console(file=screen, force_terminal=True, width=120)) as advance:
+        advance(30)
+
+    assert "30/40" in screen.getvalue()
+    assert "rows/s" in screen.getvalue()
+
+
+def test_elsewhere_rows_are_counted_without_a_bar() -> None:
+    screen = io.StringIO()
+
+    with showing_rows(40, Console(file=screen)) as advance:
+        advance(30)
 
     assert screen.getvalue() == ""

@@ -1,0 +1,85 @@
+"""docs/keys.md holds: its commands and programs run, and what it says was measured is what is measured."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from maskline.keys import Keyset, StoredKeyset
+from maskline.masking import Masker
+from pipeline.cli import main
+from pipeline.local.samples import Samples
+from tests.documents import blocks, run_commands
+from tests.e2e.job_process import PROJECT
+from tests.maskline.keysets import opened
+from tests.maskline.postgres.masked_rows import write_masked
+
+MANUAL = (PROJECT / "docs" / "keys.md").read_text()
+POM = PROJECT / "tests" / "interoperability" / "pom.xml"
+SAMPLE_MESSAGES = 10_000
+
+
+def test_its_commands_run_as_they_stand(tmp_path: Path, keyset_uri: str) -> None:
+    (commands,) = blocks(MANUAL, "bash")
+
+    result = run_commands(commands, tmp_path, {})
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "Added key " in result.stdout
+    assert "enabled" in result.stdout
+
+
+def test_every_action_that_it_names_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    named = set(re.findall(r"(?:pipeline |`)keys (\w+)", MANUAL)) | set(re.findall(r"\*\*(\w+)\*\*", MANUAL))
+
+    with pytest.raises(SystemExit):
+        main(["keys", "--help"])
+
+    offered = set(re.findall(r"^    (\w+) ", capsys.readouterr().out, re.MULTILINE))
+    assert offered - named == {"enable"}
+    assert "`enable` takes that back" in MANUAL
+
+
+def test_its_measure_of_the_sample_data_is_what_is_measured(dsn: str, capsys: pytest.CaptureFixture[str]) -> None:
+    write_masked(dsn, opened(7), Samples().bodies(0, SAMPLE_MESSAGES))
+    (shown,) = [block for block in blocks(MANUAL, "text") if "pipeline leakage" in block]
+    command, _, expected = shown.partition("\n")
+
+    main([*command.split()[4:], f"--postgres={dsn}"])
+
+    printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert printed == expected.splitlines()
+
+
+def test_pycryptodome_alone_recovers_a_value(stored_keyset: StoredKeyset, keyset: Keyset) -> None:
+    (program,) = blocks(MANUAL, "python")
+    token = Masker(keyset).mask("203.0.113.7", "user_logins.masked_ip")
+    namespace: dict[str, Any] = {}
+
+    exec(program, namespace)
+    value = namespace["recover"](token, "user_logins.masked_ip", stored_keyset.content.decode())
+
+    assert value == "203.0.113.7"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("mvn") is None, reason="Maven, which fetches Tink for Java, is not installed")
+def test_java_recovers_a_value(tmp_path: Path, keyset_uri: str, keyset: Keyset) -> None:
+    (program,) = blocks(MANUAL, "java")
+    (tmp_path / "Recover.java").write_text(program)
+    class_path = tmp_path / "class-path"
+    maven = ["mvn", "--quiet", "--file", str(POM), "dependency:build-classpath", f"-Dmdep.outputFile={class_path}"]
+    subprocess.run(maven, check=True)
+    token = Masker(keyset).mask("203.0.113.7 ä€😀", "user_logins.masked_ip")
+
+    java = ["java", "-cp", class_path.read_text(), "-Dfile.encoding=UTF-8", "-Dstdout.encoding=UTF-8", "Recover.java"]
+    arguments = [keyset_uri.removeprefix("file:"), "user_logins.masked_ip", token]
+    result = subprocess.run([*java, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == "203.0.113.7 ä€😀\n"
