@@ -85,7 +85,8 @@ class FileKeyset:
             KeysetError: Somebody else changed the file in between, or it cannot be written.
         """
         with self._explaining_errors():
-            target = FileKeyset(self.path.resolve(), is_private=self._is_private)  # a link stays a link
+            behind_links = Path(os.path.realpath(self.path, strict=True))  # a link stays a link
+            target = FileKeyset(behind_links, is_private=self._is_private)
             with _locked(target.path.parent):
                 if target.fetch().content != expected:
                     raise KeysetError(
