@@ -1,154 +1,31 @@
-"""A keyset is read from where its URI says, if nobody else could have read it, and is never overwritten."""
+"""A URI names where a keyset is kept and what opens it, and what is none is never shown."""
 
 from __future__ import annotations
 
-import os
-import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from maskline.errors import KeysetError, UsageError
-from maskline.keys import StoredKeyset, keyset_provider, open_keyset
-from maskline.keys.providers import EnvironmentKeyset, FileKeyset
+from maskline.errors import UsageError
+from maskline.keys import StoredKeyset, keyset_provider
+from maskline.keys.environment import EnvironmentKeyset
+from maskline.keys.files import FileKeyset
+from maskline.keys.providers import KmsEncryptedKeyset
+from maskline.keys.secrets_manager import SecretsManagerKeyset
+
+KMS_KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:maskline/logins-AbCdEf"
 
 
-@pytest.fixture
-def umask(request: pytest.FixtureRequest) -> Iterator[int]:
-    """The process's umask for the time of a test."""
-    before = os.umask(request.param)
-    yield request.param
-    os.umask(before)
-
-
-def keyset_file(path: Path, mode: int) -> FileKeyset:
-    """Return the provider of a file of some mode."""
-    path.write_bytes(b"{the keyset}")
-    path.chmod(mode)
-    return FileKeyset(path)
-
-
-@pytest.mark.parametrize("mode", [0o600, 0o400])
-def test_a_file_that_only_its_owner_can_read_is_read(tmp_path: Path, mode: int) -> None:
-    path = tmp_path / "keyset.json"
-
-    stored = keyset_file(path, mode).fetch()
-
-    assert stored == StoredKeyset(b"{the keyset}", f"file:{path}")
-
-
-@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o620, 0o602, 0o610, 0o601, 0o660, 0o777])
-def test_a_file_that_others_can_use_is_refused_with_the_command_that_helps(tmp_path: Path, mode: int) -> None:
-    path = tmp_path / "keyset.json"
-    provider = keyset_file(path, mode)
-
-    with pytest.raises(KeysetError) as refusal:
-        provider.fetch()
-
-    assert str(refusal.value) == (f"keyset file:{path}: others can read it (mode {mode:04o}); run: chmod 600 {path}")
-
-
-def test_a_link_is_judged_by_the_file_behind_it(tmp_path: Path) -> None:
-    keyset_file(tmp_path / "keyset.json", 0o644)
-    link = tmp_path / "link.json"
-    link.symlink_to(tmp_path / "keyset.json")
-
-    with pytest.raises(KeysetError, match=r"others can read it \(mode 0644\)"):
-        FileKeyset(link).fetch()
-
-
-def test_a_missing_file_is_answered_with_the_command_that_makes_one(tmp_path: Path) -> None:
-    path = tmp_path / "absent.json"
-
-    with pytest.raises(KeysetError) as refusal:
-        FileKeyset(path).fetch()
-
-    assert str(refusal.value) == (
-        f"keyset file:{path}: No such file or directory; "
-        f"make one with: python -m pipeline keys create --keyset file:{path}"
-    )
-
-
-def test_a_directory_is_not_a_keyset(tmp_path: Path) -> None:
-    with pytest.raises(KeysetError, match="Is a directory"):
-        FileKeyset(tmp_path).fetch()
-
-
-def test_a_new_file_holds_the_keyset_and_opens(tmp_path: Path, stored_keyset: StoredKeyset) -> None:
-    provider = FileKeyset(tmp_path / "keyset.json")
-
-    provider.store_new(stored_keyset.content)
-
-    assert provider.fetch().content == stored_keyset.content
-    assert open_keyset(provider.fetch()).primary_key_id == open_keyset(stored_keyset).primary_key_id
-
-
-@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o177, 0o377, 0o777], indirect=True)
-def test_a_new_file_is_for_its_owner_alone_under_any_umask(tmp_path: Path, umask: int) -> None:
-    path = tmp_path / "keyset.json"
-
-    FileKeyset(path).store_new(b"{the keyset}")
-
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-
-
-def test_a_file_that_exists_is_never_overwritten(tmp_path: Path) -> None:
-    provider = keyset_file(tmp_path / "keyset.json", 0o600)
-
-    with pytest.raises(KeysetError) as refusal:
-        provider.store_new(b"{another keyset}")
-
-    assert str(refusal.value) == (
-        f"keyset {provider.uri}: exists already and is not overwritten; without it nothing it masked could be recovered"
-    )
-    assert provider.path.read_bytes() == b"{the keyset}"
-
-
-def test_a_dangling_link_is_never_written_through(tmp_path: Path) -> None:
-    link = tmp_path / "keyset.json"
-    link.symlink_to(tmp_path / "elsewhere.json")
-
-    with pytest.raises(KeysetError, match="exists already"):
-        FileKeyset(link).store_new(b"{the keyset}")
-
-    assert not (tmp_path / "elsewhere.json").exists()
-
-
-def test_a_file_in_a_directory_that_is_not_there_cannot_be_made(tmp_path: Path) -> None:
-    path = tmp_path / "absent" / "keyset.json"
-
-    with pytest.raises(KeysetError) as refusal:
-        FileKeyset(path).store_new(b"{the keyset}")
-
-    assert str(refusal.value) == f"keyset file:{path}: No such file or directory"
-
-
-def test_a_keyset_is_read_from_a_variable() -> None:
-    provider = EnvironmentKeyset("MASKLINE_KEYSET", {"MASKLINE_KEYSET": "{the keyset}"})
-
-    assert provider.fetch() == StoredKeyset(b"{the keyset}", "env:MASKLINE_KEYSET")
-
-
-@pytest.mark.parametrize("environment", [{}, {"MASKLINE_KEYSET": ""}], ids=["not there", "empty"])
-def test_a_variable_that_is_not_set_is_named(environment: dict[str, str]) -> None:
-    provider = EnvironmentKeyset("MASKLINE_KEYSET", environment)
-
-    with pytest.raises(KeysetError) as refusal:
-        provider.fetch()
-
-    assert str(refusal.value) == ("keyset env:MASKLINE_KEYSET: the environment variable MASKLINE_KEYSET is not set")
-
-
-def test_bytes_in_a_variable_that_are_not_text_are_refused_as_no_keyset() -> None:
-    provider = EnvironmentKeyset("MASKLINE_KEYSET", {"MASKLINE_KEYSET": os.fsdecode(b"{\xff}")})
-
-    with pytest.raises(KeysetError, match="is not a Tink keyset in JSON"):
-        open_keyset(provider.fetch())
+def refusal_of(uri: str) -> str:
+    """Return why a URI is refused."""
+    with pytest.raises(UsageError) as refusal:
+        keyset_provider(uri)
+    return str(refusal.value)
 
 
 def test_a_uri_names_its_provider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    keyset_file(tmp_path / "keyset.json", 0o600)
+    FileKeyset(tmp_path / "keyset.json").store_new(b"{the keyset}")
     monkeypatch.setenv("MASKLINE_TEST_KEYSET", "{from the environment}")
 
     from_file = keyset_provider(f"file:{tmp_path}/keyset.json")
@@ -157,8 +34,27 @@ def test_a_uri_names_its_provider(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     assert from_file.fetch() == from_url.fetch() == StoredKeyset(b"{the keyset}", f"file:{tmp_path}/keyset.json")
     assert from_environment.fetch() == StoredKeyset(b"{from the environment}", "env:MASKLINE_TEST_KEYSET")
-    assert from_file.is_cleartext
-    assert from_environment.is_cleartext
+
+
+@pytest.mark.parametrize(
+    ("uri", "kind"),
+    [
+        ("file:/keyset.json", FileKeyset),
+        ("env:KEYSET", EnvironmentKeyset),
+        ("aws-secretsmanager://maskline/logins", SecretsManagerKeyset),
+        (f"aws-secretsmanager://{SECRET}", SecretsManagerKeyset),
+        (f"aws-kms://{KMS_KEY}?keyset=file:/keyset.json", KmsEncryptedKeyset),
+        (f"aws-kms://{KMS_KEY}?keyset=env:KEYSET", KmsEncryptedKeyset),
+        (f"aws-kms://{KMS_KEY}?keyset=s3://bucket/logins/keyset.json", KmsEncryptedKeyset),
+        (f"aws-kms://{KMS_KEY}?keyset=aws-secretsmanager://{SECRET}", KmsEncryptedKeyset),
+    ],
+)
+def test_a_provider_knows_its_uri_and_what_opens_its_keyset(uri: str, kind: type) -> None:
+    provider = keyset_provider(uri)
+
+    assert isinstance(provider, kind)
+    assert provider.uri == uri
+    assert provider.kms_key == (KMS_KEY if kind is KmsEncryptedKeyset else None)
 
 
 def test_a_tilde_is_the_home_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -169,23 +65,97 @@ def test_a_tilde_is_the_home_directory(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert provider.uri == f"file:{tmp_path}/keyset.json"
 
 
+def test_the_home_of_nobody_is_refused() -> None:
+    why = refusal_of("file:~no-such-user/keyset.json")
+
+    assert why == "keyset file:~no-such-user/keyset.json: there is no such user; give the path of the file"
+
+
 @pytest.mark.parametrize(
     ("uri", "shown"),
     [
         ("vault:secret/keyset", "keyset vault: "),
         ("FILE:keyset.json", "keyset FILE: "),
         ("file:", "keyset file: "),
+        ("file://", "keyset file: "),
+        ("aws-kms://", "keyset aws-kms: "),
+        ("aws-secretsmanager:", "keyset aws-secretsmanager: "),
+        ("s3:", "keyset s3: "),
         ("keyset.json", "keyset: "),
         ("", "keyset: "),
         (":x", "keyset: "),
         ('{"primaryKeyId": 7, "key": "EkAAAQID"}', "keyset: "),
         ("EkAAAQID", "keyset: "),
+        (f"aws-kms://{KMS_KEY}?keyset=", "keyset: "),
+        (f'aws-kms://{KMS_KEY}?keyset={{"primaryKeyId": 7, "key": "EkAAAQID"}}', "keyset: "),
+        (f"aws-kms://{KMS_KEY}?keyset=vault:x", "keyset vault: "),
     ],
 )
 def test_another_uri_is_refused_and_not_shown_for_it_may_be_the_keyset_itself(uri: str, shown: str) -> None:
-    with pytest.raises(UsageError) as refusal:
-        keyset_provider(uri)
-
-    assert str(refusal.value) == (
-        f"{shown}give a URI that begins with one of file:, env:; for example file:keyset.json"
+    assert refusal_of(uri) == (
+        f"{shown}give a URI that begins with one of file:, env:, aws-secretsmanager:, aws-kms:; "
+        "for example file:keyset.json"
     )
+
+
+def test_a_keyset_in_clear_is_not_kept_in_s3() -> None:
+    assert refusal_of("s3://bucket/keyset.json") == (
+        "keyset s3: what is kept in S3 is encrypted by a KMS key; give aws-kms://KEY_ARN?keyset=s3://BUCKET/KEY"
+    )
+
+
+@pytest.mark.parametrize("location", ["s3://bucket", "s3://bucket/", "s3:///keyset.json"])
+def test_a_place_in_s3_is_a_bucket_and_a_key(location: str) -> None:
+    assert refusal_of(f"aws-kms://{KMS_KEY}?keyset={location}") == "keyset s3: give s3://BUCKET/KEY"
+
+
+def test_a_kms_key_alone_is_no_place() -> None:
+    assert refusal_of(f"aws-kms://{KMS_KEY}") == (
+        "keyset aws-kms: give aws-kms://KEY_ARN?keyset=URI, where URI says where the keyset is kept"
+    )
+
+
+def test_a_keyset_is_encrypted_once() -> None:
+    assert refusal_of(f"aws-kms://{KMS_KEY}?keyset=aws-kms://{KMS_KEY}?keyset=file:keyset.json") == (
+        "keyset aws-kms: a keyset is encrypted once; after ?keyset= comes the URI of a place"
+    )
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "1234abcd-12ab-34cd-56ef-1234567890ab",
+        "alias/maskline",
+        "arn:aws:kms:eu-central-1:123456789012:key/",
+        "arn:aws:kms:eu-central-1:12345:key/1234abcd",
+        "arn:aws-cn:kms:cn-north-1:123456789012:key/1234abcd",
+        "arn:aws:s3:::bucket",
+        f"{KMS_KEY}\n",
+        "",
+    ],
+)
+def test_what_is_no_arn_of_a_kms_key_is_refused(key: str) -> None:
+    assert refusal_of(f"aws-kms://{key}?keyset=file:keyset.json") == (
+        "keyset aws-kms: give the key's ARN, arn:aws:kms:REGION:ACCOUNT:key/ID, after aws-kms://"
+    )
+
+
+def test_an_encrypted_keyset_is_handed_on_as_it_is_with_the_name_of_what_opens_it(tmp_path: Path) -> None:
+    place = FileKeyset(tmp_path / "keyset.json")
+    place.store_new(b"{encrypted}")
+
+    stored = KmsEncryptedKeyset(KMS_KEY, place).fetch()
+
+    assert stored == StoredKeyset(b"{encrypted}", f"aws-kms://{KMS_KEY}?keyset=file:{tmp_path}/keyset.json", KMS_KEY)
+
+
+def test_an_encrypted_keyset_is_stored_and_replaced_at_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "keyset.json"
+    provider = KmsEncryptedKeyset(KMS_KEY, FileKeyset(path))
+
+    provider.store_new(b"{encrypted}")
+    previous = provider.replace(b"{encrypted}", b"{encrypted anew}")
+
+    assert path.read_bytes() == b"{encrypted anew}"
+    assert previous == f"{tmp_path}/keyset.json.previous"
+    assert Path(previous).read_bytes() == b"{encrypted}"
