@@ -25,6 +25,9 @@ STOP_SECONDS = 10
 class EmulatedAws:
     """AWS's API, which runs while the ``with`` block does. Without `enforcing_rights` it lets anybody do anything."""
 
+    def __init__(self) -> None:
+        self._clients: dict[str, Any] = {}
+
     def __enter__(self) -> EmulatedAws:
         """Start the server and wait until it answers."""
         with socket.socket() as probe:
@@ -79,12 +82,14 @@ class EmulatedAws:
         Args:
             service: ``kms``, ``s3``, ``secretsmanager`` or ``iam``.
         """
-        session = boto3.session.Session(
-            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-            region_name=CREDENTIALS["AWS_DEFAULT_REGION"],
-        )
-        return session.client(service, endpoint_url=self.endpoint)
+        if service not in self._clients:
+            session = boto3.session.Session(
+                aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+                aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+                region_name=CREDENTIALS["AWS_DEFAULT_REGION"],
+            )
+            self._clients[service] = session.client(service, endpoint_url=self.endpoint)
+        return self._clients[service]
 
     def create_kms_key(self) -> str:
         """Create a KMS key that encrypts and decrypts, and return its ARN."""

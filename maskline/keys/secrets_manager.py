@@ -9,20 +9,27 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from maskline.aws import AwsError, OpenClient, open_client
+from maskline.aws import AwsError, OpenClient, error_code, open_client
 from maskline.errors import KeysetError, KeysetUnavailableError, UsageError
 from maskline.keys.aws_failures import translated
 from maskline.keys.keyset import StoredKeyset
 
+CURRENT_STAGE = "AWSCURRENT"
 PREVIOUS_STAGE = "AWSPREVIOUS"
-_RIGHTS = "secretsmanager:GetSecretValue, and to change it CreateSecret and PutSecretValue"
+NEW_STAGE = "MASKLINE_NEW"
+_RIGHTS = (
+    "secretsmanager:GetSecretValue, to make it CreateSecret, and to change it PutSecretValue and "
+    "UpdateSecretVersionStage"
+)
+_CHANGED = "InvalidParameterException"
 
 
 class SecretsManagerKeyset:
     """A keyset in a secret of AWS Secrets Manager, as text or as bytes.
 
-    Two people who change one secret in the very same moment are not kept apart: Secrets Manager has no conditional
-    write. The version before stays there under the stage ``AWSPREVIOUS``.
+    A new version is put beside the current one, and then takes its stage from the very version that was read, so of
+    two people who change one secret in the same moment one is told so. The version before stays there under the stage
+    ``AWSPREVIOUS``.
 
     Args:
         name: The secret's name or ARN; the ARN names the region, too.
@@ -43,11 +50,7 @@ class SecretsManagerKeyset:
 
     def fetch(self) -> StoredKeyset:
         """Read the secret."""
-        try:
-            answer = self._client().get_secret_value(SecretId=self._name)
-        except (BotoCoreError, ClientError) as error:
-            raise self._translated(error) from None
-        content = answer["SecretBinary"] if "SecretBinary" in answer else answer["SecretString"].encode()
+        content, _ = self._read()
         return StoredKeyset(content, self.uri)
 
     def store_new(self, content: bytes) -> None:
@@ -59,13 +62,42 @@ class SecretsManagerKeyset:
 
     def replace(self, expected: bytes, content: bytes) -> str:
         """Give the secret a new version."""
-        if self.fetch().content != expected:
+        current, version = self._read()
+        if current != expected or not self._move_stage(version, self._put_beside(content)):
             raise KeysetError(f"keyset {self.uri}: somebody else changed it meanwhile; look at it and try again")
+        return f"the secret's version {PREVIOUS_STAGE}"
+
+    def _read(self) -> tuple[bytes, str]:
         try:
-            self._client().put_secret_value(SecretId=self._name, SecretString=content.decode())
+            answer = self._client().get_secret_value(SecretId=self._name, VersionStage=CURRENT_STAGE)
         except (BotoCoreError, ClientError) as error:
             raise self._translated(error) from None
-        return f"the secret's version {PREVIOUS_STAGE}"
+        content = answer["SecretBinary"] if "SecretBinary" in answer else answer["SecretString"].encode()
+        return content, answer["VersionId"]
+
+    def _put_beside(self, content: bytes) -> str:
+        try:
+            answer = self._client().put_secret_value(
+                SecretId=self._name, SecretString=content.decode(), VersionStages=[NEW_STAGE]
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise self._translated(error) from None
+        return str(answer["VersionId"])
+
+    def _move_stage(self, version: str, new_version: str) -> bool:
+        """Make a new version the current one, and say whether `version` still was."""
+        try:
+            self._client().update_secret_version_stage(
+                SecretId=self._name,
+                VersionStage=CURRENT_STAGE,
+                RemoveFromVersionId=version,
+                MoveToVersionId=new_version,
+            )
+        except (BotoCoreError, ClientError) as error:
+            if error_code(error) != _CHANGED:
+                raise self._translated(error) from None
+            return False
+        return True
 
     def _client(self) -> Any:
         arn = self._name.split(":")
