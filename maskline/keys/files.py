@@ -133,8 +133,7 @@ def _written_beside(path: Path, content: bytes, model: os.stat_result | None = N
         with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY), "wb") as file:
             os.fchmod(file.fileno(), OWNER_ONLY)  # whatever the umask took away
             if model is not None:
-                if (model.st_uid, model.st_gid) != (os.geteuid(), os.getegid()):
-                    os.fchown(file.fileno(), model.st_uid, model.st_gid)
+                os.fchown(file.fileno(), model.st_uid, model.st_gid)
                 os.fchmod(file.fileno(), stat.S_IMODE(model.st_mode))
             file.write(content)
             file.flush()

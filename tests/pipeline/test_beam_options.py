@@ -11,9 +11,9 @@ from pipeline.beam_options import check_beam_options, choose_engine, format_beam
 from pipeline.job import JobSettings
 
 
-def job(pollers: int = 1) -> JobSettings:
+def job(pollers: int = 1, keyset: str = "file:keyset.json") -> JobSettings:
     stream, queue = load_stream("user_logins"), QueueAddress("logins")
-    return JobSettings(stream, queue, "postgresql://writer@db/logins", "file:keyset.json", pollers=pollers)
+    return JobSettings(stream, queue, "postgresql://writer@db/logins", keyset, pollers=pollers)
 
 
 def test_direct_runner_is_fn_api_runner_where_no_prism_binary_is_named() -> None:
