@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+from botocore.loaders import create_loader
 
 from maskline.keys import Keyset, StoredKeyset, create_keyset, open_keyset
 from maskline.keys.files import FileKeyset
@@ -27,6 +28,7 @@ from transforms.control import CONTROL
 from transforms.metrics import TALLY
 
 TEMPLATE_DATABASE = "maskline_template"
+_one_loader = functools.cache(create_loader)
 
 
 @pytest.fixture(scope="session")
@@ -119,6 +121,8 @@ def aws_server() -> Iterator[EmulatedAws]:
 @pytest.fixture
 def aws(aws_server: EmulatedAws, monkeypatch: pytest.MonkeyPatch) -> EmulatedAws:
     """The same, and in the environment of the test (and of the processes it starts) the way there."""
+    # botocore would read its descriptions of the services for every client anew, which takes longer than the tests.
+    monkeypatch.setattr("botocore.session.create_loader", _one_loader)
     monkeypatch.delenv("AWS_PROFILE", raising=False)
     for name, value in aws_server.environment.items():
         monkeypatch.setenv(name, value)
