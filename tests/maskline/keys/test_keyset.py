@@ -15,7 +15,7 @@ from tink import aead, json_proto_keyset_format, secret_key_access
 
 from maskline.errors import KeysetError
 from maskline.keys import Keyset, StoredKeyset, create_keyset, open_keyset
-from tests.maskline.keysets import KEY, OTHER_KEY, aes_siv_key, opened, raw_key, stored
+from tests.maskline.keysets import KEY, OTHER_KEY, aes_siv_key, opened, raw_key, siv, stored
 
 KEY_IN_BASE64 = base64.b64encode(b"\x12\x40" + KEY)
 KEY_7 = stored(aes_siv_key(7), primary=7)
@@ -104,8 +104,8 @@ def test_an_aes_gcm_keyset_is_refused_in_one_line_that_says_what_to_do() -> None
     )
 
 
-@pytest.mark.parametrize("prefix", ["RAW", "CRUNCHY", "LEGACY"])
-def test_a_key_whose_tokens_would_not_name_it_is_refused(prefix: str) -> None:
+@pytest.mark.parametrize("prefix", ["CRUNCHY", "LEGACY"])
+def test_a_key_of_another_prefix_is_refused(prefix: str) -> None:
     keyset = stored(aes_siv_key(7), aes_siv_key(8, OTHER_KEY, prefix=prefix), primary=7)
 
     why = refusal_of(keyset)
@@ -113,6 +113,54 @@ def test_a_key_whose_tokens_would_not_name_it_is_refused(prefix: str) -> None:
     assert why == (
         "keyset test:known: key 8 has no prefix of type TINK, so its tokens would not name the key that made them"
     )
+
+
+def test_a_raw_key_is_not_taken_for_the_primary_whose_tokens_must_name_it() -> None:
+    why = refusal_of(stored(aes_siv_key(7, prefix="RAW"), aes_siv_key(8, OTHER_KEY), primary=7))
+
+    assert why == (
+        "keyset test:known: key 7 has no prefix of type TINK, so its tokens would not name the key that made them"
+    )
+
+
+def test_a_raw_key_beside_the_primary_reads_plain_aes_siv_and_is_not_counted_among_those_that_mask() -> None:
+    keyset = open_keyset(stored(aes_siv_key(7), aes_siv_key(8, OTHER_KEY, prefix="RAW"), primary=7))
+
+    assert keyset.decrypt(siv(OTHER_KEY, b"clear", b"domain"), b"domain") == b"clear"
+    assert keyset.encrypt(b"clear", b"domain") == b"\x01\x00\x00\x00\x07" + siv(KEY, b"clear", b"domain")
+    assert keyset.key_ids == {7}
+    assert keyset.has_raw_keys
+
+
+@pytest.mark.parametrize("status", ["DISABLED", "DESTROYED"])
+def test_a_raw_key_that_is_not_enabled_counts_as_none(status: str) -> None:
+    raw = aes_siv_key(8, OTHER_KEY, prefix="RAW", status=status)
+
+    keyset = open_keyset(stored(aes_siv_key(7), raw, primary=7))
+
+    assert not keyset.has_raw_keys
+    with pytest.raises(tink.TinkError):
+        keyset.decrypt(siv(OTHER_KEY, b"clear", b"domain"), b"domain")
+
+
+def test_what_is_left_of_a_destroyed_key_does_not_matter() -> None:
+    left = {"status": "DESTROYED", "keyId": 8, "outputPrefixType": "TINK"}
+
+    keyset = open_keyset(stored(aes_siv_key(7), left, primary=7))
+
+    assert keyset.key_ids == {7}
+
+
+def test_a_key_id_that_is_there_twice_is_refused() -> None:
+    why = refusal_of(stored(aes_siv_key(7), aes_siv_key(7, OTHER_KEY), primary=7))
+
+    assert why == "keyset test:known: is not a Tink keyset in JSON; is it the right file?"
+
+
+def test_an_encrypted_keyset_that_came_without_its_kms_key_is_told_what_to_give() -> None:
+    why = refusal_of(StoredKeyset(b'{"encryptedKeyset": "AAAA"}', "env:KEYSET"))
+
+    assert why == "keyset env:KEYSET: is encrypted; give aws-kms://KEY_ARN?keyset=URI, which says what decrypts it"
 
 
 @pytest.mark.parametrize(
@@ -128,7 +176,6 @@ def test_a_key_whose_tokens_would_not_name_it_is_refused(prefix: str) -> None:
         b'{"primaryKeyId": 7, "key": []}',
         b'{"primaryKeyId": 7, "key": [{}]}',
         b'{"primaryKeyId": ' + b"1" * 5_000 + b"}",
-        b'{"encryptedKeyset": "AAAA"}',
         KEY_7.content[:-2],
         KEY_7.content.replace(b'"primaryKeyId": 7', b'"primaryKeyId": 8'),
         KEY_7.content.replace(b"ENABLED", b"DISABLED"),
