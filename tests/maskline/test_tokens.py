@@ -7,7 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskline.errors import TokenError
-from maskline.tokens import decode_token, encode_token, longest_clear_value, token_key_id, token_length
+from maskline.tokens import (
+    decode_token,
+    encode_token,
+    longest_clear_value,
+    plain_ciphertexts,
+    token_key_id,
+    token_length,
+)
 
 CIPHERTEXT = bytes.fromhex("01 0a0b0c0d fffefdfcfbfaf9f8f7f6f5f4f3f2f1f0 3e3f")
 TOKEN = "AQoLDA3__v38-_r5-Pf29fTz8vHwPj8"
@@ -110,3 +117,31 @@ def test_the_longest_value_follows_from_the_width_of_its_column(characters: int,
     assert longest_clear_value(characters) == clear_bytes
     assert len(encode_token(bytes(5 + 16 + clear_bytes))) <= characters
     assert len(encode_token(bytes(5 + 16 + clear_bytes + 1))) > characters
+
+
+@pytest.mark.parametrize(
+    ("text", "ciphertexts"),
+    [
+        ("fffefdfcfbfaf9f8f7f6f5f4f3f2f1f0", ["fffefdfcfbfaf9f8f7f6f5f4f3f2f1f0"]),
+        ("FFFEFDFCFBFAF9F8F7F6F5F4F3F2F1F0", ["fffefdfcfbfaf9f8f7f6f5f4f3f2f1f0"]),
+        ("//79/Pv6+fj39vX08/Lx8A==", ["fffefdfcfbfaf9f8f7f6f5f4f3f2f1f0"]),
+        ("//79/Pv6+fj39vX08/Lx8A", ["fffefdfcfbfaf9f8f7f6f5f4f3f2f1f0"]),
+        ("__79_Pv6-fj39vX08_Lx8A", ["fffefdfcfbfaf9f8f7f6f5f4f3f2f1f0"]),
+        ("__79_Pv6-fj39vX08_Lx8A==", ["fffefdfcfbfaf9f8f7f6f5f4f3f2f1f0"]),
+        ("199.172.111.135", []),
+        ("not base64!", []),
+        ("A", []),
+        ("\ud800", []),
+        ("é", []),
+    ],
+)
+def test_a_text_of_plain_aes_siv_is_read_in_every_form(text: str, ciphertexts: list[str]) -> None:
+    read = [ciphertext.hex() for ciphertext in plain_ciphertexts(text)]
+
+    assert [each for each in read if len(each) == 32] == ciphertexts
+
+
+@settings(deadline=None)
+@given(st.text(st.characters()))
+def test_any_text_may_be_asked_for_plain_aes_siv(text: str) -> None:
+    assert len(list(plain_ciphertexts(text))) <= 2
