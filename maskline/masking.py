@@ -53,26 +53,32 @@ class Masker:
                 value is never returned.
         """
         try:
-            return self._unmask_token(token, domain)
+            return self._decrypted(token, domain).decode()
+        except UnicodeDecodeError:
+            raise TokenError("holds bytes that are no text in UTF-8; whoever made it masked something else") from None
+
+    def _decrypted(self, token: str, domain: str) -> bytes:
+        try:
+            return self._decrypted_token(token, domain)
         except TokenError:
             if self._keyset.has_raw_keys:
                 for ciphertext in plain_ciphertexts(token):
-                    with contextlib.suppress(tink.TinkError, UnicodeDecodeError):
-                        return self._keyset.decrypt(ciphertext, domain.encode()).decode()
+                    with contextlib.suppress(tink.TinkError):
+                        return self._keyset.decrypt(ciphertext, domain.encode())
             raise
 
-    def _unmask_token(self, token: str, domain: str) -> str:
+    def _decrypted_token(self, token: str, domain: str) -> bytes:
         ciphertext = decode_token(token)
         key_id = token_key_id(ciphertext)
         if key_id not in self._keyset.key_ids:
             raise TokenError(f"was made with key {key_id}, which this keyset does not hold, or has disabled")
         try:
-            return self._keyset.decrypt(ciphertext, domain.encode()).decode()
+            return self._keyset.decrypt(ciphertext, domain.encode())
         except tink.TinkError:
             raise TokenError(f"was altered, or is not of the domain {domain}") from None
 
     def remask(self, token: str, domain: str) -> str:
-        """Return the token of the same value under the primary key.
+        """Return the token of the same value, whatever its bytes, under the primary key.
 
         Args:
             token: A token of any of the keyset's keys.
@@ -81,7 +87,7 @@ class Masker:
         Raises:
             TokenError: As `unmask`.
         """
-        return self.mask(self.unmask(token, domain), domain)
+        return encode_token(self._keyset.encrypt(self._decrypted(token, domain), domain.encode()))
 
     def seal_body(self, body: str) -> bytes:
         """Encrypt the body of a message, whatever is in it, lone surrogates too."""

@@ -6,6 +6,7 @@ The other implementation is pycryptodome's.
 from __future__ import annotations
 
 import base64
+import traceback
 from collections.abc import Callable
 
 import pytest
@@ -144,9 +145,19 @@ def test_what_is_neither_is_told_what_is_wrong_with_it_as_a_token(token: str, wh
     assert str(refusal.value) == why
 
 
-def test_what_decrypts_to_no_text_is_an_error_and_its_bytes_are_not_shown() -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        siv(RAW_KEY, b"\xff\xfe", IP.encode()).hex(),
+        encode_token(b"\x01\0\0\0\x07" + siv(KEY, b"\xff\xfe", IP.encode())),
+    ],
+    ids=["plain AES-SIV", "a token"],
+)
+def test_what_decrypts_to_no_text_is_an_error_that_does_not_show_it_and_is_masked_anew_all_the_same(text: str) -> None:
     with pytest.raises(TokenError) as refusal:
-        MASKER.unmask(siv(RAW_KEY, b"\xff\xfe", IP.encode()).hex(), IP)
+        MASKER.unmask(text, IP)
+    anew = MASKER.remask(text, IP)
 
-    assert str(refusal.value) == "is not a whole token; was it cut off or altered?"
-    assert refusal.value.__cause__ is None
+    assert str(refusal.value) == "holds bytes that are no text in UTF-8; whoever made it masked something else"
+    assert "0xff" not in "".join(traceback.format_exception(refusal.value))
+    assert anew == encode_token(b"\x01\0\0\0\x07" + siv(KEY, b"\xff\xfe", IP.encode()))
