@@ -24,6 +24,7 @@ DEVICE_ID = "user_logins.masked_device_id"
 RAW_KEY = bytes(range(190, 254))
 MASKER = Masker(open_keyset(stored(aes_siv_key(7), aes_siv_key(8, RAW_KEY, prefix="RAW"), primary=7)))
 PLAIN = siv(RAW_KEY, b"199.172.111.135", IP.encode())
+NO_TEXT = encode_token(b"\x01\0\0\0\x07" + siv(KEY, b"\xff\xfe", IP.encode()))
 
 FORMS: dict[str, Callable[[bytes], str]] = {
     "hexadecimal": bytes.hex,
@@ -160,4 +161,4 @@ def test_what_decrypts_to_no_text_is_an_error_that_does_not_show_it_and_is_maske
 
     assert str(refusal.value) == "holds bytes that are no text in UTF-8; whoever made it masked something else"
     assert "0xff" not in "".join(traceback.format_exception(refusal.value))
-    assert anew == encode_token(b"\x01\0\0\0\x07" + siv(KEY, b"\xff\xfe", IP.encode()))
+    assert anew == NO_TEXT

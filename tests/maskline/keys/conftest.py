@@ -31,7 +31,7 @@ def no_service(aws: EmulatedAws) -> OpenClient:
     """Clients of services that nobody runs, without the retries that tests would wait for."""
 
     def open_client(service: str, region: str | None) -> Any:
-        config = Config(connect_timeout=5, retries={"mode": "standard", "max_attempts": 1})
+        config = Config(connect_timeout=5, retries={"mode": "standard", "total_max_attempts": 1})
         session = boto3.session.Session()
         return session.client(service, region_name=region, endpoint_url="http://127.0.0.1:1", config=config)
 
