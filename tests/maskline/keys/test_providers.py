@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from maskline.errors import UsageError
+from maskline.errors import KeysetError, UsageError
 from maskline.keys import StoredKeyset, keyset_provider
 from maskline.keys.environment import EnvironmentKeyset
 from maskline.keys.files import FileKeyset
@@ -55,6 +55,19 @@ def test_a_provider_knows_its_uri_and_what_opens_its_keyset(uri: str, kind: type
     assert isinstance(provider, kind)
     assert provider.uri == uri
     assert provider.kms_key == (KMS_KEY if kind is KmsEncryptedKeyset else None)
+
+
+def test_others_may_read_a_file_only_where_a_kms_key_encrypts_what_is_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "keyset.json"
+    path.write_bytes(b"{the keyset}")
+    path.chmod(0o644)
+
+    encrypted = keyset_provider(f"aws-kms://{KMS_KEY}?keyset=file:{path}").fetch()
+    with pytest.raises(KeysetError) as refusal:
+        keyset_provider(f"file:{path}").fetch()
+
+    assert encrypted.content == b"{the keyset}"
+    assert str(refusal.value) == f"keyset file:{path}: others can read it (mode 0644); run: chmod 600 {path}"
 
 
 def test_a_tilde_is_the_home_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
