@@ -9,6 +9,7 @@ Source: https://developers.google.com/tink/key-management-overview
 from __future__ import annotations
 
 import secrets
+from typing import NoReturn
 
 import msgspec
 import tink
@@ -52,6 +53,10 @@ class KeysetEditor:
     def handle(self) -> tink.KeysetHandle:
         """Return the keyset as it is now."""
         return proto_keyset_format.parse(self._keyset.SerializeToString(), secret_key_access.TOKEN)
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled, as an opened keyset does."""
+        raise TypeError("a keyset that is being changed stays in this process")
 
     def keys(self) -> list[KeyInfo]:
         """Describe the keys, in the order in which they were added."""

@@ -108,7 +108,7 @@ def open_keyset(stored: StoredKeyset, open_kms_key: OpenKmsKey = aws_kms_key) ->
         if keyset.decrypt(keyset.encrypt(b"maskline", b"self-test"), b"self-test") != b"maskline":
             raise KeysetError(f"keyset {stored.origin}: its primary key does not give back what it encrypted")
     except tink.TinkError:
-        raise KeysetError(f"keyset {stored.origin}: its primary key cannot encrypt; is it complete?") from None
+        raise KeysetError(f"keyset {stored.origin}: one of its keys cannot be used; is it complete?") from None
     return keyset
 
 

@@ -77,13 +77,18 @@ def _add(arguments: argparse.Namespace) -> None:
 
 
 def _import(arguments: argparse.Namespace) -> None:
-    if arguments.key_file == STANDARD_INPUT:
-        key = parse_raw_key(sys.stdin.buffer.read())
-    else:
-        key = parse_raw_key(FileKeyset(Path(arguments.key_file)).fetch().content)
+    key = parse_raw_key(_read_key(arguments.key_file))
     is_raw = arguments.output_prefix == "raw"
     key_id = _changed(arguments, lambda editor: editor.import_key(key, is_raw=is_raw))
     say(f"Imported key {key_id}. {READS if is_raw else MASKS}")
+
+
+def _read_key(name: str) -> bytes:
+    if name == STANDARD_INPUT:
+        return sys.stdin.buffer.read()
+    if not Path(name).is_file():
+        raise UsageError(f"key {name}: there is no such file")
+    return FileKeyset(Path(name)).fetch().content
 
 
 def _promote(arguments: argparse.Namespace) -> None:

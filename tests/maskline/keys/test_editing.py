@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import pickle
 import traceback
 from collections.abc import Callable
 
@@ -242,3 +243,10 @@ def test_no_step_shows_a_key_in_its_repr_or_its_traceback(editor: KeysetEditor) 
     for key in (KEY, OTHER_KEY):
         for form in (base64.b64encode(key).decode(), key.hex(), repr(key)[2:-1], str(list(key))[1:-1]):
             assert form[:24] not in shown
+
+
+def test_a_keyset_that_is_being_changed_refuses_to_leave_its_process() -> None:
+    editor = KeysetEditor(keyset_handle(stored(aes_siv_key(7), primary=7)))
+
+    with pytest.raises(TypeError, match="a keyset that is being changed stays in this process"):
+        pickle.dumps(editor)

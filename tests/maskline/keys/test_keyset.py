@@ -194,7 +194,7 @@ def test_what_is_not_a_keyset_is_refused_in_one_line_that_quotes_nothing(content
 def test_a_key_of_another_length_is_refused(length: int) -> None:
     why = refusal_of(stored(aes_siv_key(7, bytes(length)), primary=7))
 
-    assert why == "keyset test:known: its primary key cannot encrypt; is it complete?"
+    assert why == "keyset test:known: one of its keys cannot be used; is it complete?"
 
 
 def test_a_keyset_shows_ids_and_origin_and_no_key() -> None:

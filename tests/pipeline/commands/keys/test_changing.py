@@ -177,6 +177,13 @@ def test_a_key_file_that_others_can_read_is_refused(
     assert "others can read it" in capsys.readouterr().err
 
 
+def test_a_key_file_that_is_not_there_is_one_line(keys: Keys, capsys: pytest.CaptureFixture[str]) -> None:
+    exit_code = keys("import", "/there/is/none.key")
+
+    assert exit_code == 2
+    assert capsys.readouterr().err == "maskline: key /there/is/none.key: there is no such file\n"
+
+
 def test_an_unknown_key_is_answered_with_those_that_there_are(
     keys: Keys, keyset: Keyset, capsys: pytest.CaptureFixture[str]
 ) -> None:
