@@ -25,6 +25,8 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 
+from maskline.logs import keep_bodies_out_of_logs
+
 OpenClient = Callable[[str, str | None], Any]
 """Makes a boto3 client of a service (``kms``) in a region, or in that of the environment if None."""
 
@@ -74,6 +76,7 @@ def open_client(service: str, region: str | None) -> Any:
     Raises:
         botocore.exceptions.BotoCoreError: There is no region, or the configuration cannot be read or used.
     """
+    keep_bodies_out_of_logs()
     config = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "max_attempts": 3})
     try:
         return boto3.session.Session().client(service, region_name=region, config=config)

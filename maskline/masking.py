@@ -71,7 +71,7 @@ class Masker:
         ciphertext = decode_token(token)
         key_id = token_key_id(ciphertext)
         if key_id not in self._keyset.key_ids:
-            raise TokenError(f"was made with key {key_id}, which this keyset does not hold, or has disabled")
+            raise TokenError(f"was made with key {key_id}, and this keyset {self._keyset.why_not_held(key_id)}")
         try:
             return self._keyset.decrypt(ciphertext, domain.encode())
         except tink.TinkError:
@@ -99,10 +99,15 @@ class Masker:
         Raises:
             TokenError: The keyset does not hold its key, or it was altered.
         """
+        key_id = token_key_id(sealed)
+        if key_id not in self._keyset.key_ids:
+            raise TokenError(
+                f"the body was sealed with key {key_id}, and this keyset {self._keyset.why_not_held(key_id)}"
+            )
         try:
             clear = self._keyset.decrypt(sealed, REJECTED_BODY_DOMAIN.encode())
         except tink.TinkError:
-            raise TokenError("the body was altered, or sealed with a key that this keyset does not hold") from None
+            raise TokenError("the body was altered") from None
         return clear.decode("utf-8", "surrogatepass")
 
     def reseal_body(self, sealed: bytes) -> bytes:

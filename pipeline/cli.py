@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from maskline.errors import MasklineError, UsageError
+from pipeline.command_parser import CommandParser
 from pipeline.logs import LEVELS, configure_logging
 
 COMMANDS = {
@@ -58,11 +59,10 @@ def _run_command(arguments: Sequence[str]) -> int:
         raise UsageError(f"command {name!r} is not known; known: {', '.join(COMMANDS)}")
     configure_logging()
     command = importlib.import_module(f"pipeline.commands.{name}")
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=f"python -m pipeline {name}",
         description=command.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("--log_level", choices=LEVELS, default="warning", help="what to log (%(default)s)")
     command.add_options(parser)

@@ -9,11 +9,10 @@ from typing import TextIO
 from pythonjsonlogger.json import JsonFormatter
 
 from maskline.errors import MasklineError
+from maskline.logs import TELL_TALES, keep_bodies_out_of_logs
 
 LEVELS = ("debug", "info", "warning", "error")
 PROGRESS_LOGGER = "maskline.progress"
-TELL_TALES = ("boto3", "botocore", "urllib3")
-"""Loggers that write whole requests and answers, and with them clear messages, when asked for all they know."""
 
 
 def configure_logging(level: str = "warning", stream: TextIO | None = None) -> None:
@@ -37,7 +36,8 @@ def configure_logging(level: str = "warning", stream: TextIO | None = None) -> N
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger(PROGRESS_LOGGER).setLevel(logging.INFO)
     for name in TELL_TALES:
-        logging.getLogger(name).setLevel(max(logging.INFO, logging.getLogger().level))
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    keep_bodies_out_of_logs()
 
 
 def _is_ours_to_show(record: logging.LogRecord) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from maskline.keys import Keyset, StoredKeyset
+from maskline.keys import Keyset, StoredKeyset, keyset_provider, open_keyset
 from maskline.masking import Masker
 from pipeline.cli import main
 from pipeline.local.samples import Samples
@@ -69,12 +69,15 @@ def test_pycryptodome_alone_recovers_a_value(stored_keyset: StoredKeyset, keyset
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("mvn") is None, reason="Maven, which fetches Tink for Java, is not installed")
-def test_java_recovers_a_value(tmp_path: Path, keyset_uri: str, keyset: Keyset) -> None:
+@pytest.mark.parametrize("steps", range(5))
+def test_java_recovers_a_value_at_every_step_of_a_rotation(tmp_path: Path, keyset_uri: str, steps: int) -> None:
     (program,) = blocks(MANUAL, "java")
     (tmp_path / "Recover.java").write_text(program)
     class_path = tmp_path / "class-path"
     maven = ["mvn", "--quiet", "--file", str(POM), "dependency:build-classpath", f"-Dmdep.outputFile={class_path}"]
     subprocess.run(maven, check=True)
+    _take_steps(keyset_uri, ["add", "promote", "disable", "destroy"][:steps])
+    keyset = open_keyset(keyset_provider(keyset_uri).fetch())
     token = Masker(keyset).mask("203.0.113.7 ä€😀", "user_logins.masked_ip")
 
     java = ["java", "-cp", class_path.read_text(), "-Dfile.encoding=UTF-8", "-Dstdout.encoding=UTF-8", "Recover.java"]
@@ -83,3 +86,11 @@ def test_java_recovers_a_value(tmp_path: Path, keyset_uri: str, keyset: Keyset) 
 
     assert result.returncode == 0, result.stderr
     assert result.stdout == "203.0.113.7 ä€😀\n"
+
+
+def _take_steps(keyset_uri: str, steps: list[str]) -> None:
+    old = open_keyset(keyset_provider(keyset_uri).fetch()).primary_key_id
+    for step in steps:
+        (new,) = open_keyset(keyset_provider(keyset_uri).fetch()).key_ids - {old} or {None}
+        arguments = {"add": [], "promote": [str(new)], "disable": [str(old)], "destroy": [str(old), "--force"]}
+        assert main(["keys", step, f"--keyset={keyset_uri}", *arguments[step]]) == 0

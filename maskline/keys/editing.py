@@ -20,6 +20,8 @@ from maskline.errors import UsageError
 from maskline.keys.keyset import AES_SIV_TYPE
 
 KEY_BYTES = 64
+ENABLED, DISABLED, DESTROYED = "enabled", "disabled", "destroyed"
+RAW, TINK = "raw", "tink"
 LARGEST_KEY_ID = 2**31 - 1
 """Tink in Java reads an id as a signed 32-bit number, so new ids stay positive there, too."""
 
@@ -48,11 +50,17 @@ class KeysetEditor:
     """
 
     def __init__(self, handle: tink.KeysetHandle) -> None:
-        self._keyset = tink_pb2.Keyset.FromString(proto_keyset_format.serialize(handle, secret_key_access.TOKEN))
+        self._before = proto_keyset_format.serialize(handle, secret_key_access.TOKEN)
+        self._keyset = tink_pb2.Keyset.FromString(self._before)
 
     def handle(self) -> tink.KeysetHandle:
         """Return the keyset as it is now."""
         return proto_keyset_format.parse(self._keyset.SerializeToString(), secret_key_access.TOKEN)
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether it is another keyset than it was."""
+        return bool(self._keyset != tink_pb2.Keyset.FromString(self._before))
 
     def __reduce__(self) -> NoReturn:
         """Refuse to be pickled, as an opened keyset does."""
@@ -69,6 +77,15 @@ class KeysetEditor:
             )
             for key in self._keyset.key
         ]
+
+    def key(self, key_id: int) -> KeyInfo:
+        """Describe one key.
+
+        Raises:
+            UsageError: There is no such key.
+        """
+        self._find(key_id)
+        return next(key for key in self.keys() if key.key_id == key_id)
 
     def add(self) -> int:
         """Add a new random AES256_SIV key, not yet the primary, and return its id."""
@@ -129,14 +146,13 @@ class KeysetEditor:
         self._set_status(key_id, tink_pb2.DISABLED)
 
     def destroy(self, key_id: int) -> None:
-        """Remove a key's bytes for good; its id stays on record.
+        """Remove a key for good, and its id with it: Tink in Java reads no keyset that holds a key without its bytes.
 
         Raises:
-            UsageError: There is no such key, it was destroyed before, or is the primary.
+            UsageError: There is no such key, or it is the primary.
         """
         self._refuse_primary(key_id, "destroyed")
-        self._set_status(key_id, tink_pb2.DESTROYED)
-        self._find(key_id).ClearField("key_data")
+        self._keyset.key.remove(self._find(key_id))
 
     def _append(self, key_data: tink_pb2.KeyData, prefix: tink_pb2.OutputPrefixType) -> int:
         known = {key.key_id for key in self._keyset.key}

@@ -107,7 +107,9 @@ class FileKeyset:
                 "could be recovered"
             ) from None
         except OSError as error:
-            raise KeysetError(f"keyset {self.uri}: {error.strerror}") from None
+            is_without_directory = isinstance(error, FileNotFoundError) and not self.path.parent.is_dir()
+            problem = f"the directory {self.path.parent} is not there" if is_without_directory else error.strerror
+            raise KeysetError(f"keyset {self.uri}: {problem}") from None
         except ValueError:
             raise KeysetError(f"keyset {self.uri}: not a path") from None
 

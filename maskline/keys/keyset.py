@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 import tink
-from tink import daead, json_proto_keyset_format, secret_key_access
+from tink import JsonKeysetReader, daead, json_proto_keyset_format, secret_key_access
 from tink.proto import tink_pb2
 
 from maskline.errors import KeysetError
@@ -20,6 +20,7 @@ from maskline.records import Discreet
 
 AES_SIV_TYPE = "type.googleapis.com/google.crypto.tink.AesSivKey"
 NOT_A_KEYSET = "is not a Tink keyset in JSON; is it the right file?"
+NOT_SOUND = "has no one enabled primary key, or a key that is not whole; was it edited by hand?"
 _ENCRYPTED_FIELD = b'"encryptedKeyset"'
 
 daead.register()
@@ -61,6 +62,7 @@ class Keyset:
             key.key_id for key in enabled if key.output_prefix_type == tink_pb2.TINK
         )
         self.has_raw_keys: bool = any(key.output_prefix_type == tink_pb2.RAW for key in enabled)
+        self._states = {key.key_id: key.status for key in info.key_info}
         self._cipher = handle.primitive(daead.DeterministicAead)
 
     def encrypt(self, plaintext: bytes, associated_data: bytes) -> bytes:
@@ -74,6 +76,17 @@ class Keyset:
             tink.TinkError: No key fits, the ciphertext was altered, or the associated data is another.
         """
         return bytes(self._cipher.decrypt_deterministically(ciphertext, associated_data))
+
+    def why_not_held(self, key_id: int) -> str:
+        """Return why a key does not unmask here, to be read after the keyset's name: ``"has disabled it"``.
+
+        Args:
+            key_id: The id of a key that is not among `key_ids`.
+        """
+        return {
+            tink_pb2.DISABLED: "has disabled it",
+            tink_pb2.DESTROYED: "has destroyed it",
+        }.get(self._states.get(key_id), "does not hold it")
 
     def __repr__(self) -> str:
         """Name the keys by id."""
@@ -166,7 +179,11 @@ def _why_not_parsed(stored: StoredKeyset) -> str:
         return "is encrypted; give aws-kms://KEY_ARN?keyset=URI, which says what decrypts it"
     if not is_encrypted and stored.kms_key is not None and b'"primaryKeyId"' in stored.content:
         return "is not encrypted; encrypt it with: python -m pipeline keys wrap"
-    return NOT_A_KEYSET
+    try:
+        keyset = JsonKeysetReader(stored.content.decode()).read()
+    except (tink.TinkError, UnicodeDecodeError):
+        return NOT_A_KEYSET
+    return NOT_SOUND if keyset.key else NOT_A_KEYSET
 
 
 def _check_keys(info: tink_pb2.KeysetInfo, origin: str) -> None:

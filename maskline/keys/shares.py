@@ -171,6 +171,8 @@ def _check_shares(shares: Sequence[Share], fingerprint: str) -> None:
             f"shares {shares[0].number} and {foreign[0].number}: are of different splits, {shares[0].fingerprint} and "
             f"{foreign[0].fingerprint}; only shares of one split fit together"
         )
+    if any((share.shares, share.threshold) != (shares[0].shares, shares[0].threshold) for share in shares):
+        raise KeysetError("shares: say different things of one split; one of them was forged")
     if shares[0].fingerprint != fingerprint:
         raise KeysetError(
             f"backup: has the fingerprint {fingerprint}, and the shares are of {shares[0].fingerprint}; find the one "

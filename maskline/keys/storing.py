@@ -32,8 +32,8 @@ def store_keyset(handle: tink.KeysetHandle, provider: KeysetProvider, open_kms_k
 
 def change_keyset(
     provider: KeysetProvider, change: Callable[[KeysetEditor], T], open_kms_key: OpenKmsKey = aws_kms_key
-) -> tuple[T, str]:
-    """Change a keyset where it is kept, whole or not at all.
+) -> tuple[T, str | None]:
+    """Change a keyset where it is kept, whole or not at all; one that stays as it is is not written anew.
 
     Args:
         provider: Where it is kept.
@@ -41,7 +41,7 @@ def change_keyset(
         open_kms_key: Gives access to a KMS key by its ARN.
 
     Returns:
-        What `change` returned, and where the version before is kept.
+        What `change` returned, and where the version before is kept, or None where nothing changed.
 
     Raises:
         UsageError: `change` refused; nothing was changed.
@@ -51,6 +51,8 @@ def change_keyset(
     stored = provider.fetch()
     editor = KeysetEditor(keyset_handle(stored, open_kms_key))
     result = change(editor)
+    if not editor.is_changed:
+        return result, None
     return result, provider.replace(stored.content, _content(editor.handle(), provider, open_kms_key))
 
 

@@ -18,7 +18,10 @@ _MIGRATE = "; is the database migrated? run: python -m pipeline migrate --postgr
 _REMEDIES = {
     errorcodes.UNDEFINED_TABLE: _MIGRATE,
     errorcodes.UNDEFINED_COLUMN: _MIGRATE,
-    errorcodes.INSUFFICIENT_PRIVILEGE: "; grant this role maskline_writer, or for unmask maskline_analyst",
+    errorcodes.INSUFFICIENT_PRIVILEGE: (
+        "; the job takes the role maskline_writer, unmask and leakage maskline_analyst, remask and keys "
+        "maskline_remasker, and all else the tables' owner"
+    ),
 }
 _REFUSED_LOGINS = (
     "authentication failed",

@@ -29,7 +29,7 @@ def token_frequencies(connection: Connection, table: str, column: str, top: int)
     """Count the tokens of a column.
 
     Args:
-        connection: A connection that may read the table.
+        connection: A connection of the reader's own that may read the table, in no transaction.
         table: The table.
         column: The masked column.
         top: How many of the most frequent tokens to return.
@@ -38,6 +38,8 @@ def token_frequencies(connection: Connection, table: str, column: str, top: int)
         DatabaseError: The table or the column is not there, or the role may not read it.
     """
     names = {"table": sql.Identifier(table), "column": sql.Identifier(column)}
+    # One snapshot for all that is counted, while the job goes on writing.
+    connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
     with translating(), connection, connection.cursor() as cursor:
         cursor.execute(
             sql.SQL(
@@ -58,7 +60,7 @@ def token_frequencies(connection: Connection, table: str, column: str, top: int)
         cursor.execute(
             sql.SQL(
                 "SELECT count(*) FILTER (WHERE {column} IS NULL),"
-                " count(DISTINCT key_id) FILTER (WHERE {column} IS NOT NULL) FROM {table}"
+                " count(DISTINCT coalesce(key_id, -1)) FILTER (WHERE {column} IS NOT NULL) FROM {table}"
             ).format(**names)
         )
         ((null_rows, keys),) = cursor.fetchall()

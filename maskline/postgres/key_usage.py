@@ -5,52 +5,70 @@ from __future__ import annotations
 import msgspec
 from psycopg2 import sql
 
+from maskline.errors import DatabaseError
 from maskline.postgres.connection import Connection, translating
+from maskline.postgres.statements import LOCK_TIMEOUT_SECONDS, REJECTED_MESSAGES
+
+OVER_ALL_ROWS = f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'; SET LOCAL row_security = off"
+"""What transactions over all rows begin with: no endless wait, and an error where row security would hide a row."""
 
 _TABLES_WITH_KEY_IDS = """
-    SELECT relname
+    SELECT nspname, relname, pg_table_is_visible(pg_class.oid)
     FROM pg_attribute
     JOIN pg_class ON pg_class.oid = attrelid AND relkind IN ('r', 'p') AND NOT relispartition
-    WHERE NOT attisdropped AND pg_table_is_visible(attrelid)
-      AND (attname = 'key_id' AND atttypid = 'bigint'::regtype
+    JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE (attname = 'key_id' AND atttypid IN ('bigint'::regtype, 'integer'::regtype)
            OR attname = 'message_id' AND atttypid = 'uuid'::regtype)
-    GROUP BY relname
+    GROUP BY nspname, relname, pg_class.oid
     HAVING count(*) = 2
-    ORDER BY 1
+    ORDER BY 1, 2
 """
 
 
 class KeyUsage(msgspec.Struct, frozen=True):
-    """How many rows of one table carry one key id.
+    """How many rows of one table carry which key id.
 
     Attributes:
-        table: The table.
-        key_id: The key's id, or None for rows that name no key: they are older than the job.
-        rows: How many.
+        table: The table, with its schema where it is not found without.
+        rows: How many rows by key id; None stands for rows that name no key, which are older than the job.
     """
 
     table: str
-    key_id: int | None
-    rows: int
+    rows: dict[int | None, int]
 
 
-def key_usage(connection: Connection) -> list[KeyUsage]:
-    """Count the rows of every table that the job writes, whatever its stream, by key id.
+def key_usage(connection: Connection, only: str | None = None) -> list[KeyUsage]:
+    """Count the rows of every table of a database that the job writes, whatever its stream and schema, by key id.
 
-    It reads each table whole. A table counts that has a ``message_id`` and a ``key_id`` of the job's types and is found
-    without naming its schema.
+    It reads each table whole. The job's tables are known by their ``message_id`` and ``key_id``.
 
     Args:
         connection: A connection that may read the key ids, as ``maskline_remasker`` or a table's owner may.
+        only: The one table to count, found without its schema, or None for every one.
+
+    Returns:
+        Every table, those without a row included.
 
     Raises:
-        DatabaseError: It may not read those of some table, so nobody knows.
+        DatabaseError: There are no such tables, so this is not the job's database, or the connection may not read
+            those of some table, so nobody knows.
     """
-    usage: list[KeyUsage] = []
     with translating(), connection, connection.cursor() as cursor:
+        cursor.execute(OVER_ALL_ROWS)
         cursor.execute(_TABLES_WITH_KEY_IDS)
-        for (table,) in cursor.fetchall():
+        tables = cursor.fetchall()
+        for needed in {REJECTED_MESSAGES, only or REJECTED_MESSAGES} - {table for _, table, _ in tables}:
+            raise DatabaseError(
+                f"postgres: table {needed} is not there, or has no key_id, so no row can be counted; is this the job's "
+                "database? run: python -m pipeline migrate --postgres DSN"
+            )
+        if only:
+            tables = [
+                (schema, table, is_visible) for schema, table, is_visible in tables if table == only and is_visible
+            ]
+        usage = []
+        for schema, table, is_visible in tables:
             query = sql.SQL("SELECT key_id, count(*) FROM {} GROUP BY key_id ORDER BY key_id")
-            cursor.execute(query.format(sql.Identifier(table)))
-            usage.extend(KeyUsage(table, key_id, rows) for key_id, rows in cursor)
+            cursor.execute(query.format(sql.Identifier(schema, table)))
+            usage.append(KeyUsage(table if is_visible else f"{schema}.{table}", dict(cursor.fetchall())))
     return usage

@@ -1,9 +1,9 @@
 """Re-encrypting what older keys masked under the primary key, while the job goes on writing.
 
-A table is walked from its first page to its last, a few pages a transaction. Each transaction locks the rows of older
-keys in its pages, turns their tokens into tokens of the primary key, and writes them back together with the new key id.
-So a row is of one key at any moment, a process that is killed has lost nothing, and the next one finds what is left by
-the key ids. Walking by pages needs no index, and reads the table once.
+A table is walked from its first page to its last. The rows of older keys in a few pages are listed, and then taken in
+small transactions: each locks its rows, turns their tokens into those of the primary key, and writes them back with the
+new key id. So a row is of one key at any moment, a process that is killed has lost nothing, and the next one finds what
+is left by the key ids. Walking by pages needs no index.
 
 *What it needs*: the role ``maskline_remasker``, and a keyset that holds the old keys, enabled, and the new primary.
 """
@@ -13,25 +13,27 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import psycopg2
 import tenacity
 from psycopg2 import sql
 
-from maskline.errors import DatabaseError, MasklineError, TokenError
+from maskline.errors import TokenError
 from maskline.keys import Keyset
 from maskline.masking import Masker
 from maskline.postgres.connection import Connect, Connection
-from maskline.postgres.failures import translated
+from maskline.postgres.failures import RowRefusedError, translated
+from maskline.postgres.key_usage import OVER_ALL_ROWS
 from maskline.postgres.retrying import retrying
-from maskline.postgres.statements import LOCK_TIMEOUT_SECONDS, REJECTED_MESSAGES, STATEMENT_TIMEOUT_SECONDS
+from maskline.postgres.statements import REJECTED_MESSAGES, STATEMENT_TIMEOUT_SECONDS
 from maskline.stream import Column, StreamDefinition
 
-PAGES_A_TRANSACTION = 32
-PAGES_OF_BODIES_A_TRANSACTION = 1
-"""Bodies may be a mebibyte each, and a page then points to some dozens of them."""
+PAGES_A_LISTING = 32
+MOST_ROWS = 1000
+MOST_BYTES = 8 * 1024 * 1024
+"""How much one transaction takes: bodies may be a mebibyte each."""
 
 logger = logging.getLogger(__name__)
 
@@ -56,12 +58,10 @@ class RemaskedTable(msgspec.Struct, frozen=True):
     Attributes:
         name: The table. It may be partitioned.
         columns: The columns that are re-encrypted.
-        pages: How many pages to handle in one transaction.
     """
 
     name: str
     columns: tuple[RenewedColumn, ...]
-    pages: int = PAGES_A_TRANSACTION
 
 
 def stream_table(stream: StreamDefinition, keyset: Keyset) -> RemaskedTable:
@@ -86,7 +86,7 @@ def rejections_table(keyset: Keyset) -> RemaskedTable:
     """
     masker = Masker(keyset)
     body = RenewedColumn("body", "bytea[]", lambda sealed: masker.reseal_body(bytes(sealed)))
-    return RemaskedTable(REJECTED_MESSAGES, (body,), PAGES_OF_BODIES_A_TRANSACTION)
+    return RemaskedTable(REJECTED_MESSAGES, (body,))
 
 
 class Unrenewed(msgspec.Struct, frozen=True):
@@ -111,6 +111,13 @@ class Step(msgspec.Struct, frozen=True):
 
     remasked: int
     unrenewed: list[Unrenewed]
+
+
+class _Place(NamedTuple):
+    """Where a row lies; a place without a row in it any more is harmless."""
+
+    partition: int
+    place: str
 
 
 class Remasker:
@@ -141,7 +148,11 @@ class Remasker:
         self._stopping = stopping
         self._connection: Connection | None = None
         self._patiently = retrying(retry_seconds, stopping, _log_retry)
-        self._select, self._update = _statements(table)
+        self._list, self._select, self._update = (
+            _list_statement(table),
+            _select_statement(table),
+            _update_statement(table),
+        )
 
     def takes(self, key_id: int | None) -> bool:
         """Say whether a run re-encrypts the rows of a key, or with None those that name no key."""
@@ -156,49 +167,75 @@ class Remasker:
         """
         try:
             pages = self._patiently(self._in_transaction, self._count_pages)
-            for first in range(0, pages, self._table.pages):
-                if self._stopping.is_set():
-                    return
-                yield self._patiently(self._in_transaction, self._renew_pages, first)
+            for first in range(0, pages, PAGES_A_LISTING):
+                for places in self._patiently(self._in_transaction, self._list_pages, first):
+                    if self._stopping.is_set():
+                        return
+                    yield from self._renewed_or_bisected(places)
         finally:
             self._close()
+
+    def _renewed_or_bisected(self, places: Sequence[_Place]) -> Iterator[Step]:
+        try:
+            yield self._patiently(self._in_transaction, self._renew, places)
+        except RowRefusedError as refusal:
+            if len(places) == 1:
+                yield Step(0, [Unrenewed(f"ctid {places[0].place}", f"is refused by the database: {refusal}")])
+                return
+            middle = len(places) // 2
+            yield from self._renewed_or_bisected(places[:middle])
+            yield from self._renewed_or_bisected(places[middle:])
 
     def _in_transaction(self, work: Callable[..., Any], *arguments: object) -> Any:
         try:
             if self._connection is None:
                 self._connection = self._connect()
             with self._connection, self._connection.cursor() as cursor:
-                cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
-                cursor.execute(f"SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT_SECONDS}s'")
+                cursor.execute(f"{OVER_ALL_ROWS}; SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT_SECONDS}s'")
                 return work(cursor, *arguments)
         except psycopg2.Error as error:
-            self._close()
             meaning = translated(error)
-            raise meaning if isinstance(meaning, MasklineError) else DatabaseError(f"postgres: {meaning}") from None
+            if not isinstance(meaning, RowRefusedError):
+                self._close()
+            raise meaning from None
 
     def _count_pages(self, cursor: Any) -> int:
         # Of the largest partition: pages of one number are handled in all of them at once.
         cursor.execute(
-            "SELECT coalesce(max(pg_relation_size(relation)), 0) / current_setting('block_size')::bigint"
-            " FROM (SELECT to_regclass(%s) UNION SELECT relid FROM pg_partition_tree(to_regclass(%s))) AS t (relation)",
+            "SELECT max(pg_relation_size(relation)) / current_setting('block_size')::bigint"
+            " FROM (SELECT %s::regclass UNION SELECT relid FROM pg_partition_tree(%s::regclass)) AS t (relation)",
             [self._table.name, self._table.name],
         )
         ((pages,),) = cursor.fetchall()
         return int(pages)
 
-    def _renew_pages(self, cursor: Any, first: int) -> Step:
-        places = [f"({first},0)", f"({first + self._table.pages},0)"]
-        cursor.execute(self._select, [*places, self._old_key_ids, self._takes_rows_without_key])
+    def _list_pages(self, cursor: Any, first: int) -> list[list[_Place]]:
+        """Return the places of rows of older keys in some pages, grouped by what one transaction takes."""
+        pages = [f"({first},0)", f"({first + PAGES_A_LISTING},0)"]
+        cursor.execute(self._list, [*pages, self._old_key_ids, self._takes_rows_without_key])
+        groups: list[list[_Place]] = []
+        held = 0
+        for partition, place, size in cursor:
+            if not groups or len(groups[-1]) == MOST_ROWS or held + size > MOST_BYTES:
+                groups.append([])
+                held = 0
+            groups[-1].append(_Place(partition, place))
+            held += size
+        return groups
+
+    def _renew(self, cursor: Any, places: Sequence[_Place]) -> Step:
+        arrays = [[place.partition for place in places], [place.place for place in places]]
+        cursor.execute(self._select, [*arrays, self._old_key_ids, self._takes_rows_without_key])
         unrenewed: list[Unrenewed] = []
         renewed: list[tuple[object, ...]] = []
-        for partition, place, row, *values in cursor.fetchall():
+        for partition, place, row, *values in cursor:
             try:
                 renewed.append((partition, place, *self._renewed(values)))
             except TokenError as error:
                 unrenewed.append(Unrenewed(row, str(error)))
         if renewed:
-            arrays = [list(array) for array in zip(*renewed, strict=True)]
-            cursor.execute(self._update, [self._primary_key_id, *arrays])
+            new_values = [list(array) for array in zip(*renewed, strict=True)]
+            cursor.execute(self._update, [self._primary_key_id, *new_values])
         return Step(cursor.rowcount if renewed else 0, unrenewed)
 
     def _renewed(self, values: Sequence[object]) -> Iterator[object]:
@@ -227,29 +264,57 @@ def _renewer(masker: Masker, column: Column) -> Callable[[str], str]:
     return renew
 
 
-def _statements(table: RemaskedTable) -> tuple[sql.Composable, sql.Composable]:
-    """Return what reads and locks the rows of some pages, and what writes them back.
+_PLACE = sql.SQL("target.tableoid, target.ctid::text")
+_OF_OLDER_KEYS = sql.SQL("(target.key_id = ANY (%s::bigint[]) OR %s AND target.key_id IS NULL)")
+_AT_PLACES = sql.SQL("target.tableoid = batch._partition AND target.ctid = batch._place")
 
-    A row is found again by partition and place, which cannot change while it is locked.
-    """
-    table_name = sql.Identifier(table.name)
-    names = [sql.Identifier(column.name) for column in table.columns]
-    row_name = sql.SQL("coalesce(message_id::text, 'ctid ' || ctid::text)")
-    select = sql.SQL(
-        "SELECT {columns} FROM {table}"
-        " WHERE ctid > %s::tid AND ctid < %s::tid AND (key_id = ANY (%s::bigint[]) OR %s AND key_id IS NULL)"
-        " FOR UPDATE"
-    ).format(columns=_listed(sql.SQL("tableoid"), sql.SQL("ctid::text"), row_name, *names), table=table_name)
-    update = sql.SQL(
-        "UPDATE {table} AS target SET {assignments} FROM unnest({arrays}) AS batch ({columns})"
-        " WHERE target.tableoid = batch.partition AND target.ctid = batch.place"
+
+def _list_statement(table: RemaskedTable) -> sql.Composable:
+    """Return what lists the rows of older keys in some pages, and how large they are."""
+    sizes = (sql.SQL("coalesce(octet_length(target.{}), 0)").format(sql.Identifier(c.name)) for c in table.columns)
+    return sql.SQL(
+        "SELECT {place}, {size} FROM {table} AS target"
+        " WHERE target.ctid > %s::tid AND target.ctid < %s::tid AND {of_older_keys}"
     ).format(
-        table=table_name,
-        assignments=_listed(sql.SQL("key_id = %s"), *(sql.SQL("{0} = batch.{0}").format(name) for name in names)),
-        arrays=_listed(*(sql.SQL("%s::" + array) for array in ("oid[]", "tid[]", *(c.array for c in table.columns)))),
-        columns=_listed(sql.SQL("partition"), sql.SQL("place"), *names),
+        place=_PLACE,
+        size=sql.SQL(" + ").join([sql.SQL("0"), *sizes]),
+        table=sql.Identifier(table.name),
+        of_older_keys=_OF_OLDER_KEYS,
     )
-    return select, update
+
+
+def _select_statement(table: RemaskedTable) -> sql.Composable:
+    """Return what reads and locks rows by their places; a foreign key to one of them may still be checked meanwhile."""
+    row = sql.SQL("coalesce(target.message_id::text, 'ctid ' || target.ctid::text)")
+    values = (sql.SQL("target.{}").format(sql.Identifier(column.name)) for column in table.columns)
+    return sql.SQL(
+        "SELECT {columns} FROM {table} AS target JOIN unnest(%s::oid[], %s::tid[]) AS batch (_partition, _place)"
+        " ON {at_places} WHERE {of_older_keys} FOR NO KEY UPDATE OF target"
+    ).format(
+        columns=_listed(_PLACE, row, *values),
+        table=sql.Identifier(table.name),
+        at_places=_AT_PLACES,
+        of_older_keys=_OF_OLDER_KEYS,
+    )
+
+
+def _update_statement(table: RemaskedTable) -> sql.Composable:
+    """Return what writes rows back, with the id of the key that they are of now."""
+    new_values = [sql.Identifier(f"_{number}") for number in range(len(table.columns))]
+    assignments = (
+        sql.SQL("{} = batch.{}").format(sql.Identifier(column.name), value)
+        for column, value in zip(table.columns, new_values, strict=True)
+    )
+    arrays = ("oid[]", "tid[]", *(column.array for column in table.columns))
+    return sql.SQL(
+        "UPDATE {table} AS target SET {assignments} FROM unnest({arrays}) AS batch ({columns}) WHERE {at_places}"
+    ).format(
+        table=sql.Identifier(table.name),
+        assignments=_listed(sql.SQL("key_id = %s"), *assignments),
+        arrays=_listed(*(sql.SQL("%s::" + array) for array in arrays)),
+        columns=_listed(sql.SQL("_partition"), sql.SQL("_place"), *new_values),
+        at_places=_AT_PLACES,
+    )
 
 
 def _listed(*parts: sql.Composable) -> sql.Composable:

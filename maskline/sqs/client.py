@@ -18,6 +18,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from maskline.errors import UsageError
+from maskline.logs import keep_bodies_out_of_logs
 from maskline.records import Receipt, SqsMessage
 from maskline.sqs.address import QueueAddress
 from maskline.sqs.failures import translated
@@ -263,6 +264,7 @@ _clients_lock = threading.Lock()
 def _shared_client(endpoint: str | None, region: str | None) -> Any:
     with _clients_lock:
         if (endpoint, region) not in _clients:
+            keep_bodies_out_of_logs()
             session = boto3.session.Session()
             # Only AWS minds which region a request is signed for.
             some_region = (session.region_name or "us-east-1") if endpoint else None

@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Sequence
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 
 from maskline.errors import UsageError
@@ -32,17 +33,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--possible_values",
         type=int,
-        default=10**9,
         metavar="N",
-        help="how many values there could be at all; a device id like 593-47-5928 is one of %(default)s",
+        help="how many values there could be at all: a device id like 593-47-5928 is one of 1000000000",
     )
 
 
 def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     """Print what was measured, and what it means."""
     for name in ("top", "possible_values"):
-        if getattr(arguments, name) < 1:
-            raise UsageError(f"{name} is {getattr(arguments, name)}; it must be 1 or more")
+        value = getattr(arguments, name)
+        if value is not None and value < 1:
+            raise UsageError(f"{name} is {value}; it must be 1 or more")
     stream = load_stream(arguments.stream)
     column = masked_column(stream, arguments.column)
     with contextlib.closing(connect(check_dsn(required(arguments, "postgres")))) as connection:
@@ -54,13 +55,13 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     return 0
 
 
-def _print(leakage: Leakage, frequencies: TokenFrequencies, possible_values: int) -> None:
+def _print(leakage: Leakage, frequencies: TokenFrequencies, possible_values: int | None) -> None:
     console = Console(highlight=False)
     console.print(_measures(leakage))
     console.print(_most_frequent(frequencies, leakage.rows))
-    say("Who has the table and not the key")
+    console.print("Who has the table and not the key")
     for sentence in _consequences(leakage, frequencies, possible_values):
-        say(f"- {sentence}")
+        console.print(Padding(sentence, (0, 0, 0, 2)))
 
 
 def _measures(leakage: Leakage) -> Table:
@@ -77,31 +78,39 @@ def _measures(leakage: Leakage) -> Table:
 
 def _most_frequent(frequencies: TokenFrequencies, rows: int) -> Table:
     table = Table(title="The most frequent tokens", title_justify="left")
-    table.add_column("token", no_wrap=True)
+    table.add_column("token", overflow="fold")
     table.add_column("rows", justify="right", no_wrap=True)
     for token, count in frequencies.most_frequent:
         table.add_row(token, _share(count, rows))
     return table
 
 
-def _consequences(leakage: Leakage, frequencies: TokenFrequencies, possible_values: int) -> list[str]:
+def _consequences(leakage: Leakage, frequencies: TokenFrequencies, possible_values: int | None) -> list[str]:
     sentences = [
         "can count and join: equal values have equal tokens.",
-        f"and knows exactly how often each value occurs can name {leakage.named_tokens:,} of {leakage.tokens:,} tokens "
-        f"for certain, in {_share(leakage.named_rows, leakage.rows)} of the rows, for no other has their frequency "
-        f"and length; and by guessing {leakage.guessed_tokens:,} tokens on average "
-        f"in {_share(leakage.guessed_rows, leakage.rows)}.",
-        f"and knows only that there are {possible_values:,} possible values, all as likely, guesses a given token "
-        f"right once in {possible_values:,}, and cannot find out whether the guess was right.",
+        f"and knows exactly how often each value occurs can name {_counted(leakage.named_tokens)} of "
+        f"{leakage.tokens:,} for certain, in {_share(leakage.named_rows, leakage.rows)} of the rows, for no other has "
+        f"their frequency and length; and by guessing {_counted(leakage.guessed_tokens)} on average, in "
+        f"{_share(leakage.guessed_rows, leakage.rows)}.",
         "cannot try out all possible values, as one could against a plain hash: each try would take the key.",
         "can do so all the same if the job masks values of their choice and they see the rows: keep those two apart.",
     ]
+    if possible_values is not None:
+        sentences.insert(
+            2,
+            f"and knows only that there are {possible_values:,} possible values, all as likely, guesses a given token "
+            f"right once in {possible_values:,}, and cannot find out whether the guess was right.",
+        )
     if frequencies.keys > 1:
         sentences.append(
             f"sees the tokens of {frequencies.keys} keys here, so equal values may look different: run remask, and "
             "measure again."
         )
     return sentences
+
+
+def _counted(tokens: int) -> str:
+    return f"{tokens:,} token{'' if tokens == 1 else 's'}"
 
 
 def _share(part: int, whole: int) -> str:

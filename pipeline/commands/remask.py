@@ -13,14 +13,16 @@ import functools
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from types import FrameType
 
 from rich.console import Console
 
 from maskline.keys import Keyset, keyset_provider, open_keyset
 from maskline.postgres.access_log import record_access
 from maskline.postgres.connection import Connect, check_dsn, connect
-from maskline.postgres.key_usage import KeyUsage, key_usage
+from maskline.postgres.key_usage import key_usage
 from maskline.postgres.remasking import RemaskedTable, Remasker, Unrenewed, rejections_table, stream_table
 from maskline.stream import load_stream
 from pipeline.options import Options, required
@@ -33,6 +35,7 @@ MOST_PASSES = 3
 """A job that still masks under an older key goes on writing such rows; its own restart ends that, not more passes."""
 
 MOST_NAMED = 20
+SIGNAL_SECONDS = 0.1
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -48,13 +51,20 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     stream = load_stream(arguments.stream)
     connecting = functools.partial(connect, check_dsn(required(arguments, "postgres")))
     keyset = open_keyset(keyset_provider(required(arguments, "keyset")).fetch())
-    left = 0
+    tables = (stream_table(stream, keyset), rejections_table(keyset))
+
+    def work(stopping: threading.Event) -> int:
+        left = 0
+        for table in tables:
+            if not stopping.is_set():
+                left += _Remasking(table, stream.name, keyset, connecting, stopping).run()
+        return left
+
     with _stopping_on_signals() as stopping:
-        for table in (stream_table(stream, keyset), rejections_table(keyset)):
-            left += _Remasking(table, stream.name, keyset, connecting, stopping).run()
-        if stopping.is_set():
-            say("Stopped. Run it again to go on.")
-            return STOPPED_EXIT_CODE
+        left = _in_another_thread(functools.partial(work, stopping))
+    if stopping.is_set():
+        say("Stopped. Run it again to go on.")
+        return STOPPED_EXIT_CODE
     return LEFT_EXIT_CODE if left else 0
 
 
@@ -70,42 +80,43 @@ class _Remasking:
         self._connecting = connecting
         self._stopping = stopping
         self._remasker = Remasker(connecting, table, keyset, stopping)
+        self._unrenewed: list[Unrenewed] = []
+        self._unrenewed_rows = 0
 
     def run(self) -> int:
         """Re-encrypt, and return how many rows are left under other keys."""
-        waiting = self._waiting(self._usage())
-        if waiting:
+        waiting = self._waiting(self._rows_by_key())
+        if waiting and not self._stopping.is_set():
             self._record(waiting)
         started = time.monotonic()
-        done, unrenewed = self._passes(waiting)
-        rate = done / max(time.monotonic() - started, 0.001)
-        say(
-            f"{self._table.name}: {done:,} rows brought under key {self._keyset.primary_key_id}"
-            + (f" ({rate:,.0f} rows/s)." if done else ".")
-        )
-        return self._report(unrenewed, self._usage())
+        done = self._passes(waiting)
+        rate = f" ({done / max(time.monotonic() - started, 0.001):,.0f} rows/s)" if done else ""
+        say(f"{self._table.name}: {done:,} rows brought under key {self._keyset.primary_key_id}{rate}.")
+        self._name_unrenewed()
+        return self._report_left(self._rows_by_key())
 
-    def _passes(self, waiting: int) -> tuple[int, list[Unrenewed]]:
+    def _passes(self, waiting: int) -> int:
         done = 0
-        unrenewed: list[Unrenewed] = []
         for _ in range(MOST_PASSES):
-            if waiting <= len(unrenewed) or self._stopping.is_set():
+            if waiting <= self._unrenewed_rows or self._stopping.is_set():
                 break
-            unrenewed = []
+            self._unrenewed, self._unrenewed_rows = [], 0
             with showing_rows(waiting, Console(stderr=True)) as advance:
                 for step in self._remasker.run():
                     advance(step.remasked)
                     done += step.remasked
-                    unrenewed.extend(step.unrenewed)
-            waiting = self._waiting(self._usage())
-        return done, unrenewed
+                    self._unrenewed_rows += len(step.unrenewed)
+                    self._unrenewed.extend(step.unrenewed[: MOST_NAMED - len(self._unrenewed)])
+            waiting = self._waiting(self._rows_by_key())
+        return done
 
-    def _usage(self) -> list[KeyUsage]:
+    def _rows_by_key(self) -> dict[int | None, int]:
         with contextlib.closing(self._connecting()) as connection:
-            return [usage for usage in key_usage(connection) if usage.table == self._table.name]
+            (usage,) = key_usage(connection, only=self._table.name)
+        return usage.rows
 
-    def _waiting(self, usage: list[KeyUsage]) -> int:
-        return sum(count.rows for count in usage if self._remasker.takes(count.key_id))
+    def _waiting(self, rows_by_key: dict[int | None, int]) -> int:
+        return sum(rows for key_id, rows in rows_by_key.items() if self._remasker.takes(key_id))
 
     def _record(self, waiting: int) -> None:
         with contextlib.closing(self._connecting()) as connection:
@@ -119,25 +130,27 @@ class _Remasking:
                     reason=f"rotation to key {self._keyset.primary_key_id}",
                 )
 
-    def _report(self, unrenewed: list[Unrenewed], usage: list[KeyUsage]) -> int:
-        for row in unrenewed[:MOST_NAMED]:
+    def _name_unrenewed(self) -> None:
+        for row in self._unrenewed:
             say(f"  row {row.row} stays as it is: {row.why}")
-        if len(unrenewed) > MOST_NAMED:
-            say(f"  and {len(unrenewed) - MOST_NAMED:,} more")
+        if self._unrenewed_rows > len(self._unrenewed):
+            say(f"  and {self._unrenewed_rows - len(self._unrenewed):,} more")
+
+    def _report_left(self, rows_by_key: dict[int | None, int]) -> int:
         left = 0
-        for count in usage:
-            if count.key_id == self._keyset.primary_key_id:
+        for key_id, rows in rows_by_key.items():
+            if key_id == self._keyset.primary_key_id:
                 continue
-            if count.key_id is None and not self._remasker.takes(None):
-                say(f"  {count.rows:,} rows name no key and were left alone: they are older than the job")
+            if key_id is None and not self._remasker.takes(None):
+                say(f"  {rows:,} rows name no key and were left alone: they are older than the job")
                 continue
-            left += count.rows
-            say(f"  {count.rows:,} rows are still under {_named(count.key_id)}: {self._why_left(count.key_id)}")
+            left += rows
+            say(f"  {rows:,} rows are still under {_named(key_id)}: {self._why_left(key_id)}")
         return left
 
     def _why_left(self, key_id: int | None) -> str:
-        if not self._remasker.takes(key_id):
-            return "this keyset does not hold it, or has disabled it"
+        if key_id is not None and not self._remasker.takes(key_id):
+            return f"this keyset {self._keyset.why_not_held(key_id)}"
         if self._stopping.is_set():
             return "stopped before their turn"
         return "they could not be re-encrypted, or a job still masks under it; restart jobs, and run this again"
@@ -149,11 +162,26 @@ def _named(key_id: int | None) -> str:
 
 @contextlib.contextmanager
 def _stopping_on_signals() -> Iterator[threading.Event]:
-    """Have Ctrl-C and SIGTERM end the transaction under way and no more."""
+    """Have a first Ctrl-C or SIGTERM end the transaction under way and no more, and a second one end the process."""
     stopping = threading.Event()
-    before = {number: signal.signal(number, lambda *_: stopping.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+        for number in before:
+            signal.signal(number, signal.SIG_DFL)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stopping
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _in_another_thread(work: Callable[[], int]) -> int:
+    """Run work where waiting for the database does not keep this thread from its signals."""
+    with ThreadPoolExecutor(1, thread_name_prefix="remask") as thread:
+        future = thread.submit(work)
+        while not future.done():
+            wait([future], timeout=SIGNAL_SECONDS)
+        return future.result()

@@ -19,7 +19,7 @@ from tests.awaiting import await_until
 from tests.e2e.job_process import JobProcess
 from tests.maskline.logins import login
 from tests.maskline.postgres.masked_rows import write_masked
-from tests.maskline.postgres.records import connected, rows_of, run, value_of
+from tests.maskline.postgres.records import connected, rows_of, run, value_of, waiting_for_a_lock
 from tests.maskline.stored_tokens import stored_values
 
 HOLD_ROW = "SELECT FROM user_logins WHERE ctid = (SELECT ctid FROM user_logins OFFSET %s LIMIT 1) FOR UPDATE"
@@ -71,7 +71,7 @@ def _waits_for_the_lock(database: Connection) -> bool:
         value_of(
             database,
             "SELECT count(*) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%%FOR UPDATE%%'",
+            " WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'SELECT target.%%'",
         )
     )
 
@@ -129,7 +129,7 @@ def test_what_cannot_be_re_encrypted_is_named_and_the_exit_code_says_so(
     assert capsys.readouterr().out.splitlines() == [
         f"user_logins: 0 rows brought under key {rotated.primary_key_id}.",
         f"  row {message_id} stays as it is: masked_ip is not a whole token; was it cut off or altered?",
-        "  1 rows are still under key 5: this keyset does not hold it, or has disabled it",
+        "  1 rows are still under key 5: this keyset does not hold it",
         f"  1 rows are still under key {keyset.primary_key_id}: they could not be re-encrypted, or a job still masks "
         "under it; restart jobs, and run this again",
         "  1 rows name no key and were left alone: they are older than the job",
@@ -137,18 +137,64 @@ def test_what_cannot_be_re_encrypted_is_named_and_the_exit_code_says_so(
     ]
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_first_signal_ends_it_after_the_transaction_under_way(
-    dsn: str, database: Connection, keyset: Keyset, keyset_uri: str, rotated: Keyset
+    dsn: str, database: Connection, keyset: Keyset, keyset_uri: str, rotated: Keyset, number: signal.Signals
 ) -> None:
     write_masked(dsn, keyset, [login(user_id=f"{number}") for number in range(5000)])
     with connected(dsn, autocommit=False) as blocker:
         run(blocker, HOLD_ROW, [3000])
         process = JobProcess(["remask", f"--postgres={dsn}", f"--keyset={keyset_uri}"])
         await_until(lambda: _waits_for_the_lock(database), "the run has come to the row that is held")
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
 
     assert process.wait() == 130
     assert process.output.splitlines()[-1] == "Stopped. Run it again to go on."
     counts = dict(rows_of(database, COUNTS))
     assert counts[rotated.primary_key_id] >= 3000
     assert counts[keyset.primary_key_id] > 0
+
+
+def test_a_second_signal_ends_it_at_once(dsn: str, keyset: Keyset, keyset_uri: str, database: Connection) -> None:
+    write_masked(dsn, keyset, [login()])
+    with connected(dsn, autocommit=False) as blocker:
+        run(blocker, "LOCK TABLE user_logins")
+        process = JobProcess(["remask", f"--postgres={dsn}", f"--keyset={keyset_uri}"])
+        await_until(lambda: waiting_for_a_lock(database), "the run waits for the table")
+        await_until(lambda: _ends_by_signals(process), "signals have ended it, though the table is locked still")
+
+        assert process.wait() == -signal.SIGINT
+
+
+def _ends_by_signals(process: JobProcess) -> bool:
+    process.send_signal(signal.SIGINT)
+    return not process.is_running()
+
+
+def test_of_many_rows_that_stay_some_are_named_and_all_counted_once(
+    dsn: str,
+    database: Connection,
+    keyset: Keyset,
+    keyset_uri: str,
+    rotated: Keyset,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_masked(dsn, keyset, [login() for _ in range(30)])
+    run(database, "UPDATE user_logins SET masked_ip = 'AAAA' WHERE ctid <> '(0,1)'")
+
+    assert remask(dsn, keyset_uri) == 1
+
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("  row ") for line in lines) == 20
+    assert "  and 9 more" in lines
+
+
+@pytest.mark.parametrize("missing", ["user_logins", "rejected_messages"])
+def test_a_database_without_the_table_is_refused(
+    dsn: str, database: Connection, keyset_uri: str, capsys: pytest.CaptureFixture[str], missing: str
+) -> None:
+    run(database, f"DROP TABLE {missing}")
+
+    assert remask(dsn, keyset_uri) == 2
+
+    assert f"table {missing} is not there, or has no key_id, so no row can be counted" in capsys.readouterr().err

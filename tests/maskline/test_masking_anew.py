@@ -105,7 +105,7 @@ def test_a_body_that_was_altered_is_never_sealed_anew() -> None:
 
     for place in range(len(sealed)):
         altered = sealed[:place] + bytes([sealed[place] ^ 1]) + sealed[place + 1 :]
-        with pytest.raises(TokenError, match="body was altered, or sealed with a key that this keyset does not hold"):
+        with pytest.raises(TokenError, match=r"the body was (altered|sealed with key)"):
             MASKER.reseal_body(altered)
 
 
@@ -114,7 +114,7 @@ def test_whoever_lacks_the_older_key_masks_nothing_anew() -> None:
     disabled = aes_siv_key(7, status="DISABLED")
 
     for keyset in (opened(8, OTHER_KEY), open_keyset(stored(disabled, aes_siv_key(8, OTHER_KEY), primary=8))):
-        with pytest.raises(TokenError, match="was made with key 7, which this keyset does not hold, or has disabled"):
+        with pytest.raises(TokenError, match="was made with key 7, and this keyset"):
             Masker(keyset).remask(token, IP)
         with pytest.raises(TokenError):
             Masker(keyset).reseal_body(sealed)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
+import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +13,7 @@ from typing import Any, TypeVar
 
 from maskline.errors import UsageError
 from maskline.keys import keyset_provider
-from maskline.keys.editing import KeysetEditor
-from maskline.keys.files import FileKeyset
+from maskline.keys.editing import DISABLED, KEY_BYTES, RAW, KeyInfo, KeysetEditor
 from maskline.keys.raw_keys import parse_raw_key
 from maskline.keys.storing import change_keyset
 from maskline.postgres.connection import check_dsn, connect
@@ -21,6 +22,7 @@ from pipeline.options import Options, required
 from pipeline.printing import say
 
 STANDARD_INPUT = "-"
+MOST_KEY_CHARACTERS = 1024
 READS = "It reads plain AES-SIV made elsewhere; remask brings such values under the primary key."
 MASKS = "It masks once it is promoted."
 
@@ -48,13 +50,15 @@ def add_actions(actions: Any) -> None:
         ("promote", _promote, "make a key the primary, which masks"),
         ("enable", _enable, "let a disabled key unmask again"),
         ("disable", _disable, "keep a key that unmasks no more, until it is enabled again"),
-        ("destroy", _destroy, "remove a key's bytes for good; refused while rows carry its id"),
+        ("destroy", _destroy, "remove a disabled key's bytes for good; refused while rows need it"),
     ):
         action = _action(actions, name, act, summary)
-        action.add_argument("key_id", type=int, metavar="KEY_ID")
+        action.add_argument("key_id", type=int, metavar="KEY_ID", help="its id, as keys list shows it")
         if name == "destroy":
             Options(action).add_postgres()
-            action.add_argument("--force", action="store_true", help="destroy it whatever rows carry its id")
+            action.add_argument(
+                "--force", action="store_true", help="destroy it, enabled or not, whatever rows need it"
+            )
 
 
 def _action(actions: Any, name: str, act: Act, summary: str) -> argparse.ArgumentParser:
@@ -67,7 +71,10 @@ def _action(actions: Any, name: str, act: Act, summary: str) -> argparse.Argumen
 def _changed(arguments: argparse.Namespace, change: Callable[[KeysetEditor], T]) -> T:
     provider = keyset_provider(required(arguments, "keyset"))
     result, previous = change_keyset(provider, change)
-    say(f"Changed {provider.uri}; the version before is {previous}.")
+    if previous is None:
+        say(f"{provider.uri} stays as it is.")
+    else:
+        say(f"Changed {provider.uri}; the version before is {previous}.")
     return result
 
 
@@ -85,10 +92,17 @@ def _import(arguments: argparse.Namespace) -> None:
 
 def _read_key(name: str) -> bytes:
     if name == STANDARD_INPUT:
-        return sys.stdin.buffer.read()
-    if not Path(name).is_file():
-        raise UsageError(f"key {name}: there is no such file")
-    return FileKeyset(Path(name)).fetch().content
+        return sys.stdin.buffer.read(MOST_KEY_CHARACTERS)
+    if len(name) >= KEY_BYTES and "/" not in name:
+        raise UsageError("key: give the name of the file that holds it, not the key itself")
+    try:
+        with Path(name).open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if stat.S_ISREG(mode) and stat.S_IMODE(mode) & 0o077:
+                raise UsageError(f"key {name}: others can read it; run: chmod 600 {name}")
+            return file.read(MOST_KEY_CHARACTERS)
+    except OSError as error:
+        raise UsageError(f"key: the file cannot be read ({error.strerror})") from None
 
 
 def _promote(arguments: argparse.Namespace) -> None:
@@ -107,25 +121,41 @@ def _enable(arguments: argparse.Namespace) -> None:
 def _disable(arguments: argparse.Namespace) -> None:
     _changed(arguments, lambda editor: editor.disable(arguments.key_id))
     say(f"Key {arguments.key_id} is disabled: nothing it masked can be unmasked until it is enabled again.")
+    say(
+        "A job that started when it was the primary still masks with it: restart every such job before it is destroyed."
+    )
 
 
 def _destroy(arguments: argparse.Namespace) -> None:
-    if not arguments.force:
-        _refuse_if_used(arguments)
-    _changed(arguments, lambda editor: editor.destroy(arguments.key_id))
-    say(f"Key {arguments.key_id} is destroyed. The version before, and every copy, still hold it: delete those, too.")
+    key_id: int = arguments.key_id
+
+    def destroy(editor: KeysetEditor) -> None:
+        key = editor.key(key_id)
+        if not (key.is_primary or arguments.force):
+            _refuse_if_needed(key, arguments.postgres)
+        editor.destroy(key_id)
+
+    _changed(arguments, destroy)
+    say(f"Key {key_id} is destroyed. The version before, and every copy, still hold it: delete those, too.")
 
 
-def _refuse_if_used(arguments: argparse.Namespace) -> None:
-    if not arguments.postgres:
+def _refuse_if_needed(key: KeyInfo, dsn: str | None) -> None:
+    if key.state != DISABLED:
         raise UsageError(
-            "postgres: missing; rows that carry the key's id are counted first: give --postgres, or say --force"
+            f"key {key.key_id}: is {key.state}; disable it first, restart every job that started when it was the "
+            "primary, and see that nothing misses it"
         )
-    with contextlib.closing(connect(check_dsn(arguments.postgres))) as connection:
-        used = [usage for usage in key_usage(connection) if usage.key_id == arguments.key_id]
+    if not dsn:
+        raise UsageError("postgres: missing; rows that need the key are counted first: give --postgres, or say --force")
+    with contextlib.closing(connect(check_dsn(dsn))) as connection:
+        usage = key_usage(connection)
+    # What a raw key reads carries no id.
+    needed_by = [(None if key.prefix == RAW else key.key_id, table) for table in usage]
+    used = [f"{table.rows[key_id]:,} rows of {table.table}" for key_id, table in needed_by if table.rows.get(key_id)]
     if used:
-        rows = " and ".join(f"{usage.rows:,} rows of {usage.table}" for usage in used)
+        what = "name no key and may need it" if key.prefix == RAW else "carry its id and need it"
         raise UsageError(
-            f"key {arguments.key_id}: {rows} carry its id, and could not be recovered without it; bring them under the "
-            "primary key with: python -m pipeline remask; or say --force"
+            f"key {key.key_id}: {' and '.join(used)} {what}; enable it, and bring them under the primary key with: "
+            "python -m pipeline remask (once for each stream)"
         )
+    say(f"No row of {' and '.join(table.table for table in usage)} in this database needs it.")

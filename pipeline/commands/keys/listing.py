@@ -44,21 +44,20 @@ def keys_table(keys: list[KeyInfo], usage: list[KeyUsage]) -> Table:
         keys: The keyset's keys.
         usage: How many rows carry each key id; empty where that was not asked for.
     """
-    tables = sorted({count.table for count in usage})
     table = Table()
     for heading in ("key id", "state", "prefix", "primary"):
         table.add_column(heading, no_wrap=True)
-    for name in tables:
-        table.add_column(name, justify="right")
-    rows = {(count.key_id, count.table): count.rows for count in usage}
+    for counted in usage:
+        table.add_column(counted.table, justify="right", overflow="fold", min_width=8)
 
     def counts(key_id: int | None) -> list[str]:
-        return [f"{rows.get((key_id, name), 0):,}" for name in tables]
+        return [f"{counted.rows.get(key_id, 0):,}" for counted in usage]
 
     for key in keys:
         table.add_row(str(key.key_id), key.state, key.prefix, "yes" if key.is_primary else "", *counts(key.key_id))
     held = {key.key_id for key in keys}
-    for key_id in sorted({count.key_id for count in usage} - held, key=lambda key_id: key_id or 0):
+    carried = {key_id for counted in usage for key_id in counted.rows}
+    for key_id in sorted(carried - held, key=lambda key_id: key_id or 0):
         name, state = (NO_KEY, "") if key_id is None else (str(key_id), NOT_HELD)
         table.add_row(name, state, "", "", *counts(key_id))
     return table

@@ -46,7 +46,7 @@ def _wrap(arguments: argparse.Namespace) -> None:
         raise UsageError(f"to {target.uri}: nothing encrypts it there; give aws-kms://KEY_ARN?keyset=URI")
     store_keyset(keyset_handle(source.fetch()), target)
     say(f"Encrypted {source.uri} as {target.uri}.")
-    say(f"Have jobs and readers use the new one, and then delete {source.uri} for good.")
+    say(f"Have jobs and readers use the new one, and then delete {source.uri} and its version before for good.")
 
 
 def _unwrap(arguments: argparse.Namespace) -> None:

@@ -115,6 +115,7 @@ class LifeOfAKeyset(RuleBasedStateMachine):
         assert described == [
             (key_id, key.state, "raw" if key.is_raw else "tink", key_id == self.primary)
             for key_id, key in self.keys.items()
+            if key.state != "destroyed"
         ]
 
     def _choose(self, data: st.DataObject) -> tuple[int, KnownKey]:

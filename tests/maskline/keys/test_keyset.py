@@ -17,6 +17,7 @@ from maskline.errors import KeysetError
 from maskline.keys import Keyset, StoredKeyset, create_keyset, open_keyset
 from tests.maskline.keysets import KEY, OTHER_KEY, aes_siv_key, opened, raw_key, siv, stored
 
+NOT_SOUND = "has no one enabled primary key, or a key that is not whole; was it edited by hand?"
 KEY_IN_BASE64 = base64.b64encode(b"\x12\x40" + KEY)
 KEY_7 = stored(aes_siv_key(7), primary=7)
 
@@ -154,7 +155,7 @@ def test_what_is_left_of_a_destroyed_key_does_not_matter() -> None:
 def test_a_key_id_that_is_there_twice_is_refused() -> None:
     why = refusal_of(stored(aes_siv_key(7), aes_siv_key(7, OTHER_KEY), primary=7))
 
-    assert why == "keyset test:known: is not a Tink keyset in JSON; is it the right file?"
+    assert why == f"keyset test:known: {NOT_SOUND}"
 
 
 def test_an_encrypted_keyset_that_came_without_its_kms_key_is_told_what_to_give() -> None:
@@ -174,11 +175,8 @@ def test_an_encrypted_keyset_that_came_without_its_kms_key_is_told_what_to_give(
         b"\xff\xfe",
         b"[" * 100_000,
         b'{"primaryKeyId": 7, "key": []}',
-        b'{"primaryKeyId": 7, "key": [{}]}',
         b'{"primaryKeyId": ' + b"1" * 5_000 + b"}",
         KEY_7.content[:-2],
-        KEY_7.content.replace(b'"primaryKeyId": 7', b'"primaryKeyId": 8'),
-        KEY_7.content.replace(b"ENABLED", b"DISABLED"),
         KEY_7.content.replace(b"keyData", b"keyDate"),
         KEY_7.content.replace(KEY_IN_BASE64, KEY_IN_BASE64[:41]),
     ],
@@ -188,6 +186,21 @@ def test_what_is_not_a_keyset_is_refused_in_one_line_that_quotes_nothing(content
     why = refusal_of(StoredKeyset(content, "env:KEYSET"))
 
     assert why == "keyset env:KEYSET: is not a Tink keyset in JSON; is it the right file?"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"primaryKeyId": 7, "key": [{}]}',
+        KEY_7.content.replace(b'"primaryKeyId": 7', b'"primaryKeyId": 8'),
+        KEY_7.content.replace(b"ENABLED", b"DISABLED"),
+    ],
+    ids=["a key of nothing", "no primary", "a disabled primary"],
+)
+def test_a_keyset_that_is_not_sound_is_refused_in_one_line_that_quotes_nothing(content: bytes) -> None:
+    why = refusal_of(StoredKeyset(content, "env:KEYSET"))
+
+    assert why == f"keyset env:KEYSET: {NOT_SOUND}"
 
 
 @pytest.mark.parametrize("length", [0, 32, 63, 65])

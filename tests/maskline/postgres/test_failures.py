@@ -120,7 +120,8 @@ def test_a_missing_right_stops_the_job_and_names_the_role(dsn: str) -> None:
     assert isinstance(meaning, DatabaseError)
     assert str(meaning) == (
         "postgres: permission denied for table user_logins (42501 insufficient_privilege)"
-        "; grant this role maskline_writer, or for unmask maskline_analyst"
+        "; the job takes the role maskline_writer, unmask and leakage maskline_analyst, remask and keys "
+        "maskline_remasker, and all else the tables' owner"
     )
 
 

@@ -11,6 +11,8 @@ from maskline.postgres.key_usage import KeyUsage, key_usage
 from maskline.stream import load_stream
 from tests.maskline.postgres.records import connected, message_id, run
 
+NOTHING = [KeyUsage("rejected_messages", {}), KeyUsage("user_logins", {})]
+
 
 def test_rows_of_every_stream_and_rejections_are_counted_by_key(database: Connection) -> None:
     run(database, create_table(load_stream("tests/e2e/orders.toml")))
@@ -27,10 +29,9 @@ def test_rows_of_every_stream_and_rejections_are_counted_by_key(database: Connec
     )
 
     assert key_usage(database) == [
-        KeyUsage("rejected_messages", 4_294_967_295, 1),
-        KeyUsage("user_logins", 7, 2),
-        KeyUsage("user_logins", 8, 1),
-        KeyUsage("user_logins", None, 1),
+        KeyUsage("orders", {}),
+        KeyUsage("rejected_messages", {4_294_967_295: 1}),
+        KeyUsage("user_logins", {7: 2, 8: 1, None: 1}),
     ]
 
 
@@ -38,7 +39,7 @@ def test_a_table_of_another_program_does_not_count(database: Connection) -> None
     run(database, "CREATE TABLE others (key_id bigint, message_id text)")
     run(database, "INSERT INTO others VALUES (7, 'x')")
 
-    assert key_usage(database) == []
+    assert key_usage(database) == NOTHING
 
 
 def test_rows_of_partitions_are_counted_once(database: Connection) -> None:
@@ -50,12 +51,29 @@ def test_rows_of_partitions_are_counted_once(database: Connection) -> None:
         "INSERT INTO parted (key_id) VALUES (5), (15)",
     )
 
-    assert key_usage(database) == [KeyUsage("parted", 5, 1), KeyUsage("parted", 15, 1)]
+    assert key_usage(database) == [KeyUsage("parted", {5: 1, 15: 1}), *NOTHING]
+
+
+def test_a_table_in_another_schema_counts(database: Connection) -> None:
+    run(database, "CREATE SCHEMA aside; CREATE TABLE aside.orders (message_id uuid, key_id bigint)")
+    run(database, "INSERT INTO aside.orders (key_id) VALUES (7)")
+
+    assert key_usage(database) == [KeyUsage("aside.orders", {7: 1}), *NOTHING]
+
+
+def test_a_database_that_is_not_the_jobs_is_refused_and_not_counted_as_empty(unmigrated_dsn: str) -> None:
+    with connected(unmigrated_dsn) as connection, pytest.raises(DatabaseError) as refusal:
+        key_usage(connection)
+
+    assert str(refusal.value) == (
+        "postgres: table rejected_messages is not there, or has no key_id, so no row can be counted; is this the job's "
+        "database? run: python -m pipeline migrate --postgres DSN"
+    )
 
 
 def test_the_remasker_may_count(dsn: str) -> None:
     with connected(dsn, role="maskline_remasker") as remasker:
-        assert key_usage(remasker) == []
+        assert key_usage(remasker) == NOTHING
 
 
 @pytest.mark.parametrize("role", ["maskline_writer", "maskline_analyst"])

@@ -13,8 +13,6 @@ import pytest
 from maskline.keys import Keyset
 from maskline.masking import Masker
 from tests.maskline.keysets import KEY, reference_token, siv
-from tests.maskline.logins import login
-from tests.pipeline.commands.conftest import Write
 from tests.pipeline.commands.keys.conftest import Keys, opened
 
 
@@ -71,71 +69,28 @@ def test_a_disabled_key_unmasks_again_once_it_is_enabled(
 
 @pytest.mark.parametrize("action", ["disable", "destroy"])
 def test_the_primary_stays(
-    keys: Keys, keyset_file: Path, keyset: Keyset, dsn: str, capsys: pytest.CaptureFixture[str], action: str
+    keys: Keys, keyset_file: Path, keyset: Keyset, capsys: pytest.CaptureFixture[str], action: str
 ) -> None:
     before = keyset_file.read_bytes()
-    options = [f"--postgres={dsn}"] if action == "destroy" else []
 
-    exit_code = keys(action, keyset.primary_key_id, *options)
+    exit_code = keys(action, keyset.primary_key_id)
 
     assert exit_code == 2
     assert "is the primary and cannot be" in capsys.readouterr().err
     assert keyset_file.read_bytes() == before
 
 
-def test_a_key_whose_id_rows_carry_is_not_destroyed(
-    keys: Keys,
-    keyset_file: Path,
-    keyset: Keyset,
-    dsn: str,
-    write: Write,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    old = keyset.primary_key_id
-    write([login(), login(), "not JSON"])
-    keys("promote", added(keys, keyset_file))
-    before = keyset_file.read_bytes()
-
-    exit_code = keys("destroy", old, f"--postgres={dsn}")
-
-    assert exit_code == 2
-    assert capsys.readouterr().err == (
-        f"maskline: key {old}: 1 rows of rejected_messages and 2 rows of user_logins carry its id, and could not be "
-        "recovered without it; bring them under the primary key with: python -m pipeline remask; or say --force\n"
-    )
-    assert keyset_file.read_bytes() == before
-
-
-def test_without_a_database_to_count_in_a_key_is_not_destroyed(
+def test_what_changes_nothing_keeps_the_version_before(
     keys: Keys, keyset_file: Path, keyset: Keyset, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    keys("promote", added(keys, keyset_file))
+    keys("add")
+    before = Path(f"{keyset_file}.previous").read_bytes()
+    capsys.readouterr()
 
-    exit_code = keys("destroy", keyset.primary_key_id)
+    assert keys("promote", keyset.primary_key_id) == 0
 
-    assert exit_code == 2
-    assert "rows that carry the key's id are counted first: give --postgres, or say --force" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("how", ["nothing carries its id", "by force"])
-def test_a_destroyed_key_is_gone_and_its_id_stays_on_record(
-    keys: Keys, keyset_file: Path, keyset: Keyset, dsn: str, write: Write, how: str
-) -> None:
-    old = keyset.primary_key_id
-    key_bytes = json.loads(keyset_file.read_text())["key"][0]["keyData"]["value"]
-    if how == "by force":
-        write([login()])
-    keys("promote", added(keys, keyset_file))
-
-    exit_code = keys("destroy", old, *(["--force"] if how == "by force" else [f"--postgres={dsn}"]))
-
-    assert exit_code == 0
-    assert key_bytes not in keyset_file.read_text()
-    assert json.loads(keyset_file.read_text())["key"][0] == {
-        "keyId": old,
-        "outputPrefixType": "TINK",
-        "status": "DESTROYED",
-    }
+    assert capsys.readouterr().out.startswith(f"file:{keyset_file} stays as it is.\n")
+    assert Path(f"{keyset_file}.previous").read_bytes() == before
 
 
 @pytest.mark.parametrize("written_as", [KEY, KEY.hex().encode() + b"\n"], ids=["bytes", "digits"])
@@ -181,7 +136,17 @@ def test_a_key_file_that_is_not_there_is_one_line(keys: Keys, capsys: pytest.Cap
     exit_code = keys("import", "/there/is/none.key")
 
     assert exit_code == 2
-    assert capsys.readouterr().err == "maskline: key /there/is/none.key: there is no such file\n"
+    assert capsys.readouterr().err == "maskline: key: the file cannot be read (No such file or directory)\n"
+
+
+@pytest.mark.parametrize("digits", [128, 300])
+def test_a_key_given_in_place_of_its_file_is_not_shown(
+    keys: Keys, capsys: pytest.CaptureFixture[str], digits: int
+) -> None:
+    exit_code = keys("import", "5a" * (digits // 2))
+
+    assert exit_code == 2
+    assert capsys.readouterr().err == "maskline: key: give the name of the file that holds it, not the key itself\n"
 
 
 def test_an_unknown_key_is_answered_with_those_that_there_are(

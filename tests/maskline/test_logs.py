@@ -1,0 +1,61 @@
+"""A worker that logs all it knows, as a cluster may have it do, shows no key and no message."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from maskline.keys import StoredKeyset, keyset_provider, open_keyset
+from maskline.keys.keyset import keyset_handle
+from maskline.keys.storing import store_keyset
+from maskline.logs import TELL_TALES, keep_bodies_out_of_logs
+from maskline.sqs import QueueAddress, SqsQueue
+from maskline.sqs import client as sqs_client
+from tests.aws_emulation import EmulatedAws
+from tests.maskline.key_traces import holds, keys_of, traces
+
+
+@pytest.fixture(autouse=True)
+def _a_worker_at_debug(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beam's worker sets the level of the root logger, and knows nothing of other loggers."""
+    for name in TELL_TALES:
+        monkeypatch.setattr(logging.getLogger(name), "level", logging.NOTSET)
+        logging.getLogger(name).manager._clear_cache()  # type: ignore[attr-defined]
+    caplog.set_level(logging.DEBUG)
+
+
+def test_a_keyset_from_kms_leaves_no_key_in_the_log(
+    aws: EmulatedAws, stored_keyset: StoredKeyset, caplog: pytest.LogCaptureFixture
+) -> None:
+    secret = keyset_provider("aws-secretsmanager://maskline/debugged")
+    wrapped = keyset_provider(f"aws-kms://{aws.create_kms_key()}?keyset=aws-secretsmanager://maskline/wrapped")
+
+    for provider in (secret, wrapped):
+        store_keyset(keyset_handle(stored_keyset), provider)
+        open_keyset(provider.fetch())
+
+    (key,) = keys_of(stored_keyset.content)
+    assert caplog.records
+    assert not holds(caplog.text.encode(), traces(key))
+
+
+def test_messages_leave_no_body_in_the_log(
+    queue_address: QueueAddress, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqs_client, "_clients", {})
+    queue = SqsQueue.open(queue_address)
+
+    queue.send(["203.0.113.7"])
+    (message,) = queue.receive(1, 1, 10)
+
+    assert message.body == "203.0.113.7"
+    assert "203.0.113.7" not in caplog.text
+
+
+def test_a_quieter_level_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    logging.getLogger("botocore").setLevel(logging.ERROR)
+
+    keep_bodies_out_of_logs()
+
+    assert logging.getLogger("botocore").level == logging.ERROR
