@@ -23,7 +23,8 @@ from maskline.keys import Keyset, keyset_provider, open_keyset
 from maskline.postgres.access_log import record_access
 from maskline.postgres.connection import Connect, check_dsn, connect
 from maskline.postgres.key_usage import key_usage
-from maskline.postgres.remasking import RemaskedTable, Remasker, Unrenewed, rejections_table, stream_table
+from maskline.postgres.remasked_tables import RemaskedTable, rejections_table, stream_table
+from maskline.postgres.remasking import Remasker, Unrenewed
 from maskline.stream import load_stream
 from pipeline.options import Options, required
 from pipeline.printing import say

@@ -11,7 +11,8 @@ import pytest
 from maskline.errors import DatabaseError
 from maskline.keys import Keyset, open_keyset
 from maskline.postgres.connection import Connection, connect
-from maskline.postgres.remasking import RemaskedTable, Remasker, Step, Unrenewed, rejections_table, stream_table
+from maskline.postgres.remasked_tables import RemaskedTable, rejections_table, stream_table
+from maskline.postgres.remasking import Remasker, Step, Unrenewed
 from maskline.stream import StreamDefinition, parse_stream
 from tests.maskline.keysets import KEY, OTHER_KEY, aes_siv_key, opened, reference_token, siv, stored
 from tests.maskline.logins import login

@@ -12,7 +12,8 @@ from maskline.errors import DatabaseError, DatabaseUnavailableError
 from maskline.keys import open_keyset
 from maskline.postgres.connection import Connection
 from maskline.postgres.ddl import create_table
-from maskline.postgres.remasking import RemaskedTable, Remasker, Step, rejections_table, stream_table
+from maskline.postgres.remasked_tables import RemaskedTable, rejections_table, stream_table
+from maskline.postgres.remasking import Remasker, Step
 from maskline.stream import StreamDefinition, parse_stream
 from tests.maskline.keysets import KEY, OTHER_KEY, aes_siv_key, opened, reference_token, stored
 from tests.maskline.logins import login
