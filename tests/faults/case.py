@@ -1,0 +1,188 @@
+"""A fault case: real parts, a proxy in front of each, the job beside them, and the account at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+import psycopg2
+
+from maskline.postgres.connection import Connection
+from maskline.sqs import SqsQueue
+from tests.awaiting import await_until
+from tests.e2e.conftest import Ledger, login
+from tests.e2e.job_process import MODULE, JobProcess
+from tests.faults.account import Account, account_of, first_outcome_after
+from tests.faults.postgres_wire import dsn_through, postgres_proxy
+from tests.faults.sqs_proxy import SqsProxy
+from tests.faults.tcp_proxy import TcpProxy, tcp_connection
+
+VISIBILITY_SECONDS = 5
+CLEAR_MARKS = ("593-47-", "198.51.")
+"""What every login of `tests.e2e.conftest.login` has in its device id and its IP, and no token has."""
+
+Record = Callable[[str, object], None]
+
+
+class FaultCase:
+    """One case, from the parts to the account.
+
+    Use it as a context manager; then its proxies listen.
+
+    Args:
+        queue: The queue itself.
+        endpoint: The URL of its API.
+        dsn: The database itself.
+        keyset: The keyset's URI.
+        directory: Where the job's temporary files go.
+        record: Keeps the account for the report.
+    """
+
+    def __init__(self, queue: SqsQueue, endpoint: str, dsn: str, keyset: str, directory: Path, record: Record) -> None:
+        self.queue = queue
+        self.dsn = dsn
+        self.sqs = SqsProxy(endpoint)
+        self.queue_line = TcpProxy(lambda: tcp_connection(self.sqs.endpoint))
+        self.database_line = postgres_proxy(dsn)
+        self.sent: list[str] = []
+        self.jobs: list[JobProcess] = []
+        self._keyset = keyset
+        self._directory = directory
+        self._record = record
+        self._fault_ended_at: float | None = None
+        self._proxies = contextlib.ExitStack()
+
+    def __enter__(self) -> FaultCase:
+        """Put the proxies in place."""
+        for proxy in (self.sqs, self.queue_line, self.database_line):
+            self._proxies.enter_context(proxy)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Kill what still runs, and take the proxies away."""
+        for job in self.jobs:
+            job.kill()
+        self._proxies.close()
+
+    def send(self, count: int, *others: str) -> None:
+        """Send so many logins, each another user's, and other bodies.
+
+        Args:
+            count: How many logins.
+            others: The other bodies.
+        """
+        first = len(self.sent)
+        self.sent += self.queue.send([*(login(number) for number in range(first, first + count)), *others])
+
+    def start(self, *options: str, through_proxies: bool = True, program: Sequence[str] = MODULE) -> JobProcess:
+        """Start the job.
+
+        Args:
+            options: Its options beside those that name its parts.
+            through_proxies: Whether the proxies stand between it and its parts.
+            program: What Python runs, where it is not the program as it stands.
+        """
+        temporary = self._directory / "tmp"
+        temporary.mkdir(exist_ok=True)
+        endpoint = f"http://127.0.0.1:{self.queue_line.port}" if through_proxies else self.sqs.server_endpoint
+        job = JobProcess(
+            [
+                "run",
+                f"--queue={self.queue.url}",
+                f"--queue_endpoint={endpoint}",
+                f"--postgres={dsn_through(self.database_line, self.dsn) if through_proxies else self.dsn}",
+                f"--keyset={self._keyset}",
+                f"--visibility_timeout_seconds={VISIBILITY_SECONDS}",
+                "--micro_batch_size=100",
+                *options,
+            ],
+            environment={"TMPDIR": str(temporary)},
+            program=program,
+        )
+        self.jobs.append(job)
+        return job
+
+    def ended_well(self, job: JobProcess, seconds: float = 90) -> None:
+        """Fail unless a job ends by itself, with exit code 0."""
+        assert job.wait(seconds) == 0, job.errors
+
+    def stop(self, job: JobProcess) -> None:
+        """Fail unless a job that is asked to stop does so in an orderly way."""
+        job.send_signal(signal.SIGTERM)
+        self.ended_well(job)
+
+    def outcomes(self) -> int:
+        """Count rows and rejections."""
+        with self.connection() as database, database.cursor() as cursor:
+            cursor.execute("SELECT (SELECT count(*) FROM user_logins) + (SELECT count(*) FROM rejected_messages)")
+            ((count,),) = cursor.fetchall()
+        return int(count)
+
+    def await_outcomes(self, count: int, seconds: float = 60) -> None:
+        """Return when so many messages are rows or rejections."""
+        await_until(lambda: self.outcomes() >= count, f"{count} messages have an outcome", seconds)
+
+    def await_accounted(self, seconds: float = 90) -> None:
+        """Return when every message has an outcome and the queue is empty."""
+        self.await_outcomes(len(self.sent), seconds)
+        await_until(lambda: self.queue.depth().total == 0, "the queue is empty", seconds)
+
+    def fault_ends(self) -> None:
+        """Remember when the fault ended, to know how long the job takes to go on."""
+        self._fault_ended_at = time.time()
+
+    def check(self, in_queue: int = 0) -> Account:
+        """Fail unless every message is exactly one row or one rejection and the queue is empty, nothing in the clear.
+
+        Args:
+            in_queue: How many messages have to be in the queue still, where the fault lets no job end.
+        """
+        depth = self.queue.depth().total
+        with self.connection() as database:
+            account = account_of(
+                self.sent,
+                Ledger(database, self.queue),
+                in_queue=depth,
+                redelivered=self.sqs.redelivered if self.sqs.deliveries else None,
+                seconds_to_recover=self._seconds_to_recover(database),
+            )
+        self._record("account", msgspec.to_builtins(account))
+        assert (account.lost, account.doubled, depth) == (0, 0, in_queue)
+        assert self.in_the_clear() == []
+        return account
+
+    def in_the_clear(self) -> list[str]:
+        """Return where clear personal data are that should be nowhere: output, temporary files, tables."""
+        found = [f"output of job {job.pid}" for job in self.jobs if _is_marked(job.output + job.errors)]
+        files = (path for path in self._directory.rglob("*") if path.is_file())
+        found += [path.name for path in files if _is_marked(path.read_bytes().decode(errors="replace"))]
+        return found + [table for table in ("user_logins", "rejected_messages") if any(self._marked_rows(table))]
+
+    @contextlib.contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Connect to the database itself, every statement a transaction."""
+        connection = psycopg2.connect(self.dsn)
+        connection.autocommit = True
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def _marked_rows(self, table: str) -> Iterator[str]:
+        with self.connection() as database, database.cursor() as cursor:
+            cursor.execute(f"SELECT record::text FROM {table} AS record")
+            yield from (text for (text,) in cursor if _is_marked(text))
+
+    def _seconds_to_recover(self, database: Connection) -> float | None:
+        if self._fault_ended_at is None:
+            return None
+        recovered_at = first_outcome_after(database, self._fault_ended_at)
+        return None if recovered_at is None else recovered_at - self._fault_ended_at
+
+
+def _is_marked(text: str) -> bool:
+    return any(mark in text for mark in CLEAR_MARKS)

@@ -1,0 +1,64 @@
+"""The parts of a fault case."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from maskline.postgres.connection import Connection
+from maskline.sqs import QueueAddress, SqsQueue
+from pipeline.local.sqs import EmbeddedSqs
+from tests.faults.case import FaultCase, Record
+from tests.faults.servers import ELASTICMQ, ElasticMq
+
+BROKERS = ("ministack", "ElasticMQ")
+
+on_both_brokers = pytest.mark.parametrize("broker", BROKERS, indirect=True)
+
+
+class Broker(Protocol):
+    """A server with an SQS API."""
+
+    @property
+    def endpoint(self) -> str:
+        """The URL of the API."""
+
+    def create_queue(self, name: str) -> str:
+        """Create a queue and return its URL."""
+
+
+@pytest.fixture(scope="session")
+def elasticmq(tmp_path_factory: pytest.TempPathFactory, sqs: EmbeddedSqs) -> Iterator[ElasticMq]:
+    """ElasticMQ, where its jars and a Java are; `sqs` puts credentials into the environment."""
+    if not ELASTICMQ.is_dir() or shutil.which("java") is None:
+        pytest.skip(
+            f"ElasticMQ is not there: {ELASTICMQ} is missing; ./run_tests.sh fetches it where Maven is installed"
+        )
+    with ElasticMq(tmp_path_factory.mktemp("elasticmq")) as server:
+        yield server
+
+
+@pytest.fixture
+def broker(request: pytest.FixtureRequest, sqs: EmbeddedSqs) -> Broker:
+    """The server of the case's queue: the embedded one, or the one that the test is parametrized with."""
+    if getattr(request, "param", BROKERS[0]) == BROKERS[0]:
+        return sqs
+    server: ElasticMq = request.getfixturevalue("elasticmq")
+    return server
+
+
+@pytest.fixture
+def case(
+    broker: Broker, dsn: str, keyset_uri: str, tmp_path: Path, record_property: Record, database: Connection
+) -> Iterator[FaultCase]:
+    """A case whose parts are all well."""
+    queue = SqsQueue.open(QueueAddress(broker.create_queue(f"fault-{uuid.uuid4().hex}"), broker.endpoint))
+    directory = tmp_path / "job"
+    directory.mkdir()
+    with FaultCase(queue, broker.endpoint, dsn, keyset_uri, directory, record_property) as case:
+        yield case
