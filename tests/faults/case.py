@@ -6,10 +6,11 @@ import contextlib
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import boto3
 import msgspec
-import psycopg2
 
 from maskline.postgres.connection import Connection
 from maskline.sqs import SqsQueue
@@ -20,10 +21,14 @@ from tests.faults.account import Account, account_of, first_outcome_after
 from tests.faults.postgres_wire import dsn_through, postgres_proxy
 from tests.faults.sqs_proxy import SqsProxy
 from tests.faults.tcp_proxy import TcpProxy, tcp_connection
+from tests.maskline.postgres.records import connected, rows_of, run, value_of
 
 VISIBILITY_SECONDS = 5
+AT_FULL_SPEED = ("--micro_batch_size=500", "--visibility_timeout_seconds=60")
 CLEAR_MARKS = ("593-47-", "198.51.")
 """What every login of `tests.e2e.conftest.login` has in its device id and its IP, and no token has."""
+
+OUTCOMES = "SELECT (SELECT count(*) FROM user_logins) + (SELECT count(*) FROM rejected_messages)"
 
 Record = Callable[[str, object], None]
 
@@ -54,6 +59,7 @@ class FaultCase:
         self._directory = directory
         self._record = record
         self._fault_ended_at: float | None = None
+        self._queue_is_gone = False
         self._proxies = contextlib.ExitStack()
 
     def __enter__(self) -> FaultCase:
@@ -76,7 +82,17 @@ class FaultCase:
             others: The other bodies.
         """
         first = len(self.sent)
-        self.sent += self.queue.send([*(login(number) for number in range(first, first + count)), *others])
+        self.sent += self.queue.send([login(number) for number in range(first, first + count)])
+        for body in others:  # one a request, for ten large ones are more than SQS takes
+            self.sent += self.queue.send([body])
+
+    def send_quickly(self, count: int) -> None:
+        """Send many logins, over several connections at once."""
+        first = len(self.sent)
+        portions = [range(start, min(start + 500, first + count)) for start in range(first, first + count, 500)]
+        with ThreadPoolExecutor(8) as senders:
+            for message_ids in senders.map(lambda portion: self.queue.send(list(map(login, portion))), portions):
+                self.sent += message_ids
 
     def start(self, *options: str, through_proxies: bool = True, program: Sequence[str] = MODULE) -> JobProcess:
         """Start the job.
@@ -115,12 +131,23 @@ class FaultCase:
         job.send_signal(signal.SIGTERM)
         self.ended_well(job)
 
+    def delete_queue(self) -> None:
+        """Delete the queue itself, with all that is in it."""
+        client = boto3.client("sqs", endpoint_url=self.sqs.server_endpoint)
+        client.delete_queue(QueueUrl=self.queue.url)
+        client.close()
+        self._queue_is_gone = True
+
+    def sql(self, *statements: str) -> None:
+        """Run statements in the database itself, each a transaction."""
+        with connected(self.dsn) as database:
+            for statement in statements:
+                run(database, statement)
+
     def outcomes(self) -> int:
         """Count rows and rejections."""
-        with self.connection() as database, database.cursor() as cursor:
-            cursor.execute("SELECT (SELECT count(*) FROM user_logins) + (SELECT count(*) FROM rejected_messages)")
-            ((count,),) = cursor.fetchall()
-        return int(count)
+        with connected(self.dsn) as database:
+            return int(value_of(database, OUTCOMES))
 
     def await_outcomes(self, count: int, seconds: float = 60) -> None:
         """Return when so many messages are rows or rejections."""
@@ -141,8 +168,8 @@ class FaultCase:
         Args:
             in_queue: How many messages have to be in the queue still, where the fault lets no job end.
         """
-        depth = self.queue.depth().total
-        with self.connection() as database:
+        depth = 0 if self._queue_is_gone else self.queue.depth().total
+        with connected(self.dsn) as database:
             account = account_of(
                 self.sent,
                 Ledger(database, self.queue),
@@ -162,20 +189,10 @@ class FaultCase:
         found += [path.name for path in files if _is_marked(path.read_bytes().decode(errors="replace"))]
         return found + [table for table in ("user_logins", "rejected_messages") if any(self._marked_rows(table))]
 
-    @contextlib.contextmanager
-    def connection(self) -> Iterator[Connection]:
-        """Connect to the database itself, every statement a transaction."""
-        connection = psycopg2.connect(self.dsn)
-        connection.autocommit = True
-        try:
-            yield connection
-        finally:
-            connection.close()
-
     def _marked_rows(self, table: str) -> Iterator[str]:
-        with self.connection() as database, database.cursor() as cursor:
-            cursor.execute(f"SELECT record::text FROM {table} AS record")
-            yield from (text for (text,) in cursor if _is_marked(text))
+        with connected(self.dsn) as database:
+            rows = rows_of(database, f"SELECT record::text FROM {table} AS record")
+        return (text for (text,) in rows if _is_marked(text))
 
     def _seconds_to_recover(self, database: Connection) -> float | None:
         if self._fault_ended_at is None:

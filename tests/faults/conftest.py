@@ -10,10 +10,10 @@ from typing import Protocol
 
 import pytest
 
-from maskline.postgres.connection import Connection
 from maskline.sqs import QueueAddress, SqsQueue
 from pipeline.local.sqs import EmbeddedSqs
 from tests.faults.case import FaultCase, Record
+from tests.faults.postgres_wire import dsn_through
 from tests.faults.servers import ELASTICMQ, ElasticMq
 
 BROKERS = ("ministack", "ElasticMQ")
@@ -53,12 +53,27 @@ def broker(request: pytest.FixtureRequest, sqs: EmbeddedSqs) -> Broker:
 
 
 @pytest.fixture
+def case_dsn(dsn: str) -> str:
+    """The database of the case; a module with a server of its own gives another."""
+    return dsn
+
+
+@pytest.fixture
 def case(
-    broker: Broker, dsn: str, keyset_uri: str, tmp_path: Path, record_property: Record, database: Connection
+    broker: Broker, case_dsn: str, keyset_uri: str, tmp_path: Path, record_property: Record
 ) -> Iterator[FaultCase]:
     """A case whose parts are all well."""
     queue = SqsQueue.open(QueueAddress(broker.create_queue(f"fault-{uuid.uuid4().hex}"), broker.endpoint))
     directory = tmp_path / "job"
     directory.mkdir()
-    with FaultCase(queue, broker.endpoint, dsn, keyset_uri, directory, record_property) as case:
+    with FaultCase(queue, broker.endpoint, case_dsn, keyset_uri, directory, record_property) as case:
         yield case
+
+
+@pytest.fixture
+def as_writer(case: FaultCase) -> Iterator[str]:
+    """The option that lets a job log in with the rights of ``maskline_writer`` alone."""
+    role = f"writer_{uuid.uuid4().hex}"
+    case.sql(f"CREATE ROLE {role} LOGIN IN ROLE maskline_writer")
+    yield f"--postgres={dsn_through(case.database_line, case.dsn, user=role)}"
+    case.sql(f"DROP ROLE {role}")

@@ -77,6 +77,6 @@ def postgres_proxy(dsn: str) -> TcpProxy:
     return TcpProxy(connect, _framing)
 
 
-def dsn_through(proxy: TcpProxy, dsn: str) -> str:
+def dsn_through(proxy: TcpProxy, dsn: str, user: str = "postgres") -> str:
     """Return the data source name of a database by way of its proxy, which reads no encrypted conversation."""
-    return make_dsn(dsn, host="127.0.0.1", port=proxy.port, sslmode="disable", gssencmode="disable")
+    return make_dsn(dsn, host="127.0.0.1", port=proxy.port, user=user, sslmode="disable", gssencmode="disable")

@@ -108,6 +108,11 @@ class OwnPostgres:
         """The server's own log."""
         return self._data / "log"
 
+    @property
+    def owner(self) -> int:
+        """The id of the user it runs as: started by root, another one."""
+        return self._data.stat().st_uid
+
     def dsn(self, database: str) -> str:
         """Return the data source name of one of its databases."""
         return self._server.dsn(database)
@@ -126,11 +131,9 @@ class OwnPostgres:
         self._pg_ctl("start", "-l", str(self.log), "-o", options)
 
     def _pg_ctl(self, command: str, *options: str) -> None:
-        # Postgres refuses to run as root; the data are its user's.
-        owner = self._data.stat().st_uid
         subprocess.run(
             [self._control, command, "-w", "-D", self._data, *options],
-            user=owner,
+            user=self.owner,
             check=command == "start",
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

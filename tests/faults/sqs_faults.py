@@ -6,9 +6,10 @@ Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/Co
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
-from tests.faults.sqs_proxy import ConversationCut, SqsAnswer, SqsFault, SqsRequest
+from tests.faults.sqs_proxy import NO_ANSWER_SECONDS, ConversationCut, SqsAnswer, SqsFault, SqsRequest
 
 
 def error(code: str, status: int, query_code: str | None = None) -> SqsFault:
@@ -59,6 +60,13 @@ def cut_after(request: SqsRequest) -> SqsAnswer:
     raise ConversationCut
 
 
+def no_answer(request: SqsRequest) -> SqsAnswer:
+    """Do what was asked, and never say so; the client hangs up some time."""
+    request.forward()
+    threading.Event().wait(NO_ANSWER_SECONDS)
+    raise ConversationCut
+
+
 def truncated(request: SqsRequest) -> SqsAnswer:
     """Answer one half, and end the connection."""
     answer = request.forward()
@@ -80,24 +88,18 @@ def half_of_the_batch_fails(request: SqsRequest) -> SqsAnswer:
     return answer.saying({**answer.json(), "Failed": failed})
 
 
-def twice_in_one_answer(request: SqsRequest) -> SqsAnswer:
-    """Answer every message two times."""
-    answer = request.forward()
-    content = answer.json()
-    return answer.saying({**content, "Messages": 2 * list(content.get("Messages") or ())})
-
-
 class Replay:
-    """Remembers messages that were delivered, and delivers them again when SQS has long forgotten them."""
+    """Delivers every message twice in one answer, and once more when SQS has long forgotten it."""
 
     def __init__(self) -> None:
         self._messages: list[dict[str, Any]] = []
 
-    def remember(self, request: SqsRequest) -> SqsAnswer:
-        """Answer as SQS does, and remember what it delivered."""
+    def remember_and_repeat(self, request: SqsRequest) -> SqsAnswer:
+        """Answer every message two times, and remember it."""
         answer = request.forward()
-        self._messages.extend(answer.json().get("Messages") or ())
-        return answer
+        messages = list(answer.json().get("Messages") or ())
+        self._messages.extend(messages)
+        return answer.saying({"Messages": 2 * messages})
 
     def deliver(self, request: SqsRequest) -> SqsAnswer:
         """Answer with messages remembered, ten at a time, their receipt handles stale."""

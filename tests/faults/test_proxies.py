@@ -11,6 +11,7 @@ from tests.faults import sqs_faults
 from tests.faults.case import FaultCase
 from tests.faults.points import Direction
 from tests.faults.postgres_wire import dsn_through, query_of
+from tests.maskline.postgres.records import connected, value_of
 
 
 def test_without_a_fault_a_database_answers_through_its_proxy(case: FaultCase) -> None:
@@ -49,9 +50,8 @@ def test_a_query_cut_before_it_arrives_is_not_done_and_the_next_one_is(case: Fau
                 assert case.database_line.cuts == 1
         connection.close()
 
-    with case.connection() as database, database.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM made_once")
-        assert cursor.fetchone() == (0,)
+    with connected(case.dsn) as database:
+        assert value_of(database, "SELECT count(*) FROM made_once") == 0
 
 
 def test_a_conversation_is_cut_at_the_very_byte(case: FaultCase) -> None:

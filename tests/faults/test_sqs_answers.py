@@ -1,21 +1,52 @@
-"""SQS answers wrongly, late or not at all."""
+"""SQS answers with an error, late, in part, with something else, or not at all."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.awaiting import await_until
 from tests.faults import sqs_faults
 from tests.faults.case import FaultCase
 from tests.faults.conftest import on_both_brokers
-from tests.faults.sqs_proxy import SqsFault
+from tests.faults.sqs_proxy import SqsFault, SqsRequest
+
+PASSING = {
+    "500": sqs_faults.INTERNAL_ERROR,
+    "503": sqs_faults.SERVICE_UNAVAILABLE,
+    "throttled": sqs_faults.THROTTLED,
+    "502 of a gateway": sqs_faults.gateway_page,
+    "connection ended": sqs_faults.cut_before,
+    "answer lost": sqs_faults.cut_after,
+    "answer truncated": sqs_faults.truncated,
+    "a page that is no answer": sqs_faults.not_sqs,
+}
+FINAL = {
+    "AccessDenied": (sqs_faults.ACCESS_DENIED, "SQS refuses these credentials (AccessDenied"),
+    "ExpiredToken": (sqs_faults.EXPIRED_CREDENTIALS, "SQS refuses these credentials (ExpiredToken)"),
+    "NonExistentQueue": (sqs_faults.NO_SUCH_QUEUE, "does not exist"),
+}
+FIVE_TRIES = 5
+"""How often boto3 asks before an error is an error to the job."""
 
 
-@on_both_brokers
-def test_lost_answers_of_receives_and_deletes_lose_no_message(case: FaultCase) -> None:
+@pytest.mark.parametrize("fault", [pytest.param(PASSING[name], id=name) for name in ("500", "answer lost")])
+def test_what_passes_soon_costs_nothing(case: FaultCase, fault: SqsFault) -> None:
     case.send(120, "not JSON")
-    case.sqs.inject("ReceiveMessage", sqs_faults.cut_after, times=3)
-    case.sqs.inject("DeleteMessageBatch", sqs_faults.cut_after, times=3)
+    case.sqs.inject("ReceiveMessage", fault, times=2)
+    case.sqs.inject("DeleteMessageBatch", fault, times=2)
+
+    job = case.start("--until_empty")
+
+    case.ended_well(job)
+    case.check()
+
+
+@pytest.mark.slow
+@on_both_brokers
+@pytest.mark.parametrize("fault", [pytest.param(PASSING[name], id=name) for name in PASSING])
+def test_what_lasts_longer_than_the_client_tries_costs_no_message(case: FaultCase, fault: SqsFault) -> None:
+    case.send(120, "not JSON")
+    case.sqs.inject("ReceiveMessage", fault, times=2 * FIVE_TRIES)
+    case.sqs.inject("DeleteMessageBatch", fault, times=2 * FIVE_TRIES)
 
     job = case.start("--until_empty")
 
@@ -33,40 +64,85 @@ def test_a_delete_batch_that_fails_in_part_is_tried_again(case: FaultCase) -> No
     assert case.check().redelivered == 0
 
 
-def test_a_message_twice_in_a_batch_and_again_later_makes_one_row(case: FaultCase) -> None:
-    replay = sqs_faults.Replay()
-    case.send(30, "not JSON")
-    case.sqs.inject("ReceiveMessage", replay.remember, times=3)
-    case.sqs.inject("ReceiveMessage", sqs_faults.twice_in_one_answer, times=3)
-    job = case.start()
-    case.await_accounted()
-
-    case.sqs.heal()
-    case.sqs.inject("ReceiveMessage", replay.deliver, times=4)
-    await_until(lambda: replay.is_over, "they are delivered again")
-    case.stop(job)
-
-    case.check()
-    assert case.sqs.redelivered > 30
-
-
-@pytest.mark.parametrize(
-    ("fault", "says"),
-    [
-        (sqs_faults.ACCESS_DENIED, "SQS refuses these credentials (AccessDenied"),
-        (sqs_faults.EXPIRED_CREDENTIALS, "SQS refuses these credentials (ExpiredToken)"),
-        (sqs_faults.NO_SUCH_QUEUE, "does not exist"),
-    ],
-    ids=["AccessDenied", "ExpiredToken", "NonExistentQueue"],
-)
-def test_what_only_a_person_can_mend_stops_the_job_with_one_line(case: FaultCase, fault: SqsFault, says: str) -> None:
+@pytest.mark.parametrize("action", ["ReceiveMessage", "DeleteMessageBatch"])
+@pytest.mark.parametrize(("fault", "says"), [pytest.param(*FINAL[name], id=name) for name in FINAL])
+def test_what_only_a_person_can_mend_stops_the_job_with_one_line(
+    case: FaultCase, action: str, fault: SqsFault, says: str
+) -> None:
     job = case.start()
     case.send(20)
     case.await_accounted()
-    case.sqs.inject("ReceiveMessage", fault, times=float("inf"))
+    case.sqs.inject(action, fault, times=float("inf"))
+    case.send(20)
 
     assert job.wait() == 2
 
     assert says in job.errors.splitlines()[-1]
+    assert "Traceback" not in job.errors
+    case.sqs.heal()
+    case.ended_well(case.start("--until_empty"))
+    case.check()
+
+
+def test_at_the_in_flight_limit_receiving_pauses_and_goes_on(case: FaultCase) -> None:
+    job = case.start()
+    case.sqs.inject("ReceiveMessage", sqs_faults.OVER_LIMIT, times=4)
+    case.send(120, "not JSON")
+
+    case.await_accounted()
+
+    case.stop(job)
+    assert case.sqs.faults["ReceiveMessage"] == 4
+    assert "too many messages in flight (OverLimit)" in job.errors
+    case.check()
+
+
+def test_empty_answers_of_a_queue_that_is_not_empty_do_not_end_the_job(case: FaultCase) -> None:
+    case.send(120)
+    case.sqs.inject("ReceiveMessage", sqs_faults.empty, times=6)
+
+    job = case.start("--until_empty")
+
+    case.ended_well(job)
+    case.check()
+
+
+@pytest.mark.parametrize(
+    "fault", [pytest.param(PASSING[name], id=name) for name in ("a page that is no answer", "500")]
+)
+def test_counts_that_cannot_be_had_do_not_end_the_job(case: FaultCase, name: str) -> None:
+    case.send(120)
+    case.sqs.inject("GetQueueAttributes", SqsRequest.forward)  # the preflight's
+    case.sqs.inject("GetQueueAttributes", PASSING[name], times=FIVE_TRIES)
+    case.sqs.inject("ReceiveMessage", sqs_faults.empty, times=4)
+
+    job = case.start("--until_empty")
+
+    case.ended_well(job)
+    assert "whether the queue is empty is not known" in job.errors
+    case.check()
+
+
+@pytest.mark.slow
+def test_an_answer_that_never_comes_is_given_up_and_asked_for_again(case: FaultCase) -> None:
+    case.send(120)
+    case.sqs.inject("ReceiveMessage", sqs_faults.no_answer)
+
+    job = case.start("--until_empty")
+    case.ended_well(job)
+
+    case.check()
+
+
+@on_both_brokers
+def test_a_queue_deleted_under_the_job_stops_it_with_one_line(case: FaultCase) -> None:
+    job = case.start()
+    case.send(20)
+    case.await_accounted()
+
+    case.delete_queue()
+
+    assert job.wait() == 2
+    assert "does not exist" in job.errors.splitlines()[-1]
     assert "Traceback" not in job.errors
     case.check()
