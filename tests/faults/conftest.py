@@ -13,8 +13,8 @@ import pytest
 from maskline.sqs import QueueAddress, SqsQueue
 from pipeline.local.sqs import EmbeddedSqs
 from tests.faults.case import FaultCase, Record
+from tests.faults.elasticmq import ELASTICMQ, ElasticMq
 from tests.faults.postgres_wire import dsn_through
-from tests.faults.servers import ELASTICMQ, ElasticMq
 
 BROKERS = ("ministack", "ElasticMQ")
 

@@ -21,8 +21,8 @@ from pipeline.local.postgres import OWNERS_TABLE
 from tests.awaiting import await_until
 from tests.conftest import run_sql
 from tests.faults.case import FaultCase
+from tests.faults.postgres_servers import OwnPostgres, PgBouncer
 from tests.faults.postgres_wire import INSERT_SENT
-from tests.faults.servers import OwnPostgres
 
 pytestmark = pytest.mark.slow
 
@@ -150,6 +150,33 @@ def test_a_statement_that_takes_too_long_is_given_up_and_tried_again(case: Fault
     case.ended_well(job)
     assert "57014" in job.errors
     assert case.check().redelivered == 0
+
+
+@pytest.fixture
+def pgbouncer(case: FaultCase, own_postgres: OwnPostgres) -> Iterator[PgBouncer]:
+    """PgBouncer in front of the case's database."""
+    if PgBouncer.program() is None:
+        pytest.skip("PgBouncer is not there; ./run_tests.sh fetches it where apt-get is")
+    with tempfile.TemporaryDirectory() as directory, PgBouncer(Path(directory), case.dsn, own_postgres.owner) as server:
+        yield server
+
+
+def test_behind_pgbouncer_in_transaction_mode_lost_server_connections_cost_no_message(
+    case: FaultCase, pgbouncer: PgBouncer
+) -> None:
+    case.send(1500, "not JSON")
+
+    jobs = [case.start("--until_empty", f"--postgres={pgbouncer.dsn}") for _ in range(2)]
+    for enough in (200, 500, 800):
+        case.await_outcomes(enough)
+        case.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+    for job in jobs:
+        case.ended_well(job)
+    case.check()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Servers that faults need, beside those that every test has: ElasticMQ, and a Postgres to stop and start."""
+"""ElasticMQ, an SQS API in Java, quicker than the embedded one and different from it."""
 
 from __future__ import annotations
 
@@ -10,19 +10,16 @@ from pathlib import Path
 from types import TracebackType
 
 import boto3
-import psycopg2
 
-from pipeline.local.postgres import EmbeddedPostgres
 from pipeline.local.sqs import CREDENTIALS
 from tests.awaiting import await_until
 from tests.e2e.job_process import PROJECT
 
 ELASTICMQ = Path(os.environ.get("ELASTICMQ_LIBRARIES", PROJECT / ".cache" / "elasticmq"))
-POSTGRES_PORT = 5432
 
 
 class ElasticMq:
-    """An SQS API in Java, quicker than the embedded one and different from it, while the ``with`` block runs.
+    """ElasticMQ, while the ``with`` block runs.
 
     Args:
         directory: Where its configuration and its log go.
@@ -78,76 +75,6 @@ class ElasticMq:
         url = client.create_queue(QueueName=name, Attributes=dict(attributes or {}))["QueueUrl"]
         client.close()
         return str(url)
-
-
-class OwnPostgres:
-    """An embedded Postgres that stops and starts when told; its data stay.
-
-    Args:
-        directory: Where its data are.
-    """
-
-    def __init__(self, directory: Path) -> None:
-        self._data = directory / "data"
-
-    def __enter__(self) -> OwnPostgres:
-        """Make it and start it."""
-        self._server = EmbeddedPostgres(self._data).__enter__()
-        self._control = self._server.psql.with_name("pg_ctl")
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Stop it."""
-        self.stop("immediate")
-        self._server.__exit__(kind, error, traceback)
-
-    @property
-    def log(self) -> Path:
-        """The server's own log."""
-        return self._data / "log"
-
-    @property
-    def owner(self) -> int:
-        """The id of the user it runs as: started by root, another one."""
-        return self._data.stat().st_uid
-
-    def dsn(self, database: str) -> str:
-        """Return the data source name of one of its databases."""
-        return self._server.dsn(database)
-
-    def stop(self, mode: str) -> None:
-        """Stop it.
-
-        Args:
-            mode: ``fast`` ends sessions in an orderly way, ``immediate`` as a crash does.
-        """
-        self._pg_ctl("stop", "-m", mode)
-
-    def start(self) -> None:
-        """Start it again, with the options of the first time."""
-        options = (self._data / "postmaster.opts").read_text().partition(" ")[2].strip()
-        self._pg_ctl("start", "-l", str(self.log), "-o", options)
-
-    def _pg_ctl(self, command: str, *options: str) -> None:
-        subprocess.run(
-            [self._control, command, "-w", "-D", self._data, *options],
-            user=self.owner,
-            check=command == "start",
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-
-
-def answers(dsn: str) -> bool:
-    """Say whether a database takes connections."""
-    try:
-        psycopg2.connect(dsn).close()
-    except psycopg2.OperationalError:
-        return False
-    return True
 
 
 def is_listening(port: int) -> bool:
