@@ -9,11 +9,15 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import apache_beam as beam
 import boto3
 import msgspec
 
 from maskline.postgres.connection import Connection
-from maskline.sqs import SqsQueue
+from maskline.sqs import QueueAddress, SqsQueue
+from maskline.sqs.receiving import ReceiveSettings
+from maskline.stream import load_stream
+from pipeline.job import JobSettings, build
 from tests.awaiting import await_until
 from tests.e2e.conftest import Ledger, login
 from tests.e2e.job_process import MODULE, JobProcess
@@ -86,12 +90,11 @@ class FaultCase:
         for body in others:  # one a request, for ten large ones are more than SQS takes
             self.sent += self.queue.send([body])
 
-    def send_quickly(self, count: int) -> None:
-        """Send many logins, over several connections at once."""
-        first = len(self.sent)
-        portions = [range(start, min(start + 500, first + count)) for start in range(first, first + count, 500)]
+    def send_quickly(self, bodies: Sequence[str]) -> None:
+        """Send many bodies, over several connections at once."""
+        portions = [bodies[start : start + 500] for start in range(0, len(bodies), 500)]
         with ThreadPoolExecutor(8) as senders:
-            for message_ids in senders.map(lambda portion: self.queue.send(list(map(login, portion))), portions):
+            for message_ids in senders.map(self.queue.send, portions):
                 self.sent += message_ids
 
     def start(self, *options: str, through_proxies: bool = True, program: Sequence[str] = MODULE) -> JobProcess:
@@ -121,6 +124,14 @@ class FaultCase:
         )
         self.jobs.append(job)
         return job
+
+    def run_here(self) -> None:
+        """Run the job in this process, without proxies, until the queue is empty."""
+        receive = ReceiveSettings(long_poll_seconds=0, seconds=0.05)
+        address = QueueAddress(self.queue.url, self.sqs.server_endpoint)
+        job = JobSettings(load_stream("user_logins"), address, self.dsn, self._keyset, receive, until_empty=True)
+        with beam.Pipeline(runner="FnApiRunner") as pipeline:
+            build(pipeline, job)
 
     def ended_well(self, job: JobProcess, seconds: float = 90) -> None:
         """Fail unless a job ends by itself, with exit code 0."""

@@ -128,3 +128,22 @@ def sent_at(milliseconds: int) -> SqsFault:
         return answered.saying(content)
 
     return answer
+
+
+def with_the_body(body: str) -> SqsFault:
+    """Answer as SQS does, with another body in the first message."""
+
+    def answer(request: SqsRequest) -> SqsAnswer:
+        answered = request.forward()
+        content = answered.json()
+        for message in list(content.get("Messages") or ())[:1]:
+            message["Body"] = body
+        return answered.saying(content)
+
+    return answer
+
+
+def invalid_utf_8(request: SqsRequest) -> SqsAnswer:
+    """Answer with bytes that are no UTF-8."""
+    answer = request.forward()
+    return SqsAnswer(answer.status, answer.content.replace(b"android", b"andr\xff\xfed"), answer.headers)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
-import shutil
-import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -21,6 +18,7 @@ from pipeline.local.postgres import OWNERS_TABLE
 from tests.awaiting import await_until
 from tests.conftest import run_sql
 from tests.faults.case import FaultCase
+from tests.faults.disks import fill, small_disk
 from tests.faults.postgres_servers import OwnPostgres, PgBouncer
 from tests.faults.postgres_wire import INSERT_SENT
 
@@ -117,23 +115,24 @@ def test_a_connection_slot_taken_by_others_is_waited_for(case: FaultCase, as_wri
     case.check()
 
 
-def test_a_full_disk_is_waited_for(case: FaultCase, own_postgres: OwnPostgres, small_disk: Path) -> None:
-    space = small_disk / "space"
-    space.mkdir()
-    os.chown(space, own_postgres.owner, -1)
-    case.sql(f"CREATE TABLESPACE small LOCATION '{space}'", "ALTER TABLE user_logins SET TABLESPACE small")
-    job = case.start("--until_empty")
-    ballast = small_disk / "ballast"
-    _fill(ballast)
-    case.send(1500)
+def test_a_full_disk_is_waited_for(case: FaultCase, own_postgres: OwnPostgres, server_directory: Path) -> None:
+    server_directory.chmod(0o755)
+    with small_disk(server_directory / "disk", megabytes=4, owner=own_postgres.owner) as disk:
+        space = disk / "space"
+        space.mkdir()
+        os.chown(space, own_postgres.owner, -1)
+        case.sql(f"CREATE TABLESPACE small LOCATION '{space}'", "ALTER TABLE user_logins SET TABLESPACE small")
+        job = case.start("--until_empty")
+        fill(disk / "ballast")
+        case.send(1500)
 
-    await_until(lambda: case.sqs.requests["ChangeMessageVisibilityBatch"] > 0, "the job keeps its messages invisible")
-    ballast.unlink()
-    case.fault_ends()
+        await_until(lambda: case.sqs.requests["ChangeMessageVisibilityBatch"] > 0, "the job keeps its messages")
+        (disk / "ballast").unlink()
+        case.fault_ends()
 
-    case.ended_well(job)
-    assert "53100" in job.errors
-    case.check()
+        case.ended_well(job)
+        assert "53100" in job.errors
+        case.check()
 
 
 def test_a_statement_that_takes_too_long_is_given_up_and_tried_again(case: FaultCase) -> None:
@@ -177,24 +176,3 @@ def test_behind_pgbouncer_in_transaction_mode_lost_server_connections_cost_no_me
     for job in jobs:
         case.ended_well(job)
     case.check()
-
-
-@pytest.fixture
-def small_disk(own_postgres: OwnPostgres, server_directory: Path) -> Iterator[Path]:
-    """A directory of the server's on a disk of four megabytes; mounting one takes root."""
-    server_directory.chmod(0o755)
-    disk = server_directory / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4m,mode=0755", "tmpfs", str(disk)]
-    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("no small disk can be mounted here")
-    os.chown(disk, own_postgres.owner, -1)
-    yield disk
-    subprocess.run(["umount", "--lazy", disk], check=True)
-
-
-def _fill(file: Path) -> None:
-    """Write to a file until its disk is full."""
-    with file.open("wb", buffering=0) as ballast, contextlib.suppress(OSError):
-        while ballast.write(bytes(4096)):
-            pass

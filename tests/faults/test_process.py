@@ -27,7 +27,7 @@ MEGABYTE = 1024 * 1024
 @pytest.mark.parametrize("broker", ["ElasticMQ"], indirect=True)
 def test_fifty_kills_at_random_over_one_run_cost_no_message(case: FaultCase) -> None:
     chance = random.Random(2023)
-    case.send_quickly(20_000)
+    case.send_quickly([login(number) for number in range(20_000)])
 
     for kill in range(1, KILLS + 1):
         job = case.start(through_proxies=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.awaiting import await_until
+from tests.e2e.conftest import login
 from tests.faults import sqs_faults
 from tests.faults.case import FaultCase
 from tests.faults.conftest import on_both_brokers
@@ -63,7 +64,7 @@ def test_messages_whose_deletes_all_fail_come_back_and_are_deleted_then(case: Fa
 @pytest.mark.slow
 @pytest.mark.parametrize("broker", ["ElasticMQ"], indirect=True)
 def test_a_backlog_of_100_000_is_worked_off(case: FaultCase) -> None:
-    case.send_quickly(100_000)
+    case.send_quickly([login(number) for number in range(100_000)])
 
     job = case.start(
         "--until_empty", "--micro_batch_size=500", "--visibility_timeout_seconds=60", through_proxies=False
