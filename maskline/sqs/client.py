@@ -16,6 +16,7 @@ import boto3
 import msgspec
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from maskline.errors import QueueUnavailableError, UsageError
 from maskline.records import Receipt, SqsMessage
@@ -262,6 +263,8 @@ def _translating(address: QueueAddress) -> Iterator[None]:
         yield
     except (BotoCoreError, ClientError) as error:
         raise translated(error, address) from None
+    except (UnicodeDecodeError, ResponseParserError):  # not botocore's to retry; the text could quote the answer
+        raise QueueUnavailableError(f"queue {address}: the answer cannot be read") from None
 
 
 _clients: dict[tuple[str | None, str | None], Any] = {}
