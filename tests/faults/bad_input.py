@@ -83,6 +83,9 @@ REFUSED = {
 }
 """Bodies that become rejections, and why."""
 
+UNDELIVERABLE = {"NUL": "a\0b", "a lone surrogate": "\ud800", "a login of one": '{"user_id": "\udfff"}', "nothing": ""}
+"""Bodies that SQS takes from nobody; who knows what stands in front of it."""
+
 _text = st.one_of(st.text(max_size=40), st.sampled_from(list(SHORT_TEXTS.values())))
 _value = st.one_of(_text, st.none(), st.integers(), st.floats(), st.booleans(), st.lists(_text, max_size=2))
 _oddities = [*ACCEPTED.values(), *(body for body, _ in REFUSED.values())]

@@ -206,10 +206,10 @@ class FaultCase:
         return (text for (text,) in rows if _is_marked(text))
 
     def _seconds_to_recover(self, database: Connection) -> float | None:
-        if self._fault_ended_at is None:
-            return None
-        recovered_at = first_outcome_after(database, self._fault_ended_at)
-        return None if recovered_at is None else recovered_at - self._fault_ended_at
+        struck_at = [moment for moment in (self.sqs.struck_at, self.database_line.struck_at) if moment is not None]
+        ended_at = self._fault_ended_at or max(struck_at, default=None)
+        recovered_at = ended_at and first_outcome_after(database, ended_at)
+        return recovered_at - ended_at if recovered_at and ended_at else None
 
 
 def _is_marked(text: str) -> bool:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
@@ -19,6 +19,20 @@ from tests.faults.postgres_wire import dsn_through
 BROKERS = ("ministack", "ElasticMQ")
 
 on_both_brokers = pytest.mark.parametrize("broker", BROKERS, indirect=True)
+on_elasticmq = pytest.mark.parametrize("broker", BROKERS[1:], indirect=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave Prism's half of the scenarios to the slow tests: it is the same code in front of another engine."""
+    for item in items:
+        if item.get_closest_marker("prism") and item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.slow)
+
+
+def quick_and_slow(quick: Iterable[str], every: Iterable[str]) -> list[Any]:
+    """Return parameters of which those that are not quick are left to the slow tests."""
+    return [pytest.param(name, id=name, marks=[] if name in quick else pytest.mark.slow) for name in every]
 
 
 class Broker(Protocol):

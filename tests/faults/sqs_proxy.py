@@ -7,6 +7,7 @@ import http.client
 import json
 import socket
 import threading
+import time
 from collections import Counter as Counts
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -92,6 +93,7 @@ class SqsProxy:
         self.requests: Counts[str] = Counts()
         self.faults: Counts[str] = Counts()
         self.deliveries: Counts[str] = Counts()
+        self.struck_at: float | None = None
 
     def __enter__(self) -> SqsProxy:
         """Listen on a free port."""
@@ -180,6 +182,7 @@ class SqsProxy:
                 if planned.times <= 0:
                     self._planned.remove(planned)
                 self.faults[action] += 1
+                self.struck_at = time.time()
                 return planned.fault
         return None
 

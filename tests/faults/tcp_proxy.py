@@ -6,6 +6,7 @@ import select
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable
 from types import TracebackType
 from urllib.parse import urlsplit
@@ -50,6 +51,7 @@ class TcpProxy:
         self.most_bytes_at_once = READ_BYTES
         self.cut_at_byte: tuple[Direction, int] | None = None
         self.cuts = 0
+        self.struck_at: float | None = None
 
     def __enter__(self) -> TcpProxy:
         """Listen on a free port."""
@@ -132,6 +134,7 @@ class TcpProxy:
         """Count a conversation that a fault has cut."""
         with self._lock:
             self.cuts += 1
+            self.struck_at = time.time()
 
     def _spend(self, fault: _Cut | _Held) -> Hold | float:
         if isinstance(fault, _Held):

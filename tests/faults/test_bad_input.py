@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from tests.e2e.conftest import login
 from tests.faults import sqs_faults
-from tests.faults.bad_input import ACCEPTED, REFUSED, SHORT_TEXTS, odd_bodies
+from tests.faults.bad_input import ACCEPTED, REFUSED, SHORT_TEXTS, UNDELIVERABLE, odd_bodies
 from tests.faults.case import AT_FULL_SPEED, FaultCase
+from tests.faults.conftest import on_elasticmq, quick_and_slow
 from tests.faults.watching import ResourceWatch
 from tests.maskline.postgres.records import connected, rows_of, value_of
 
@@ -32,9 +33,9 @@ def test_every_oddity_beside_a_good_message_becomes_what_it_should(case: FaultCa
     assert all(json.loads(line) for line in job.errors.splitlines()[1:] if line)
 
 
-@pytest.mark.parametrize("body", ["a\0b", "\ud800", '{"user_id": "\udfff"}', ""])
-def test_a_body_that_sqs_should_never_deliver_is_a_rejection(case: FaultCase, body: str) -> None:
-    case.sqs.inject("ReceiveMessage", sqs_faults.with_the_body(body), times=3)
+@pytest.mark.parametrize("name", quick_and_slow(["a lone surrogate"], UNDELIVERABLE))
+def test_a_body_that_sqs_should_never_deliver_is_a_rejection(case: FaultCase, name: str) -> None:
+    case.sqs.inject("ReceiveMessage", sqs_faults.with_the_body(UNDELIVERABLE[name]), times=3)
     case.send(30)
 
     job = case.start("--until_empty")
@@ -65,7 +66,7 @@ def test_whatever_arrives_becomes_one_row_or_one_rejection(bodies: list[str], ca
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("broker", ["ElasticMQ"], indirect=True)
+@on_elasticmq
 def test_with_every_second_message_odd_the_job_keeps_half_its_speed(case: FaultCase) -> None:
     odd = [body for body in (*ACCEPTED.values(), *(body for body, _ in REFUSED.values())) if len(body) < 10_000]
     good = [login(number) for number in range(6000)]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.faults.case import FaultCase
+from tests.faults.conftest import quick_and_slow
 from tests.faults.points import Hold
 from tests.faults.postgres_wire import INSERT_COMMITTED, INSERT_SENT
 from tests.faults.sqs_proxy import SqsRequest
@@ -20,7 +21,7 @@ POINTS: dict[str, Callable[[FaultCase], Hold]] = {
 }
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", quick_and_slow(("before COMMIT", "after COMMIT"), POINTS))
 def test_killed_at_a_point_and_started_again_it_writes_every_message_once(
     case: FaultCase, point: str, engine_options: list[str]
 ) -> None:

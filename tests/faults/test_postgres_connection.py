@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.awaiting import await_until
 from tests.faults.case import FaultCase
 from tests.faults.postgres_wire import INSERT_COMMITTED, INSERT_SENT, REJECTIONS_SENT
@@ -18,6 +20,7 @@ def test_an_insert_cut_before_it_arrives_is_made_again(case: FaultCase, engine_o
     case.check()
 
 
+@pytest.mark.slow
 def test_an_insert_reset_half_way_through_is_made_again(case: FaultCase) -> None:
     case.send(250)
     case.database_line.cut_at(INSERT_SENT, times=2, passed_share=0.5)

@@ -28,6 +28,7 @@ def test_a_row_too_long_and_one_that_breaks_a_check_are_rejected_among_998_good_
     assert case.check().rejected == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sqlstate", ["40001", "40P01", "53100", "57014"])
 def test_a_commit_that_fails_for_a_passing_reason_is_tried_again(case: FaultCase, sqlstate: str) -> None:
     with connected(case.dsn) as database:
@@ -58,6 +59,7 @@ def test_a_real_deadlock_costs_one_retry(case: FaultCase) -> None:
     case.check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("breaks", "mends", "says"),
     [

@@ -15,6 +15,7 @@ from tests.e2e.conftest import login
 from tests.e2e.job_process import PROJECT
 from tests.faults import sqs_faults
 from tests.faults.case import FaultCase
+from tests.faults.conftest import on_elasticmq, quick_and_slow
 from tests.maskline.postgres.records import connected, rows_of
 
 WITH_A_SHIFTED_CLOCK = str(PROJECT / "tests" / "faults" / "shifted_clock.py")
@@ -24,7 +25,7 @@ MEGABYTE = 1024 * 1024
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("broker", ["ElasticMQ"], indirect=True)
+@on_elasticmq
 def test_fifty_kills_at_random_over_one_run_cost_no_message(case: FaultCase) -> None:
     chance = random.Random(2023)
     case.send_quickly([login(number) for number in range(20_000)])
@@ -41,6 +42,7 @@ def test_fifty_kills_at_random_over_one_run_cost_no_message(case: FaultCase) -> 
     case.check()
 
 
+@pytest.mark.slow
 def test_out_of_memory_the_job_ends_and_the_next_one_goes_on(case: FaultCase) -> None:
     job = case.start()
     case.send(1)
@@ -56,7 +58,7 @@ def test_out_of_memory_the_job_ends_and_the_next_one_goes_on(case: FaultCase) ->
     case.check()
 
 
-@pytest.mark.parametrize("seconds", ["3600", "-3600"])
+@pytest.mark.parametrize("seconds", quick_and_slow(["-3600"], ["3600", "-3600"]))
 def test_a_clock_an_hour_off_changes_nothing_that_is_written(case: FaultCase, seconds: str) -> None:
     case.send(120, "not JSON")
 

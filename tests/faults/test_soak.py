@@ -9,13 +9,14 @@ import pytest
 from tests.awaiting import await_until
 from tests.e2e.conftest import login
 from tests.faults.case import AT_FULL_SPEED, FaultCase
+from tests.faults.conftest import on_elasticmq
 from tests.faults.watching import ResourceWatch, Use
 
 PORTION = 5_000
 MOST_AHEAD = 20_000
 
 
-@pytest.mark.parametrize("broker", ["ElasticMQ"], indirect=True)
+@on_elasticmq
 @pytest.mark.parametrize(
     ("messages", "settled_after"),
     [

@@ -6,8 +6,8 @@ import pytest
 
 from tests.faults import sqs_faults
 from tests.faults.case import FaultCase
-from tests.faults.conftest import on_both_brokers
-from tests.faults.sqs_proxy import SqsFault, SqsRequest
+from tests.faults.conftest import on_both_brokers, quick_and_slow
+from tests.faults.sqs_proxy import SqsRequest
 
 PASSING = {
     "500": sqs_faults.INTERNAL_ERROR,
@@ -28,11 +28,11 @@ FIVE_TRIES = 5
 """How often boto3 asks before an error is an error to the job."""
 
 
-@pytest.mark.parametrize("fault", [pytest.param(PASSING[name], id=name) for name in ("500", "answer lost")])
-def test_what_passes_soon_costs_nothing(case: FaultCase, fault: SqsFault) -> None:
+@on_both_brokers
+def test_answers_lost_once_cost_no_message(case: FaultCase) -> None:
     case.send(120, "not JSON")
-    case.sqs.inject("ReceiveMessage", fault, times=2)
-    case.sqs.inject("DeleteMessageBatch", fault, times=2)
+    case.sqs.inject("ReceiveMessage", sqs_faults.cut_after, times=2)
+    case.sqs.inject("DeleteMessageBatch", sqs_faults.cut_after, times=2)
 
     job = case.start("--until_empty")
 
@@ -42,11 +42,11 @@ def test_what_passes_soon_costs_nothing(case: FaultCase, fault: SqsFault) -> Non
 
 @pytest.mark.slow
 @on_both_brokers
-@pytest.mark.parametrize("fault", [pytest.param(PASSING[name], id=name) for name in PASSING])
-def test_what_lasts_longer_than_the_client_tries_costs_no_message(case: FaultCase, fault: SqsFault) -> None:
+@pytest.mark.parametrize("name", PASSING)
+def test_what_lasts_longer_than_the_client_tries_costs_no_message(case: FaultCase, name: str) -> None:
     case.send(120, "not JSON")
-    case.sqs.inject("ReceiveMessage", fault, times=2 * FIVE_TRIES)
-    case.sqs.inject("DeleteMessageBatch", fault, times=2 * FIVE_TRIES)
+    case.sqs.inject("ReceiveMessage", PASSING[name], times=2 * FIVE_TRIES)
+    case.sqs.inject("DeleteMessageBatch", PASSING[name], times=2 * FIVE_TRIES)
 
     job = case.start("--until_empty")
 
@@ -64,11 +64,10 @@ def test_a_delete_batch_that_fails_in_part_is_tried_again(case: FaultCase) -> No
     assert case.check().redelivered == 0
 
 
-@pytest.mark.parametrize("action", ["ReceiveMessage", "DeleteMessageBatch"])
-@pytest.mark.parametrize(("fault", "says"), [pytest.param(*FINAL[name], id=name) for name in FINAL])
-def test_what_only_a_person_can_mend_stops_the_job_with_one_line(
-    case: FaultCase, action: str, fault: SqsFault, says: str
-) -> None:
+@pytest.mark.parametrize("action", quick_and_slow(["ReceiveMessage"], ["ReceiveMessage", "DeleteMessageBatch"]))
+@pytest.mark.parametrize("name", quick_and_slow(["AccessDenied"], FINAL))
+def test_what_only_a_person_can_mend_stops_the_job_with_one_line(case: FaultCase, action: str, name: str) -> None:
+    fault, says = FINAL[name]
     job = case.start()
     case.send(20)
     case.await_accounted()
@@ -107,9 +106,7 @@ def test_empty_answers_of_a_queue_that_is_not_empty_do_not_end_the_job(case: Fau
     case.check()
 
 
-@pytest.mark.parametrize(
-    "fault", [pytest.param(PASSING[name], id=name) for name in ("a page that is no answer", "500")]
-)
+@pytest.mark.parametrize("name", quick_and_slow(["a page that is no answer"], ["a page that is no answer", "500"]))
 def test_counts_that_cannot_be_had_do_not_end_the_job(case: FaultCase, name: str) -> None:
     case.send(120)
     case.sqs.inject("GetQueueAttributes", SqsRequest.forward)  # the preflight's
@@ -134,6 +131,7 @@ def test_an_answer_that_never_comes_is_given_up_and_asked_for_again(case: FaultC
     case.check()
 
 
+@pytest.mark.slow
 @on_both_brokers
 def test_a_queue_deleted_under_the_job_stops_it_with_one_line(case: FaultCase) -> None:
     job = case.start()

@@ -8,7 +8,7 @@ from tests.awaiting import await_until
 from tests.e2e.conftest import login
 from tests.faults import sqs_faults
 from tests.faults.case import FaultCase
-from tests.faults.conftest import on_both_brokers
+from tests.faults.conftest import on_both_brokers, on_elasticmq
 from tests.faults.postgres_wire import INSERT_SENT
 
 
@@ -28,6 +28,7 @@ def test_a_message_twice_in_a_batch_and_again_an_hour_later_makes_one_row(case: 
     assert case.sqs.redelivered == 31 + 31
 
 
+@pytest.mark.slow
 @on_both_brokers
 def test_messages_that_come_back_while_the_database_is_down_make_one_row(case: FaultCase) -> None:
     case.sqs.inject("ChangeMessageVisibilityBatch", sqs_faults.INTERNAL_ERROR, times=float("inf"))
@@ -62,7 +63,7 @@ def test_messages_whose_deletes_all_fail_come_back_and_are_deleted_then(case: Fa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("broker", ["ElasticMQ"], indirect=True)
+@on_elasticmq
 def test_a_backlog_of_100_000_is_worked_off(case: FaultCase) -> None:
     case.send_quickly([login(number) for number in range(100_000)])
 
