@@ -1,4 +1,4 @@
-"""Half a million messages through one process: what it uses does not grow."""
+"""Messages and micro-batches without end through one process: what it uses does not grow."""
 
 from __future__ import annotations
 
@@ -8,24 +8,33 @@ import pytest
 
 from tests.awaiting import await_until
 from tests.e2e.conftest import login
+from tests.e2e.job_process import JobProcess
 from tests.faults.case import AT_FULL_SPEED, FaultCase
 from tests.faults.conftest import on_elasticmq
 from tests.faults.watching import ResourceWatch, Use
 
-PORTION = 5_000
+pytestmark = on_elasticmq
+
+PORTION = 1_500
 MOST_AHEAD = 20_000
 
 
-@on_elasticmq
-@pytest.mark.parametrize(
-    ("messages", "settled_after"),
-    [
-        pytest.param(40_000, 10_000, marks=[pytest.mark.slow, pytest.mark.timeout(300)]),
-        pytest.param(500_000, 50_000, marks=[pytest.mark.soak, pytest.mark.timeout(3600)]),
-    ],
-)
-def test_what_the_process_uses_does_not_grow(case: FaultCase, messages: int, settled_after: int) -> None:
+@pytest.mark.slow
+def test_many_small_micro_batches_leave_nothing_behind(case: FaultCase, engine_options: list[str]) -> None:
+    job = case.start("--micro_batch_size=10", *engine_options)
+
+    _soak(case, job, messages=6_000, settled_after=1_500)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_half_a_million_messages_leave_nothing_behind(case: FaultCase) -> None:
     job = case.start(*AT_FULL_SPEED, through_proxies=False)
+
+    _soak(case, job, messages=500_000, settled_after=50_000)
+
+
+def _soak(case: FaultCase, job: JobProcess, messages: int, settled_after: int) -> None:
     sender = threading.Thread(target=_send, args=(case, messages), name="soak-sender", daemon=True)
     sender.start()
 
