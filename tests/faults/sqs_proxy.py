@@ -139,30 +139,23 @@ class SqsProxy:
         with self._lock:
             self._planned.clear()
 
-    def hold_before(self, action: str) -> Hold:
-        """Let the next request of an action stand still before it reaches the API."""
+    def hold_before(self, action: str, when: Callable[[], bool] = lambda: True) -> Hold:
+        """Let requests of an action stand still before they reach the API.
 
-        def answer(request: SqsRequest, hold: Hold) -> SqsAnswer:
-            _wait(hold)
-            return request.forward()
-
-        return self._hold(action, answer)
-
-    def hold_after(self, action: str, matches: Callable[[SqsAnswer], bool] = lambda answer: True) -> Hold:
-        """Let an answer that matches stand still before it reaches the client."""
-
-        def answer(request: SqsRequest, hold: Hold) -> SqsAnswer:
-            answered = request.forward()
-            if matches(answered):
-                _wait(hold)
-            return answered
-
-        return self._hold(action, answer)
-
-    def _hold(self, action: str, answer: Callable[[SqsRequest, Hold], SqsAnswer]) -> Hold:
+        Args:
+            action: ``ReceiveMessage`` say.
+            when: Says of each request whether it has to.
+        """
         hold = Hold()
         self._holds.append(hold)
-        self.inject(action, lambda request: answer(request, hold), times=float("inf"))
+
+        def answer(request: SqsRequest) -> SqsAnswer:
+            if when():
+                hold.reached.set()
+                hold.released.wait(NO_ANSWER_SECONDS)
+            return request.forward()
+
+        self.inject(action, answer, times=float("inf"))
         return hold
 
     def answer(self, request: SqsRequest) -> SqsAnswer:
@@ -200,11 +193,6 @@ class SqsProxy:
     def connect(self) -> http.client.HTTPConnection:
         """Return a connection to the API."""
         return http.client.HTTPConnection(urlsplit(self.server_endpoint).netloc, timeout=NO_ANSWER_SECONDS)
-
-
-def _wait(hold: Hold) -> None:
-    hold.reached.set()
-    hold.released.wait(NO_ANSWER_SECONDS)
 
 
 class _HttpServer(ThreadingHTTPServer):

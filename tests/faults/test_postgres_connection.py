@@ -68,3 +68,32 @@ def test_a_database_that_refuses_for_a_while_delays_messages_and_loses_none(case
 
     case.ended_well(job)
     assert case.check().redelivered == 0
+
+
+@pytest.mark.slow
+def test_a_line_that_trickles_delays_messages_and_loses_none(case: FaultCase) -> None:
+    case.database_line.most_bytes_at_once = 16
+    case.database_line.delay_seconds = 0.001
+    case.send(250, "not JSON")
+
+    job = case.start("--until_empty")
+
+    case.ended_well(job)
+    case.check()
+
+
+@pytest.mark.slow
+def test_lines_to_both_servers_reset_again_and_again_cost_no_message(
+    case: FaultCase, engine_options: list[str]
+) -> None:
+    case.send(1500, "not JSON")
+    job = case.start("--until_empty", *engine_options)
+
+    for enough in range(100, 1100, 100):
+        case.await_outcomes(enough)
+        case.database_line.cut(reset=True)
+        case.queue_line.cut(reset=True)
+    case.fault_ends()
+
+    case.ended_well(job)
+    case.check()
