@@ -189,8 +189,9 @@ class FaultCase:
                 seconds_to_recover=self._seconds_to_recover(database),
             )
         self._record("account", msgspec.to_builtins(account))
-        assert (account.lost, account.doubled, depth) == (0, 0, in_queue)
-        assert self.in_the_clear() == []
+        assert (account.lost, account.doubled, depth) == (0, 0, in_queue), f"{account}, {depth} in the queue"
+        in_the_clear = self.in_the_clear()
+        assert not in_the_clear, f"clear personal data in {in_the_clear}"
         return account
 
     def in_the_clear(self) -> list[str]:

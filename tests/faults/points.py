@@ -34,6 +34,7 @@ class Hold:
     def __init__(self) -> None:
         self.reached = threading.Event()
         self.released = threading.Event()
+        self.is_dropped = False
 
     def await_reached(self, seconds: float = 60) -> None:
         """Return when a conversation stands at the point."""
@@ -41,6 +42,11 @@ class Hold:
 
     def release(self) -> None:
         """Let the conversation go on."""
+        self.released.set()
+
+    def drop(self) -> None:
+        """End the conversation; what was held never arrives."""
+        self.is_dropped = True
         self.released.set()
 
 

@@ -153,6 +153,8 @@ class SqsProxy:
             if when():
                 hold.reached.set()
                 hold.released.wait(NO_ANSWER_SECONDS)
+            if hold.is_dropped:
+                raise ConversationCut
             return request.forward()
 
         self.inject(action, answer, times=float("inf"))

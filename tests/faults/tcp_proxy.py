@@ -208,6 +208,8 @@ class _Conversation(threading.Thread):
             fault.reached.set()
             while not fault.released.wait(LOOK_SECONDS) and not self._over.is_set():
                 pass
+            if fault.is_dropped:
+                self._cut_by_fault()
         elif fault is not None:
             self._send(message[: int(len(message) * fault)], target, direction)
             self._cut_by_fault()

@@ -36,7 +36,8 @@ def test_killed_at_a_point_and_started_again_it_writes_every_message_once(
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     case.fault_ends()
-    hold.release()
+    hold.drop()
+    case.sqs.heal()
 
     case.ended_well(case.start("--until_empty", *engine_options))
     case.check()
