@@ -36,10 +36,11 @@ _NOT_ALLOWED = {
     "MissingAuthenticationToken",
     "NotAuthorized",
     "OptInRequired",
-    "RequestExpired",
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 }
+_CLOCK_IS_WRONG = {"RequestExpired", "RequestTimeTooSkewed"}
+_SIGNED_AT_A_WRONG_TIME = ("Signature expired", "Signature not yet current")
 _OVER_LIMIT = {"OverLimit", "AWS.SimpleQueueService.OverLimit"}
 _CREDENTIALS_MISSING = (
     NoCredentialsError,
@@ -79,6 +80,9 @@ def translated(error: BotoCoreError | ClientError, address: QueueAddress) -> Mas
     code = error.response.get("Error", {}).get("Code", "unknown")
     if code in _NO_SUCH_QUEUE or code.endswith(("NonExistentQueue", "QueueDoesNotExist")):
         return QueueError(f"queue {address}: does not exist; check its name, region and account ({code})")
+    text = error.response.get("Error", {}).get("Message", "")
+    if code in _CLOCK_IS_WRONG or text.startswith(_SIGNED_AT_A_WRONG_TIME):
+        return QueueError(f"queue {address}: SQS refuses the time of the request ({code}); set this machine's clock")
     is_key_refused = code.upper().startswith("KMS") and "Throttl" not in code
     if code in _NOT_ALLOWED or is_key_refused:
         return QueueError(

@@ -31,6 +31,7 @@ THROTTLED = error("RequestThrottled", 403)
 OVER_LIMIT = error("OverLimit", 403)
 ACCESS_DENIED = error("AccessDeniedException", 403, "AccessDenied")
 EXPIRED_CREDENTIALS = error("ExpiredToken", 403)
+CLOCK_TOO_FAR_OFF = error("RequestExpired", 403)
 NO_SUCH_QUEUE = error("QueueDoesNotExist", 400, "AWS.SimpleQueueService.NonExistentQueue")
 
 

@@ -22,6 +22,7 @@ PASSING = {
 FINAL = {
     "AccessDenied": (sqs_faults.ACCESS_DENIED, "SQS refuses these credentials (AccessDenied"),
     "ExpiredToken": (sqs_faults.EXPIRED_CREDENTIALS, "SQS refuses these credentials (ExpiredToken)"),
+    "RequestExpired": (sqs_faults.CLOCK_TOO_FAR_OFF, "set this machine's clock"),
     "NonExistentQueue": (sqs_faults.NO_SUCH_QUEUE, "does not exist"),
 }
 FIVE_TRIES = 5
