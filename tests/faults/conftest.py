@@ -18,7 +18,9 @@ from tests.faults.postgres_wire import dsn_through
 
 BROKERS = ("ministack", "ElasticMQ")
 
-on_both_brokers = pytest.mark.parametrize("broker", BROKERS, indirect=True)
+on_both_brokers = pytest.mark.parametrize(
+    "broker", [BROKERS[0], pytest.param(BROKERS[1], marks=pytest.mark.slow)], indirect=True
+)
 on_elasticmq = pytest.mark.parametrize("broker", BROKERS[1:], indirect=True)
 
 

@@ -46,7 +46,7 @@ def test_a_body_that_sqs_should_never_deliver_is_a_rejection(case: FaultCase, na
 
 def test_an_answer_that_is_no_unicode_is_asked_for_again(case: FaultCase) -> None:
     case.send(40)
-    case.sqs.inject("ReceiveMessage", sqs_faults.invalid_utf_8, times=2)
+    case.sqs.inject("ReceiveMessage", sqs_faults.invalid_utf_8)
 
     job = case.start("--until_empty")
 

@@ -86,13 +86,13 @@ def test_what_only_a_person_can_mend_stops_the_job_with_one_line(case: FaultCase
 
 def test_at_the_in_flight_limit_receiving_pauses_and_goes_on(case: FaultCase) -> None:
     job = case.start()
-    case.sqs.inject("ReceiveMessage", sqs_faults.OVER_LIMIT, times=4)
+    case.sqs.inject("ReceiveMessage", sqs_faults.OVER_LIMIT, times=2)
     case.send(120, "not JSON")
 
     case.await_accounted()
 
     case.stop(job)
-    assert case.sqs.faults["ReceiveMessage"] == 4
+    assert case.sqs.faults["ReceiveMessage"] == 2
     assert "too many messages in flight (OverLimit)" in job.errors
     case.check()
 
