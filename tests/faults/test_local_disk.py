@@ -10,6 +10,7 @@ from maskline.postgres.connection import connect
 from pipeline.local.postgres import DATABASE, EmbeddedPostgres
 from tests.awaiting import await_until
 from tests.e2e.job_process import JobProcess
+from tests.faults.case import OUTCOMES
 from tests.faults.disks import fill, small_disk
 from tests.maskline.postgres.records import value_of
 
@@ -62,8 +63,6 @@ def test_a_disk_that_fills_up_under_a_local_run_ends_it_with_one_line_and_keeps_
 def _outcomes(data: Path) -> int:
     with EmbeddedPostgres(data / "postgres") as postgres:
         connection = connect(postgres.dsn(DATABASE))
-        count = value_of(
-            connection, "SELECT (SELECT count(*) FROM user_logins) + (SELECT count(*) FROM rejected_messages)"
-        )
+        count = int(value_of(connection, OUTCOMES))
         connection.close()
-    return int(count)
+    return count
