@@ -105,4 +105,4 @@ odd_bodies = st.one_of(
     ),
     st.builds(_damaged, st.just(login(5)), st.integers(0, 200), st.sampled_from(["", "\\", '"', "}", "\\u0000", "e"])),
 )
-"""Bodies odd in any way; `json.dumps` of one can always be sent as part of SQS' own answer."""
+"""Bodies odd in any way, of characters that SQS takes."""
