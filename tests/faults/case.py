@@ -174,7 +174,7 @@ class FaultCase:
         self._fault_ended_at = time.time()
 
     def check(self) -> Account:
-        """Fail unless every message is exactly one row or one rejection and the queue is empty, nothing in the clear."""
+        """Fail unless every message is one row or one rejection, the queue is empty, and nothing is in the clear."""
         depth = 0 if self._queue_is_gone else self.queue.depth().total
         with connected(self.dsn) as database:
             account = account_of(

@@ -71,6 +71,24 @@ def test_a_database_that_refuses_for_a_while_delays_messages_and_loses_none(case
 
 
 @pytest.mark.slow
+def test_a_database_away_for_longer_than_allowed_ends_the_job_and_its_messages_come_back(case: FaultCase) -> None:
+    hold = case.database_line.hold_at(INSERT_SENT)
+    case.send(250, "not JSON")
+    job = case.start("--db_retry_seconds=2")
+    hold.await_reached()
+    case.database_line.refuse()
+
+    assert job.wait() == 1
+    assert "Connection refused" in job.errors.splitlines()[-1]
+    assert "Traceback" not in job.errors
+    case.database_line.accept()
+    case.fault_ends()
+
+    case.ended_well(case.start("--until_empty"))
+    case.check()
+
+
+@pytest.mark.slow
 def test_a_line_that_trickles_delays_messages_and_loses_none(case: FaultCase) -> None:
     case.database_line.most_bytes_at_once = 16
     case.database_line.delay_seconds = 0.001
