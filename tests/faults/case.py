@@ -192,15 +192,15 @@ class FaultCase:
 
     def in_the_clear(self) -> list[str]:
         """Return where clear personal data are that should be nowhere: output, temporary files, tables."""
-        found = [f"output of job {job.pid}" for job in self.jobs if _is_marked(job.output + job.errors)]
+        found = [f"output of job {job.pid}" for job in self.jobs if is_marked(job.output + job.errors)]
         files = (path for path in self._directory.rglob("*") if path.is_file())
-        found += [path.name for path in files if _is_marked(path.read_bytes().decode(errors="replace"))]
+        found += [path.name for path in files if is_marked(path.read_bytes().decode(errors="replace"))]
         return found + [table for table in ("user_logins", "rejected_messages") if any(self._marked_rows(table))]
 
     def _marked_rows(self, table: str) -> Iterator[str]:
         with connected(self.dsn) as database:
             rows = rows_of(database, f"SELECT record::text FROM {table} AS record")
-        return (text for (text,) in rows if _is_marked(text))
+        return (text for (text,) in rows if is_marked(text))
 
     def _seconds_to_recover(self, database: Connection) -> float | None:
         struck_at = [moment for moment in (self.sqs.struck_at, self.database_line.struck_at) if moment is not None]
@@ -209,5 +209,6 @@ class FaultCase:
         return recovered_at - ended_at if recovered_at and ended_at else None
 
 
-def _is_marked(text: str) -> bool:
+def is_marked(text: str) -> bool:
+    """Say whether a text holds clear personal data of a login of the case."""
     return any(mark in text for mark in CLEAR_MARKS)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -38,7 +40,7 @@ class OwnPostgres:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Stop it."""
-        self.stop("immediate")
+        self._pg_ctl("stop", "-m", "immediate")
         self._server.__exit__(kind, error, traceback)
 
     @property
@@ -55,18 +57,19 @@ class OwnPostgres:
         """Return the data source name of one of its databases."""
         return self._server.dsn(database)
 
-    def stop(self, mode: str) -> None:
-        """Stop it.
+    @contextlib.contextmanager
+    def stopped(self, mode: str) -> Iterator[None]:
+        """Keep it stopped for the time of a block.
 
         Args:
             mode: ``fast`` ends sessions in an orderly way, ``immediate`` as a crash does.
         """
         self._pg_ctl("stop", "-m", mode)
-
-    def start(self) -> None:
-        """Start it again, with the options of the first time."""
-        options = (self._data / "postmaster.opts").read_text().partition(" ")[2].strip()
-        self._pg_ctl("start", "-l", str(self.log), "-o", options)
+        try:
+            yield
+        finally:
+            options = (self._data / "postmaster.opts").read_text().partition(" ")[2].strip()
+            self._pg_ctl("start", "-l", str(self.log), "-o", options)
 
     def _pg_ctl(self, command: str, *options: str) -> None:
         subprocess.run(

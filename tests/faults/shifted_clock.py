@@ -1,4 +1,4 @@
-"""The job on a machine whose clock is wrong: ``shifted_clock.py SECONDS COMMAND …``."""
+"""The job on a machine whose clock is wrong: ``python -m tests.faults.shifted_clock SECONDS COMMAND …``."""
 
 from __future__ import annotations
 

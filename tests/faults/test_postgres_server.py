@@ -17,7 +17,7 @@ from maskline.postgres.schema import Schema
 from pipeline.local.postgres import OWNERS_TABLE
 from tests.awaiting import await_until
 from tests.conftest import run_sql
-from tests.faults.case import FaultCase
+from tests.faults.case import FaultCase, is_marked
 from tests.faults.disks import fill, small_disk
 from tests.faults.postgres_servers import OwnPostgres, PgBouncer
 from tests.faults.postgres_wire import INSERT_SENT
@@ -30,6 +30,7 @@ def own_postgres() -> Iterator[OwnPostgres]:
     """A server of this module's own."""
     with tempfile.TemporaryDirectory() as directory, OwnPostgres(Path(directory)) as server:
         yield server
+        assert not is_marked(server.log.read_text(errors="replace")), "clear personal data in Postgres' own log"
 
 
 @pytest.fixture
@@ -50,9 +51,9 @@ def test_a_server_restarted_under_load_costs_nothing_but_time(
     job = case.start("--until_empty", *engine_options)
     case.await_outcomes(300)
 
-    own_postgres.stop(mode)
-    await_until(lambda: case.sqs.requests["ChangeMessageVisibilityBatch"] > 0, "the job keeps its messages invisible")
-    own_postgres.start()
+    with own_postgres.stopped(mode):
+        extended = case.sqs.requests["ChangeMessageVisibilityBatch"]
+        await_until(lambda: case.sqs.requests["ChangeMessageVisibilityBatch"] > extended, "the job keeps its messages")
     case.fault_ends()
 
     case.ended_well(job)

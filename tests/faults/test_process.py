@@ -12,13 +12,12 @@ import pytest
 
 from tests.awaiting import await_until
 from tests.e2e.conftest import login
-from tests.e2e.job_process import PROJECT
 from tests.faults import sqs_faults
 from tests.faults.case import FaultCase
 from tests.faults.conftest import on_elasticmq, quick_and_slow
 from tests.maskline.postgres.records import connected, rows_of
 
-WITH_A_SHIFTED_CLOCK = str(PROJECT / "tests" / "faults" / "shifted_clock.py")
+WITH_A_SHIFTED_CLOCK = ("-m", "tests.faults.shifted_clock")
 KILLS = 50
 MEGABYTE = 1024 * 1024
 
@@ -62,7 +61,7 @@ def test_out_of_memory_the_job_ends_and_the_next_one_goes_on(case: FaultCase) ->
 def test_a_clock_an_hour_off_changes_nothing_that_is_written(case: FaultCase, seconds: str) -> None:
     case.send(120, "not JSON")
 
-    job = case.start("--until_empty", program=(WITH_A_SHIFTED_CLOCK, seconds))
+    job = case.start("--until_empty", program=(*WITH_A_SHIFTED_CLOCK, seconds))
 
     case.ended_well(job)
     case.check()
