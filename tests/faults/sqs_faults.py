@@ -9,7 +9,10 @@ import json
 import threading
 from typing import Any
 
-from tests.faults.sqs_proxy import NO_ANSWER_SECONDS, ConversationCut, SqsAnswer, SqsFault, SqsRequest
+from tests.faults.sqs_proxy import ConversationCut, SqsAnswer, SqsFault, SqsRequest
+
+FOR_GOOD_SECONDS = 600
+"""Longer than any test runs."""
 
 
 def error(code: str, status: int, query_code: str | None = None) -> SqsFault:
@@ -64,7 +67,7 @@ def cut_after(request: SqsRequest) -> SqsAnswer:
 def no_answer(request: SqsRequest) -> SqsAnswer:
     """Do what was asked, and never say so; the client hangs up some time."""
     request.forward()
-    threading.Event().wait(NO_ANSWER_SECONDS)
+    threading.Event().wait(FOR_GOOD_SECONDS)
     raise ConversationCut
 
 
