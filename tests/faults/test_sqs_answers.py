@@ -19,6 +19,7 @@ PASSING = {
     "answer truncated": sqs_faults.truncated,
     "a page that is no answer": sqs_faults.not_sqs,
 }
+UNDONE = {"fails in part": sqs_faults.half_of_the_batch_fails, "a page that is no answer": sqs_faults.not_sqs}
 FINAL = {
     "AccessDenied": (sqs_faults.ACCESS_DENIED, "SQS refuses these credentials (AccessDenied"),
     "ExpiredToken": (sqs_faults.EXPIRED_CREDENTIALS, "SQS refuses these credentials (ExpiredToken)"),
@@ -55,9 +56,10 @@ def test_what_lasts_longer_than_the_client_tries_costs_no_message(case: FaultCas
     case.check()
 
 
-def test_a_delete_batch_that_fails_in_part_is_tried_again(case: FaultCase) -> None:
+@pytest.mark.parametrize("name", quick_and_slow(["fails in part"], UNDONE))
+def test_a_delete_that_was_not_done_is_tried_again_at_once(case: FaultCase, name: str) -> None:
     case.send(120)
-    case.sqs.inject("DeleteMessageBatch", sqs_faults.half_of_the_batch_fails, times=6)
+    case.sqs.inject("DeleteMessageBatch", UNDONE[name], times=6)
 
     job = case.start("--until_empty")
 
