@@ -21,8 +21,14 @@ from tests.faults.case import FaultCase, is_marked
 from tests.faults.disks import fill, small_disk
 from tests.faults.postgres_servers import OwnPostgres, PgBouncer
 from tests.faults.postgres_wire import INSERT_SENT
+from tests.maskline.postgres.records import connected, run, waiting_for_a_lock
 
 pytestmark = pytest.mark.slow
+
+TERMINATE_WAITING = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
 
 
 @pytest.fixture(scope="module")
@@ -169,11 +175,12 @@ def test_behind_pgbouncer_in_transaction_mode_lost_server_connections_cost_no_me
     jobs = [case.start("--until_empty", f"--postgres={pgbouncer.dsn}") for _ in range(2)]
     for enough in (200, 500, 800):
         case.await_outcomes(enough)
-        case.sql(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
+        with connected(case.dsn, autocommit=False) as other, connected(case.dsn) as database:
+            run(other, "LOCK TABLE user_logins IN EXCLUSIVE MODE")
+            await_until(lambda database=database: waiting_for_a_lock(database), "an insert is under way")  # type: ignore[misc]
+            run(database, TERMINATE_WAITING)
 
     for job in jobs:
         case.ended_well(job)
+    assert "database retries" in jobs[0].output + jobs[1].output
     case.check()
