@@ -44,6 +44,7 @@ def test_a_body_that_sqs_should_never_deliver_is_a_rejection(case: FaultCase, na
     assert case.check().rejected > 0
 
 
+@pytest.mark.slow
 def test_an_answer_that_is_no_unicode_is_asked_for_again(case: FaultCase) -> None:
     case.send(40)
     case.sqs.inject("ReceiveMessage", sqs_faults.invalid_utf_8)

@@ -48,6 +48,7 @@ def _hold_between_deletes(case: FaultCase) -> Hold:
     return case.sqs.hold_before("DeleteMessageBatch")
 
 
+@pytest.mark.slow
 def test_killed_while_the_server_commits_its_rows_are_not_written_again(case: FaultCase) -> None:
     case.sql(
         "CREATE FUNCTION hold_commit() RETURNS trigger LANGUAGE plpgsql AS"

@@ -14,7 +14,7 @@ from tests.awaiting import await_until
 from tests.e2e.conftest import login
 from tests.faults import sqs_faults
 from tests.faults.case import FaultCase
-from tests.faults.conftest import on_elasticmq, quick_and_slow
+from tests.faults.conftest import on_elasticmq
 from tests.maskline.postgres.records import connected, rows_of
 
 WITH_A_SHIFTED_CLOCK = ("-m", "tests.faults.shifted_clock")
@@ -61,7 +61,8 @@ def test_out_of_memory_the_job_ends_and_the_next_one_goes_on(case: FaultCase) ->
     case.check()
 
 
-@pytest.mark.parametrize("seconds", quick_and_slow(["-3600"], ["3600", "-3600"]))
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [pytest.param("3600", id="fast"), pytest.param("-3600", id="slow")])
 def test_a_clock_an_hour_off_changes_nothing_that_is_written(case: FaultCase, seconds: str) -> None:
     case.send(120, "not JSON")
 

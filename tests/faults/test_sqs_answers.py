@@ -109,7 +109,8 @@ def test_empty_answers_of_a_queue_that_is_not_empty_do_not_end_the_job(case: Fau
     case.check()
 
 
-@pytest.mark.parametrize("name", quick_and_slow(["a page that is no answer"], ["a page that is no answer", "500"]))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["a page that is no answer", "500"])
 def test_counts_that_cannot_be_had_do_not_end_the_job(case: FaultCase, name: str) -> None:
     case.send(120)
     case.sqs.inject("GetQueueAttributes", SqsRequest.forward)  # the preflight's

@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import time
 
+import pytest
+
 from tests.awaiting import await_until
 from tests.e2e.job_process import JobProcess
 from tests.faults.case import FaultCase
@@ -50,6 +52,7 @@ def test_asked_to_stop_while_the_database_is_away_it_gives_its_messages_back_at_
     case.check()
 
 
+@pytest.mark.slow
 def test_two_jobs_on_one_queue_share_its_messages(case: FaultCase) -> None:
     case.send(1500, "not JSON")
 
