@@ -17,6 +17,7 @@ if [ ! -x "$prism" ] && [ -z "${PRISM_LOCATION:-}" ]; then
     fi
 fi
 
+tests/faults/fetch.sh
 ruff check --quiet .
 ruff format --check --quiet .
 mypy

@@ -50,11 +50,11 @@ _NOT_ALLOWED = {
     "MissingAuthenticationToken",
     "NotAuthorized",
     "OptInRequired",
-    "RequestExpired",
-    "RequestTimeTooSkewed",
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 }
+_CLOCK_IS_WRONG = {"RequestExpired", "RequestTimeTooSkewed"}
+_SIGNED_AT_A_WRONG_TIME = ("Signature expired", "Signature not yet current")
 _CREDENTIALS_MISSING = (
     NoCredentialsError,
     PartialCredentialsError,
@@ -101,6 +101,8 @@ def setup_problem(error: AwsError) -> str | None:
         return "an AWS endpoint is not a URL; see AWS_ENDPOINT_URL and those that begin with it"
     if isinstance(error, ConfigNotFound | ConfigParseError):
         return "AWS's configuration file cannot be read; see AWS_CONFIG_FILE"
+    if error_code(error) in _CLOCK_IS_WRONG or _message(error).startswith(_SIGNED_AT_A_WRONG_TIME):
+        return f"AWS refuses the time of the request ({error_code(error)}); set this machine's clock"
     return None
 
 
@@ -109,6 +111,10 @@ def error_code(error: AwsError) -> str:
     if isinstance(error, ClientError):
         return str(error.response.get("Error", {}).get("Code", "unknown"))
     return type(error).__name__
+
+
+def _message(error: AwsError) -> str:
+    return str(error.response.get("Error", {}).get("Message", "")) if isinstance(error, ClientError) else ""
 
 
 def http_status(error: AwsError) -> int | str:

@@ -19,6 +19,7 @@ from rich.console import Console
 from maskline.errors import MasklineError
 from maskline.sqs.lease import IN_HAND
 from pipeline.beam_options import Engine
+from pipeline.fn_api_runner import merging_metrics_at_once
 from pipeline.job import JobSettings, build
 from pipeline.progress import showing_progress
 from pipeline.summary import RunCounts
@@ -69,7 +70,7 @@ def run_job(job: JobSettings, options: PipelineOptions, engine: Engine, console:
     pipeline = beam.Pipeline(options=options)
     build(pipeline, job)
     run_to_end = _started(pipeline, engine)
-    with _stopping_on_signals(CONTROL, console), showing_progress(watch.look, console):
+    with _stopping_on_signals(CONTROL, console), showing_progress(watch.look, console), merging_metrics_at_once():
         # Signals are handled in the main thread, which must not hold a lock that the handler wants.
         runner = _RunnerThread(run_to_end)
         runner.start()

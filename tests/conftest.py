@@ -28,6 +28,7 @@ from transforms.control import CONTROL
 from transforms.metrics import TALLY
 
 TEMPLATE_DATABASE = "maskline_template"
+PRISM = Path(os.environ.get("PRISM_LOCATION", Path(__file__).parents[1] / ".cache" / "prism" / "prism"))
 _one_loader = functools.cache(create_loader)
 
 
@@ -153,6 +154,16 @@ def keyset_uri(stored_keyset: StoredKeyset, tmp_path: Path) -> str:
 def user_logins() -> StreamDefinition:
     """The stream that comes with maskline."""
     return load_stream("user_logins")
+
+
+@pytest.fixture(params=["FnApiRunner", pytest.param("Prism", marks=pytest.mark.prism)])
+def engine_options(request: pytest.FixtureRequest) -> list[str]:
+    """What makes DirectRunner use one engine, and then the other."""
+    if request.param == "FnApiRunner":
+        return []
+    if not PRISM.exists():
+        pytest.skip(f"Prism is not there: {PRISM} is missing; ./run_tests.sh builds it where Go is installed")
+    return [f"--prism_location={PRISM}"]
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from apache_beam.pvalue import AsSingleton, PBegin, PCollection
 from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.timestamp import Timestamp
 
-from maskline.errors import UsageError
+from maskline.errors import QueueUnavailableError, UsageError
 from maskline.records import Receipt, SqsMessage
 from maskline.sqs import QueueAddress, SqsQueue
 from maskline.sqs.client import OpenQueue
@@ -121,7 +121,11 @@ class _Poll(beam.DoFn):  # type: ignore[misc]
     def _is_over(self, standing: Polling) -> bool:
         if standing.empty_polls < EMPTY_POLLS_TO_END:
             return False
-        depth = self._queue.depth()
+        try:
+            depth = self._queue.depth()
+        except QueueUnavailableError as error:
+            logger.warning("whether the queue is empty is not known, polling on: %s", error)
+            return False
         if depth.total == 0:
             return True
         waited = time.time() - standing.empty_since

@@ -16,8 +16,9 @@ import boto3
 import msgspec
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
-from maskline.errors import UsageError
+from maskline.errors import QueueUnavailableError, UsageError
 from maskline.logs import keep_bodies_out_of_logs
 from maskline.records import Receipt, SqsMessage
 from maskline.sqs.address import QueueAddress
@@ -180,11 +181,15 @@ class SqsQueue:
     def depth(self) -> QueueDepth:
         """Count the messages in the queue, as approximately as SQS does."""
         attributes = self.attributes()
-        return QueueDepth(
-            visible=int(attributes.get("ApproximateNumberOfMessages", 0)),
-            in_flight=int(attributes.get("ApproximateNumberOfMessagesNotVisible", 0)),
-            delayed=int(attributes.get("ApproximateNumberOfMessagesDelayed", 0)),
-        )
+        try:
+            return QueueDepth(
+                visible=int(attributes["ApproximateNumberOfMessages"]),
+                in_flight=int(attributes["ApproximateNumberOfMessagesNotVisible"]),
+                delayed=int(attributes["ApproximateNumberOfMessagesDelayed"]),
+            )
+        except KeyError:
+            # A proxy's page with status 200, say; taken for zeros it would be an empty queue.
+            raise QueueUnavailableError(f"queue {self._address}: the answer holds no counts of messages") from None
 
     def attributes(self) -> dict[str, str]:
         """Return the queue's attributes by SQS's names."""
@@ -243,9 +248,13 @@ def _message(entry: dict[str, Any]) -> SqsMessage:
 
 
 def _failures(response: dict[str, Any], chunk: Sequence[Receipt]) -> list[DeleteFailure]:
+    """Return the entries that were refused, and those of which the answer says nothing: only said is done."""
+    refused = {entry["Id"]: entry for entry in response.get("Failed", ())}
+    done = {entry["Id"] for entry in response.get("Successful", ())}
     return [
-        DeleteFailure(chunk[int(entry["Id"])], entry.get("Code", "unknown"), bool(entry.get("SenderFault")))
-        for entry in response.get("Failed", ())
+        DeleteFailure(receipt, entry.get("Code", "unknown"), bool(entry.get("SenderFault")))
+        for place, receipt in enumerate(chunk)
+        if (entry := refused.get(str(place), {})) or str(place) not in done
     ]
 
 
@@ -255,6 +264,8 @@ def _translating(address: QueueAddress) -> Iterator[None]:
         yield
     except (BotoCoreError, ClientError) as error:
         raise translated(error, address) from None
+    except (UnicodeDecodeError, ResponseParserError):  # not botocore's to retry; the text could quote the answer
+        raise QueueUnavailableError(f"queue {address}: the answer cannot be read") from None
 
 
 _clients: dict[tuple[str | None, str | None], Any] = {}

@@ -99,12 +99,12 @@ class VisibilityLease:
             extender.join()
 
     def release(self, receipts: Sequence[Receipt]) -> None:
-        """Make deliveries visible at once, for whoever receives next.
+        """Make deliveries, and all others that this process has in hand, visible at once, for whoever receives next.
 
         Args:
             receipts: The deliveries.
         """
-        self._set_visibility(receipts, 0)
+        self._set_visibility(IN_HAND.with_(receipts), 0)
 
     def _extend_until(self, finished: threading.Event, receipts: Sequence[Receipt]) -> None:
         while not self._wait(finished, self._visibility_seconds / 3):

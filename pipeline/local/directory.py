@@ -88,10 +88,16 @@ class LocalDirectory:
 
         Args:
             count: How many will be sent.
+
+        Raises:
+            SetupError: It cannot be written, the disk being full say.
         """
         file = self.path / "samples.json"
         first = json.loads(file.read_text())["next"] if file.exists() else 0
         written = file.with_suffix(".new")
-        written.write_text(json.dumps({"next": first + count}))
-        written.replace(file)
+        try:
+            written.write_text(json.dumps({"next": first + count}))
+            written.replace(file)
+        except OSError as error:
+            raise SetupError(f"local: {file} cannot be written ({error.strerror}); nothing more was sent") from None
         return int(first)

@@ -1,12 +1,10 @@
-"""A job ready to start, a ledger to check it by, and the engines to run it on."""
+"""A job ready to start, and a ledger to check it by."""
 
 from __future__ import annotations
 
 import json
-import os
 import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import apache_beam as beam
 import pytest
@@ -16,22 +14,10 @@ from maskline.sqs import QueueAddress, SqsQueue
 from maskline.sqs.receiving import ReceiveSettings
 from maskline.stream import StreamDefinition
 from pipeline.job import JobSettings, build
-from tests.e2e.job_process import PROJECT, JobProcess
-
-PRISM = Path(os.environ.get("PRISM_LOCATION", PROJECT / ".cache" / "prism" / "prism"))
+from tests.e2e.job_process import JobProcess
 
 StartJob = Callable[..., JobProcess]
 RunHere = Callable[[], None]
-
-
-@pytest.fixture(params=["FnApiRunner", pytest.param("Prism", marks=pytest.mark.prism)])
-def engine_options(request: pytest.FixtureRequest) -> list[str]:
-    """What makes DirectRunner use one engine, and then the other."""
-    if request.param == "FnApiRunner":
-        return []
-    if not PRISM.exists():
-        pytest.skip(f"Prism is not there: {PRISM} is missing; ./run_tests.sh builds it where Go is installed")
-    return [f"--prism_location={PRISM}"]
 
 
 @pytest.fixture

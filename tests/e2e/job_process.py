@@ -6,11 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 PROJECT = Path(__file__).parents[2]
 LONGEST_RUN_SECONDS = 90
+MODULE = ("-m", "pipeline")
 
 
 class JobProcess:
@@ -19,20 +22,33 @@ class JobProcess:
     Args:
         arguments: The command line without the program.
         environment: Variables to set beside those of the test.
+        program: What Python runs, where it is not the program as it stands.
     """
 
-    def __init__(self, arguments: Sequence[str], environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        environment: dict[str, str] | None = None,
+        program: Sequence[str] = MODULE,
+    ) -> None:
+        # Files, for a pipe that nobody reads would stop a job that says much.
+        self._output, self._errors = (tempfile.TemporaryFile("w+") for _ in range(2))  # noqa: SIM115 - read at its end
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline", *arguments],
+            [sys.executable, *program, *arguments],
             cwd=PROJECT,
             env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=self._output,
+            stderr=self._errors,
             text=True,
         )
         self.output = ""
         self.errors = ""
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
@@ -42,18 +58,29 @@ class JobProcess:
         """Say whether it still runs."""
         return self._process.poll() is None
 
-    def wait(self) -> int:
+    def wait(self, seconds: float = LONGEST_RUN_SECONDS) -> int:
         """Wait for its end, keep what it printed, and return its exit code."""
         try:
-            self.output, self.errors = self._process.communicate(timeout=LONGEST_RUN_SECONDS)
+            self._process.wait(seconds)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self.output, self.errors = self._process.communicate()
+            self.kill()
             raise AssertionError(f"the job did not end in time; it printed: {self.output}{self.errors}") from None
+        self._keep_output()
         return self._process.returncode
 
     def kill(self) -> None:
         """Kill it, if it still runs."""
         if self.is_running():
             self._process.kill()
-        self._process.communicate()
+        self._process.wait()
+        self._keep_output()
+
+    def _keep_output(self) -> None:
+        if not self._output.closed:
+            self.output, self.errors = _read_and_close(self._output), _read_and_close(self._errors)
+
+
+def _read_and_close(file: IO[str]) -> str:
+    with file:
+        file.seek(0)
+        return file.read()

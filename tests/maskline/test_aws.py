@@ -153,13 +153,19 @@ def test_a_client_gives_up_within_a_minute(aws: EmulatedAws) -> None:
         "InvalidSignatureException",
         "InvalidToken",
         "MissingAuthenticationToken",
-        "RequestTimeTooSkewed",
         "SignatureDoesNotMatch",
         "UnrecognizedClientException",
     ],
 )
 def test_refused_credentials_are_a_refusal(code: str) -> None:
     assert is_refusal(answer(code, 403))
+
+
+@pytest.mark.parametrize("code", ["RequestExpired", "RequestTimeTooSkewed"])
+def test_a_wrong_clock_is_called_one(code: str) -> None:
+    assert setup_problem(answer(code, 403)) == (
+        f"AWS refuses the time of the request ({code}); set this machine's clock"
+    )
 
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "InternalError", "NoSuchKey", "500", "unknown"])

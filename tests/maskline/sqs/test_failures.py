@@ -24,9 +24,9 @@ from maskline.sqs.failures import OverLimitError, translated
 ADDRESS = QueueAddress("logins", "http://127.0.0.1:9324")
 
 
-def answered(code: str, status: int = 400) -> ClientError:
+def answered(code: str, status: int = 400, message: str = "-") -> ClientError:
     return ClientError(
-        {"Error": {"Code": code, "Message": "-"}, "ResponseMetadata": {"HTTPStatusCode": status}}, "ReceiveMessage"
+        {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}, "ReceiveMessage"
     )
 
 
@@ -60,7 +60,6 @@ def test_a_queue_that_does_not_exist_stops_the_job_and_says_what_to_check(code: 
         "KmsAccessDenied",
         "KmsDisabled",
         "MissingAuthenticationToken",
-        "RequestExpired",
         "SignatureDoesNotMatch",
         "UnrecognizedClientException",
     ],
@@ -74,6 +73,30 @@ def test_refused_credentials_stop_the_job_and_name_every_right_it_needs(code: st
         "sqs:ReceiveMessage, sqs:DeleteMessage, sqs:ChangeMessageVisibility, sqs:GetQueueAttributes and "
         "sqs:GetQueueUrl, and on an encrypted queue the use of its key"
     )
+
+
+@pytest.mark.parametrize("code", ["RequestExpired", "RequestTimeTooSkewed"])
+def test_a_wrong_clock_stops_the_job_and_says_so(code: str) -> None:
+    error = translated(answered(code, status=403), ADDRESS)
+
+    assert type(error) is QueueError
+    assert str(error) == (
+        f"queue logins at http://127.0.0.1:9324: AWS refuses the time of the request ({code}); set this machine's clock"
+    )
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Signature expired: 20260131T110000Z is now earlier than 20260131T115500Z",
+        "Signature not yet current: 20260131T130000Z is still later than 20260131T120500Z",
+    ],
+)
+def test_a_signature_of_another_time_is_a_wrong_clock_and_no_wrong_key(message: str) -> None:
+    error = translated(answered("SignatureDoesNotMatch", status=403, message=message), ADDRESS)
+
+    assert type(error) is QueueError
+    assert str(error).endswith("AWS refuses the time of the request (SignatureDoesNotMatch); set this machine's clock")
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,17 @@ def test_released_messages_are_visible_at_once(queue: SqsQueue) -> None:
     assert [message.receive_count for message in again] == [2] * 12
 
 
+def test_released_with_them_is_all_else_that_the_process_has_in_hand() -> None:
+    first, second = some_receipts(2)
+    queue = FaultyQueue()
+    IN_HAND.is_kept = True
+    IN_HAND.add([second])
+
+    VisibilityLease(lambda: queue, 600).release([first])
+
+    assert queue.extended == [([second, first], 0)]
+
+
 def test_the_time_out_is_set_anew_when_a_third_of_it_is_over() -> None:
     queue, ticks = FaultyQueue(), Ticks(3)
     receipts = some_receipts(2)

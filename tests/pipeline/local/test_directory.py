@@ -27,6 +27,14 @@ def test_a_portion_of_samples_is_claimed_once(tmp_path: Path) -> None:
         assert [*first, directory.claim_samples(1)] == [0, 100, 120]
 
 
+def test_a_portion_that_cannot_be_claimed_is_an_error_that_names_the_file(tmp_path: Path) -> None:
+    with LocalDirectory(tmp_path) as directory:
+        (tmp_path / "samples.new").mkdir()
+
+        with pytest.raises(SetupError, match=r"samples\.json cannot be written \(Is a directory\)"):
+            directory.claim_samples(100)
+
+
 def test_clearing_forgets_everything_and_keeps_the_lock(tmp_path: Path) -> None:
     with LocalDirectory(tmp_path) as directory:
         directory.claim_samples(100)

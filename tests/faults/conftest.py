@@ -1,0 +1,95 @@
+"""The parts of a fault case."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from maskline.sqs import QueueAddress, SqsQueue
+from pipeline.local.sqs import EmbeddedSqs
+from tests.faults.case import FaultCase, Record
+from tests.faults.elasticmq import ELASTICMQ, ElasticMq
+from tests.faults.postgres_wire import dsn_through
+
+BROKERS = ("ministack", "ElasticMQ")
+
+on_both_brokers = pytest.mark.parametrize(
+    "broker", [BROKERS[0], pytest.param(BROKERS[1], marks=pytest.mark.slow)], indirect=True
+)
+on_elasticmq = pytest.mark.parametrize("broker", BROKERS[1:], indirect=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave Prism's half of the scenarios to the slow tests: it is the same code in front of another engine."""
+    for item in items:
+        if item.get_closest_marker("prism") and item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.slow)
+
+
+def quick_and_slow(quick: Iterable[str], every: Iterable[str]) -> list[Any]:
+    """Return parameters of which those that are not quick are left to the slow tests."""
+    return [pytest.param(name, id=name, marks=[] if name in quick else pytest.mark.slow) for name in every]
+
+
+class Broker(Protocol):
+    """A server with an SQS API."""
+
+    @property
+    def endpoint(self) -> str:
+        """The URL of the API."""
+
+    def create_queue(self, name: str) -> str:
+        """Create a queue and return its URL."""
+
+
+@pytest.fixture(scope="session")
+def elasticmq(tmp_path_factory: pytest.TempPathFactory, sqs: EmbeddedSqs) -> Iterator[ElasticMq]:
+    """ElasticMQ, where its jars and a Java are; `sqs` puts credentials into the environment."""
+    if not ELASTICMQ.is_dir() or shutil.which("java") is None:
+        pytest.skip(
+            f"ElasticMQ is not there: {ELASTICMQ} is missing; ./run_tests.sh fetches it where Maven is installed"
+        )
+    with ElasticMq(tmp_path_factory.mktemp("elasticmq")) as server:
+        yield server
+
+
+@pytest.fixture
+def broker(request: pytest.FixtureRequest, sqs: EmbeddedSqs) -> Broker:
+    """The server of the case's queue: the embedded one, or the one that the test is parametrized with."""
+    if getattr(request, "param", BROKERS[0]) == BROKERS[0]:
+        return sqs
+    server: ElasticMq = request.getfixturevalue("elasticmq")
+    return server
+
+
+@pytest.fixture
+def case_dsn(dsn: str) -> str:
+    """The database of the case; a module with a server of its own gives another."""
+    return dsn
+
+
+@pytest.fixture
+def case(
+    broker: Broker, case_dsn: str, keyset_uri: str, tmp_path: Path, record_property: Record
+) -> Iterator[FaultCase]:
+    """A case whose parts are all well."""
+    queue = SqsQueue.open(QueueAddress(broker.create_queue(f"fault-{uuid.uuid4().hex}"), broker.endpoint))
+    directory = tmp_path / "job"
+    directory.mkdir()
+    with FaultCase(queue, broker.endpoint, case_dsn, keyset_uri, directory, record_property) as case:
+        yield case
+
+
+@pytest.fixture
+def as_writer(case: FaultCase) -> Iterator[str]:
+    """The option that lets a job log in with the rights of ``maskline_writer`` alone."""
+    role = f"writer_{uuid.uuid4().hex}"
+    case.sql(f"CREATE ROLE {role} LOGIN IN ROLE maskline_writer")
+    yield f"--postgres={dsn_through(case.database_line, case.dsn, user=role)}"
+    case.sql(f"DROP ROLE {role}")

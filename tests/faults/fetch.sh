@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Fetch the servers that the fault suite has in no wheel, ElasticMQ and PgBouncer, into .cache; each once, and only
+# where its package manager is there.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+if [ ! -d .cache/elasticmq ] && command -v mvn >/dev/null; then
+    mvn --quiet --batch-mode -Dstyle.color=never --file tests/faults/pom.xml dependency:copy-dependencies \
+        -DoutputDirectory="$PWD/.cache/elasticmq.new" && mv .cache/elasticmq.new .cache/elasticmq ||
+        echo "ElasticMQ could not be fetched; its tests will be skipped" >&2
+fi
+
+if [ ! -d .cache/pgbouncer ] && ! command -v pgbouncer >/dev/null && command -v apt-get >/dev/null; then
+    mkdir -p .cache/pgbouncer.new
+    (
+        cd .cache/pgbouncer.new
+        [ "$(id -u)" != 0 ] || apt-get -qq update
+        apt-get -qq -o APT::Sandbox::User=root download pgbouncer libevent-2.1-7 libc-ares2
+        for package in ./*.deb; do dpkg --extract "$package" .; done
+    ) >&2 && mv .cache/pgbouncer.new .cache/pgbouncer ||
+        echo "PgBouncer could not be fetched; its test will be skipped" >&2
+fi

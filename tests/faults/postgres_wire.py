@@ -1,0 +1,82 @@
+"""The messages of Postgres' protocol, and the points of the job's conversation that faults name.
+
+Source: https://www.postgresql.org/docs/current/protocol-message-formats.html
+"""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+from psycopg2.extensions import make_dsn, parse_dsn
+
+from tests.faults.points import Direction, Framing, Point
+from tests.faults.tcp_proxy import TcpProxy
+
+LENGTH_BYTES = 4
+
+
+class PostgresFraming:
+    """Cuts one direction of a conversation, without encryption, into messages.
+
+    Args:
+        direction: Which one. A client's first message has no byte for its type.
+    """
+
+    def __init__(self, direction: Direction) -> None:
+        self._type_bytes = 0 if direction is Direction.TO_SERVER else 1
+        self._received = b""
+
+    def __call__(self, received: bytes) -> list[bytes]:
+        """Return the messages that are complete now."""
+        self._received += received
+        messages = []
+        while (length := self._first_length()) and len(self._received) >= length:
+            messages.append(self._received[:length])
+            self._received = self._received[length:]
+            self._type_bytes = 1
+        return messages
+
+    def _first_length(self) -> int | None:
+        head = self._received[self._type_bytes : self._type_bytes + LENGTH_BYTES]
+        return self._type_bytes + int.from_bytes(head, "big") if len(head) == LENGTH_BYTES else None
+
+
+def _framing(direction: Direction) -> Framing:
+    return PostgresFraming(direction)
+
+
+def query_of(text: bytes) -> Point:
+    """Return the point before a query that holds a text reaches the server."""
+    return Point(Direction.TO_SERVER, lambda message: message.startswith(b"Q") and text in message)
+
+
+INSERT_SENT = query_of(b'INSERT INTO "user_logins"')
+"""The job has sent the micro-batch; the server has nothing of it yet."""
+
+REJECTIONS_SENT = query_of(b'INSERT INTO "rejected_messages"')
+"""The same of a micro-batch of rejections."""
+
+INSERT_COMMITTED = Point(Direction.TO_CLIENT, lambda message: message.startswith(b"C") and b"INSERT 0 " in message)
+"""The server has committed, for it answers the last statement of a query only then; the job does not know yet."""
+
+
+def postgres_proxy(dsn: str) -> TcpProxy:
+    """Return a proxy in front of a server that listens on a Unix socket."""
+    directory = Path(parse_dsn(dsn)["host"])
+
+    def connect() -> socket.socket:
+        server = socket.socket(socket.AF_UNIX)
+        try:
+            server.connect(str(directory / ".s.PGSQL.5432"))
+        except OSError:
+            server.close()
+            raise
+        return server
+
+    return TcpProxy(connect, _framing)
+
+
+def dsn_through(proxy: TcpProxy, dsn: str, user: str = "postgres") -> str:
+    """Return the data source name of a database by way of its proxy, which reads no encrypted conversation."""
+    return make_dsn(dsn, host="127.0.0.1", port=proxy.port, user=user, sslmode="disable", gssencmode="disable")

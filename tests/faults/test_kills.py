@@ -1,0 +1,80 @@
+"""The process is killed at each point of its cycle."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from maskline.postgres.connection import Connection
+from tests.awaiting import await_until
+from tests.faults.case import FaultCase
+from tests.faults.conftest import quick_and_slow
+from tests.faults.points import Hold
+from tests.faults.postgres_wire import INSERT_COMMITTED, INSERT_SENT
+from tests.faults.sqs_proxy import SqsRequest
+from tests.maskline.postgres.records import connected, run, value_of
+
+POINTS: dict[str, Callable[[FaultCase], Hold]] = {
+    "after receive": lambda case: case.sqs.hold_before("ReceiveMessage", when=lambda: case.sqs.deliveries.total() > 0),
+    "before COMMIT": lambda case: case.database_line.hold_at(INSERT_SENT),
+    "after COMMIT": lambda case: case.database_line.hold_at(INSERT_COMMITTED),
+    "between deletes": lambda case: _hold_between_deletes(case),
+}
+
+
+@pytest.mark.parametrize("point", quick_and_slow(("before COMMIT", "after COMMIT"), POINTS))
+def test_killed_at_a_point_and_started_again_it_writes_every_message_once(
+    case: FaultCase, point: str, engine_options: list[str]
+) -> None:
+    case.send(150, "not JSON")
+    hold = POINTS[point](case)
+    killed = case.start(*engine_options)
+    hold.await_reached()
+
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    case.fault_ends()
+    hold.drop()
+    case.sqs.heal()
+
+    case.ended_well(case.start("--until_empty", *engine_options))
+    case.check()
+
+
+def _hold_between_deletes(case: FaultCase) -> Hold:
+    case.sqs.inject("DeleteMessageBatch", SqsRequest.forward, times=3)
+    return case.sqs.hold_before("DeleteMessageBatch")
+
+
+@pytest.mark.slow
+def test_killed_while_the_server_commits_its_rows_are_not_written_again(case: FaultCase) -> None:
+    case.sql(
+        "CREATE FUNCTION hold_commit() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN PERFORM pg_advisory_xact_lock_shared(4711); RETURN NULL; END $$",
+        "CREATE CONSTRAINT TRIGGER hold_commit AFTER INSERT ON user_logins DEFERRABLE INITIALLY DEFERRED"
+        " FOR EACH ROW EXECUTE FUNCTION hold_commit()",
+    )
+    case.send(80)
+    with connected(case.dsn) as holder:
+        run(holder, "SELECT pg_advisory_lock(4711)")
+        killed = case.start()
+        await_until(lambda: _waiting_for_locks(holder) == 1, "the server commits")
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+
+        next_one = case.start("--until_empty")
+        await_until(
+            lambda: _waiting_for_locks(holder) == 2, "the next job meets the rows that are being committed", seconds=90
+        )
+
+    case.fault_ends()
+    case.ended_well(next_one)
+    assert "duplicates" in next_one.output
+    case.check()
+
+
+def _waiting_for_locks(database: Connection) -> int:
+    query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    return int(value_of(database, query))

@@ -1,0 +1,186 @@
+"""A Postgres server that restarts, fills up, is read-only after a failover, or has no connection left."""
+
+from __future__ import annotations
+
+import functools
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from psycopg2.extensions import parse_dsn
+
+from maskline.postgres.connection import connect
+from maskline.postgres.schema import Schema
+from pipeline.local.postgres import OWNERS_TABLE
+from tests.awaiting import await_until
+from tests.conftest import run_sql
+from tests.faults.case import FaultCase, is_marked
+from tests.faults.disks import fill, small_disk
+from tests.faults.postgres_servers import OwnPostgres, PgBouncer
+from tests.faults.postgres_wire import INSERT_SENT
+from tests.maskline.postgres.records import connected, run, waiting_for_a_lock
+
+pytestmark = pytest.mark.slow
+
+TERMINATE_WAITING = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
+
+
+@pytest.fixture(scope="module")
+def own_postgres() -> Iterator[OwnPostgres]:
+    """A server of this module's own."""
+    with tempfile.TemporaryDirectory() as directory, OwnPostgres(Path(directory)) as server:
+        yield server
+        assert not is_marked(server.log.read_text(errors="replace")), "clear personal data in Postgres' own log"
+
+
+@pytest.fixture
+def case_dsn(own_postgres: OwnPostgres) -> str:
+    """A migrated database of the case's own, on that server."""
+    name = f"case_{uuid.uuid4().hex}"
+    run_sql(own_postgres.dsn("postgres"), f"CREATE DATABASE {name}")
+    run_sql(own_postgres.dsn(name), OWNERS_TABLE)
+    Schema(functools.partial(connect, own_postgres.dsn(name))).migrate()
+    return own_postgres.dsn(name)
+
+
+@pytest.mark.parametrize("mode", ["fast", "immediate"])
+def test_a_server_restarted_under_load_costs_nothing_but_time(
+    case: FaultCase, own_postgres: OwnPostgres, mode: str, engine_options: list[str]
+) -> None:
+    case.send(1500, "not JSON")
+    job = case.start("--until_empty", *engine_options)
+    case.await_outcomes(300)
+
+    with own_postgres.stopped(mode):
+        extended = case.sqs.requests["ChangeMessageVisibilityBatch"]
+        await_until(lambda: case.sqs.requests["ChangeMessageVisibilityBatch"] > extended, "the job keeps its messages")
+    case.fault_ends()
+
+    case.ended_well(job)
+    assert "database retries" in job.output
+    case.check()
+
+
+def test_a_server_away_for_a_minute_makes_no_message_come_back(case: FaultCase) -> None:
+    hold = case.database_line.hold_at(INSERT_SENT)
+    case.send(99, "not JSON")
+    job = case.start("--until_empty")
+    hold.await_reached()
+    await_until(lambda: case.queue.depth().in_flight == 100, "the job has received them")
+
+    case.database_line.refuse()
+    came_back = [message for _ in range(3) for message in case.queue.receive(10, 20, 0)]
+    case.database_line.accept()
+    case.fault_ends()
+
+    case.ended_well(job)
+    assert came_back == []
+    assert case.check().redelivered == 0
+
+
+def test_a_primary_that_is_read_only_after_a_failover_is_waited_for(case: FaultCase, own_postgres: OwnPostgres) -> None:
+    case.send(150)
+    job = case.start()
+    case.await_accounted()
+    name = parse_dsn(case.dsn)["dbname"]
+
+    run_sql(case.dsn, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    case.database_line.cut()
+    case.send(150)
+    await_until(lambda: case.sqs.requests["ChangeMessageVisibilityBatch"] > 0, "the job keeps its messages invisible")
+    run_sql(own_postgres.dsn("postgres"), f"ALTER DATABASE {name} RESET ALL")
+    case.fault_ends()
+
+    case.await_accounted()
+    case.stop(job)
+    assert "25006" in job.errors
+    case.check()
+
+
+def test_a_connection_slot_taken_by_others_is_waited_for(case: FaultCase, as_writer: str) -> None:
+    role = as_writer.partition("user=")[2].partition(" ")[0]
+    case.send(150)
+    job = case.start(as_writer)
+    case.await_accounted()
+
+    case.sql(f"ALTER ROLE {role} CONNECTION LIMIT 0")
+    case.database_line.cut()
+    case.send(150)
+    await_until(lambda: case.sqs.requests["ChangeMessageVisibilityBatch"] > 0, "the job keeps its messages invisible")
+    case.sql(f"ALTER ROLE {role} CONNECTION LIMIT -1")
+    case.fault_ends()
+
+    case.await_accounted()
+    case.stop(job)
+    assert "too many connections" in job.errors
+    case.check()
+
+
+def test_a_full_disk_is_waited_for(case: FaultCase, own_postgres: OwnPostgres, server_directory: Path) -> None:
+    server_directory.chmod(0o755)
+    with small_disk(server_directory / "disk", megabytes=4, owner=own_postgres.owner) as disk:
+        space = disk / "space"
+        space.mkdir()
+        os.chown(space, own_postgres.owner, -1)
+        case.sql(f"CREATE TABLESPACE small LOCATION '{space}'", "ALTER TABLE user_logins SET TABLESPACE small")
+        job = case.start("--until_empty")
+        fill(disk / "ballast")
+        case.send(1500)
+
+        await_until(lambda: case.sqs.requests["ChangeMessageVisibilityBatch"] > 0, "the job keeps its messages")
+        (disk / "ballast").unlink()
+        case.fault_ends()
+
+        case.ended_well(job)
+        assert "53100" in job.errors
+        case.check()
+
+
+def test_a_statement_that_takes_too_long_is_given_up_and_tried_again(case: FaultCase) -> None:
+    case.sql(
+        "CREATE SEQUENCE inserts",
+        "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN IF nextval('inserts') = 1 THEN PERFORM pg_sleep(60); END IF; RETURN NULL; END $$",
+        "CREATE TRIGGER dawdle BEFORE INSERT ON user_logins EXECUTE FUNCTION dawdle()",
+    )
+    case.send(150)
+
+    job = case.start("--until_empty")
+
+    case.ended_well(job)
+    assert "57014" in job.errors
+    assert case.check().redelivered == 0
+
+
+@pytest.fixture
+def pgbouncer(case: FaultCase, own_postgres: OwnPostgres) -> Iterator[PgBouncer]:
+    """PgBouncer in front of the case's database."""
+    if PgBouncer.program() is None:
+        pytest.skip("PgBouncer is not there; ./run_tests.sh fetches it where apt-get is")
+    with tempfile.TemporaryDirectory() as directory, PgBouncer(Path(directory), case.dsn, own_postgres.owner) as server:
+        yield server
+
+
+def test_behind_pgbouncer_in_transaction_mode_lost_server_connections_cost_no_message(
+    case: FaultCase, pgbouncer: PgBouncer
+) -> None:
+    case.send(1500, "not JSON")
+
+    jobs = [case.start("--until_empty", f"--postgres={pgbouncer.dsn}") for _ in range(2)]
+    for enough in (200, 500, 800):
+        case.await_outcomes(enough)
+        with connected(case.dsn, autocommit=False) as other, connected(case.dsn) as database:
+            run(other, "LOCK TABLE user_logins IN EXCLUSIVE MODE")
+            await_until(lambda database=database: waiting_for_a_lock(database), "an insert is under way")  # type: ignore[misc]
+            run(database, TERMINATE_WAITING)
+
+    for job in jobs:
+        case.ended_well(job)
+    assert "database retries" in jobs[0].output + jobs[1].output
+    case.check()

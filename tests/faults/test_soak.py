@@ -1,0 +1,68 @@
+"""Messages and micro-batches without end through one process: what it uses does not grow."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from tests.awaiting import await_until
+from tests.e2e.conftest import login
+from tests.e2e.job_process import JobProcess
+from tests.faults.case import AT_FULL_SPEED, FaultCase
+from tests.faults.conftest import on_elasticmq
+from tests.faults.watching import ResourceWatch, Use
+
+pytestmark = on_elasticmq
+
+PORTION = 1_500
+MOST_AHEAD = 20_000
+
+
+@pytest.mark.slow
+def test_many_small_micro_batches_leave_nothing_behind(case: FaultCase, engine_options: list[str]) -> None:
+    job = case.start("--micro_batch_size=10", *engine_options)
+
+    _soak(case, job, messages=6_000, settled_after=1_500)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_half_a_million_messages_leave_nothing_behind(case: FaultCase) -> None:
+    job = case.start(*AT_FULL_SPEED, through_proxies=False)
+
+    _soak(case, job, messages=500_000, settled_after=50_000)
+
+
+def _soak(case: FaultCase, job: JobProcess, messages: int, settled_after: int) -> None:
+    sender = threading.Thread(target=_send, args=(case, messages), name="soak-sender", daemon=True)
+    sender.start()
+
+    with ResourceWatch(job.pid) as watch:
+        await_until(lambda: case.outcomes() >= settled_after, f"{settled_after} are written", seconds=600)
+        settled = _use(watch)
+        await_until(lambda: case.outcomes() >= messages, "all are written", seconds=3000)
+        at_the_end = _use(watch)
+
+    sender.join()
+    case.await_accounted()
+    case.stop(job)
+    case.check()
+    assert at_the_end.resident_bytes < 1.1 * settled.resident_bytes
+    assert at_the_end.threads <= settled.threads
+    assert at_the_end.files <= settled.files
+
+
+def _send(case: FaultCase, messages: int) -> None:
+    """Send as fast as the job takes them, never far ahead."""
+    for first in range(0, messages, PORTION):
+        await_until(lambda: case.queue.depth().visible < MOST_AHEAD, "the job catches up", seconds=600)
+        case.send_quickly([login(number) for number in range(first, first + PORTION)])
+
+
+def _use(watch: ResourceWatch) -> Use:
+    """Return the most of each over the last two seconds, for a job breathes."""
+    uses = watch.uses[-20:]
+    return Use(
+        max(use.resident_bytes for use in uses), max(use.threads for use in uses), max(use.files for use in uses)
+    )

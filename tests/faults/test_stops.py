@@ -1,0 +1,69 @@
+"""The job is asked to stop: under load, with the database away, and beside another job."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+
+from tests.awaiting import await_until
+from tests.e2e.job_process import JobProcess
+from tests.faults.case import FaultCase
+from tests.faults.postgres_wire import INSERT_SENT
+
+LONGEST_STOP_SECONDS = 10
+
+
+def test_asked_to_stop_under_load_it_ends_within_ten_seconds_and_leaves_nothing_in_flight(
+    case: FaultCase, engine_options: list[str]
+) -> None:
+    case.send(1500)
+    job = case.start(*engine_options)
+    case.await_outcomes(100)
+
+    seconds = _stop(case, job)
+
+    assert job.output.startswith("Summary")
+    assert seconds < LONGEST_STOP_SECONDS
+    assert case.queue.depth().in_flight == 0
+    case.ended_well(case.start("--until_empty"))
+    assert case.check().redelivered == 0
+
+
+def test_asked_to_stop_while_the_database_is_away_it_gives_its_messages_back_at_once(
+    case: FaultCase, engine_options: list[str]
+) -> None:
+    hold = case.database_line.hold_at(INSERT_SENT)
+    case.send(40, *["not JSON"] * 10)
+    job = case.start("--visibility_timeout_seconds=600", *engine_options)
+    hold.await_reached()
+    await_until(lambda: case.queue.depth().in_flight > 0, "the job has messages in hand")
+    case.database_line.refuse()
+
+    job.send_signal(signal.SIGTERM)
+    stopped_at = time.monotonic()
+
+    assert job.wait() == 1
+    assert time.monotonic() - stopped_at < LONGEST_STOP_SECONDS
+    assert case.queue.depth().in_flight == 0
+    case.database_line.accept()
+    case.ended_well(case.start("--until_empty"))
+    case.check()
+
+
+@pytest.mark.slow
+def test_two_jobs_on_one_queue_share_its_messages(case: FaultCase) -> None:
+    case.send(1500, "not JSON")
+
+    jobs = [case.start("--until_empty") for _ in range(2)]
+
+    for job in jobs:
+        case.ended_well(job)
+    case.check()
+
+
+def _stop(case: FaultCase, job: JobProcess) -> float:
+    asked_at = time.monotonic()
+    case.stop(job)
+    return time.monotonic() - asked_at
