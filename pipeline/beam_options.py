@@ -17,6 +17,7 @@ from apache_beam.options.pipeline_options import (
 
 from maskline.errors import UsageError
 from maskline.keys import keyset_provider
+from pipeline.flink_options import check_flink_options
 from pipeline.job import JobSettings
 
 RUNNERS_WITH_OPTIONS_OF_THEIR_OWN = ("FlinkRunner", "PortableRunner", "SparkRunner", "DataflowRunner")
@@ -103,7 +104,10 @@ def check_beam_options(options: PipelineOptions, job: JobSettings, allow_clearte
         )
     if engine.is_in_process:
         _check_direct_options(options)
-    elif keyset_provider(job.keyset).kms_key is None and not allow_cleartext_keyset:
+        return
+    if engine.runner == "FlinkRunner":
+        check_flink_options(options, job)
+    if keyset_provider(job.keyset).kms_key is None and not allow_cleartext_keyset:
         raise UsageError(
             f"keyset {job.keyset}: is in cleartext, and as a side input it would cross {engine.runner}'s own services; "
             "use one that a KMS key encrypts (aws-kms://KEY_ARN?keyset=URI), or say --allow_cleartext_keyset"

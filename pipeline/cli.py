@@ -14,6 +14,7 @@ from pipeline.logs import LEVELS, configure_logging
 
 COMMANDS = {
     "local": "try it: an embedded queue and database, sample messages, and the job",
+    "flink": "try it on Flink: the same on a Flink cluster on this machine",
     "run": "run the job",
     "check": "check queue, database and keyset, and take no message",
     "migrate": "bring the database to what the job needs, or back",

@@ -16,6 +16,9 @@ from maskline.sqs.receiving import ReceiveSettings
 from maskline.stream import StreamDefinition
 from transforms import DeleteFromSqs, MaskPii, MicroBatch, ReadFromSqs, ReadKeyset, WriteRejects, WriteToPostgres
 
+BRANCHES = ("rejections", "refused")
+"""What the metrics of the branches beside that of the rows begin with."""
+
 
 class JobSettings(msgspec.Struct, frozen=True):
     """All that the job needs to know.
@@ -61,11 +64,11 @@ def build(pipeline: beam.Pipeline, job: JobSettings) -> None:
     (
         rejected
         | "Batch rejections" >> MicroBatch(job.receive.size)
-        | "Write rejections" >> WriteRejects(*sink)
-        | "Delete rejections' messages" >> DeleteFromSqs(job.queue)
+        | "Write rejections" >> WriteRejects(*sink, branch="rejections")
+        | "Delete rejections' messages" >> DeleteFromSqs(job.queue, branch="rejections")
     )
     (
         refused
-        | "Write refused rows" >> WriteRejects(*sink)
-        | "Delete refused rows' messages" >> DeleteFromSqs(job.queue)
+        | "Write refused rows" >> WriteRejects(*sink, branch="refused")
+        | "Delete refused rows' messages" >> DeleteFromSqs(job.queue, branch="refused")
     )

@@ -48,6 +48,8 @@ def _is_ours_to_show(record: logging.LogRecord) -> bool:
     """
     is_below_level = record.levelno < logging.getLogger(record.name).getEffectiveLevel()  # set late, by Prism's relay
     is_missing_package = record.name == "root" and "apitools not found" in record.getMessage()
+    # Options that only the job server knows are passed on to it.
+    is_passed_on = record.name == "apache_beam.options.pipeline_options" and "Unparseable" in record.getMessage()
     is_service_life = record.name == "apache_beam.utils.subprocess_server" and record.levelno <= logging.WARNING
     is_shown_later = record.exc_info is not None and isinstance(record.exc_info[1], MasklineError)
-    return not (is_below_level or is_missing_package or is_service_life or is_shown_later)
+    return not (is_below_level or is_missing_package or is_passed_on or is_service_life or is_shown_later)

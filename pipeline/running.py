@@ -64,13 +64,13 @@ def run_job(job: JobSettings, options: PipelineOptions, engine: Engine, console:
     Raises:
         MasklineError: The job failed.
     """
-    watch = _Watch(time.monotonic)
+    watch = Watch(time.monotonic, lambda: RunCounts.of(TALLY))
     IN_HAND.is_kept = True
     options.view_as(StandardOptions).runner = engine.runner
     pipeline = beam.Pipeline(options=options)
     build(pipeline, job)
     run_to_end = _started(pipeline, engine)
-    with _stopping_on_signals(CONTROL, console), showing_progress(watch.look, console), merging_metrics_at_once():
+    with stopping_on_signals(CONTROL, console), showing_progress(watch.look, console), merging_metrics_at_once():
         # Signals are handled in the main thread, which must not hold a lock that the handler wants.
         runner = _RunnerThread(run_to_end)
         runner.start()
@@ -85,7 +85,7 @@ def run_job(job: JobSettings, options: PipelineOptions, engine: Engine, console:
 def _started(pipeline: beam.Pipeline, engine: Engine) -> Callable[[], object]:
     """Return what runs a pipeline to its end, in another thread, once all that needs the main thread is done."""
     if engine.runner == "PrismRunner":
-        # Its job server takes SIGINT for itself here; _stopping_on_signals then takes it back.
+        # Its job server takes SIGINT for itself here; stopping_on_signals then takes it back.
         return pipeline.run().wait_until_finish  # type: ignore[no-any-return]
     return lambda: pipeline.run().wait_until_finish()
 
@@ -111,16 +111,23 @@ class _RunnerThread(threading.Thread):
             self.failure = error
 
 
-class _Watch:
-    """Looks at the counts, and remembers when they last changed."""
+class Watch:
+    """Looks at the counts of a run, and remembers when they last changed.
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    Args:
+        clock: Monotonic time in seconds.
+        counts: Returns the counts so far.
+    """
+
+    def __init__(self, clock: Callable[[], float], counts: Callable[[], RunCounts]) -> None:
         self._clock = clock
+        self._counts = counts
         self._started = self._last_change = clock()
-        self._last_counts = RunCounts.of(TALLY)
+        self._last_counts = counts()
 
     def look(self) -> RunCounts:
-        counts = RunCounts.of(TALLY)
+        """Return the counts so far."""
+        counts = self._counts()
         if counts != self._last_counts:
             self._last_change = self._clock()
         self._last_counts = counts
@@ -128,11 +135,19 @@ class _Watch:
 
     @property
     def seconds(self) -> float:
+        """How long the counts have changed for."""
         return self._last_change - self._started
 
 
 @contextlib.contextmanager
-def _stopping_on_signals(control: JobControl, console: Console) -> Iterator[None]:
+def stopping_on_signals(control: JobControl, console: Console) -> Iterator[None]:
+    """Have a first SIGINT or SIGTERM end a job in an orderly way, and a second one end this process at once.
+
+    Args:
+        control: Is told to stop.
+        console: Gets its cursor back before the process ends.
+    """
+
     def stop(_number: int, _frame: FrameType | None) -> None:
         if control.stopping.is_set():
             console.show_cursor()

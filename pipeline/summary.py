@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter as Counts
 from collections.abc import Mapping
+from typing import Protocol
 
 import msgspec
 from rich.table import Table
 
-from transforms.metrics import Tally
-
 _REJECTED_PREFIX = "rejected_"
+
+
+class Tallied(Protocol):
+    """What has counted a run: a `Tally`, or a cluster's own metrics."""
+
+    def counts(self) -> Counts[str]:
+        """Return all counts; a name never counted counts 0."""
+
+    def latest(self, name: str) -> int | None:
+        """Return the latest value of a distribution, or None where that is not known."""
 
 
 class RunCounts(msgspec.Struct, frozen=True):
@@ -40,7 +50,7 @@ class RunCounts(msgspec.Struct, frozen=True):
     latency_milliseconds: int | None
 
     @classmethod
-    def of(cls, tally: Tally) -> RunCounts:
+    def of(cls, tally: Tallied) -> RunCounts:
         """Read a tally."""
         counts = tally.counts()
         by_reason = {

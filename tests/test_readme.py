@@ -57,7 +57,7 @@ def test_the_commands_of_the_readme_run_as_they_stand(
 def test_the_scripts_that_the_readme_names_can_be_run() -> None:
     scripts = set(re.findall(r"\./(\w+\.sh)", README))
 
-    assert scripts == {"run_local.sh", "run_tests.sh"}
+    assert scripts == {"run_flink.sh", "run_local.sh", "run_tests.sh"}
     assert all(os.access(PROJECT / script, os.X_OK) for script in scripts)
 
 

@@ -57,11 +57,13 @@ class JobCounter:
 
     Args:
         name: Its name in the namespace ``maskline``.
+        branch: What to put before the name where several branches of one graph count the same. Flink fuses them into
+            one operator, and there a metric is known by its name alone. The tally counts all branches together.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, branch: str = "") -> None:
         self._name = name
-        self._metric = Metrics.counter(NAMESPACE, name)
+        self._metric = Metrics.counter(NAMESPACE, branch_metric(name, branch))
 
     def add(self, amount: int = 1) -> None:
         """Add to it; nothing happens for 0."""
@@ -75,11 +77,12 @@ class JobDistribution:
 
     Args:
         name: Its name in the namespace ``maskline``.
+        branch: As for a `JobCounter`.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, branch: str = "") -> None:
         self._name = name
-        self._metric = Metrics.distribution(NAMESPACE, name)
+        self._metric = Metrics.distribution(NAMESPACE, branch_metric(name, branch))
 
     def update(self, value: int) -> None:
         """Add a value to it."""
@@ -87,20 +90,18 @@ class JobDistribution:
         TALLY.observe(self._name, value)
 
 
+def branch_metric(name: str, branch: str) -> str:
+    """Return the name of a branch's own metric."""
+    return f"{branch}_{name}" if branch else name
+
+
 RECEIVED = JobCounter("received")
 MASKED = JobCounter("masked")
 EXTRA_FIELDS = JobCounter("extra_fields")
-REJECTED = JobCounter("rejected")
 WRITTEN = JobCounter("written")
-DUPLICATES = JobCounter("duplicates")
-DELETED = JobCounter("deleted")
-DELETE_FAILURES = JobCounter("delete_failures")
-DB_RETRIES = JobCounter("db_retries")
-BATCH_SIZE = JobDistribution("batch_size")
-COMMIT_MILLISECONDS = JobDistribution("commit_milliseconds")
 END_TO_END_LATENCY_MILLISECONDS = JobDistribution("end_to_end_latency_milliseconds")
 
 
-def rejected_for(reason: str) -> JobCounter:
+def rejected_for(reason: str, branch: str = "") -> JobCounter:
     """Return the counter of the messages rejected for one reason."""
-    return JobCounter(f"rejected_{reason}")
+    return JobCounter(f"rejected_{reason}", branch)

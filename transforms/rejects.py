@@ -10,13 +10,13 @@ import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
 from maskline.errors import DatabaseError
-from maskline.postgres.connection import check_dsn, connect
+from maskline.postgres.connection import Connect, check_dsn, connect
 from maskline.postgres.statements import InsertRejections
 from maskline.records import Receipt, Rejection
 from maskline.sqs.lease import VisibilityLease
 from maskline.stream import StreamDefinition
 from transforms.control import CONTROL
-from transforms.metrics import REJECTED, rejected_for
+from transforms.metrics import JobCounter, rejected_for
 from transforms.sink import CommitBatch, committed_receipts
 
 
@@ -30,17 +30,23 @@ class WriteRejects(beam.PTransform):  # type: ignore[misc]
         dsn: The database, without a password: it becomes part of the job graph.
         retry_seconds: How long a micro-batch is retried while Postgres is not available, 0 to 39,600.
         lease: Keeps the messages invisible in their queue meanwhile.
+        branch: What the names of its metrics begin with, where a graph has several; see `JobCounter`.
 
     Raises:
         UsageError: `dsn` is none or holds a password, or `retry_seconds` is out of range.
     """
 
     def __init__(
-        self, stream: StreamDefinition, dsn: str, retry_seconds: float = 300, lease: VisibilityLease | None = None
+        self,
+        stream: StreamDefinition,
+        dsn: str,
+        retry_seconds: float = 300,
+        lease: VisibilityLease | None = None,
+        branch: str = "",
     ) -> None:
         super().__init__()
         connecting = functools.partial(connect, check_dsn(dsn))
-        self._write = _WriteRejections(connecting, InsertRejections(stream), retry_seconds, lease)
+        self._write = _WriteRejections(connecting, InsertRejections(stream), retry_seconds, lease, branch)
 
     def expand(self, batches: PCollection[list[Rejection]]) -> PCollection[tuple[Receipt, ...]]:
         """Write each micro-batch."""
@@ -48,6 +54,18 @@ class WriteRejects(beam.PTransform):  # type: ignore[misc]
 
 
 class _WriteRejections(CommitBatch[Rejection]):
+    def __init__(
+        self,
+        connect: Connect,
+        statement: InsertRejections,
+        retry_seconds: float,
+        lease: VisibilityLease | None,
+        branch: str,
+    ) -> None:
+        super().__init__(connect, statement, retry_seconds, lease, branch)
+        self._branch = branch
+        self._rejected = JobCounter("rejected", branch)
+
     def process(self, rejections: list[Rejection]) -> Iterator[tuple[Receipt, ...]]:
         outcome = self.commit(rejections)
         if outcome.refused:
@@ -55,7 +73,7 @@ class _WriteRejections(CommitBatch[Rejection]):
                 raise DatabaseError(f"postgres: rejected_messages takes no rejections: {outcome.refused[0].detail}")
         # By message id, for one message may be twice in a micro-batch.
         reasons = {rejection.receipt.message_id: rejection.reason for rejection in rejections}
-        REJECTED.add(len(outcome.inserted))
+        self._rejected.add(len(outcome.inserted))
         for reason, count in Counts(reasons[message_id] for message_id in outcome.inserted).items():
-            rejected_for(reason).add(count)
+            rejected_for(reason, self._branch).add(count)
         yield committed_receipts(outcome)

@@ -14,7 +14,7 @@ from maskline.postgres.writer import BatchWriter, WriteOutcome, check_retry_seco
 from maskline.records import Receipt
 from maskline.sqs.lease import VisibilityLease
 from transforms.control import CONTROL
-from transforms.metrics import BATCH_SIZE, COMMIT_MILLISECONDS, DB_RETRIES, DUPLICATES
+from transforms.metrics import JobCounter, JobDistribution
 
 
 class CommitBatch(beam.DoFn, Generic[Record]):  # type: ignore[misc]
@@ -25,6 +25,7 @@ class CommitBatch(beam.DoFn, Generic[Record]):  # type: ignore[misc]
         statement: The insert.
         retry_seconds: How long a micro-batch is retried while Postgres is not available.
         lease: Keeps the messages invisible meanwhile, or None.
+        branch: What its metrics' names begin with; see `JobCounter`.
     """
 
     def __init__(
@@ -33,8 +34,13 @@ class CommitBatch(beam.DoFn, Generic[Record]):  # type: ignore[misc]
         statement: InsertStatement[Record],
         retry_seconds: float,
         lease: VisibilityLease | None,
+        branch: str = "",
     ) -> None:
         check_retry_seconds(retry_seconds)
+        self._db_retries = JobCounter("db_retries", branch)
+        self._duplicates = JobCounter("duplicates", branch)
+        self._batch_size = JobDistribution("batch_size", branch)
+        self._commit_milliseconds = JobDistribution("commit_milliseconds", branch)
         self._connect = connect
         self._statement = statement
         self._retry_seconds = retry_seconds
@@ -44,7 +50,7 @@ class CommitBatch(beam.DoFn, Generic[Record]):  # type: ignore[misc]
     def setup(self) -> None:
         """Make the writer; it connects when it first writes."""
         self._writer = BatchWriter(
-            self._connect, self._statement, self._retry_seconds, CONTROL.stopping, on_retry=DB_RETRIES.add
+            self._connect, self._statement, self._retry_seconds, CONTROL.stopping, on_retry=self._db_retries.add
         )
 
     def teardown(self) -> None:
@@ -62,9 +68,9 @@ class CommitBatch(beam.DoFn, Generic[Record]):  # type: ignore[misc]
         receipts = [record.receipt for record in records]
         with CONTROL.reporting_failures(), self._released_on_stop(receipts), self._held(receipts):
             outcome = self._writer.write(records)
-        BATCH_SIZE.update(len(records))
-        COMMIT_MILLISECONDS.update(round(outcome.commit_seconds * 1000))
-        DUPLICATES.add(outcome.duplicates)
+        self._batch_size.update(len(records))
+        self._commit_milliseconds.update(round(outcome.commit_seconds * 1000))
+        self._duplicates.add(outcome.duplicates)
         return outcome
 
     def _held(self, receipts: Sequence[Receipt]) -> contextlib.AbstractContextManager[Any]:

@@ -22,7 +22,7 @@ from maskline.sqs.deleting import BatchDeleter
 from maskline.sqs.lease import IN_HAND
 from maskline.sqs.receiving import MicroBatchReceiver, ReceiveSettings
 from transforms.control import CONTROL
-from transforms.metrics import DELETE_FAILURES, DELETED, RECEIVED
+from transforms.metrics import RECEIVED, JobCounter
 from transforms.polling import FINISHED, Polling, PollingRestrictions
 
 EMPTY_POLLS_TO_END = 2
@@ -150,20 +150,26 @@ class DeleteFromSqs(beam.PTransform):  # type: ignore[misc]
 
     Args:
         queue: The queue the messages came from.
+        branch: What the names of its metrics begin with, where a graph has several; see `JobCounter`.
     """
 
-    def __init__(self, queue: QueueAddress) -> None:
+    def __init__(self, queue: QueueAddress, branch: str = "") -> None:
         super().__init__()
         self._queue = queue
+        self._branch = branch
 
     def expand(self, batches: PCollection[tuple[Receipt, ...]]) -> PCollection[None]:
         """Delete each micro-batch; nothing comes out."""
-        return batches | "Delete messages" >> beam.ParDo(_Delete(functools.partial(SqsQueue.open, self._queue)))
+        return batches | "Delete messages" >> beam.ParDo(
+            _Delete(functools.partial(SqsQueue.open, self._queue), self._branch)
+        )
 
 
 class _Delete(beam.DoFn):  # type: ignore[misc]
-    def __init__(self, open_queue: OpenQueue) -> None:
+    def __init__(self, open_queue: OpenQueue, branch: str) -> None:
         self._open_queue = open_queue
+        self._deleted = JobCounter("deleted", branch)
+        self._delete_failures = JobCounter("delete_failures", branch)
 
     def setup(self) -> None:
         with CONTROL.reporting_failures():
@@ -176,5 +182,5 @@ class _Delete(beam.DoFn):  # type: ignore[misc]
         with CONTROL.reporting_failures():
             failures = self._deleter.delete(receipts)
         IN_HAND.remove(receipts)
-        DELETED.add(len(receipts) - len(failures))
-        DELETE_FAILURES.add(len(failures))
+        self._deleted.add(len(receipts) - len(failures))
+        self._delete_failures.add(len(failures))

@@ -8,7 +8,6 @@ second run sends the messages that come next.
 from __future__ import annotations
 
 import argparse
-import functools
 import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -18,30 +17,19 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from rich.console import Console
 
 from maskline.errors import UsageError
-from maskline.keys import create_keyset
-from maskline.keys.files import FileKeyset
-from maskline.postgres.connection import connect
-from maskline.postgres.schema import Schema
-from maskline.sqs import QueueAddress, SqsQueue
-from maskline.sqs.receiving import ReceiveSettings
-from maskline.stream import load_stream
+from maskline.sqs import SqsQueue
 from pipeline.beam_options import Engine, choose_engine, parse_beam_options
 from pipeline.job import JobSettings
 from pipeline.local.directory import LocalDirectory
-from pipeline.local.postgres import DATABASE, OWNERS_TABLE, EmbeddedPostgres
+from pipeline.local.postgres import EmbeddedPostgres
+from pipeline.local.preparing import prepare_job
 from pipeline.local.sending import SampleSender
 from pipeline.local.showing import next_steps, show_results
 from pipeline.local.sqs import CREDENTIALS, EmbeddedSqs
-from pipeline.options import UNTIL_EMPTY_LONG_POLL_SECONDS
-from pipeline.preflight import preflight, require
 from pipeline.running import Ran, run_job
 from transforms.control import CONTROL
 
 TAKES_BEAM_OPTIONS = True
-QUEUE = "logins"
-LOCAL_VISIBILITY_SECONDS = 10
-"""Short, so that a run after one that was killed has not long to wait for the messages which that had in hand."""
-
 DEFAULT_DIRECTORY = Path(".maskline")
 
 
@@ -70,7 +58,7 @@ def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
             directory.clear()
         console.print(f"Starting PostgreSQL and SQS; their data are in {directory.path}", soft_wrap=True)
         with EmbeddedPostgres(directory.postgres) as postgres, EmbeddedSqs(directory.sqs) as sqs:
-            job = _prepare(directory, postgres, sqs, arguments.follow)
+            job = prepare_job(directory, postgres, sqs, until_empty=not arguments.follow)
             if arguments.follow:
                 console.print(next_steps(job, postgres), soft_wrap=True, markup=False)
             started_at = datetime.now(UTC)
@@ -79,29 +67,6 @@ def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
             if not arguments.follow:
                 console.print(next_steps(job, postgres), soft_wrap=True, markup=False)
     return 0
-
-
-def _prepare(directory: LocalDirectory, postgres: EmbeddedPostgres, sqs: EmbeddedSqs, follow: bool) -> JobSettings:
-    """Make the queue, the table and the keyset where there are none, and migrate."""
-    postgres.create_database(DATABASE, OWNERS_TABLE)
-    dsn = postgres.dsn(DATABASE)
-    Schema(functools.partial(connect, dsn)).migrate()
-    keyset = FileKeyset(directory.keyset)
-    if not directory.keyset.exists():
-        keyset.store_new(create_keyset())
-    receive = ReceiveSettings(
-        long_poll_seconds=UNTIL_EMPTY_LONG_POLL_SECONDS, visibility_seconds=LOCAL_VISIBILITY_SECONDS
-    )
-    job = JobSettings(
-        stream=load_stream("user_logins"),
-        queue=QueueAddress(sqs.create_queue(QUEUE), sqs.endpoint),
-        postgres=dsn,
-        keyset=keyset.uri,
-        receive=receive,
-        until_empty=not follow,
-    )
-    require(preflight(job))
-    return job
 
 
 def _send_and_run(

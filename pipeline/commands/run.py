@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from pipeline.beam_options import check_beam_options, choose_engine, format_beam_help, parse_beam_options
+from pipeline.flink_options import set_flink_defaults
 from pipeline.options import Options, job_settings
 from pipeline.preflight import preflight, require
 from pipeline.running import run_job
@@ -39,6 +40,8 @@ def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
     job = job_settings(arguments)
     check_beam_options(options, job, arguments.allow_cleartext_keyset)
     engine = choose_engine(options)
+    if engine.runner == "FlinkRunner":
+        options = set_flink_defaults(options)
     terminal = Console(stderr=True)
     findings = preflight(job)
     require(findings)

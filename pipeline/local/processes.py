@@ -1,9 +1,14 @@
-"""Processes that an earlier run, killed before it could, did not stop."""
+"""Processes of a local run: their ports, their end, and those that an earlier run did not stop."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
+import socket
+import subprocess
 import time
+from pathlib import Path
 
 import psutil
 
@@ -39,3 +44,65 @@ def stop_process(process: psutil.Process, how: signal.Signals) -> None:
         if time.monotonic() > give_up:
             process.kill()
         time.sleep(0.05)
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def stop_child(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """Ask a child that leads a session of its own to stop, wait, and kill what is left of its session.
+
+    Args:
+        process: The child, started with ``start_new_session``; it may have ended.
+        seconds: How long to wait.
+    """
+    if process.poll() is None:
+        process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def start_child(command: list[str], environment: dict[str, str], log: Path, pid_file: Path) -> subprocess.Popen[bytes]:
+    """Start a child that leads a session of its own, so that a Ctrl-C is not for it, and remember its process id.
+
+    Args:
+        command: The command line.
+        environment: All its variables.
+        log: The file that gets what it prints.
+        pid_file: The file that remembers it, for `stop_child_left_behind`.
+    """
+    with log.open("ab") as output:
+        process = subprocess.Popen(  # noqa: S603 - the callers' own commands
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    pid_file.write_text(str(process.pid))
+    return process
+
+
+def stop_child_left_behind(pid_file: Path, name: str) -> None:
+    """Kill what is left of the session of a child that an earlier run, killed before it could, did not stop.
+
+    Args:
+        pid_file: The file that remembers it, or none.
+        name: What the child's command line must contain; process ids are used again.
+    """
+    try:
+        pid = int(pid_file.read_text())
+    except (FileNotFoundError, ValueError):
+        return
+    if running_process(pid, name) is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+    pid_file.unlink()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,7 +15,7 @@ from types import TracebackType
 import boto3
 
 from maskline.errors import SetupError
-from pipeline.local.processes import running_process, stop_process
+from pipeline.local.processes import free_port, running_process, stop_process
 
 START_SECONDS = 30
 STOP_SECONDS = 10
@@ -131,10 +130,10 @@ class EmbeddedSqs:
     def _choose_port(self) -> int:
         """Take a free port, the same in every run on one directory: ministack keeps queues by their whole URL."""
         if self._state_directory is None:
-            return _free_port()
+            return free_port()
         remembered = self._state_directory / "port"
         if not remembered.exists() or not remembered.read_text():
-            remembered.write_text(str(_free_port()))
+            remembered.write_text(str(free_port()))
         return int(remembered.read_text())
 
     def _settings(self) -> dict[str, str]:
@@ -160,9 +159,3 @@ class EmbeddedSqs:
             return False
         finally:
             connection.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -76,7 +76,7 @@ def test_the_first_signal_asks_and_the_second_ends_the_process(monkeypatch: pyte
     exits: list[int] = []
     monkeypatch.setattr("os._exit", exits.append)
 
-    with running._stopping_on_signals(CONTROL, Console(file=io.StringIO())):
+    with running.stopping_on_signals(CONTROL, Console(file=io.StringIO())):
         signal.raise_signal(signal.SIGINT)
         was_asked, exits_after_first = CONTROL.stopping.is_set(), list(exits)
         signal.raise_signal(signal.SIGTERM)

@@ -10,8 +10,9 @@ from apache_beam.metrics.metric import MetricsFilter
 from apache_beam.testing.test_pipeline import TestPipeline as BeamPipeline
 
 from maskline.records import Reason
-from transforms import metrics
-from transforms.metrics import BATCH_SIZE, MASKED, REJECTED, TALLY, JobCounter, JobDistribution, Tally, rejected_for
+from transforms.metrics import MASKED, TALLY, JobCounter, JobDistribution, Tally, rejected_for
+
+BATCH_SIZE = JobDistribution("batch_size")
 
 
 class CountEach(beam.DoFn):  # type: ignore[misc]
@@ -19,7 +20,7 @@ class CountEach(beam.DoFn):  # type: ignore[misc]
 
     def process(self, element: int) -> Iterator[int]:
         MASKED.add()
-        REJECTED.add(0)
+        JobCounter("rejected").add(0)
         rejected_for(Reason.TOO_LONG).add(2)
         BATCH_SIZE.update(element)
         yield element
@@ -93,26 +94,22 @@ def test_nothing_is_counted_for_none() -> None:
     assert "masked" not in TALLY.counts()
 
 
-def test_the_names_that_dashboards_read_stay_what_they_are() -> None:
-    for each in vars(metrics).values():
-        if isinstance(each, JobCounter):
-            each.add()
-        elif isinstance(each, JobDistribution):
-            each.update(1)
+def test_branches_have_metrics_of_their_own_and_are_tallied_together() -> None:
+    class CountBranches(beam.DoFn):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self._rows = JobCounter("deleted")
+            self._rejections = JobCounter("deleted", branch="rejections")
 
-    counted = set(TALLY.counts())
-    distributions = ("batch_size", "commit_milliseconds", "end_to_end_latency_milliseconds")
-    observed = [TALLY.latest(name) for name in distributions]
+        def process(self, element: int) -> None:
+            self._rows.add(element)
+            self._rejections.add(1)
 
-    assert counted == {
-        "received",
-        "masked",
-        "extra_fields",
-        "rejected",
-        "written",
-        "duplicates",
-        "deleted",
-        "delete_failures",
-        "db_retries",
-    }
-    assert observed == [1, 1, 1]
+    pipeline = BeamPipeline(runner="FnApiRunner")
+    _ = pipeline | beam.Create([5, 7]) | beam.ParDo(CountBranches())
+
+    result = pipeline.run()
+    result.wait_until_finish()
+
+    found = result.metrics().query(MetricsFilter().with_namespace("maskline"))["counters"]
+    assert {each.key.metric.name: each.committed for each in found} == {"deleted": 12, "rejections_deleted": 2}
+    assert TALLY.counts() == {"deleted": 14}

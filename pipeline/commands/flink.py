@@ -1,0 +1,151 @@
+"""Try it on Flink: an embedded queue and database, a standalone Flink cluster on this machine, and the job on it.
+
+Starts PostgreSQL, an SQS API, a Flink cluster (one JobManager, one TaskManager) and a pool of SDK workers, submits the
+job and sends sample logins. With --messages it ends when all of them are accounted for; without, it sends and streams
+on until Ctrl-C. Flink itself is where --flink_home says; ./run_flink.sh fetches it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+from rich.console import Console
+
+from maskline.errors import UnavailableError, UsageError
+from maskline.sqs import SqsQueue
+from pipeline.flink_options import set_flink_defaults
+from pipeline.job import JobSettings, build
+from pipeline.local.directory import LocalDirectory
+from pipeline.local.flink import FlinkCluster
+from pipeline.local.flink_counts import FlinkCounts
+from pipeline.local.postgres import EmbeddedPostgres
+from pipeline.local.preparing import prepare_job
+from pipeline.local.sending import SampleSender
+from pipeline.local.showing import show_results
+from pipeline.local.sqs import CREDENTIALS, EmbeddedSqs
+from pipeline.local.worker_pool import WorkerPool
+from pipeline.progress import showing_progress
+from pipeline.running import Ran, Watch, stopping_on_signals
+from pipeline.summary import RunCounts
+from transforms.control import CONTROL
+
+DEFAULT_DIRECTORY = Path(".maskline")
+LOOK_SECONDS = 0.5
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("--messages", type=int, metavar="N", help="how many to send, and then end (stream on)")
+    parser.add_argument("--fresh", action="store_true", help="forget the data of earlier runs first")
+    parser.add_argument("--data_directory", type=Path, default=DEFAULT_DIRECTORY, help="where data live (%(default)s)")
+    parser.add_argument("--parallelism", type=int, default=1, metavar="N", help="pollers and slots (%(default)s)")
+    parser.add_argument("--flink_home", type=Path, required=True, help="the directory that holds Flink's bin and lib")
+    parser.add_argument("--flink_job_server_jar", help="Beam's job server for Flink; Beam fetches it if left out")
+
+
+def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
+    """Start the parts, submit, send, show."""
+    if arguments.messages is not None and arguments.messages < 0:
+        raise UsageError(f"messages is {arguments.messages}; it must be 0 or more")
+    if not (arguments.flink_home / "bin" / "jobmanager.sh").exists():
+        raise UsageError(f"flink_home {arguments.flink_home}: Flink is not there; ./run_flink.sh fetches it")
+    os.environ.update(CREDENTIALS)
+    console = Console(highlight=False)
+    with LocalDirectory(arguments.data_directory) as directory:
+        if arguments.fresh:
+            EmbeddedPostgres.stop_left_behind(directory.postgres)
+            EmbeddedSqs.stop_left_behind(directory.sqs)
+            directory.clear()
+        console.print(f"Starting PostgreSQL, SQS and Flink; their data are in {directory.path}", soft_wrap=True)
+        with (
+            EmbeddedPostgres(directory.postgres) as postgres,
+            EmbeddedSqs(directory.sqs) as sqs,
+            FlinkCluster(arguments.flink_home.resolve(), directory.path / "flink") as cluster,
+            WorkerPool(directory.path / "workers.txt") as workers,
+        ):
+            job = prepare_job(directory, postgres, sqs, until_empty=False)
+            options = _options(arguments, cluster, workers)
+            started_at = datetime.now(UTC)
+            with _submitted(job, options, cluster) as job_id:
+                console.print(
+                    f"Flink's interface: http://{cluster.address}/#/job/running/{job_id}/overview", soft_wrap=True
+                )
+                ran = _send_and_watch(job, directory, arguments.messages, FlinkCounts(cluster, job_id))
+            show_results(console, job, ran, started_at)
+    return 0
+
+
+def _options(arguments: argparse.Namespace, cluster: FlinkCluster, workers: WorkerPool) -> PipelineOptions:
+    flags = [
+        "--runner=FlinkRunner",
+        "--streaming",
+        f"--flink_master={cluster.address}",
+        "--environment_type=EXTERNAL",
+        f"--environment_config={workers.address}",
+        f"--parallelism={arguments.parallelism}",
+    ]
+    if arguments.flink_job_server_jar:
+        flags.append(f"--flink_job_server_jar={arguments.flink_job_server_jar}")
+    return set_flink_defaults(PipelineOptions(flags))
+
+
+@contextlib.contextmanager
+def _submitted(job: JobSettings, options: PipelineOptions, cluster: FlinkCluster) -> Iterator[str]:
+    """Have the job run on the cluster while the block does."""
+    pipeline = beam.Pipeline(options=options)
+    build(pipeline, job)
+    result: Any = pipeline.run()
+    try:
+        yield _running_job(cluster)
+    finally:
+        with contextlib.suppress(RuntimeError):  # the runner calls a cancelled job a failed one
+            result.cancel()
+            result.wait_until_finish()
+
+
+def _running_job(cluster: FlinkCluster) -> str:
+    while True:
+        jobs = cluster.rest("/jobs/overview")["jobs"]
+        if jobs and jobs[0]["state"] == "RUNNING":
+            return str(jobs[0]["jid"])
+        if jobs and jobs[0]["state"] in ("FAILED", "CANCELED"):
+            raise UnavailableError(f"flink: the job {jobs[0]['state'].lower()}; see {cluster.log_directory}")
+        time.sleep(0.1)
+
+
+def _send_and_watch(job: JobSettings, directory: LocalDirectory, count: int | None, counts: FlinkCounts) -> Ran:
+    terminal = Console(stderr=True, highlight=False)
+    queue = SqsQueue.open(job.queue)
+    sender = SampleSender(queue, directory, count, CONTROL.stopping)
+    watch = Watch(time.monotonic, lambda: RunCounts.of(counts))
+    terminal.print("Sending sample messages. Ctrl-C stops.")
+    with stopping_on_signals(CONTROL, terminal), showing_progress(watch.look, terminal):
+        sender.start()
+        while not CONTROL.stopping.is_set() and (sender.is_alive() or queue.depth().total):
+            CONTROL.stopping.wait(LOOK_SECONDS)
+            watch.look()
+        sender.join()
+        _await_last_counts(watch)
+    if sender.failure is not None:
+        raise sender.failure
+    return Ran(watch.look(), watch.seconds, CONTROL.stopping.is_set())
+
+
+def _await_last_counts(watch: Watch) -> None:
+    """Wait until Flink's counts, which come with its heartbeats, have caught up with the queue."""
+    pause = threading.Event()
+    for _ in range(40):
+        counts = watch.look()
+        if counts.received and counts.received == counts.deleted + counts.delete_failures:
+            return
+        pause.wait(LOOK_SECONDS)
