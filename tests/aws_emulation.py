@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import socket
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Iterator
 from types import TracebackType
@@ -16,7 +14,9 @@ from typing import Any
 
 import boto3
 
+from pipeline.local.processes import free_port, stop_child
 from pipeline.local.sqs import CREDENTIALS
+from tests.awaiting import await_until
 
 START_SECONDS = 30
 STOP_SECONDS = 10
@@ -30,9 +30,7 @@ class EmulatedAws:
 
     def __enter__(self) -> EmulatedAws:
         """Start the server and wait until it answers."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = int(probe.getsockname()[1])
+        self._port = free_port()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self._port)],
             stdin=subprocess.DEVNULL,
@@ -40,24 +38,18 @@ class EmulatedAws:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        give_up = time.monotonic() + START_SECONDS
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > give_up:
-                self.__exit__(None, None, None)
-                raise AssertionError(f"moto's server did not start on port {self._port}")
-            time.sleep(0.05)
+        try:
+            await_until(self._answers, "moto's server answers", START_SECONDS)
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Stop the server."""
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        stop_child(self._process, STOP_SECONDS)
 
     @property
     def endpoint(self) -> str:

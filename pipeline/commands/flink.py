@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
+import msgspec
 from apache_beam.options.pipeline_options import PipelineOptions
 from rich.console import Console
 
@@ -29,7 +30,7 @@ from pipeline.local.directory import LocalDirectory
 from pipeline.local.flink import FlinkCluster
 from pipeline.local.flink_counts import FlinkCounts
 from pipeline.local.postgres import EmbeddedPostgres
-from pipeline.local.preparing import prepare_job
+from pipeline.local.preparing import forget_earlier_runs, prepare_job
 from pipeline.local.sending import SampleSender
 from pipeline.local.showing import show_results
 from pipeline.local.sqs import CREDENTIALS, EmbeddedSqs
@@ -41,6 +42,7 @@ from transforms.control import CONTROL
 
 DEFAULT_DIRECTORY = Path(".maskline")
 LOOK_SECONDS = 0.5
+SLOTS = 4
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -57,23 +59,25 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     """Start the parts, submit, send, show."""
     if arguments.messages is not None and arguments.messages < 0:
         raise UsageError(f"messages is {arguments.messages}; it must be 0 or more")
+    if not 1 <= arguments.parallelism <= SLOTS:
+        raise UsageError(f"parallelism is {arguments.parallelism}; it must be from 1 to {SLOTS}, the cluster's slots")
     if not (arguments.flink_home / "bin" / "jobmanager.sh").exists():
         raise UsageError(f"flink_home {arguments.flink_home}: Flink is not there; ./run_flink.sh fetches it")
     os.environ.update(CREDENTIALS)
     console = Console(highlight=False)
     with LocalDirectory(arguments.data_directory) as directory:
         if arguments.fresh:
-            EmbeddedPostgres.stop_left_behind(directory.postgres)
-            EmbeddedSqs.stop_left_behind(directory.sqs)
-            directory.clear()
+            forget_earlier_runs(directory)
         console.print(f"Starting PostgreSQL, SQS and Flink; their data are in {directory.path}", soft_wrap=True)
         with (
             EmbeddedPostgres(directory.postgres) as postgres,
             EmbeddedSqs(directory.sqs) as sqs,
-            FlinkCluster(arguments.flink_home.resolve(), directory.path / "flink") as cluster,
+            FlinkCluster(arguments.flink_home.resolve(), directory.flink, SLOTS) as cluster,
             WorkerPool(directory.path / "workers.txt") as workers,
         ):
-            job = prepare_job(directory, postgres, sqs, until_empty=False)
+            job = msgspec.structs.replace(
+                prepare_job(directory, postgres, sqs, until_empty=False), pollers=arguments.parallelism
+            )
             options = _options(arguments, cluster, workers)
             started_at = datetime.now(UTC)
             with _submitted(job, options, cluster) as job_id:

@@ -22,7 +22,7 @@ from pipeline.beam_options import Engine, choose_engine, parse_beam_options
 from pipeline.job import JobSettings
 from pipeline.local.directory import LocalDirectory
 from pipeline.local.postgres import EmbeddedPostgres
-from pipeline.local.preparing import prepare_job
+from pipeline.local.preparing import forget_earlier_runs, prepare_job
 from pipeline.local.sending import SampleSender
 from pipeline.local.showing import next_steps, show_results
 from pipeline.local.sqs import CREDENTIALS, EmbeddedSqs
@@ -53,9 +53,7 @@ def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
     console = Console(highlight=False)
     with LocalDirectory(arguments.data_directory) as directory:
         if arguments.fresh:
-            EmbeddedPostgres.stop_left_behind(directory.postgres)
-            EmbeddedSqs.stop_left_behind(directory.sqs)
-            directory.clear()
+            forget_earlier_runs(directory)
         console.print(f"Starting PostgreSQL and SQS; their data are in {directory.path}", soft_wrap=True)
         with EmbeddedPostgres(directory.postgres) as postgres, EmbeddedSqs(directory.sqs) as sqs:
             job = prepare_job(directory, postgres, sqs, until_empty=not arguments.follow)

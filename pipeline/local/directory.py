@@ -40,6 +40,11 @@ class LocalDirectory:
         """Where the queue is kept between runs."""
         return self.path / "sqs"
 
+    @property
+    def flink(self) -> Path:
+        """Where a Flink cluster has its configuration and its logs."""
+        return self.path / "flink"
+
     def __enter__(self) -> LocalDirectory:
         """Make the directory and lock it.
 

@@ -52,8 +52,7 @@ class FlinkCluster:
         """
         if shutil.which("java") is None:
             raise SetupError("flink: Java is not installed; Flink 1.19 takes Java 11 or 17")
-        for left_behind in self._directory.glob("*manager-*.pid"):
-            stop_child_left_behind(left_behind, "flink")
+        self.stop_left_behind(self._directory)
         shutil.rmtree(self._directory, ignore_errors=True)
         for name in ("conf", "log", "tmp"):
             (self._directory / name).mkdir(parents=True)
@@ -74,6 +73,16 @@ class FlinkCluster:
         for process in (*self._taskmanagers, self._jobmanager):
             if process is not None:
                 stop_child(process, STOP_SECONDS)
+
+    @staticmethod
+    def stop_left_behind(directory: Path) -> None:
+        """Kill what an earlier process left running in a directory.
+
+        Args:
+            directory: The directory it was started in.
+        """
+        for left_behind in directory.glob("*manager-*.pid"):
+            stop_child_left_behind(left_behind, "flink")
 
     @property
     def address(self) -> str:

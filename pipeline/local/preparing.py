@@ -13,6 +13,7 @@ from maskline.sqs.receiving import ReceiveSettings
 from maskline.stream import load_stream
 from pipeline.job import JobSettings
 from pipeline.local.directory import LocalDirectory
+from pipeline.local.flink import FlinkCluster
 from pipeline.local.postgres import DATABASE, OWNERS_TABLE, EmbeddedPostgres
 from pipeline.local.sqs import EmbeddedSqs
 from pipeline.options import UNTIL_EMPTY_LONG_POLL_SECONDS
@@ -21,6 +22,18 @@ from pipeline.preflight import preflight, require
 QUEUE = "logins"
 LOCAL_VISIBILITY_SECONDS = 10
 """Short, so that a run after one that was killed has not long to wait for the messages which that had in hand."""
+
+
+def forget_earlier_runs(directory: LocalDirectory) -> None:
+    """Stop what earlier runs left behind in a directory, and remove their data.
+
+    Args:
+        directory: The directory.
+    """
+    FlinkCluster.stop_left_behind(directory.flink)
+    EmbeddedPostgres.stop_left_behind(directory.postgres)
+    EmbeddedSqs.stop_left_behind(directory.sqs)
+    directory.clear()
 
 
 def prepare_job(

@@ -15,7 +15,7 @@ from types import TracebackType
 import boto3
 
 from maskline.errors import SetupError
-from pipeline.local.processes import free_port, running_process, stop_process
+from pipeline.local.processes import free_port, running_process, stop_child, stop_process
 
 START_SECONDS = 30
 STOP_SECONDS = 10
@@ -73,12 +73,7 @@ class EmbeddedSqs:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Stop the server."""
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        stop_child(self._process, STOP_SECONDS)
 
     @staticmethod
     def stop_left_behind(state_directory: Path) -> None:
