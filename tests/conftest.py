@@ -159,8 +159,11 @@ def user_logins() -> StreamDefinition:
 @pytest.fixture(params=["FnApiRunner", pytest.param("Prism", marks=pytest.mark.prism)])
 def engine_options(request: pytest.FixtureRequest) -> list[str]:
     """What makes DirectRunner use one engine, and then the other."""
-    if request.param == "FnApiRunner":
-        return []
+    return [] if request.param == "FnApiRunner" else prism_options()
+
+
+def prism_options() -> list[str]:
+    """Return what makes DirectRunner use Prism; skip the test where its binary is not."""
     if not PRISM.exists():
         pytest.skip(f"Prism is not there: {PRISM} is missing; ./run_tests.sh builds it where Go is installed")
     return [f"--prism_location={PRISM}"]

@@ -6,14 +6,17 @@ pytest gets them: ``python -m tests.faults tests/faults/test_kills.py``.
 
 from __future__ import annotations
 
+import os
 import sys
 
 import pytest
 from rich.console import Console
 
 from tests.e2e.job_process import PROJECT
+from tests.faults.conftest import EVERY_ENGINE
 from tests.faults.report import Report
 
+os.environ.setdefault(EVERY_ENGINE, "yes")
 PLAIN = "--override-ini=addopts=--strict-markers --strict-config -ra --import-mode=importlib"
 EVERYTHING = ["tests/faults", "--numprocesses=2", "--dist=load"]
 

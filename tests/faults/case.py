@@ -49,9 +49,19 @@ class FaultCase:
         keyset: The keyset's URI.
         directory: Where the job's temporary files go.
         record: Keeps the account for the report.
+        engine: The options that choose the engine of every job.
     """
 
-    def __init__(self, queue: SqsQueue, endpoint: str, dsn: str, keyset: str, directory: Path, record: Record) -> None:
+    def __init__(
+        self,
+        queue: SqsQueue,
+        endpoint: str,
+        dsn: str,
+        keyset: str,
+        directory: Path,
+        record: Record,
+        engine: Sequence[str] = (),
+    ) -> None:
         self.queue = queue
         self.dsn = dsn
         self.sqs = SqsProxy(endpoint)
@@ -62,6 +72,7 @@ class FaultCase:
         self._keyset = keyset
         self._directory = directory
         self._record = record
+        self._engine = engine
         self._fault_ended_at: float | None = None
         self._queue_is_gone = False
         self._proxies = contextlib.ExitStack()
@@ -117,6 +128,7 @@ class FaultCase:
                 f"--keyset={self._keyset}",
                 f"--visibility_timeout_seconds={VISIBILITY_SECONDS}",
                 "--micro_batch_size=100",
+                *self._engine,
                 *options,
             ],
             environment={"TMPDIR": str(temporary)},

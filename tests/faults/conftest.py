@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator
@@ -12,11 +13,15 @@ import pytest
 
 from maskline.sqs import QueueAddress, SqsQueue
 from pipeline.local.sqs import EmbeddedSqs
+from tests.conftest import prism_options
 from tests.faults.case import FaultCase, Record
 from tests.faults.elasticmq import ELASTICMQ, ElasticMq
 from tests.faults.postgres_wire import dsn_through
 
 BROKERS = ("ministack", "ElasticMQ")
+ENGINES = ("FnApiRunner", "Prism")
+EVERY_ENGINE = "MASKLINE_FAULTS_ON_EVERY_ENGINE"
+"""The environment variable that has every case run on every engine, as the report does."""
 
 on_both_brokers = pytest.mark.parametrize(
     "broker", [BROKERS[0], pytest.param(BROKERS[1], marks=pytest.mark.slow)], indirect=True
@@ -30,6 +35,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("prism") and item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run every case on every engine where `EVERY_ENGINE` is set, but those that choose one themselves."""
+    names = metafunc.fixturenames
+    chooses = "engine_options" in names or metafunc.definition.get_closest_marker("one_engine")
+    if "default_engine" in names and not chooses and EVERY_ENGINE in os.environ:
+        metafunc.parametrize("default_engine", ENGINES, indirect=True)
 
 
 def quick_and_slow(quick: Iterable[str], every: Iterable[str]) -> list[Any]:
@@ -75,14 +88,28 @@ def case_dsn(dsn: str) -> str:
 
 
 @pytest.fixture
+def default_engine(request: pytest.FixtureRequest) -> list[str]:
+    """What chooses the engine of a case that does not say it itself: nothing, but in a run on every engine."""
+    if getattr(request, "param", ENGINES[0]) == ENGINES[0]:
+        return []
+    return prism_options()
+
+
+@pytest.fixture
 def case(
-    broker: Broker, case_dsn: str, keyset_uri: str, tmp_path: Path, record_property: Record
+    broker: Broker,
+    case_dsn: str,
+    keyset_uri: str,
+    tmp_path: Path,
+    record_property: Record,
+    default_engine: list[str],
 ) -> Iterator[FaultCase]:
     """A case whose parts are all well."""
     queue = SqsQueue.open(QueueAddress(broker.create_queue(f"fault-{uuid.uuid4().hex}"), broker.endpoint))
     directory = tmp_path / "job"
     directory.mkdir()
-    with FaultCase(queue, broker.endpoint, case_dsn, keyset_uri, directory, record_property) as case:
+    fixed = (queue, broker.endpoint, case_dsn, keyset_uri, directory, record_property)
+    with FaultCase(*fixed, engine=default_engine) as case:
         yield case
 
 

@@ -56,6 +56,7 @@ def test_an_answer_that_is_no_unicode_is_asked_for_again(case: FaultCase) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.one_engine
 @given(bodies=st.lists(odd_bodies, min_size=1, max_size=60))
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 def test_whatever_arrives_becomes_one_row_or_one_rejection(bodies: list[str], case: FaultCase) -> None:
