@@ -27,3 +27,17 @@ class CommandParser(argparse.ArgumentParser):
             UsageError: Always.
         """
         raise UsageError(f"{message}; see: {self.prog} --help")
+
+
+def add_action(actions: Any, name: str, summary: str) -> argparse.ArgumentParser:
+    """Add one of a command's actions, which says what it does in the command's help and in its own.
+
+    Args:
+        actions: What `argparse.ArgumentParser.add_subparsers` returned.
+        name: The action.
+        summary: What it does.
+    """
+    parser: argparse.ArgumentParser = actions.add_parser(
+        name, help=summary, description=f"{summary[0].upper()}{summary[1:]}."
+    )
+    return parser

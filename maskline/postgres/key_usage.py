@@ -57,7 +57,8 @@ def key_usage(connection: Connection, only: str | None = None) -> list[KeyUsage]
         cursor.execute(OVER_ALL_ROWS)
         cursor.execute(_TABLES_WITH_KEY_IDS)
         tables = cursor.fetchall()
-        for needed in {REJECTED_MESSAGES, only or REJECTED_MESSAGES} - {table for _, table, _ in tables}:
+        found_by_name = {table for _, table, is_visible in tables if is_visible}
+        for needed in {REJECTED_MESSAGES, only or REJECTED_MESSAGES} - found_by_name:
             raise DatabaseError(
                 f"postgres: table {needed} is not there, or has no key_id, so no row can be counted; is this the job's "
                 "database? run: python -m pipeline migrate --postgres DSN"

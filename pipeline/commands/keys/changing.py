@@ -13,11 +13,12 @@ from typing import Any, TypeVar
 
 from maskline.errors import UsageError
 from maskline.keys import keyset_provider
-from maskline.keys.editing import DISABLED, KEY_BYTES, RAW, KeyInfo, KeysetEditor
+from maskline.keys.editing import DESTROYED, DISABLED, KEY_BYTES, RAW, KeyInfo, KeysetEditor
 from maskline.keys.raw_keys import parse_raw_key
 from maskline.keys.storing import change_keyset
 from maskline.postgres.connection import check_dsn, connect
 from maskline.postgres.key_usage import key_usage
+from pipeline.command_parser import add_action
 from pipeline.options import Options, required
 from pipeline.printing import say
 
@@ -62,7 +63,7 @@ def add_actions(actions: Any) -> None:
 
 
 def _action(actions: Any, name: str, act: Act, summary: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = actions.add_parser(name, help=summary)
+    parser = add_action(actions, name, summary)
     Options(parser).add_keyset()
     parser.set_defaults(act=act)
     return parser
@@ -131,7 +132,7 @@ def _destroy(arguments: argparse.Namespace) -> None:
 
     def destroy(editor: KeysetEditor) -> None:
         key = editor.key(key_id)
-        if not (key.is_primary or arguments.force):
+        if not (key.is_primary or key.state == DESTROYED or arguments.force):
             _refuse_if_needed(key, arguments.postgres)
         editor.destroy(key_id)
 

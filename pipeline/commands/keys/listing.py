@@ -14,6 +14,7 @@ from maskline.keys.editing import KeyInfo, KeysetEditor
 from maskline.keys.keyset import keyset_handle
 from maskline.postgres.connection import check_dsn, connect
 from maskline.postgres.key_usage import KeyUsage, key_usage
+from pipeline.command_parser import add_action
 from pipeline.options import Options, required
 
 NO_KEY = "none"
@@ -22,7 +23,7 @@ NOT_HELD = "not held"
 
 def add_actions(actions: Any) -> None:
     """Add the action to the parser of the command."""
-    listing = actions.add_parser("list", help="show ids and states, and with --postgres how many rows carry each id")
+    listing = add_action(actions, "list", "show ids and states, and with --postgres how many rows carry each id")
     Options(listing).add_keyset()
     Options(listing).add_postgres()
     listing.set_defaults(act=_list)

@@ -12,6 +12,7 @@ from maskline.errors import UsageError
 from maskline.keys import KeysetProvider, keyset_provider
 from maskline.keys.keyset import keyset_handle
 from maskline.keys.storing import store_keyset
+from pipeline.command_parser import add_action
 from pipeline.options import Options, required
 from pipeline.printing import say
 
@@ -20,12 +21,12 @@ KEEP_A_COPY = "Keep a copy in a safe place: without it, nothing it masked can be
 
 def add_actions(actions: Any) -> None:
     """Add the actions to the parser of the command."""
-    create = actions.add_parser("create", help="make a new keyset; an existing one is never overwritten")
+    create = add_action(actions, "create", "make a new keyset; an existing one is never overwritten")
     Options(create).add_keyset()
     create.set_defaults(act=_create)
-    wrap = actions.add_parser("wrap", help="copy a keyset in clear to a place where a KMS key encrypts it")
+    wrap = add_action(actions, "wrap", "copy a keyset in clear to a place where a KMS key encrypts it")
     wrap.set_defaults(act=_wrap)
-    unwrap = actions.add_parser("unwrap", help="copy a keyset that a KMS key encrypts to a place in clear")
+    unwrap = add_action(actions, "unwrap", "copy a keyset that a KMS key encrypts to a place in clear")
     unwrap.set_defaults(act=_unwrap)
     for copying in (wrap, unwrap):
         Options(copying).add_keyset()

@@ -12,6 +12,7 @@ from maskline.keys.files import FileKeyset
 from maskline.keys.keyset import keyset_handle
 from maskline.keys.shares import Share, combine_shares, split_keyset
 from maskline.keys.storing import store_keyset
+from pipeline.command_parser import add_action
 from pipeline.options import Options, required
 from pipeline.printing import say
 
@@ -20,13 +21,13 @@ BACKUP = "keyset-backup.json"
 
 def add_actions(actions: Any) -> None:
     """Add the actions to the parser of the command."""
-    split = actions.add_parser("split", help="write an encrypted backup, and shares of the secret that opens it")
+    split = add_action(actions, "split", "write an encrypted backup, and shares of the secret that opens it")
     Options(split).add_keyset()
     split.add_argument("--shares", type=int, default=5, metavar="N", help="how many shares (%(default)s)")
     split.add_argument("--threshold", type=int, default=3, metavar="N", help="how many it takes (%(default)s)")
     split.add_argument("--directory", type=Path, required=True, help="where to write them, a directory made for it")
     split.set_defaults(act=_split)
-    combine = actions.add_parser("combine", help="recover a keyset from its backup and enough shares")
+    combine = add_action(actions, "combine", "recover a keyset from its backup and enough shares")
     Options(combine).add_keyset()
     combine.add_argument("--backup", type=Path, required=True, help="the encrypted backup")
     combine.add_argument("shares", type=Path, nargs="+", metavar="SHARE_FILE", help="a file with one share in it")

@@ -71,6 +71,14 @@ def test_a_database_that_is_not_the_jobs_is_refused_and_not_counted_as_empty(unm
     )
 
 
+def test_one_table_is_counted_alone_and_only_where_its_name_leads(database: Connection) -> None:
+    run(database, "CREATE SCHEMA aside; CREATE TABLE aside.orders (message_id uuid, key_id bigint)")
+
+    assert key_usage(database, only="user_logins") == [KeyUsage("user_logins", {})]
+    with pytest.raises(DatabaseError, match="table orders is not there"):
+        key_usage(database, only="orders")
+
+
 def test_the_remasker_may_count(dsn: str) -> None:
     with connected(dsn, role="maskline_remasker") as remasker:
         assert key_usage(remasker) == NOTHING
