@@ -10,6 +10,7 @@ from pythonjsonlogger.json import JsonFormatter
 
 from maskline.errors import MasklineError
 from maskline.logs import TELL_TALES, keep_bodies_out_of_logs
+from pipeline.tracebacks import is_traceback_of_ours
 
 LEVELS = ("debug", "info", "warning", "error")
 PROGRESS_LOGGER = "maskline.progress"
@@ -51,5 +52,6 @@ def _is_ours_to_show(record: logging.LogRecord) -> bool:
     # Options that only the job server knows are passed on to it.
     is_passed_on = record.name == "apache_beam.options.pipeline_options" and "Unparseable" in record.getMessage()
     is_service_life = record.name == "apache_beam.utils.subprocess_server" and record.levelno <= logging.WARNING
-    is_shown_later = record.exc_info is not None and isinstance(record.exc_info[1], MasklineError)
+    is_ours = record.exc_info is not None and isinstance(record.exc_info[1], MasklineError)
+    is_shown_later = is_ours or is_traceback_of_ours(record.getMessage())
     return not (is_below_level or is_missing_package or is_passed_on or is_service_life or is_shown_later)

@@ -23,6 +23,7 @@ from pipeline.fn_api_runner import merging_metrics_at_once
 from pipeline.job import JobSettings, build
 from pipeline.progress import showing_progress
 from pipeline.summary import RunCounts
+from pipeline.tracebacks import leaving_out_tracebacks_of_ours
 from transforms.control import CONTROL, JobControl
 from transforms.metrics import TALLY
 
@@ -70,7 +71,12 @@ def run_job(job: JobSettings, options: PipelineOptions, engine: Engine, console:
     pipeline = beam.Pipeline(options=options)
     build(pipeline, job)
     run_to_end = _started(pipeline, engine)
-    with stopping_on_signals(CONTROL, console), showing_progress(watch.look, console), merging_metrics_at_once():
+    with (
+        leaving_out_tracebacks_of_ours(),
+        stopping_on_signals(CONTROL, console),
+        showing_progress(watch.look, console),
+        merging_metrics_at_once(),
+    ):
         # Signals are handled in the main thread, which must not hold a lock that the handler wants.
         runner = _RunnerThread(run_to_end)
         runner.start()

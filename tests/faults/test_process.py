@@ -62,6 +62,7 @@ def test_out_of_memory_the_job_ends_and_the_next_one_goes_on(case: FaultCase) ->
 
 
 @pytest.mark.slow
+@pytest.mark.one_engine  # Prism's own clock would stay right
 @pytest.mark.parametrize("seconds", [pytest.param("3600", id="fast"), pytest.param("-3600", id="slow")])
 def test_a_clock_an_hour_off_changes_nothing_that_is_written(case: FaultCase, seconds: str) -> None:
     case.send(120, "not JSON")

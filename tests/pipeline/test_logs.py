@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import traceback
 from collections.abc import Iterator
 
 import pytest
@@ -46,6 +47,17 @@ def test_an_error_of_ours_is_left_to_the_command_line(log: io.StringIO) -> None:
         raise DatabaseError("no table")
     except DatabaseError:
         logging.getLogger("apache_beam.runners.common").exception("no table [while running 'Write rows']")
+
+    assert log.getvalue() == ""
+
+
+def test_a_record_that_quotes_the_traceback_of_one_is_left_to_it_too(log: io.StringIO) -> None:
+    try:
+        raise DatabaseError("no table")
+    except DatabaseError:
+        quoted = traceback.format_exc()
+
+    logging.getLogger("apache_beam.runners.worker.sdk_worker").error("Original traceback is\n%s\n", quoted)
 
     assert log.getvalue() == ""
 
