@@ -16,7 +16,8 @@ from maskline.sqs.receiving import ReceiveSettings
 from maskline.stream import StreamDefinition
 from transforms import DeleteFromSqs, MaskPii, MicroBatch, ReadFromSqs, ReadKeyset, WriteRejects, WriteToPostgres
 
-BRANCHES = ("rejections", "refused")
+REJECTIONS, REFUSED = "rejections", "refused"
+BRANCHES = (REJECTIONS, REFUSED)
 """What the metrics of the branches beside that of the rows begin with."""
 
 
@@ -64,11 +65,11 @@ def build(pipeline: beam.Pipeline, job: JobSettings) -> None:
     (
         rejected
         | "Batch rejections" >> MicroBatch(job.receive.size)
-        | "Write rejections" >> WriteRejects(*sink, branch="rejections")
-        | "Delete rejections' messages" >> DeleteFromSqs(job.queue, branch="rejections")
+        | "Write rejections" >> WriteRejects(*sink, branch=REJECTIONS)
+        | "Delete rejections' messages" >> DeleteFromSqs(job.queue, branch=REJECTIONS)
     )
     (
         refused
-        | "Write refused rows" >> WriteRejects(*sink, branch="refused")
-        | "Delete refused rows' messages" >> DeleteFromSqs(job.queue, branch="refused")
+        | "Write refused rows" >> WriteRejects(*sink, branch=REFUSED)
+        | "Delete refused rows' messages" >> DeleteFromSqs(job.queue, branch=REFUSED)
     )

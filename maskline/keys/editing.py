@@ -13,15 +13,15 @@ from typing import NoReturn
 
 import msgspec
 import tink
-from tink import daead, proto_keyset_format, secret_key_access
+from tink import proto_keyset_format, secret_key_access
 from tink.proto import aes_siv_pb2, tink_pb2
 
 from maskline.errors import UsageError
-from maskline.keys.keyset import AES_SIV_TYPE
+from maskline.keys.keyset import AES_SIV_TYPE, new_keyset_handle
 
 KEY_BYTES = 64
-ENABLED, DISABLED, DESTROYED = "enabled", "disabled", "destroyed"
-RAW, TINK = "raw", "tink"
+DISABLED, DESTROYED = "disabled", "destroyed"
+RAW = "raw"
 LARGEST_KEY_ID = 2**31 - 1
 """Tink in Java reads an id as a signed 32-bit number, so new ids stay positive there, too."""
 
@@ -89,7 +89,7 @@ class KeysetEditor:
 
     def add(self) -> int:
         """Add a new random AES256_SIV key, not yet the primary, and return its id."""
-        fresh = KeysetEditor(tink.new_keyset_handle(daead.deterministic_aead_key_templates.AES256_SIV))
+        fresh = KeysetEditor(new_keyset_handle())
         return self._append(fresh._keyset.key[0].key_data, tink_pb2.TINK)
 
     def import_key(self, key: bytes, *, is_raw: bool) -> int:

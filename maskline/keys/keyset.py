@@ -97,9 +97,14 @@ class Keyset:
         raise TypeError("an opened keyset stays in this process; pass the StoredKeyset or its URI on instead")
 
 
+def new_keyset_handle() -> tink.KeysetHandle:
+    """Make a new keyset with one AES256_SIV key, the primary."""
+    return tink.new_keyset_handle(daead.deterministic_aead_key_templates.AES256_SIV)
+
+
 def create_keyset() -> bytes:
     """Make a new keyset with one AES256_SIV key, the primary, as Tink's JSON in clear."""
-    return serialize_keyset(tink.new_keyset_handle(daead.deterministic_aead_key_templates.AES256_SIV))
+    return serialize_keyset(new_keyset_handle())
 
 
 def open_keyset(stored: StoredKeyset, open_kms_key: OpenKmsKey = aws_kms_key) -> Keyset:

@@ -10,7 +10,11 @@ from apache_beam.metrics.metric import MetricsFilter
 from apache_beam.testing.test_pipeline import TestPipeline as BeamPipeline
 
 from maskline.records import Reason
+from maskline.sqs import Queue
+from maskline.stream import StreamDefinition
+from transforms import WriteRejects, WriteToPostgres, metrics
 from transforms.metrics import MASKED, TALLY, JobCounter, JobDistribution, Tally, rejected_for
+from transforms.sqs import _Delete
 
 BATCH_SIZE = JobDistribution("batch_size")
 
@@ -92,6 +96,42 @@ def test_nothing_is_counted_for_none() -> None:
     MASKED.add(0)
 
     assert "masked" not in TALLY.counts()
+
+
+def test_the_names_that_dashboards_read_stay_what_they_are(user_logins: StreamDefinition) -> None:
+    dsn = "postgresql://writer@db/logins"
+    counting = [
+        metrics,
+        WriteToPostgres(user_logins, dsn)._write,
+        WriteRejects(user_logins, dsn)._write,
+        _Delete(_no_queue, branch=""),
+    ]
+    for each in (value for owner in counting for value in vars(owner).values()):
+        if isinstance(each, JobCounter):
+            each.add()
+        elif isinstance(each, JobDistribution):
+            each.update(1)
+
+    counted = set(TALLY.counts())
+    distributions = ("batch_size", "commit_milliseconds", "end_to_end_latency_milliseconds")
+    observed = [TALLY.latest(name) for name in distributions]
+
+    assert counted == {
+        "received",
+        "masked",
+        "extra_fields",
+        "rejected",
+        "written",
+        "duplicates",
+        "deleted",
+        "delete_failures",
+        "db_retries",
+    }
+    assert observed == [1, 1, 1]
+
+
+def _no_queue() -> Queue:
+    raise AssertionError("nothing is deleted here")
 
 
 def test_branches_have_metrics_of_their_own_and_are_tallied_together() -> None:

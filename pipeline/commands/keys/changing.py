@@ -86,7 +86,7 @@ def _add(arguments: argparse.Namespace) -> None:
 
 def _import(arguments: argparse.Namespace) -> None:
     key = parse_raw_key(_read_key(arguments.key_file))
-    is_raw = arguments.output_prefix == "raw"
+    is_raw = arguments.output_prefix == RAW
     key_id = _changed(arguments, lambda editor: editor.import_key(key, is_raw=is_raw))
     say(f"Imported key {key_id}. {READS if is_raw else MASKS}")
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-import tink
-from tink import daead
-
 from maskline.errors import UsageError
 from maskline.keys import KeysetProvider, keyset_provider
-from maskline.keys.keyset import keyset_handle
+from maskline.keys.keyset import keyset_handle, new_keyset_handle
 from maskline.keys.storing import store_keyset
 from pipeline.command_parser import add_action
 from pipeline.options import Options, required
@@ -35,7 +32,7 @@ def add_actions(actions: Any) -> None:
 
 def _create(arguments: argparse.Namespace) -> None:
     provider = keyset_provider(required(arguments, "keyset"))
-    handle = tink.new_keyset_handle(daead.deterministic_aead_key_templates.AES256_SIV)
+    handle = new_keyset_handle()
     store_keyset(handle, provider)
     say(f"Made {provider.uri} with primary key {handle.keyset_info().primary_key_id}.")
     say(KEEP_A_COPY)
