@@ -7,7 +7,7 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-WORKER_REQUIREMENTS = ("apache-beam", "boto3", "msgspec", "psycopg2-binary", "tenacity", "tink")
+WORKER_REQUIREMENTS = ("apache-beam", "boto3", "msgspec", "psycopg2-binary", "pycurl", "tenacity", "tink")
 
 
 def pinned(names: tuple[str, ...]) -> list[str]:

@@ -6,29 +6,24 @@ Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/We
 from __future__ import annotations
 
 import contextlib
-import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
-import boto3
 import msgspec
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from maskline.errors import QueueUnavailableError, UsageError
-from maskline.logs import keep_bodies_out_of_logs
 from maskline.records import Receipt, SqsMessage
 from maskline.sqs.address import QueueAddress
+from maskline.sqs.connections import shared_connections
+from maskline.sqs.curl import FrequentCalls
 from maskline.sqs.failures import translated
 
 REQUEST_ENTRIES = 10
 """How many messages one request receives, deletes or extends at most (SQS's limit)."""
-
-LONGEST_WAIT_SECONDS = 20
-"""SQS's limit of WaitTimeSeconds."""
 
 LONGEST_VISIBILITY_SECONDS = 12 * 60 * 60
 """SQS's limit of a visibility time-out."""
@@ -86,7 +81,7 @@ class Queue(Protocol):
 
 
 class SqsQueue:
-    """An SQS queue through boto3, with botocore's *standard* retries. Thread-safe.
+    """An SQS queue, with AWS's *standard* retries. Thread-safe.
 
     Every method raises `QueueError` where only a person can mend it (no such queue, no right, no credentials) and
     `QueueUnavailableError` where the same call may succeed later.
@@ -95,12 +90,16 @@ class SqsQueue:
         client: A boto3 SQS client.
         address: The queue.
         url: The queue's URL.
+        frequent_calls: Makes the calls that receive, delete and extend; the client itself if None.
     """
 
-    def __init__(self, client: Any, address: QueueAddress, url: str) -> None:
+    def __init__(
+        self, client: Any, address: QueueAddress, url: str, frequent_calls: FrequentCalls | None = None
+    ) -> None:
         self._client = client
         self._address = address
         self.url = url
+        self._calls: FrequentCalls = frequent_calls or client
 
     @classmethod
     def open(cls, address: QueueAddress) -> SqsQueue:
@@ -116,11 +115,11 @@ class SqsQueue:
         """
         with _translating(address):
             try:
-                client = _shared_client(address.service_endpoint, address.region)
+                client, frequent_calls = shared_connections(address.service_endpoint, address.region)
                 url = address.queue if address.is_url else client.get_queue_url(QueueName=address.queue)["QueueUrl"]
             except ValueError as error:  # botocore's, where the endpoint is no URL after all
                 raise UsageError(f"queue {address}: {error}") from None
-        return cls(client, address, url)
+        return cls(client, address, url, frequent_calls)
 
     def receive(self, max_messages: int, wait_seconds: int, visibility_seconds: int) -> list[SqsMessage]:
         """Receive messages in one request.
@@ -131,7 +130,7 @@ class SqsQueue:
             visibility_seconds: How long the messages stay hidden from other consumers, 0 to 43,200.
         """
         with _translating(self._address):
-            response = self._client.receive_message(
+            response = self._calls.receive_message(
                 QueueUrl=self.url,
                 MaxNumberOfMessages=max_messages,
                 WaitTimeSeconds=wait_seconds,
@@ -153,7 +152,7 @@ class SqsQueue:
         for chunk in in_requests(receipts):
             entries = [{"Id": str(i), "ReceiptHandle": receipt.receipt_handle} for i, receipt in enumerate(chunk)]
             with _translating(self._address):
-                response = self._client.delete_message_batch(QueueUrl=self.url, Entries=entries)
+                response = self._calls.delete_message_batch(QueueUrl=self.url, Entries=entries)
             failures.extend(_failures(response, chunk))
         return failures
 
@@ -174,7 +173,7 @@ class SqsQueue:
                 for i, receipt in enumerate(chunk)
             ]
             with _translating(self._address):
-                response = self._client.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)
+                response = self._calls.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)
             failures.extend(_failures(response, chunk))
         return failures
 
@@ -266,32 +265,6 @@ def _translating(address: QueueAddress) -> Iterator[None]:
         raise translated(error, address) from None
     except (UnicodeDecodeError, ResponseParserError):  # not botocore's to retry; the text could quote the answer
         raise QueueUnavailableError(f"queue {address}: the answer cannot be read") from None
-
-
-_clients: dict[tuple[str | None, str | None], Any] = {}
-_clients_lock = threading.Lock()
-
-
-def _shared_client(endpoint: str | None, region: str | None) -> Any:
-    with _clients_lock:
-        if (endpoint, region) not in _clients:
-            keep_bodies_out_of_logs()
-            session = boto3.session.Session()
-            # Only AWS minds which region a request is signed for.
-            some_region = (session.region_name or "us-east-1") if endpoint else None
-            _clients[endpoint, region] = session.client(
-                "sqs",
-                endpoint_url=endpoint,
-                region_name=region or some_region,
-                config=Config(
-                    connect_timeout=5,
-                    read_timeout=LONGEST_WAIT_SECONDS + 10,
-                    max_pool_connections=32,
-                    retries={"mode": "standard", "max_attempts": 4},
-                    tcp_keepalive=True,
-                ),
-            )
-        return _clients[endpoint, region]
 
 
 OpenQueue = Callable[[], Queue]

@@ -18,7 +18,8 @@ import tenacity
 
 from maskline.errors import QueueUnavailableError, SetupError, UsageError
 from maskline.records import SqsMessage
-from maskline.sqs.client import LONGEST_VISIBILITY_SECONDS, LONGEST_WAIT_SECONDS, REQUEST_ENTRIES, Queue
+from maskline.sqs.client import LONGEST_VISIBILITY_SECONDS, REQUEST_ENTRIES, Queue
+from maskline.sqs.connections import LONGEST_WAIT_SECONDS
 from maskline.sqs.failures import OverLimitError
 
 MOST_CONCURRENT_RECEIVES = 8

@@ -11,7 +11,7 @@ from maskline.keys.keyset import keyset_handle
 from maskline.keys.storing import store_keyset
 from maskline.logs import TELL_TALES, keep_bodies_out_of_logs
 from maskline.sqs import QueueAddress, SqsQueue
-from maskline.sqs import client as sqs_client
+from maskline.sqs import connections
 from tests.aws_emulation import EmulatedAws
 from tests.maskline.key_traces import holds, keys_of, traces
 
@@ -43,7 +43,7 @@ def test_a_keyset_from_kms_leaves_no_key_in_the_log(
 def test_messages_leave_no_body_in_the_log(
     queue_address: QueueAddress, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqs_client, "_clients", {})
+    monkeypatch.setattr(connections, "_shared", {})
     queue = SqsQueue.open(queue_address)
 
     queue.send(["203.0.113.7"])
