@@ -10,8 +10,7 @@ from maskline.keys import StoredKeyset, keyset_provider, open_keyset
 from maskline.keys.keyset import keyset_handle
 from maskline.keys.storing import store_keyset
 from maskline.logs import TELL_TALES, keep_bodies_out_of_logs
-from maskline.sqs import QueueAddress, SqsQueue
-from maskline.sqs import connections
+from maskline.sqs import QueueAddress, SqsQueue, connections
 from tests.aws_emulation import EmulatedAws
 from tests.maskline.key_traces import holds, keys_of, traces
 
