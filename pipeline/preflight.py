@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 
 import msgspec
@@ -11,7 +10,7 @@ from maskline.errors import MasklineError, SetupError
 from maskline.keys import keyset_provider, open_keyset
 from maskline.postgres.connection import check_dsn, connect, translating
 from maskline.postgres.inspection import table_problems
-from maskline.postgres.schema import Schema, newest_revision
+from maskline.postgres.revision import NEEDED_REVISION, database_revision
 from maskline.sqs import SqsQueue
 from pipeline.job import JobSettings
 
@@ -84,20 +83,19 @@ def _check_queue(job: JobSettings) -> list[Finding]:
 
 
 def _check_postgres(job: JobSettings) -> list[Finding]:
-    connecting = functools.partial(connect, check_dsn(job.postgres))
-    revision = Schema(connecting).revision()
-    if revision != newest_revision():
+    connection = connect(check_dsn(job.postgres))
+    try:
+        with translating():
+            revision = database_revision(connection)
+            problems = table_problems(connection, job.stream) if revision == NEEDED_REVISION else []
+    finally:
+        connection.close()
+    if revision != NEEDED_REVISION:
         text = (
-            f"the schema is at revision {revision or 'none'}, the job needs {newest_revision()}; run: "
+            f"the schema is at revision {revision or 'none'}, the job needs {NEEDED_REVISION}; run: "
             f"python -m pipeline migrate --postgres '{job.postgres}'"
         )
         return [Finding("postgres", text, is_problem=True)]
-    connection = connecting()
-    try:
-        with translating():
-            problems = table_problems(connection, job.stream)
-    finally:
-        connection.close()
     if problems:
         return [Finding("postgres", problem, is_problem=True) for problem in problems]
     return [Finding("postgres", f"table {job.stream.table} is ready (schema revision {revision})")]

@@ -40,6 +40,14 @@ def test_the_ground_floor_knows_nothing_of_beam() -> None:
     assert result.stdout == "False\n"
 
 
+def test_the_job_carries_nothing_of_what_migrates_a_database() -> None:
+    code = "import pipeline.commands.run, sys; print({'alembic', 'sqlalchemy'} & sys.modules.keys())"
+
+    result = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+
+    assert result.stdout == "set()\n"
+
+
 def test_no_file_is_longer_than_it_should_be() -> None:
     files = [file for room in (*STOREYS, "tests") for file in _sources(room)]
 

@@ -18,8 +18,8 @@ from psycopg2 import errorcodes
 from maskline.errors import DatabaseError, MasklineError, UsageError
 from maskline.postgres.connection import Connect
 from maskline.postgres.failures import translated
+from maskline.postgres.revision import VERSION_TABLE
 
-VERSION_TABLE = "maskline_schema_version"
 _ADVISORY_LOCK = 0x6D61736B
 _SCRIPTS = Path(__file__).with_name("migrations")
 
@@ -92,11 +92,6 @@ def print_sql(current: str | None, target: str = "head") -> str:
     elif _place(target) > _place(start):
         command.upgrade(config, f"{start}:{target}", sql=True)
     return script.getvalue()
-
-
-def newest_revision() -> str:
-    """Return the revision that the job needs."""
-    return revisions()[-1]
 
 
 def revisions() -> list[str]:

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-VERSION_TABLE = "maskline_schema_version"
+from maskline.postgres.revision import VERSION_TABLE
 
 
 def run_migrations() -> None:
