@@ -100,7 +100,7 @@ def check_beam_options(options: PipelineOptions, job: JobSettings, allow_clearte
     if engine.runner == "FnApiRunner" and job.pollers > 1:
         raise UsageError(
             f"pollers is {job.pollers}: FnApiRunner lets them poll one after another, and each waits for the "
-            "others' long polls; use 1, start a second job on the same queue, or run on Prism (--prism_location)"
+            f"others' long polls; use 1 and --processes {job.pollers}, or run on Prism (--prism_location)"
         )
     if engine.is_in_process:
         _check_direct_options(options)
@@ -114,12 +114,30 @@ def check_beam_options(options: PipelineOptions, job: JobSettings, allow_clearte
         )
 
 
+def check_processes(processes: int, engine: Engine) -> None:
+    """Refuse a number of processes that cannot be.
+
+    Args:
+        processes: How many were asked for.
+        engine: What will run the job.
+
+    Raises:
+        UsageError: It is not positive, or the engine brings its own workers.
+    """
+    if processes < 1:
+        raise UsageError(f"processes is {processes}; it must be 1 or more")
+    if processes > 1 and not engine.is_in_process:
+        raise UsageError(
+            f"processes is {processes}: {engine.runner} has workers of its own; use its parallelism and --pollers"
+        )
+
+
 def _check_direct_options(options: PipelineOptions) -> None:
     direct = options.view_as(DirectOptions)
     if direct.direct_running_mode != "in_memory" or direct.direct_num_workers != 1:
         raise UsageError(
             "direct_running_mode, direct_num_workers: FnApiRunner writes no row of an endless source in its other "
-            "modes; for more throughput start a second job on the same queue"
+            "modes; for more throughput use --processes"
         )
     if options.view_as(SetupOptions).save_main_session:
         raise UsageError("save_main_session: the job's code is in its packages; leave it out")

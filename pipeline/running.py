@@ -50,17 +50,36 @@ class Ran(msgspec.Struct, frozen=True):
     was_stopped: bool
 
 
-def run_job(job: JobSettings, options: PipelineOptions, engine: Engine, console: Console) -> Ran:
-    """Run the job in this process, show its progress, and return how it went.
+Attending = Callable[[Callable[[], RunCounts]], contextlib.AbstractContextManager[None]]
+"""What looks after a run while it lasts, given what returns the counts so far: it shows them, and stops the run."""
+
+
+def attended_on(console: Console) -> Attending:
+    """Return what shows a run's progress on a console and has signals stop the run.
 
     The first SIGINT or SIGTERM ends it in an orderly way: nothing more is received, the micro-batch in hand is
     committed and deleted. A second one ends the process at once; nothing is lost then either.
 
     Args:
+        console: Where progress is shown.
+    """
+
+    @contextlib.contextmanager
+    def attending(look: Callable[[], RunCounts]) -> Iterator[None]:
+        with stopping_on_signals(CONTROL, console), showing_progress(look, console):
+            yield
+
+    return attending
+
+
+def run_job(job: JobSettings, options: PipelineOptions, engine: Engine, attending: Attending) -> Ran:
+    """Run the job in this process, and return how it went.
+
+    Args:
         job: The job.
         options: Beam's options.
         engine: What runs it.
-        console: Where progress is shown.
+        attending: What looks after it meanwhile; see `attended_on`.
 
     Raises:
         MasklineError: The job failed.
@@ -73,8 +92,7 @@ def run_job(job: JobSettings, options: PipelineOptions, engine: Engine, console:
     run_to_end = _started(pipeline, engine)
     with (
         leaving_out_tracebacks_of_ours(),
-        stopping_on_signals(CONTROL, console),
-        showing_progress(watch.look, console),
+        attending(watch.look),
         merging_metrics_at_once(),
     ):
         # Signals are handled in the main thread, which must not hold a lock that the handler wants.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter as Counts
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -69,6 +69,34 @@ class RunCounts(msgspec.Struct, frozen=True):
             delete_failures=counts["delete_failures"],
             db_retries=counts["db_retries"],
             latency_milliseconds=tally.latest("end_to_end_latency_milliseconds"),
+        )
+
+    @classmethod
+    def together(cls, runs: Sequence[RunCounts]) -> RunCounts:
+        """Add up the counts of runs side by side; the latency is the longest.
+
+        Args:
+            runs: Their counts.
+        """
+
+        def total(name: str) -> int:
+            return sum(getattr(run, name) for run in runs)
+
+        reasons = sorted({reason for run in runs for reason in run.rejected_by_reason})
+        latencies = [run.latency_milliseconds for run in runs if run.latency_milliseconds is not None]
+        return cls(
+            received=total("received"),
+            written=total("written"),
+            duplicates=total("duplicates"),
+            rejected=total("rejected"),
+            rejected_by_reason={
+                reason: sum(run.rejected_by_reason.get(reason, 0) for run in runs) for reason in reasons
+            },
+            extra_fields=total("extra_fields"),
+            deleted=total("deleted"),
+            delete_failures=total("delete_failures"),
+            db_retries=total("db_retries"),
+            latency_milliseconds=max(latencies, default=None),
         )
 
     def line(self, messages_per_second: float) -> str:

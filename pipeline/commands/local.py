@@ -26,7 +26,7 @@ from pipeline.local.preparing import forget_earlier_runs, prepare_job
 from pipeline.local.sending import SampleSender
 from pipeline.local.showing import next_steps, show_results
 from pipeline.local.sqs import CREDENTIALS, EmbeddedSqs
-from pipeline.running import Ran, run_job
+from pipeline.running import Ran, attended_on, run_job
 from transforms.control import CONTROL
 
 TAKES_BEAM_OPTIONS = True
@@ -76,10 +76,10 @@ def _send_and_run(
     sender.start()
     sender.is_ahead.wait()
     terminal.print(f"Running on {engine.description}. Ctrl-C stops.", soft_wrap=True)
-    ran = run_job(job, options, engine, terminal)
+    ran = run_job(job, options, engine, attended_on(terminal))
     # Should the job ever have seen the queue empty while the sender was between two portions, there is more to do.
     while sender.is_alive() and not ran.was_stopped:
-        ran = run_job(job, options, engine, terminal)
+        ran = run_job(job, options, engine, attended_on(terminal))
     sender.join()
     if sender.failure is not None:
         raise sender.failure

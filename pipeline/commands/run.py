@@ -11,13 +11,20 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from pipeline.beam_options import check_beam_options, choose_engine, format_beam_help, parse_beam_options
+from pipeline.beam_options import (
+    check_beam_options,
+    check_processes,
+    choose_engine,
+    format_beam_help,
+    parse_beam_options,
+)
 from pipeline.flink_options import set_flink_defaults
 from pipeline.options import Options, job_settings
 from pipeline.preflight import preflight, require
-from pipeline.running import run_job
+from pipeline.running import attended_on, run_job
 from pipeline.submitting import submit_job
 from pipeline.summary import summary_table
+from pipeline.worker_processes import run_processes
 
 TAKES_BEAM_OPTIONS = True
 
@@ -31,6 +38,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "let a keyset that no KMS encrypts cross the engine's own services (Flink, Dataflow)",
         action="store_true",
     )
+    options.add(
+        "processes",
+        "how many processes of this machine share the work, a core each (%(default)s)",
+        type=int,
+        default=1,
+        metavar="N",
+    )
     parser.epilog = format_beam_help()
 
 
@@ -40,6 +54,7 @@ def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
     job = job_settings(arguments)
     check_beam_options(options, job, arguments.allow_cleartext_keyset)
     engine = choose_engine(options)
+    check_processes(arguments.processes, engine)
     if engine.runner == "FlinkRunner":
         options = set_flink_defaults(options)
     terminal = Console(stderr=True)
@@ -51,6 +66,9 @@ def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
     terminal.print(f"Running on {engine.description}. Ctrl-C stops.", highlight=False, soft_wrap=True)
     if not engine.is_in_process:
         return submit_job(job, options)
-    ran = run_job(job, options, engine, terminal)
+    if arguments.processes > 1:
+        ran = run_processes(job, beam_arguments, arguments.processes, terminal, arguments.log_level)
+    else:
+        ran = run_job(job, options, engine, attended_on(terminal))
     Console().print(summary_table(ran.counts, ran.seconds))
     return 0

@@ -7,7 +7,13 @@ import pytest
 from maskline.errors import UsageError
 from maskline.sqs import QueueAddress
 from maskline.stream import load_stream
-from pipeline.beam_options import check_beam_options, choose_engine, format_beam_help, parse_beam_options
+from pipeline.beam_options import (
+    check_beam_options,
+    check_processes,
+    choose_engine,
+    format_beam_help,
+    parse_beam_options,
+)
 from pipeline.job import JobSettings
 
 
@@ -51,7 +57,7 @@ def test_options_of_a_job_server_are_passed_on() -> None:
         (["--runner=FlinkRunner"], "say --allow_cleartext_keyset"),
         (["--runner=DataflowRunner"], "say --allow_cleartext_keyset"),
         (["--direct_running_mode=multi_processing"], "writes no row"),
-        (["--direct_num_workers=2"], "start a second job"),
+        (["--direct_num_workers=2"], "--processes"),
         (["--save_main_session"], "leave it out"),
     ],
 )
@@ -67,6 +73,17 @@ def test_several_pollers_are_refused_where_they_would_wait_for_each_other() -> N
     check_beam_options(
         parse_beam_options(["--prism_location=/opt/prism"]), job(pollers=2), allow_cleartext_keyset=False
     )
+
+
+@pytest.mark.parametrize(
+    ("processes", "runner", "complaint"),
+    [(0, "DirectRunner", "must be 1 or more"), (2, "FlinkRunner", "FlinkRunner has workers of its own")],
+)
+def test_processes_are_refused_where_they_cannot_be(processes: int, runner: str, complaint: str) -> None:
+    engine = choose_engine(parse_beam_options([f"--runner={runner}"]))
+
+    with pytest.raises(UsageError, match=complaint):
+        check_processes(processes, engine)
 
 
 def test_a_cleartext_keyset_may_cross_an_engine_by_leave() -> None:

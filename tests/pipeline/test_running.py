@@ -16,7 +16,7 @@ from maskline.stream import StreamDefinition
 from pipeline import running
 from pipeline.beam_options import choose_engine, parse_beam_options
 from pipeline.job import JobSettings
-from pipeline.running import JobFailedError, Ran, run_job
+from pipeline.running import JobFailedError, Ran, attended_on, run_job
 from tests.e2e.conftest import login
 from transforms.control import CONTROL
 
@@ -29,7 +29,7 @@ def job(user_logins: StreamDefinition, queue_address: QueueAddress, dsn: str, ke
 
 def run(job: JobSettings) -> Ran:
     options = parse_beam_options([])
-    return run_job(job, options, choose_engine(options), Console(file=io.StringIO()))
+    return run_job(job, options, choose_engine(options), attended_on(Console(file=io.StringIO())))
 
 
 def test_a_run_says_what_became_of_the_messages(job: JobSettings, queue: SqsQueue) -> None:
