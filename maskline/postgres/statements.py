@@ -12,6 +12,7 @@ from typing import Generic, Protocol, TypeVar
 
 from psycopg2 import sql
 
+from maskline.postgres.arrays import array_literal
 from maskline.records import MaskedRow, Receipt, Rejection
 from maskline.stream import StreamDefinition
 
@@ -63,7 +64,7 @@ class InsertStatement(Generic[Record]):
             other_table=sql.Identifier(other_table),
         )
 
-    def parameters(self, records: Sequence[Record]) -> list[list[object]]:
+    def parameters(self, records: Sequence[Record]) -> Sequence[object]:
         """Return the arrays for a micro-batch, one a column.
 
         Args:
@@ -84,14 +85,14 @@ class InsertRows(InsertStatement[MaskedRow]):
         arrays |= {"create_date": "date[]", "message_id": "uuid[]", "sent_at": "timestamptz[]", "key_id": "bigint[]"}
         super().__init__(stream.table, arrays, other_table=REJECTED_MESSAGES, lock="pg_advisory_xact_lock_shared")
 
-    def parameters(self, records: Sequence[MaskedRow]) -> list[list[object]]:
+    def parameters(self, records: Sequence[MaskedRow]) -> Sequence[object]:
         """Return the arrays for a micro-batch; create_date is the UTC date of SentTimestamp, so it never changes."""
         return [
-            *(list(values) for values in zip(*(row.values for row in records), strict=True)),
-            [row.sent_at.date() for row in records],
-            [row.receipt.message_id for row in records],
-            [row.sent_at for row in records],
-            [row.key_id for row in records],
+            *map(array_literal, zip(*(row.values for row in records), strict=True)),
+            array_literal(row.sent_at.date() for row in records),
+            array_literal(row.receipt.message_id for row in records),
+            array_literal(row.sent_at for row in records),
+            array_literal(row.key_id for row in records),
         ]
 
 
@@ -115,7 +116,7 @@ class InsertRejections(InsertStatement[Rejection]):
         }
         super().__init__(REJECTED_MESSAGES, arrays, other_table=stream.table, lock="pg_advisory_xact_lock")
 
-    def parameters(self, records: Sequence[Rejection]) -> list[list[object]]:
+    def parameters(self, records: Sequence[Rejection]) -> Sequence[object]:
         """Return the arrays for a micro-batch."""
         return [
             [rejection.receipt.message_id for rejection in records],

@@ -6,6 +6,7 @@ Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/We
 from __future__ import annotations
 
 import contextlib
+import re
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -27,6 +28,8 @@ REQUEST_ENTRIES = 10
 
 LONGEST_VISIBILITY_SECONDS = 12 * 60 * 60
 """SQS's limit of a visibility time-out."""
+
+_CANONICAL_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 T = TypeVar("T")
 
@@ -229,6 +232,8 @@ def canonical_message_id(message_id: str) -> str:
     SQS documents it as a string of up to 100 characters and has only ever made UUIDs. Should it make something else
     one day, the id becomes the UUID of that name, so that the same message still has the same one.
     """
+    if _CANONICAL_UUID.fullmatch(message_id):
+        return message_id
     try:
         return str(uuid.UUID(message_id))
     except ValueError:
