@@ -4,6 +4,7 @@
 """
 
 from transforms.batch import MicroBatch
+from transforms.coders import register_record_coders
 from transforms.keyset import ReadKeyset
 from transforms.mask import MaskPii
 from transforms.postgres import WriteToPostgres
@@ -19,3 +20,5 @@ __all__ = [
     "WriteRejects",
     "WriteToPostgres",
 ]
+
+register_record_coders()

@@ -39,7 +39,8 @@ class MicroBatch(beam.PTransform, Generic[T]):  # type: ignore[misc]
 
     def expand(self, elements: PCollection[T]) -> PCollection[list[T]]:
         """Group the elements."""
-        return elements | "Within the bundle" >> beam.ParDo(_Group(self._size))
+        batches = beam.ParDo(_Group(self._size)).with_output_types(list[elements.element_type])
+        return elements | "Within the bundle" >> batches
 
 
 class _Group(beam.DoFn):  # type: ignore[misc]

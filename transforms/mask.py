@@ -45,8 +45,10 @@ class MaskPii(beam.PTransform):  # type: ignore[misc]
 
     def expand(self, messages: pvalue.PCollection[SqsMessage]) -> pvalue.DoOutputsTuple:
         """Mask each message."""
-        return messages | "Mask message" >> beam.ParDo(_Mask(self._stream), self._keyset).with_outputs(
-            REJECTED_TAG, main=MASKED_TAG
+        return messages | "Mask message" >> (
+            beam.ParDo(_Mask(self._stream), self._keyset)
+            .with_output_types(MaskedRow, **{REJECTED_TAG: Rejection})
+            .with_outputs(REJECTED_TAG, main=MASKED_TAG)
         )
 
 

@@ -31,7 +31,7 @@ class WriteToPostgres(beam.PTransform):  # type: ignore[misc]
     `retry_seconds` the bundle fails, no receipt was emitted, and SQS delivers the messages again. Rows that Postgres
     does not take (too long, a constraint) are found by bisection, and the good ones beside them are committed.
 
-    Returns two PCollections, of ``tuple[Receipt, ...]`` and of ``list[Rejection]``::
+    Returns two PCollections, of ``list[Receipt]`` and of ``list[Rejection]``::
 
         committed, refused = batches | WriteToPostgres(stream, "postgresql://writer@db/logins")
 
@@ -57,7 +57,11 @@ class WriteToPostgres(beam.PTransform):  # type: ignore[misc]
 
     def expand(self, batches: pvalue.PCollection[list[MaskedRow]]) -> pvalue.DoOutputsTuple:
         """Write each micro-batch."""
-        return batches | "Commit rows" >> beam.ParDo(self._write).with_outputs(REFUSED_TAG, main=COMMITTED_TAG)
+        return batches | "Commit rows" >> (
+            beam.ParDo(self._write)
+            .with_output_types(list[Receipt], **{REFUSED_TAG: list[Rejection]})
+            .with_outputs(REFUSED_TAG, main=COMMITTED_TAG)
+        )
 
 
 class _WriteRows(CommitBatch[MaskedRow]):
@@ -67,7 +71,7 @@ class _WriteRows(CommitBatch[MaskedRow]):
         super().__init__(connect, InsertRows(stream), retry_seconds, lease)
         self._stream = stream.name
 
-    def process(self, rows: list[MaskedRow]) -> Iterator[tuple[Receipt, ...] | pvalue.TaggedOutput]:
+    def process(self, rows: list[MaskedRow]) -> Iterator[list[Receipt] | pvalue.TaggedOutput]:
         outcome = self.commit(rows)
         _count(outcome)
         if outcome.committed:

@@ -48,9 +48,9 @@ class WriteRejects(beam.PTransform):  # type: ignore[misc]
         connecting = functools.partial(connect, check_dsn(dsn))
         self._write = _WriteRejections(connecting, InsertRejections(stream), retry_seconds, lease, branch)
 
-    def expand(self, batches: PCollection[list[Rejection]]) -> PCollection[tuple[Receipt, ...]]:
+    def expand(self, batches: PCollection[list[Rejection]]) -> PCollection[list[Receipt]]:
         """Write each micro-batch."""
-        return batches | "Commit rejections" >> beam.ParDo(self._write)
+        return batches | "Commit rejections" >> beam.ParDo(self._write).with_output_types(list[Receipt])
 
 
 class _WriteRejections(CommitBatch[Rejection]):
@@ -66,7 +66,7 @@ class _WriteRejections(CommitBatch[Rejection]):
         self._branch = branch
         self._rejected = JobCounter("rejected", branch)
 
-    def process(self, rejections: list[Rejection]) -> Iterator[tuple[Receipt, ...]]:
+    def process(self, rejections: list[Rejection]) -> Iterator[list[Receipt]]:
         outcome = self.commit(rejections)
         if outcome.refused:
             with CONTROL.reporting_failures():

@@ -87,6 +87,6 @@ class CommitBatch(beam.DoFn, Generic[Record]):  # type: ignore[misc]
             raise
 
 
-def committed_receipts(outcome: WriteOutcome[Any]) -> tuple[Receipt, ...]:
+def committed_receipts(outcome: WriteOutcome[Any]) -> list[Receipt]:
     """Return what deletes the messages of an outcome's committed records."""
-    return tuple(record.receipt for record in outcome.committed)
+    return [record.receipt for record in outcome.committed]

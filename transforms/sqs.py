@@ -158,7 +158,7 @@ class DeleteFromSqs(beam.PTransform):  # type: ignore[misc]
         self._queue = queue
         self._branch = branch
 
-    def expand(self, batches: PCollection[tuple[Receipt, ...]]) -> PCollection[None]:
+    def expand(self, batches: PCollection[list[Receipt]]) -> PCollection[None]:
         """Delete each micro-batch; nothing comes out."""
         return batches | "Delete messages" >> beam.ParDo(
             _Delete(functools.partial(SqsQueue.open, self._queue), self._branch)
@@ -178,7 +178,7 @@ class _Delete(beam.DoFn):  # type: ignore[misc]
     def teardown(self) -> None:
         self._deleter.close()
 
-    def process(self, receipts: tuple[Receipt, ...]) -> None:
+    def process(self, receipts: list[Receipt]) -> None:
         with CONTROL.reporting_failures():
             failures = self._deleter.delete(receipts)
         IN_HAND.remove(receipts)

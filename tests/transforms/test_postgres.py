@@ -31,7 +31,7 @@ def receipt(number: int) -> Receipt:
 def test_the_receipts_of_committed_rows_come_out(dsn: str, database: Connection, user_logins: StreamDefinition) -> None:
     with a_pipeline() as pipeline:
         committed, refused = pipeline | beam.Create([[row(1), row(2)], [row(3)]]) | WriteToPostgres(user_logins, dsn)
-        assert_that(committed, equal_to([(receipt(1), receipt(2)), (receipt(3),)]), "committed")
+        assert_that(committed, equal_to([[receipt(1), receipt(2)], [receipt(3)]]), "committed")
         assert_that(refused, equal_to([]), "refused")
 
     stored = rows_of(database, "SELECT message_id::text, user_id, app_version FROM user_logins ORDER BY message_id")
@@ -97,7 +97,7 @@ def test_a_failed_commit_is_tried_again_and_its_receipts_come_out_once(
 
     with measured_pipeline() as (pipeline, measured):
         committed, _ = pipeline | beam.Create([[row(1)]]) | WriteToPostgres(user_logins, dsn)
-        assert_that(committed, equal_to([(receipt(1),)]))
+        assert_that(committed, equal_to([[receipt(1)]]))
 
     assert value_of(database, "SELECT count(*) FROM user_logins") == 1
     assert measured.counters == {"db_retries": 2, "written": 1}
@@ -114,7 +114,7 @@ def test_a_refused_row_comes_out_as_a_rejection_and_the_good_ones_beside_it_are_
             | beam.Create([[row(1), row(2, app_version=TOO_LONG), row(3)], [row(4, app_version=TOO_LONG)]])
             | WriteToPostgres(user_logins, dsn)
         )
-        assert_that(committed, equal_to([(receipt(1), receipt(3))]))
+        assert_that(committed, equal_to([[receipt(1), receipt(3)]]))
         refused | rejections
 
     first, second = [rejection for batch in rejections.elements for rejection in batch]
@@ -195,7 +195,7 @@ def failure_of(
     return CONTROL.failure
 
 
-def rows_that_others_see(dsn: str, receipts: tuple[Receipt, ...]) -> Iterator[tuple[str, int]]:
+def rows_that_others_see(dsn: str, receipts: list[Receipt]) -> Iterator[tuple[str, int]]:
     """Count each message's rows over a connection of one's own."""
     with psycopg2.connect(dsn) as connection:
         for one in receipts:

@@ -29,7 +29,7 @@ def test_a_rejection_is_kept_whole_with_its_body_sealed(
 ) -> None:
     with a_pipeline() as pipeline:
         receipts = pipeline | beam.Create([[rejection(1)]]) | WriteRejects(user_logins, dsn)
-        assert_that(receipts, equal_to([(receipt(1),)]))
+        assert_that(receipts, equal_to([[receipt(1)]]))
 
     ((*told, body, rejected_at),) = rows_of(
         database,
@@ -95,7 +95,7 @@ def test_a_message_that_became_a_row_before_is_left_alone_and_may_be_deleted(
 
     with measured_pipeline() as (pipeline, measured):
         receipts = pipeline | beam.Create([[rejection(1), rejection(2)]]) | WriteRejects(user_logins, dsn)
-        assert_that(receipts, equal_to([(receipt(1), receipt(2))]))
+        assert_that(receipts, equal_to([[receipt(1), receipt(2)]]))
 
     assert value_of(database, "SELECT array_agg(message_id::text) FROM rejected_messages") == [message_id(2)]
     assert measured.counters == {"rejected": 1, "rejected_not_json": 1, "duplicates": 1}
@@ -121,7 +121,7 @@ def test_a_message_delivered_twice_into_one_micro_batch_is_counted_once(
 
     with measured_pipeline() as (pipeline, measured):
         receipts = pipeline | beam.Create([[first, second]]) | WriteRejects(user_logins, dsn)
-        assert_that(receipts, equal_to([(first.receipt, second.receipt)]))
+        assert_that(receipts, equal_to([[first.receipt, second.receipt]]))
 
     assert value_of(database, "SELECT count(*) FROM rejected_messages") == 1
     assert measured.counters == {"rejected": 1, "rejected_not_json": 1, "duplicates": 1}

@@ -221,7 +221,7 @@ def test_a_queue_that_does_not_exist_is_told_to_whoever_started_the_job(sqs: Emb
 
 def test_messages_are_deleted_and_nothing_comes_out(queue: SqsQueue, queue_address: QueueAddress) -> None:
     queue.send(["x"] * 25)
-    receipts = tuple(receipts_of([message for _ in range(3) for message in queue.receive(10, 0, 60)]))
+    receipts = receipts_of([message for _ in range(3) for message in queue.receive(10, 0, 60)])
 
     with measured_pipeline() as (pipeline, measured):
         out = pipeline | beam.Create([receipts[:12], receipts[12:], ()]) | DeleteFromSqs(queue_address)
@@ -235,7 +235,7 @@ def test_a_message_that_cannot_be_deleted_is_counted_and_stops_nothing(
     queue: SqsQueue, queue_address: QueueAddress
 ) -> None:
     queue.send(["x"] * 3)
-    receipts = tuple(receipts_of(queue.receive(10, 0, 60)))
+    receipts = receipts_of(queue.receive(10, 0, 60))
 
     with measured_pipeline() as (pipeline, measured):
         pipeline | beam.Create([(NOBODYS_HANDLE, *receipts)]) | DeleteFromSqs(queue_address)
@@ -288,5 +288,5 @@ def with_timestamp(message: SqsMessage, timestamp: Any = beam.DoFn.TimestampPara
 class AsReceipts(beam.PTransform):  # type: ignore[misc]
     """Turns messages into what deletes them."""
 
-    def expand(self, messages: beam.PCollection[SqsMessage]) -> beam.PCollection[tuple[Receipt, ...]]:
-        return messages | beam.Map(lambda message: tuple(receipts_of([message])))
+    def expand(self, messages: beam.PCollection[SqsMessage]) -> beam.PCollection[list[Receipt]]:
+        return messages | beam.Map(lambda message: receipts_of([message]))
