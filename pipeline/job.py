@@ -61,15 +61,15 @@ def build(pipeline: beam.Pipeline, job: JobSettings) -> None:
     )
     masked, rejected = messages | "Mask" >> MaskPii(job.stream, keyset)
     committed, refused = masked | "Batch rows" >> MicroBatch(job.receive.size) | "Write rows" >> WriteToPostgres(*sink)
-    committed | "Delete rows' messages" >> DeleteFromSqs(job.queue)
+    committed | "Delete rows' messages" >> DeleteFromSqs(job.queue, overlapping=True)
     (
         rejected
         | "Batch rejections" >> MicroBatch(job.receive.size)
         | "Write rejections" >> WriteRejects(*sink, branch=REJECTIONS)
-        | "Delete rejections' messages" >> DeleteFromSqs(job.queue, branch=REJECTIONS)
+        | "Delete rejections' messages" >> DeleteFromSqs(job.queue, REJECTIONS, overlapping=True)
     )
     (
         refused
         | "Write refused rows" >> WriteRejects(*sink, branch=REFUSED)
-        | "Delete refused rows' messages" >> DeleteFromSqs(job.queue, branch=REFUSED)
+        | "Delete refused rows' messages" >> DeleteFromSqs(job.queue, REFUSED, overlapping=True)
     )

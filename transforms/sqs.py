@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import time
@@ -14,11 +15,11 @@ from apache_beam.pvalue import AsSingleton, PBegin, PCollection
 from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.timestamp import Timestamp
 
-from maskline.errors import QueueUnavailableError, UsageError
+from maskline.errors import QueueError, QueueUnavailableError, UsageError
 from maskline.records import Receipt, SqsMessage
 from maskline.sqs import QueueAddress, SqsQueue
 from maskline.sqs.client import OpenQueue
-from maskline.sqs.deleting import BatchDeleter
+from maskline.sqs.deleting import BatchDeleter, Deletion
 from maskline.sqs.lease import IN_HAND
 from maskline.sqs.receiving import MicroBatchReceiver, ReceiveSettings
 from transforms.control import CONTROL
@@ -151,23 +152,29 @@ class DeleteFromSqs(beam.PTransform):  # type: ignore[misc]
     Args:
         queue: The queue the messages came from.
         branch: What the names of its metrics begin with, where a graph has several; see `JobCounter`.
+        overlapping: Whether a bundle may end while its deletions are under way, so that they go on while the next
+            micro-batch is received. They are waited for, and counted, at the end of the next bundle that deletes
+            nothing, or before the next deletion. For a stream that has no end; a bounded one would end uncounted.
     """
 
-    def __init__(self, queue: QueueAddress, branch: str = "") -> None:
+    def __init__(self, queue: QueueAddress, branch: str = "", overlapping: bool = False) -> None:
         super().__init__()
         self._queue = queue
         self._branch = branch
+        self._overlapping = overlapping
 
     def expand(self, batches: PCollection[list[Receipt]]) -> PCollection[None]:
         """Delete each micro-batch; nothing comes out."""
         return batches | "Delete messages" >> beam.ParDo(
-            _Delete(functools.partial(SqsQueue.open, self._queue), self._branch)
+            _Delete(functools.partial(SqsQueue.open, self._queue), self._branch, self._overlapping)
         )
 
 
 class _Delete(beam.DoFn):  # type: ignore[misc]
-    def __init__(self, open_queue: OpenQueue, branch: str) -> None:
+    def __init__(self, open_queue: OpenQueue, branch: str, overlapping: bool) -> None:
         self._open_queue = open_queue
+        self._overlapping = overlapping
+        self._under_way: Deletion | None = None
         self._deleted = JobCounter("deleted", branch)
         self._delete_failures = JobCounter("delete_failures", branch)
 
@@ -176,11 +183,28 @@ class _Delete(beam.DoFn):  # type: ignore[misc]
             self._deleter = BatchDeleter(self._open_queue(), CONTROL.stopping)
 
     def teardown(self) -> None:
+        with contextlib.suppress(QueueError):  # what was not deleted comes back
+            self._finish_deletion()
         self._deleter.close()
 
+    def start_bundle(self) -> None:
+        self._deletes_in_this_bundle = False
+
     def process(self, receipts: list[Receipt]) -> None:
-        with CONTROL.reporting_failures():
-            failures = self._deleter.delete(receipts)
+        self._finish_deletion()
         IN_HAND.remove(receipts)
-        self._deleted.add(len(receipts) - len(failures))
+        self._under_way = self._deleter.start(receipts)
+        self._deletes_in_this_bundle = True
+
+    def finish_bundle(self) -> None:
+        if not (self._overlapping and self._deletes_in_this_bundle) or CONTROL.stopping.is_set():
+            self._finish_deletion()
+
+    def _finish_deletion(self) -> None:
+        if self._under_way is None:
+            return
+        deletion, self._under_way = self._under_way, None
+        with CONTROL.reporting_failures():
+            failures = deletion.failures()
+        self._deleted.add(len(deletion.receipts) - len(failures))
         self._delete_failures.add(len(failures))

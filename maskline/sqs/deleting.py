@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import tenacity
 
@@ -17,6 +17,33 @@ CONCURRENT_DELETES = 8
 ATTEMPTS = 4
 
 logger = logging.getLogger(__name__)
+
+
+class Deletion:
+    """The deletion of some messages, under way.
+
+    Args:
+        receipts: Their deliveries.
+        requests: The requests under way, each to answer with what it could not delete.
+    """
+
+    def __init__(self, receipts: Sequence[Receipt], requests: Sequence[Future[list[DeleteFailure]]]) -> None:
+        self.receipts = receipts
+        self._requests = requests
+
+    def failures(self) -> list[DeleteFailure]:
+        """Wait until it is done, and return what was not deleted.
+
+        Raises:
+            QueueError: The queue is gone, or may no longer be deleted from.
+        """
+        failures = [failure for request in self._requests for failure in request.result()]
+        if failures:
+            codes = ", ".join(sorted({failure.code for failure in failures}))
+            logger.warning(
+                "%d of %d messages not deleted, they will come back: %s", len(failures), len(self.receipts), codes
+            )
+        return failures
 
 
 class BatchDeleter:
@@ -41,30 +68,16 @@ class BatchDeleter:
             retry_error_callback=lambda attempt: attempt.outcome.result() if attempt.outcome else [],
         )
 
-    def delete(self, receipts: Sequence[Receipt]) -> list[DeleteFailure]:
-        """Delete messages and return those that were not deleted.
+    def start(self, receipts: Sequence[Receipt]) -> Deletion:
+        """Begin to delete messages, and return at once.
 
         Args:
             receipts: The deliveries to delete.
-
-        Raises:
-            QueueError: The queue is gone, or may no longer be deleted from.
         """
-        requests = list(in_requests(receipts))
-        if len(requests) == 1:
-            answers = [self._delete_request(requests[0])]
-        else:
-            answers = list(self._threads.map(self._delete_request, requests))
-        failures = [failure for answer in answers for failure in answer]
-        if failures:
-            codes = ", ".join(sorted({failure.code for failure in failures}))
-            logger.warning(
-                "%d of %d messages not deleted, they will come back: %s", len(failures), len(receipts), codes
-            )
-        return failures
+        return Deletion(receipts, [self._threads.submit(self._delete_request, part) for part in in_requests(receipts)])
 
     def close(self) -> None:
-        """Let the threads go."""
+        """Finish what was begun, and let the threads go."""
         self._threads.shutdown()
 
     def _delete_request(self, receipts: Sequence[Receipt]) -> list[DeleteFailure]:

@@ -104,7 +104,7 @@ def test_the_names_that_dashboards_read_stay_what_they_are(user_logins: StreamDe
         metrics,
         WriteToPostgres(user_logins, dsn)._write,
         WriteRejects(user_logins, dsn)._write,
-        _Delete(_no_queue, branch=""),
+        _Delete(_no_queue, branch="", overlapping=False),
     ]
     for each in (value for owner in counting for value in vars(owner).values()):
         if isinstance(each, JobCounter):

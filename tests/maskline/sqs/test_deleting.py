@@ -149,6 +149,6 @@ def deleted(
     """Delete messages, and let the threads go."""
     deleter = BatchDeleter(queue, stopping or HastyEvent())
     try:
-        return deleter.delete(receipts)
+        return deleter.start(receipts).failures()
     finally:
         deleter.close()
