@@ -11,25 +11,21 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict
 from urllib.parse import urlsplit
 
 import botocore.session
 import msgspec
 import pycurl
+from botocore.credentials import ReadOnlyCredentials
 from botocore.httpsession import get_cert_path
 from botocore.utils import get_environ_proxies
 
-CONNECT_SECONDS = 5
-STALLED_SECONDS = 30
-LONGEST_CALL_SECONDS = 60
-
 logger = logging.getLogger(__name__)
-
-_decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class FrequentCalls(Protocol):
@@ -52,11 +48,13 @@ class CurlCalls:
     whatever the reason, is made by boto3, which decides by AWS's standard rules whether to try it again. So SQS may see
     one attempt more than boto3 alone would make; the errors and the back-off are boto3's own.
 
+    An answer has no ``ResponseMetadata``, and message attributes, which the job never asks for, are left out.
+
     Credentials are botocore's, asked for at every call, so that those which expire are renewed in time. Proxies and
     certificate authorities are those that boto3 would use.
 
     Args:
-        client: The boto3 SQS client whose endpoint and region are called, and which is fallen back on.
+        client: The boto3 SQS client whose endpoint, region and time-outs are used, and which is fallen back on.
         session: The botocore session that the client was made from.
     """
 
@@ -65,6 +63,8 @@ class CurlCalls:
         self._credentials = session.get_credentials()
         self._url = client.meta.endpoint_url.rstrip("/") + "/"
         self._signer = f"aws:amz:{client.meta.region_name}:sqs"
+        self._connect_seconds: float = client.meta.config.connect_timeout
+        self._silent_seconds: float = client.meta.config.read_timeout
         self._user_agent = session.user_agent()
         self._proxy = get_environ_proxies(self._url).get(urlsplit(self._url).scheme, "")
         self._authorities = _certificate_authorities(session)
@@ -84,45 +84,42 @@ class CurlCalls:
 
     def close(self) -> None:
         """Close the connections that no call is using."""
-        while self._idle:
-            self._idle.pop().close()
+        while connection := self._idle_connection():
+            connection.close()
 
     def _call(self, operation: str, request: dict[str, Any], by_boto3: Callable[..., dict[str, Any]]) -> dict[str, Any]:
         try:
             return self._answer(operation, request)
         except _NotAnsweredError as error:
             logger.debug("%s goes by way of boto3: %s", operation, error)
-            return by_boto3(**request)
+        return by_boto3(**request)
 
     def _answer(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         if self._credentials is None:
             raise _NotAnsweredError("no credentials")
-        connection = self._idle.pop() if self._idle else self._new_connection()
+        credentials = self._credentials.get_frozen_credentials()
+        connection = self._idle_connection() or self._new_connection()
         try:
-            self._sign_as(connection, operation)
+            _sign_as(connection, credentials, operation)
             connection.setopt(pycurl.POSTFIELDS, msgspec.json.encode(request))
             body = connection.perform_rb()
             status = connection.getinfo(pycurl.RESPONSE_CODE)
         except pycurl.error as error:
             connection.close()
             raise _NotAnsweredError(f"libcurl error {error.args[0]}") from None
+        except UnicodeEncodeError:  # its text would quote the request or the credentials
+            connection.close()
+            raise _NotAnsweredError("the request cannot be written") from None
         self._idle.append(connection)
         if status != 200:
             raise _NotAnsweredError(f"HTTP status {status}")
         return _parsed(body)
 
-    def _sign_as(self, connection: pycurl.Curl, operation: str) -> None:
-        credentials = self._credentials.get_frozen_credentials()
-        headers = [
-            "Content-Type: application/x-amz-json-1.0",
-            f"X-Amz-Target: AmazonSQS.{operation}",
-            "Expect:",  # libcurl would wait for leave to send a body of more than a megabyte
-        ]
-        if credentials.token:
-            headers.append(f"X-Amz-Security-Token: {credentials.token}")
-        connection.setopt(pycurl.HTTPHEADER, headers)
-        connection.setopt(pycurl.USERNAME, credentials.access_key)
-        connection.setopt(pycurl.PASSWORD, credentials.secret_key)
+    def _idle_connection(self) -> pycurl.Curl | None:
+        try:
+            return self._idle.pop()
+        except IndexError:  # asking first would not do: another thread may take the last one in between
+            return None
 
     def _new_connection(self) -> pycurl.Curl:
         connection = pycurl.Curl()
@@ -135,10 +132,10 @@ class CurlCalls:
             (pycurl.PROXY, self._proxy),
             (pycurl.NOPROXY, ""),
             (pycurl.CAINFO, self._authorities),
-            (pycurl.CONNECTTIMEOUT, CONNECT_SECONDS),
+            (pycurl.CONNECTTIMEOUT_MS, int(1000 * self._connect_seconds)),
             (pycurl.LOW_SPEED_LIMIT, 1),
-            (pycurl.LOW_SPEED_TIME, STALLED_SECONDS),
-            (pycurl.TIMEOUT, LONGEST_CALL_SECONDS),
+            (pycurl.LOW_SPEED_TIME, math.ceil(self._silent_seconds)),
+            (pycurl.TIMEOUT_MS, int(1000 * (self._connect_seconds + 2 * self._silent_seconds))),
             (pycurl.TCP_KEEPALIVE, 1),
             (pycurl.NOSIGNAL, 1),
         ):
@@ -150,19 +147,45 @@ class _NotAnsweredError(Exception):
     """A call did not succeed at once. It never leaves this module, and never quotes a request or an answer."""
 
 
+class _Answer(TypedDict, total=False):
+    """What boto3 takes from the answers to the frequent calls; it leaves out what is null or not known to it."""
+
+    Messages: list[dict[str, Any]] | None
+    Successful: list[dict[str, Any]] | None
+    Failed: list[dict[str, Any]] | None
+
+
+_decode = msgspec.json.Decoder(_Answer).decode
+
+
+def _sign_as(connection: pycurl.Curl, credentials: ReadOnlyCredentials, operation: str) -> None:
+    headers = [
+        "Content-Type: application/x-amz-json-1.0",
+        f"X-Amz-Target: AmazonSQS.{operation}",
+        "Expect:",  # libcurl would wait for leave to send a body of more than a megabyte
+    ]
+    if credentials.token:
+        headers.append(f"X-Amz-Security-Token: {credentials.token}")
+    connection.setopt(pycurl.HTTPHEADER, headers)
+    connection.setopt(pycurl.USERNAME, credentials.access_key)
+    connection.setopt(pycurl.PASSWORD, credentials.secret_key)
+
+
 def _parsed(body: bytes) -> dict[str, Any]:
+    answer = _decoded(body)
+    return {name: value for name, value in answer.items() if value is not None}
+
+
+def _decoded(body: bytes) -> _Answer:
     try:
         return _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         pass
     try:
         # Half a surrogate pair is no JSON to msgspec, but it is to boto3, and the messages beside it were received.
-        answer = json.loads(body)
-    except ValueError:
-        answer = None
-    if not isinstance(answer, dict):
-        raise _NotAnsweredError("the answer is not a JSON object")
-    return answer
+        return msgspec.convert(json.loads(body.decode()), _Answer)
+    except (ValueError, msgspec.ValidationError):
+        raise _NotAnsweredError("the answer is none of SQS's") from None
 
 
 def _certificate_authorities(session: botocore.session.Session) -> str:
