@@ -1,4 +1,4 @@
-"""KMS, S3, Secrets Manager and IAM over HTTP (``moto``), bound to loopback, in a process of their own."""
+"""KMS, S3, Secrets Manager, IAM and a slow SQS over HTTP (``moto``), bound to loopback, in a process of their own."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class EmulatedAws:
         """Return a boto3 client that may do anything, whatever the environment says.
 
         Args:
-            service: ``kms``, ``s3``, ``secretsmanager`` or ``iam``.
+            service: ``kms``, ``s3``, ``secretsmanager``, ``iam`` or ``sqs``.
         """
         if service not in self._clients:
             session = boto3.session.Session(
@@ -92,6 +92,10 @@ class EmulatedAws:
         name = f"bucket-{uuid.uuid4().hex}"
         self.client("s3").create_bucket(Bucket=name)
         return name
+
+    def create_queue(self, name: str) -> str:
+        """Create an SQS queue and return its URL."""
+        return str(self.client("sqs").create_queue(QueueName=name)["QueueUrl"])
 
     def credentials_for(self, *actions: str) -> dict[str, str]:
         """Return the variables of a new user's credentials.

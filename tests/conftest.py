@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from maskline.stream import StreamDefinition, load_stream
 from pipeline.local.postgres import OWNERS_TABLE, EmbeddedPostgres
 from pipeline.local.sqs import CREDENTIALS, EmbeddedSqs
 from tests.aws_emulation import EmulatedAws
+from tests.faults.elasticmq import ELASTICMQ, ElasticMq
 from tests.maskline.stored_tokens import stored_values
 from transforms.control import CONTROL
 from transforms.metrics import TALLY
@@ -97,6 +99,17 @@ def sqs() -> Iterator[EmbeddedSqs]:
         yield server
     os.environ.clear()
     os.environ.update(before)
+
+
+@pytest.fixture(scope="session")
+def elasticmq(tmp_path_factory: pytest.TempPathFactory, sqs: EmbeddedSqs) -> Iterator[ElasticMq]:
+    """ElasticMQ, where its jars and a Java are; `sqs` puts credentials into the environment."""
+    if not ELASTICMQ.is_dir() or shutil.which("java") is None:
+        pytest.skip(
+            f"ElasticMQ is not there: {ELASTICMQ} is missing; ./run_tests.sh fetches it where Maven is installed"
+        )
+    with ElasticMq(tmp_path_factory.mktemp("elasticmq")) as server:
+        yield server
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ from maskline.sqs import QueueAddress, SqsQueue
 from pipeline.local.sqs import EmbeddedSqs
 from tests.conftest import prism_options
 from tests.faults.case import FaultCase, Record
-from tests.faults.elasticmq import ELASTICMQ, ElasticMq
+from tests.faults.elasticmq import ElasticMq
 from tests.faults.postgres_wire import dsn_through
 
 BROKERS = ("ministack", "ElasticMQ")
@@ -59,17 +58,6 @@ class Broker(Protocol):
 
     def create_queue(self, name: str) -> str:
         """Create a queue and return its URL."""
-
-
-@pytest.fixture(scope="session")
-def elasticmq(tmp_path_factory: pytest.TempPathFactory, sqs: EmbeddedSqs) -> Iterator[ElasticMq]:
-    """ElasticMQ, where its jars and a Java are; `sqs` puts credentials into the environment."""
-    if not ELASTICMQ.is_dir() or shutil.which("java") is None:
-        pytest.skip(
-            f"ElasticMQ is not there: {ELASTICMQ} is missing; ./run_tests.sh fetches it where Maven is installed"
-        )
-    with ElasticMq(tmp_path_factory.mktemp("elasticmq")) as server:
-        yield server
 
 
 @pytest.fixture

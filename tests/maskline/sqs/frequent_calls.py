@@ -1,0 +1,107 @@
+"""The two ways to make the frequent calls, for tests that hold of both."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import botocore.session
+import msgspec
+from botocore.config import Config
+from botocore.loaders import create_loader
+
+from maskline.sqs import QueueAddress, SqsQueue
+from maskline.sqs.curl import CurlCalls, FrequentCalls
+from pipeline.local.sqs import CREDENTIALS
+
+WAYS = ("boto3", "libcurl")
+REGION = "us-east-1"
+
+_one_loader = functools.cache(create_loader)  # it would read the descriptions of the services for every client anew
+
+
+class CountedClient:
+    """A boto3 client that counts the frequent calls it is asked for.
+
+    Args:
+        client: The client.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.meta = client.meta
+        self.asked = 0
+
+    def __getattr__(self, operation: str) -> Any:
+        def call(**request: Any) -> Any:
+            self.asked += 1
+            return getattr(self._client, operation)(**request)
+
+        return call
+
+
+class Connections(msgspec.Struct, frozen=True):
+    """A boto3 client, and libcurl's calls that fall back on it.
+
+    Attributes:
+        client: The client.
+        fallback: The same, counting what libcurl leaves to it.
+        curl: The calls.
+    """
+
+    client: Any
+    fallback: CountedClient
+    curl: CurlCalls
+
+    def by(self, way: str) -> FrequentCalls:
+        """Return the calls by one of `WAYS`."""
+        calls: FrequentCalls = self.client if way == "boto3" else self.curl
+        return calls
+
+    def queue(self, way: str, url: str) -> SqsQueue:
+        """Return a queue whose frequent calls are made by one of `WAYS`."""
+        return SqsQueue(self.client, QueueAddress("logins"), url, self.by(way))
+
+
+def session_with(access_key: str, secret_key: str, token: str | None = None) -> botocore.session.Session:
+    """Return a botocore session with credentials."""
+    session = new_session()
+    session.set_credentials(access_key, secret_key, token)
+    return session
+
+
+def new_session() -> botocore.session.Session:
+    """Return a botocore session that has its credentials from the environment."""
+    session = botocore.session.Session()
+    session.register_component("data_loader", _one_loader())
+    return session
+
+
+@contextmanager
+def connected(
+    endpoint: str | None,
+    session: botocore.session.Session | None = None,
+    attempts: int = 1,
+    read_timeout: float = 30,
+) -> Iterator[Connections]:
+    """Connect both ways to an SQS API.
+
+    Args:
+        endpoint: Its URL, or None for AWS's own.
+        session: Where credentials are from; any credentials if None.
+        attempts: How often boto3 asks at most.
+        read_timeout: How long an answer may keep silent, in seconds.
+    """
+    session = session or session_with(CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"])
+    retries = {"mode": "standard", "total_max_attempts": attempts}
+    config = Config(connect_timeout=5, read_timeout=read_timeout, retries=retries, max_pool_connections=32)
+    client = session.create_client("sqs", region_name=REGION, endpoint_url=endpoint, config=config)
+    fallback = CountedClient(client)
+    curl = CurlCalls(fallback, session)
+    try:
+        yield Connections(client, fallback, curl)
+    finally:
+        curl.close()
+        client.close()
