@@ -61,7 +61,7 @@ class CurlCalls:
     def __init__(self, client: Any, session: botocore.session.Session) -> None:
         self._client = client
         self._credentials = session.get_credentials()
-        self._url = client.meta.endpoint_url.rstrip("/") + "/"
+        self._url = client.meta.endpoint_url
         self._signer = f"aws:amz:{client.meta.region_name}:sqs"
         self._connect_seconds: float = client.meta.config.connect_timeout
         self._silent_seconds: float = client.meta.config.read_timeout
@@ -95,9 +95,7 @@ class CurlCalls:
         return by_boto3(**request)
 
     def _answer(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        if self._credentials is None:
-            raise _NotAnsweredError("no credentials")
-        credentials = self._credentials.get_frozen_credentials()
+        credentials = self._credentials_now()
         connection = self._idle_connection() or self._new_connection()
         try:
             _sign_as(connection, credentials, operation)
@@ -114,6 +112,14 @@ class CurlCalls:
         if status != 200:
             raise _NotAnsweredError(f"HTTP status {status}")
         return _parsed(body)
+
+    def _credentials_now(self) -> ReadOnlyCredentials:
+        if self._credentials is None:
+            raise _NotAnsweredError("no credentials")
+        credentials = self._credentials.get_frozen_credentials()
+        if not f"{credentials.access_key}{credentials.token}".isprintable():
+            raise _NotAnsweredError("credentials that would be headers of their own")  # libcurl sends line ends as such
+        return credentials
 
     def _idle_connection(self) -> pycurl.Curl | None:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -105,3 +105,11 @@ def connected(
     finally:
         curl.close()
         client.close()
+
+
+def end_of(call: Callable[[SqsQueue], object], queue: SqsQueue) -> str:
+    """Return what a call brings, or how it fails: by which error, saying what."""
+    try:
+        return f"brings {call(queue)}"
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
