@@ -134,8 +134,8 @@ def test_an_endpoint_without_tls_is_called_through_its_proxy(
     assert ends == ["brings []", "brings []"]
     assert connections.fallback.asked == 0
     by_boto3, by_curl = server.requests
-    assert by_curl.target == f"http://sqs.example{port.removesuffix(':80')}/"
-    assert by_curl.headers["host"] == by_boto3.headers["host"]
+    assert by_curl.headers["host"] == f"sqs.example{port.removesuffix(':80')}"
+    assert by_curl.target == f"http://{by_curl.headers['host']}/"
     assert by_curl.headers.get("proxy-authorization") == by_boto3.headers.get("proxy-authorization")
     assert signature_of(by_curl) == signature_by_botocore(
         by_curl, f"http://sqs.example{port}/", Credentials(ACCESS_KEY, SECRET_KEY)
