@@ -121,6 +121,29 @@ def test_aws_is_called_through_a_proxy_that_sees_no_credentials(
     )
 
 
+@pytest.mark.parametrize(
+    ("variables", "host"),
+    [
+        ({"AWS_USE_FIPS_ENDPOINT": "true"}, "sqs-fips.us-east-1.amazonaws.com"),
+        ({"AWS_USE_DUALSTACK_ENDPOINT": "true"}, "sqs.us-east-1.api.aws"),
+        ({"AWS_ENDPOINT_URL_SQS": "https://sqs.example:8443/prefix"}, "sqs.example:8443"),
+    ],
+    ids=["FIPS", "IPv6, too", "of the environment"],
+)
+def test_the_host_is_the_one_that_boto3_calls(
+    variables: dict[str, str], host: str, aws_behind_a_proxy: RecordingServer, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv("HTTPS_PROXY", aws_behind_a_proxy.endpoint)
+    for name, value in variables.items():
+        environment.setenv(name, value)
+
+    with connected(None) as connections:
+        receive_both_ways(connections)
+
+    assert {request.target.removesuffix(":443") for request in aws_behind_a_proxy.requests} == {host}
+    assert len(aws_behind_a_proxy.requests) == 3
+
+
 @pytest.mark.parametrize("login", ["", "user:pass%40word@"], ids=["open", "with login"])
 @pytest.mark.parametrize("port", ["", ":80", ":9324"])
 def test_an_endpoint_without_tls_is_called_through_its_proxy(
