@@ -48,7 +48,7 @@ class CurlCalls:
     whatever the reason, is made by boto3, which decides by AWS's standard rules whether to try it again. So SQS may see
     one attempt more than boto3 alone would make; the errors and the back-off are boto3's own.
 
-    An answer has no ``ResponseMetadata``, and message attributes, which the job never asks for, are left out.
+    An answer has no ``ResponseMetadata``, and binary message attributes, which the job never asks for, stay in base64.
 
     Credentials are botocore's, asked for at every call, so that those which expire are renewed in time. Proxies and
     certificate authorities are those that boto3 would use.
@@ -145,7 +145,8 @@ class CurlCalls:
             (pycurl.TCP_KEEPALIVE, 1),
             (pycurl.NOSIGNAL, 1),
         ):
-            connection.setopt(option, value)
+            # As bytes, since pycurl takes a str only if it is ASCII, and a path need not be.
+            connection.setopt(option, os.fsencode(value) if isinstance(value, str) else value)
         return connection
 
 

@@ -25,8 +25,9 @@ def authority() -> trustme.CA:
 
 @pytest.fixture
 def authorities(authority: trustme.CA, tmp_path: Path) -> str:
-    """A file with its certificate."""
-    file = tmp_path / "authorities.pem"
+    """A file with its certificate, in a directory as people name them."""
+    file = tmp_path / "Schlüssel und Zeugnisse" / "authorities.pem"
+    file.parent.mkdir()
     authority.cert_pem.write_to_path(str(file))
     return str(file)
 
@@ -60,7 +61,7 @@ def test_an_authority_that_boto3_is_told_of_is_trusted(
     by: str, authority: trustme.CA, authorities: str, environment: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     configuration = tmp_path / "config"
-    configuration.write_text(f"[default]\nca_bundle = {authorities}\n")
+    configuration.write_text(f"[default]\nca_bundle = {authorities}\n", encoding="utf-8")
     environment.setenv(by, str(configuration) if by == "AWS_CONFIG_FILE" else authorities)
 
     with (
