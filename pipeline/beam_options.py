@@ -86,7 +86,7 @@ def check_beam_options(options: PipelineOptions, job: JobSettings, allow_clearte
     Args:
         options: Beam's options.
         job: The job.
-        allow_cleartext_keyset: Whether the user allows a cleartext keyset to cross an engine's own services.
+        allow_cleartext_keyset: Whether the user allows a cluster's workers to be given a keyset in clear.
 
     Raises:
         UsageError: The combination cannot work, or is not safe.
@@ -94,8 +94,8 @@ def check_beam_options(options: PipelineOptions, job: JobSettings, allow_clearte
     engine = choose_engine(options)
     if "checkpointing_interval" in options.get_all_options(drop_default=True, retain_unknown_options=True):
         raise UsageError(
-            "checkpointing_interval: the job keeps no state, SQS is its checkpoint, and with a side input every "
-            "checkpoint of a Python job on Flink fails; leave it out and use a restart strategy"
+            "checkpointing_interval: the job keeps no state, SQS is its checkpoint; one of Flink's would hold nothing "
+            "but where the pollers stand, and wait for their polls; leave it out and use a restart strategy"
         )
     if engine.runner == "FnApiRunner" and job.pollers > 1:
         raise UsageError(
@@ -109,7 +109,7 @@ def check_beam_options(options: PipelineOptions, job: JobSettings, allow_clearte
         check_flink_options(options, job)
     if keyset_provider(job.keyset).kms_key is None and not allow_cleartext_keyset:
         raise UsageError(
-            f"keyset {job.keyset}: is in cleartext, and as a side input it would cross {engine.runner}'s own services; "
+            f"keyset {job.keyset}: is in cleartext, and every worker of {engine.runner} would have to be given it so; "
             "use one that a KMS key encrypts (aws-kms://KEY_ARN?keyset=URI), or say --allow_cleartext_keyset"
         )
 

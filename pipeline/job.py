@@ -14,7 +14,7 @@ from maskline.sqs import QueueAddress, SqsQueue
 from maskline.sqs.lease import VisibilityLease
 from maskline.sqs.receiving import ReceiveSettings
 from maskline.stream import StreamDefinition
-from transforms import DeleteFromSqs, MaskPii, MicroBatch, ReadFromSqs, ReadKeyset, WriteRejects, WriteToPostgres
+from transforms import DeleteFromSqs, MaskPii, MicroBatch, ReadFromSqs, WriteRejects, WriteToPostgres
 
 REJECTIONS, REFUSED = "rejections", "refused"
 BRANCHES = (REJECTIONS, REFUSED)
@@ -54,12 +54,9 @@ def build(pipeline: beam.Pipeline, job: JobSettings) -> None:
     """
     lease = VisibilityLease(functools.partial(SqsQueue.open, job.queue), job.receive.visibility_seconds)
     sink = (job.stream, job.postgres, job.db_retry_seconds, lease)
-    keyset = beam.pvalue.AsSingleton(pipeline | "Read keyset" >> ReadKeyset(job.keyset))
 
-    messages = pipeline | "Receive from SQS" >> ReadFromSqs(
-        job.queue, job.receive, job.pollers, job.until_empty, after=keyset
-    )
-    masked, rejected = messages | "Mask" >> MaskPii(job.stream, keyset)
+    messages = pipeline | "Receive from SQS" >> ReadFromSqs(job.queue, job.receive, job.pollers, job.until_empty)
+    masked, rejected = messages | "Mask" >> MaskPii(job.stream, job.keyset)
     committed, refused = masked | "Batch rows" >> MicroBatch(job.receive.size) | "Write rows" >> WriteToPostgres(*sink)
     committed | "Delete rows' messages" >> DeleteFromSqs(job.queue, overlapping=True)
     (

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import apache_beam as beam
 from apache_beam import pvalue
+from apache_beam.utils.shared import Shared
 
 from maskline.errors import UsageError
-from maskline.keys import StoredKeyset, open_keyset
+from maskline.keys import Keyset, StoredKeyset, keyset_provider, open_keyset
 from maskline.masking import MessageMasker
 from maskline.records import MaskedRow, Rejection, SqsMessage
 from maskline.stream import StreamDefinition
@@ -26,43 +27,56 @@ class MaskPii(beam.PTransform):  # type: ignore[misc]
 
     Returns two PCollections::
 
-        masked, rejected = messages | MaskPii(stream, keyset=beam.pvalue.AsSingleton(keyset))
+        masked, rejected = messages | MaskPii(stream, keyset="aws-kms://KEY_ARN?keyset=s3://BUCKET/KEY")
+
+    By its URI a keyset is read and opened by each worker, once a process and before anything is masked: it crosses no
+    engine, and a runner may fuse this step with the one before it, so that no message leaves the process in clear. A
+    side input may come from anywhere, and keeps a runner from fusing.
 
     Args:
         stream: What the messages look like.
-        keyset: The `StoredKeyset` to mask under, as a side input; `ReadKeyset` makes it.
+        keyset: The keyset to mask under: its URI (see `maskline.keys.providers`), or a `StoredKeyset` as a side input.
 
     Raises:
-        UsageError: `keyset` is not a side input of one element.
+        UsageError: `keyset` is neither, or the URI names no provider.
     """
 
-    def __init__(self, stream: StreamDefinition, keyset: pvalue.AsSingleton) -> None:
+    def __init__(self, stream: StreamDefinition, keyset: str | pvalue.AsSingleton) -> None:
         super().__init__()
-        if not isinstance(keyset, pvalue.AsSingleton):
-            raise UsageError("MaskPii takes its keyset as a side input: keyset=beam.pvalue.AsSingleton(pcollection)")
-        self._stream = stream
-        self._keyset = keyset
+        if isinstance(keyset, str):
+            self._mask = beam.ParDo(_MaskByUri(stream, keyset))
+        elif isinstance(keyset, pvalue.AsSingleton):
+            self._mask = beam.ParDo(_MaskBySideInput(stream), keyset)
+        else:
+            raise UsageError(
+                "MaskPii takes its keyset by URI, keyset='file:keyset.json', or as a side input of one StoredKeyset, "
+                "keyset=beam.pvalue.AsSingleton(pcollection)"
+            )
 
     def expand(self, messages: pvalue.PCollection[SqsMessage]) -> pvalue.DoOutputsTuple:
         """Mask each message."""
-        return messages | "Mask message" >> (
-            beam.ParDo(_Mask(self._stream), self._keyset)
-            .with_output_types(MaskedRow, **{REJECTED_TAG: Rejection})
-            .with_outputs(REJECTED_TAG, main=MASKED_TAG)
-        )
+        typed = self._mask.with_output_types(MaskedRow, **{REJECTED_TAG: Rejection})
+        return messages | "Mask message" >> typed.with_outputs(REJECTED_TAG, main=MASKED_TAG)
 
 
 class _Mask(beam.DoFn):  # type: ignore[misc]
+    """Masks, and counts what it masked, once it has a keyset."""
+
     def __init__(self, stream: StreamDefinition) -> None:
         self._stream = stream
-        self._opened: StoredKeyset | None = None
         self._masker: MessageMasker | None = None
+
+    def use(self, keyset: Keyset) -> None:
+        """Mask under a keyset from now on."""
+        self._masker = MessageMasker(self._stream, keyset)
 
     def start_bundle(self) -> None:
         self._masked = 0
 
-    def process(self, message: SqsMessage, stored: StoredKeyset) -> Iterator[MaskedRow | pvalue.TaggedOutput]:
-        outcome = self._masker_for(stored).mask(message)
+    def mask(self, message: SqsMessage) -> Iterator[MaskedRow | pvalue.TaggedOutput]:
+        """Mask one message."""
+        assert self._masker is not None, "a keyset comes first"
+        outcome = self._masker.mask(message)
         if isinstance(outcome, Rejection):
             yield pvalue.TaggedOutput(REJECTED_TAG, outcome)
         else:
@@ -75,9 +89,35 @@ class _Mask(beam.DoFn):  # type: ignore[misc]
             EXTRA_FIELDS.add(self._masker.extra_fields)
             self._masker.extra_fields = 0
 
-    def _masker_for(self, stored: StoredKeyset) -> MessageMasker:
-        if self._masker is None or (stored is not self._opened and stored != self._opened):
+
+class _MaskByUri(_Mask):
+    """Opens the keyset in ``setup``, which comes before the first message of all that is fused with it."""
+
+    def __init__(self, stream: StreamDefinition, uri: str) -> None:
+        super().__init__(stream)
+        self._uri = keyset_provider(uri).uri
+        # A worker has several copies of a DoFn, and a KMS is asked once for all of them.
+        self._opened_in_process = Shared()
+
+    def setup(self) -> None:
+        with CONTROL.reporting_failures():
+            self.use(self._opened_in_process.acquire(self._open))
+
+    def process(self, message: SqsMessage) -> Iterator[MaskedRow | pvalue.TaggedOutput]:
+        return self.mask(message)
+
+    def _open(self) -> Keyset:
+        return open_keyset(keyset_provider(self._uri).fetch())
+
+
+class _MaskBySideInput(_Mask):
+    def __init__(self, stream: StreamDefinition) -> None:
+        super().__init__(stream)
+        self._stored: StoredKeyset | None = None
+
+    def process(self, message: SqsMessage, stored: StoredKeyset) -> Iterator[MaskedRow | pvalue.TaggedOutput]:
+        if stored is not self._stored and stored != self._stored:
             with CONTROL.reporting_failures():
-                self._masker = MessageMasker(self._stream, open_keyset(stored))
-            self._opened = stored
-        return self._masker
+                self.use(open_keyset(stored))
+            self._stored = stored
+        return self.mask(message)

@@ -35,7 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.add_job()
     options.add(
         "allow_cleartext_keyset",
-        "let a keyset that no KMS encrypts cross the engine's own services (Flink, Dataflow)",
+        "let the workers of a cluster (Flink, Dataflow) be given a keyset that no KMS key encrypts",
         action="store_true",
     )
     options.add(

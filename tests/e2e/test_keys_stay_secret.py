@@ -124,7 +124,7 @@ def test_the_job_graph_holds_no_key(uri: str, dsn: str, sought: set[bytes]) -> N
     assert not holds(graph, sought)
 
 
-def test_what_crosses_an_engine_as_side_input_holds_no_key_where_kms_encrypts_it(
+def test_what_would_cross_an_engine_as_a_side_input_holds_no_key_where_kms_encrypts_it(
     wrapped_uri: str, stored_keyset: StoredKeyset, sought: set[bytes]
 ) -> None:
     side_input = keyset_provider(wrapped_uri).fetch()

@@ -14,6 +14,14 @@ from tests.e2e.conftest import login
 from tests.e2e.job_process import JobProcess
 
 AWS_KEYSET = "aws-secretsmanager://maskline/keyset"
+UNCHECKED = """
+import sys
+import pipeline.commands.run
+from pipeline.cli import main
+pipeline.commands.run.preflight = lambda job: []
+sys.exit(main(sys.argv[1:]))
+"""
+"""The job without the check before it: what the starter could read, a worker may not."""
 
 
 def start_with(job_options: list[str], uri: str, environment: dict[str, str] | None = None) -> JobProcess:
@@ -87,3 +95,12 @@ def test_a_kms_key_that_may_not_be_used(
         job = start_with(job_options, uri, aws.environment | credentials)
 
         assert_refused(job, queue, "KMS refuses these credentials (403); reading it needs kms:Decrypt")
+
+
+def test_one_that_only_the_workers_find_unreadable(
+    job_options: list[str], queue: SqsQueue, tmp_path: Path, engine_options: list[str]
+) -> None:
+    arguments = ["run", *job_options, *engine_options, f"--keyset=file:{tmp_path / 'none.json'}"]
+    job = JobProcess(arguments, program=("-c", UNCHECKED))
+
+    assert_refused(job, queue, "none.json: No such file or directory")

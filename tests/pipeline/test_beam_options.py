@@ -86,13 +86,13 @@ def test_processes_are_refused_where_they_cannot_be(processes: int, runner: str,
         check_processes(processes, engine)
 
 
-def test_a_cleartext_keyset_may_cross_an_engine_by_leave() -> None:
+def test_a_clusters_workers_may_be_given_a_keyset_in_clear_by_leave() -> None:
     options = parse_beam_options(["--runner=FlinkRunner"])
 
     check_beam_options(options, job(), allow_cleartext_keyset=True)
 
 
-def test_a_keyset_that_kms_encrypts_may_cross_an_engine_without_leave() -> None:
+def test_a_keyset_that_kms_encrypts_needs_no_leave_on_a_cluster() -> None:
     options = parse_beam_options(["--runner=FlinkRunner"])
     keyset = "aws-kms://arn:aws:kms:eu-central-1:111122223333:key/1234?keyset=s3://keys/logins.json"
 

@@ -9,24 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
-import pytest
 from apache_beam.metrics.metric import MetricsFilter
-from apache_beam.pvalue import AsIter, AsSingleton
+from apache_beam.pvalue import AsSingleton
 from apache_beam.runners.runner import PipelineResult
 from apache_beam.testing.test_pipeline import TestPipeline as BeamPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
-from maskline.errors import KeysetError, UsageError
-from maskline.keys import StoredKeyset, create_keyset, open_keyset
+from maskline.keys import StoredKeyset, open_keyset
 from maskline.masking import Masker
 from maskline.records import MaskedRow, Reason, Rejection, SqsMessage
 from maskline.stream import StreamDefinition
 from tests.beam_graph import graph_bytes
 from tests.maskline.keysets import KEY, aes_siv_key, reference_token, stored
 from tests.maskline.logins import login, message
-from transforms import MaskPii, ReadKeyset
-from transforms.control import CONTROL
-from transforms.mask import _Mask
+from tests.transforms.test_mask_keyset import KEYSET_FORMS
+from transforms import MaskPii
+from transforms.mask import _MaskBySideInput
 from transforms.metrics import TALLY
 
 KEYSET = stored(aes_siv_key(7), primary=7)
@@ -106,7 +104,7 @@ def test_what_was_masked_and_fields_nobody_knew_are_counted(user_logins: StreamD
 
 
 def test_counts_are_of_one_bundle_and_not_of_all_before_it(user_logins: StreamDefinition) -> None:
-    mask = _Mask(user_logins)
+    mask = _MaskBySideInput(user_logins)
     for _ in range(3):
         mask.start_bundle()
         list(mask.process(message(login(new=1)), KEYSET))
@@ -117,28 +115,16 @@ def test_counts_are_of_one_bundle_and_not_of_all_before_it(user_logins: StreamDe
     assert counts == {"masked": 3, "extra_fields": 3}
 
 
-def test_it_masks_with_a_keyset_that_is_read_when_the_job_runs(
-    user_logins: StreamDefinition, stored_keyset: StoredKeyset, keyset_uri: str
-) -> None:
-    token = Masker(open_keyset(stored_keyset)).mask("199.172.111.135", "user_logins.masked_ip")
-
-    with BeamPipeline(runner="FnApiRunner") as pipeline:
-        keyset = pipeline | ReadKeyset(keyset_uri)
-        messages = pipeline | beam.Create([message(login())])
-        masked, _ = messages | MaskPii(user_logins, keyset=AsSingleton(keyset))
-
-        assert_that(masked | beam.Map(lambda row: row.values[2]), equal_to([token]))
-
-
+@KEYSET_FORMS
 def test_the_graph_holds_no_key_and_no_personal_data(
-    user_logins: StreamDefinition, stored_keyset: StoredKeyset, keyset_uri: str, tmp_path: Path
+    user_logins: StreamDefinition, stored_keyset: StoredKeyset, keyset_uri: str, tmp_path: Path, keyset_from: Any
 ) -> None:
     arriving = tmp_path / "arriving.json"
     arriving.write_text(login())
     key = json.loads(stored_keyset.content)["key"][0]["keyData"]["value"].encode()
     pipeline = BeamPipeline(runner="FnApiRunner")
     messages = pipeline | beam.Create([str(arriving)]) | beam.ParDo(_Receive())
-    masked, _ = messages | MaskPii(user_logins, keyset=AsSingleton(pipeline | ReadKeyset(keyset_uri)))
+    masked, _ = messages | MaskPii(user_logins, keyset=keyset_from(pipeline, keyset_uri))
     assert_that(masked | beam.Map(_number), equal_to([1]))
 
     before = graph_bytes(pipeline)
@@ -161,46 +147,6 @@ def test_personal_data_and_a_key_in_a_graph_would_be_found(
     graph = graph_bytes(pipeline)
 
     assert all(piece in graph for piece in (*PERSONAL, key, key[8:40]))
-
-
-def test_a_worker_that_masked_already_can_still_not_send_its_key_on(user_logins: StreamDefinition) -> None:
-    mask = _Mask(user_logins)
-    mask.start_bundle()
-    list(mask.process(message(login()), KEYSET))
-
-    with pytest.raises(TypeError, match="an opened keyset stays in this process"):
-        pickle.dumps(mask)
-
-
-def test_a_keyset_is_opened_once_and_again_only_when_it_is_another(user_logins: StreamDefinition) -> None:
-    mask = _Mask(user_logins)
-    mask.start_bundle()
-    other = StoredKeyset(create_keyset(), "test:other")
-
-    key_ids = [_key_id(mask, keyset) for keyset in (KEYSET, StoredKeyset(KEYSET.content, KEYSET.origin), other, KEYSET)]
-
-    assert key_ids == [7, 7, open_keyset(other).primary_key_id, 7]
-
-
-def test_a_keyset_that_does_not_open_stops_the_job_and_is_told_to_its_starter(user_logins: StreamDefinition) -> None:
-    pipeline = BeamPipeline(runner="FnApiRunner")
-    _masked(pipeline, user_logins, [message(login())], StoredKeyset(b"{}", "file:broken.json"))
-
-    with pytest.raises(Exception, match=r"keyset file:broken\.json: is not a Tink keyset") as failure:
-        pipeline.run().wait_until_finish()
-
-    assert isinstance(CONTROL.failure, KeysetError)
-    assert not any(piece.decode() in str(failure.value) for piece in PERSONAL)
-
-
-@pytest.mark.parametrize("as_side_input", [lambda keyset: keyset, AsIter, lambda _: KEYSET, lambda _: None])
-def test_a_keyset_that_is_not_a_side_input_of_one_element_is_refused(
-    user_logins: StreamDefinition, as_side_input: Any
-) -> None:
-    keyset = BeamPipeline(runner="FnApiRunner") | beam.Create([KEYSET])
-
-    with pytest.raises(UsageError, match=r"keyset=beam\.pvalue\.AsSingleton\(pcollection\)"):
-        MaskPii(user_logins, keyset=as_side_input(keyset))
 
 
 class _Receive(beam.DoFn):  # type: ignore[misc]
@@ -230,12 +176,6 @@ def _personal_data_in(outcome: MaskedRow | Rejection) -> list[bytes]:
 
 def _body_of(outcome: MaskedRow | Rejection) -> str:
     return Masker(open_keyset(KEYSET)).unseal_body(outcome.sealed_body)
-
-
-def _key_id(mask: _Mask, keyset: StoredKeyset) -> int:
-    (row,) = mask.process(message(login()), keyset)
-    assert isinstance(row, MaskedRow)
-    return row.key_id
 
 
 def _counters(result: PipelineResult) -> dict[str, int]:
