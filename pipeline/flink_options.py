@@ -25,16 +25,19 @@ _MAGIC_MASTERS = ("[local]", "[auto]")
 _LOOPBACK = ("", "localhost", "127.0.0.1", "::1")
 
 
-def set_flink_defaults(options: PipelineOptions) -> PipelineOptions:
+def set_flink_defaults(options: PipelineOptions, stream: str) -> PipelineOptions:
     """Return options with what the job needs of Flink.
 
     Args:
         options: The user's; each of them stays.
+        stream: The stream's name, which the job's name ends in.
     """
     given = options.get_all_options(drop_default=True, retain_unknown_options=True)
     missing = [f"--{name}={value}" for name, value in DEFAULTS.items() if name not in given]
     if "flink_version" not in given:
         missing.append(f"--flink_version={FLINK_VERSION}")
+    if "job_name" not in given:
+        missing.append(f"--job_name=maskline-{stream}")
     if "--streaming" not in options._flags:
         missing.append("--streaming")
     return PipelineOptions([*options._flags, *missing])

@@ -65,6 +65,10 @@ class JobCounter:
         self._name = name
         self._metric = Metrics.counter(NAMESPACE, branch_metric(name, branch))
 
+    def declare(self) -> None:
+        """Have it exist before it counts: an alert sees a rise from 0, and none from nothing to 1."""
+        self._metric.inc(0)
+
     def add(self, amount: int = 1) -> None:
         """Add to it; nothing happens for 0."""
         if amount:
@@ -73,7 +77,10 @@ class JobCounter:
 
 
 class JobDistribution:
-    """A Beam distribution whose latest value the tally keeps.
+    """A Beam distribution whose latest value the tally keeps, and two counters, ``NAME_sum`` and ``NAME_count``.
+
+    Flink hands a distribution to no reporter but as 0 (apache/beam#20635); the mean over any time is what the sum rose
+    by, divided by what the count rose by.
 
     Args:
         name: Its name in the namespace ``maskline``.
@@ -82,12 +89,20 @@ class JobDistribution:
 
     def __init__(self, name: str, branch: str = "") -> None:
         self._name = name
-        self._metric = Metrics.distribution(NAMESPACE, branch_metric(name, branch))
+        full_name = branch_metric(name, branch)
+        self._metric = Metrics.distribution(NAMESPACE, full_name)
+        self._sum = Metrics.counter(NAMESPACE, f"{full_name}_sum")
+        self._count = Metrics.counter(NAMESPACE, f"{full_name}_count")
 
-    def update(self, value: int) -> None:
-        """Add a value to it."""
-        self._metric.update(value)
-        TALLY.observe(self._name, value)
+    def update(self, *values: int) -> None:
+        """Add values to it."""
+        if not values:
+            return
+        for value in values:
+            self._metric.update(value)
+        self._sum.inc(sum(values))
+        self._count.inc(len(values))
+        TALLY.observe(self._name, values[-1])
 
 
 def branch_metric(name: str, branch: str) -> str:

@@ -87,5 +87,6 @@ def _count(outcome: WriteOutcome[MaskedRow]) -> None:
     WRITTEN.add(len(outcome.inserted))
     now = time.time()
     sent_at = {row.receipt.message_id: row.sent_at for row in outcome.committed}
-    for message_id in outcome.inserted:
-        END_TO_END_LATENCY_MILLISECONDS.update(round((now - sent_at[message_id].timestamp()) * 1000))
+    END_TO_END_LATENCY_MILLISECONDS.update(
+        *(round((now - sent_at[message_id].timestamp()) * 1000) for message_id in outcome.inserted)
+    )

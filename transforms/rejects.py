@@ -66,6 +66,11 @@ class _WriteRejections(CommitBatch[Rejection]):
         self._branch = branch
         self._rejected = JobCounter("rejected", branch)
 
+    def start_bundle(self) -> None:
+        """Have its counters exist."""
+        super().start_bundle()
+        self._rejected.declare()
+
     def process(self, rejections: list[Rejection]) -> Iterator[list[Receipt]]:
         outcome = self.commit(rejections)
         if outcome.refused:

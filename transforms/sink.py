@@ -53,6 +53,11 @@ class CommitBatch(beam.DoFn, Generic[Record]):  # type: ignore[misc]
             self._connect, self._statement, self._retry_seconds, CONTROL.stopping, on_retry=self._db_retries.add
         )
 
+    def start_bundle(self) -> None:
+        """Have its counters exist."""
+        self._db_retries.declare()
+        self._duplicates.declare()
+
     def teardown(self) -> None:
         """Close the connection."""
         if self._writer is not None:

@@ -78,7 +78,7 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
             job = msgspec.structs.replace(
                 prepare_job(directory, postgres, sqs, until_empty=False), pollers=arguments.parallelism
             )
-            options = _options(arguments, cluster, workers)
+            options = set_flink_defaults(_options(arguments, cluster, workers), job.stream.name)
             started_at = datetime.now(UTC)
             with _submitted(job, options, cluster) as job_id:
                 console.print(
@@ -100,7 +100,7 @@ def _options(arguments: argparse.Namespace, cluster: FlinkCluster, workers: Work
     ]
     if arguments.flink_job_server_jar:
         flags.append(f"--flink_job_server_jar={arguments.flink_job_server_jar}")
-    return set_flink_defaults(PipelineOptions(flags))
+    return PipelineOptions(flags)
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ def job(postgres: str = "postgresql://writer@db/logins", queue: str = AWS_QUEUE)
 
 
 def test_what_the_user_did_not_say_is_set() -> None:
-    options = set_flink_defaults(parse_beam_options(["--runner=FlinkRunner"]))
+    options = set_flink_defaults(parse_beam_options(["--runner=FlinkRunner"]), "user_logins")
 
     values = options.get_all_options(retain_unknown_options=True)
     assert values["streaming"] is True
@@ -28,15 +28,17 @@ def test_what_the_user_did_not_say_is_set() -> None:
     assert values["max_bundle_time_mills"] == "200"
     assert values["number_of_execution_retries"] == "1000000"
     assert values["execution_retry_delay"] == "10000"
+    assert values["job_name"] == "maskline-user_logins"
 
 
 def test_what_the_user_said_stays() -> None:
-    given = ["--runner=FlinkRunner", "--max_bundle_time_mills=50", "--flink_version=1.20"]
+    given = ["--runner=FlinkRunner", "--max_bundle_time_mills=50", "--flink_version=1.20", "--job_name=logins"]
 
-    options = set_flink_defaults(parse_beam_options(given))
+    options = set_flink_defaults(parse_beam_options(given), "user_logins")
 
     values = options.get_all_options(retain_unknown_options=True)
     assert (values["max_bundle_time_mills"], values["flink_version"]) == ("50", "1.20")
+    assert values["job_name"] == "logins"
 
 
 @pytest.mark.parametrize(

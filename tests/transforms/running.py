@@ -56,6 +56,7 @@ class Measured:
     """What a pipeline counted, by the names of the job's metrics."""
 
     counters: dict[str, int]
+    """Those that count anything, without what distributions count of themselves."""
     distributions: dict[str, tuple[int, int, int, int]]
     """Count, sum, least and most."""
 
@@ -68,7 +69,10 @@ def measured_pipeline() -> Iterator[tuple[TestPipeline, Measured]]:
     result = pipeline.run()
     result.wait_until_finish()
     metrics = result.metrics().query(MetricsFilter().with_namespace("maskline"))
-    measured.counters = {counter.key.metric.name: counter.result for counter in metrics["counters"]}
+    counts = {counter.key.metric.name: counter.result for counter in metrics["counters"]}
+    measured.counters = {
+        name: count for name, count in counts.items() if count and not name.endswith(("_sum", "_count"))
+    }
     measured.distributions = {
         distribution.key.metric.name: (
             distribution.result.count,

@@ -38,7 +38,12 @@ def test_the_tally_counts_what_beam_counts() -> None:
     result.wait_until_finish()
 
     found = result.metrics().query(MetricsFilter().with_namespace("maskline"))
-    assert {each.key.metric.name: each.committed for each in found["counters"]} == {"masked": 3, "rejected_too_long": 6}
+    assert {each.key.metric.name: each.committed for each in found["counters"]} == {
+        "masked": 3,
+        "rejected_too_long": 6,
+        "batch_size_sum": 21,
+        "batch_size_count": 3,
+    }
     assert TALLY.counts() == {"masked": 3, "rejected_too_long": 6}
     (sizes,) = found["distributions"]
     assert (sizes.key.metric.name, sizes.committed.sum, sizes.committed.min) == ("batch_size", 21, 5)
@@ -96,6 +101,22 @@ def test_nothing_is_counted_for_none() -> None:
     MASKED.add(0)
 
     assert "masked" not in TALLY.counts()
+
+
+def test_a_declared_counter_is_there_and_counts_nothing() -> None:
+    class Declare(beam.DoFn):  # type: ignore[misc]
+        def process(self, element: int) -> None:
+            JobCounter("delete_failures").declare()
+
+    pipeline = BeamPipeline(runner="FnApiRunner")
+    _ = pipeline | beam.Create([5]) | beam.ParDo(Declare())
+
+    result = pipeline.run()
+    result.wait_until_finish()
+
+    (found,) = result.metrics().query(MetricsFilter().with_namespace("maskline"))["counters"]
+    assert (found.key.metric.name, found.committed) == ("delete_failures", 0)
+    assert TALLY.counts() == {}
 
 
 def test_the_names_that_dashboards_read_stay_what_they_are(user_logins: StreamDefinition) -> None:
