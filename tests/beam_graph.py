@@ -15,11 +15,12 @@ _BASE64 = re.compile(rb"[A-Za-z0-9+/]{24,}={0,2}")
 
 def graph_bytes(pipeline: beam.Pipeline) -> bytes:
     """Return the job graph as it is submitted, followed by all that is packed within it (base64 of bz2 or zlib)."""
-    return _unpacked(pipeline.to_runner_api().SerializeToString())
+    return unpacked(pipeline.to_runner_api().SerializeToString())
 
 
-def _unpacked(data: bytes) -> bytes:
-    inner = [_unpacked(content) for packed in _BASE64.findall(data) for content in _decompressed(packed)]
+def unpacked(data: bytes) -> bytes:
+    """Return data, followed by all that is packed within it (base64 of bz2 or zlib)."""
+    inner = [unpacked(content) for packed in _BASE64.findall(data) for content in _decompressed(packed)]
     return b"\n".join([data, *inner])
 
 
