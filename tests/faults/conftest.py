@@ -10,11 +10,11 @@ from typing import Any, Protocol
 
 import pytest
 
+from benchmarks.servers.elasticmq import ElasticMq
 from maskline.sqs import QueueAddress, SqsQueue
 from pipeline.local.sqs import EmbeddedSqs
 from tests.conftest import prism_options
 from tests.faults.case import FaultCase, Record
-from tests.faults.elasticmq import ElasticMq
 from tests.faults.postgres_wire import dsn_through
 
 BROKERS = ("ministack", "ElasticMQ")

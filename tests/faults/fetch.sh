@@ -4,11 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-if [ ! -d .cache/elasticmq ] && command -v mvn >/dev/null; then
-    mvn --quiet --batch-mode -Dstyle.color=never --file tests/faults/pom.xml dependency:copy-dependencies \
-        -DoutputDirectory="$PWD/.cache/elasticmq.new" && mv .cache/elasticmq.new .cache/elasticmq ||
-        echo "ElasticMQ could not be fetched; its tests will be skipped" >&2
-fi
+benchmarks/servers/fetch_elasticmq.sh || echo "ElasticMQ could not be fetched; its tests will be skipped" >&2
 
 if [ ! -d .cache/pgbouncer ] && ! command -v pgbouncer >/dev/null && command -v apt-get >/dev/null; then
     mkdir -p .cache/pgbouncer.new

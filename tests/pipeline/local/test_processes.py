@@ -14,6 +14,7 @@ import pytest
 
 from pipeline.local.processes import (
     free_port,
+    is_listening,
     running_process,
     start_child,
     stop_child,
@@ -119,6 +120,9 @@ def test_another_program_with_the_process_id_of_a_child_is_left_alone(
     stop_child(family, 5)
 
 
-def test_a_free_port_can_be_listened_on() -> None:
+def test_a_free_port_can_be_listened_on_and_then_somebody_listens() -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", free_port()))
+        listener.listen()
+
+        assert is_listening(listener.getsockname()[1])

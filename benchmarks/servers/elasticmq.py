@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
-import socket
+import shutil
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
 import boto3
 
+from maskline.errors import SetupError
+from pipeline.local.processes import free_port, is_listening
 from pipeline.local.sqs import CREDENTIALS
-from tests.awaiting import await_until
-from tests.e2e.job_process import PROJECT
 
+PROJECT = Path(__file__).parents[2]
 ELASTICMQ = Path(os.environ.get("ELASTICMQ_LIBRARIES", PROJECT / ".cache" / "elasticmq"))
+START_SECONDS = 60
 
 
 class ElasticMq:
@@ -23,23 +26,45 @@ class ElasticMq:
 
     Args:
         directory: Where its configuration and its log go.
+        heap_megabytes: The most memory that its messages may take; a message takes about 2 KB.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, heap_megabytes: int = 768) -> None:
         self._directory = directory
+        self._heap_megabytes = heap_megabytes
+
+    @staticmethod
+    def why_it_cannot_start() -> str | None:
+        """Return what is missing on this machine and how to get it, or None where all is there."""
+        if shutil.which("java") is None:
+            return "ElasticMQ needs Java, and there is no java on the PATH; install Java 11 or later"
+        if not ELASTICMQ.is_dir():
+            return (
+                f"ElasticMQ is not in {ELASTICMQ}; where Maven is installed, benchmarks/servers/fetch_elasticmq.sh "
+                "fetches it"
+            )
+        return None
 
     def __enter__(self) -> ElasticMq:
-        """Start it, and wait until it answers."""
+        """Start it, and wait until it answers.
+
+        Raises:
+            SetupError: Java or ElasticMQ is missing, or it did not start.
+        """
+        missing = self.why_it_cannot_start()
+        if missing is not None:
+            raise SetupError(missing)
         self._port = free_port()
         configuration = self._directory / "elasticmq.conf"
         configuration.write_text(_CONFIGURATION.format(port=self._port))
         logging = self._directory / "logback.xml"
         logging.write_text("<configuration/>")
-        with (self._directory / "elasticmq.log").open("wb") as log:
-            self._process = subprocess.Popen(
-                [
+        log_file = self._directory / "elasticmq.log"
+        with log_file.open("wb") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - the command is ours
+                [  # noqa: S607 - whichever Java the user has
                     "java",
-                    "-Xmx768m",
+                    f"-Xmx{self._heap_megabytes}m",
                     f"-Dconfig.file={configuration}",
                     f"-Dlogback.configurationFile={logging}",
                     "-cp",
@@ -49,8 +74,14 @@ class ElasticMq:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                start_new_session=True,  # a Ctrl-C is for the job in front of it
             )
-        await_until(lambda: is_listening(self._port), "ElasticMQ listens")
+        give_up = time.monotonic() + START_SECONDS
+        while not is_listening(self._port):
+            if self._process.poll() is not None or time.monotonic() > give_up:
+                self.__exit__(None, None, None)
+                raise SetupError(f"ElasticMQ did not start on port {self._port}; see {log_file}")
+            time.sleep(0.05)
         return self
 
     def __exit__(
@@ -65,6 +96,11 @@ class ElasticMq:
         """The URL of its API."""
         return f"http://127.0.0.1:{self._port}"
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
     def create_queue(self, name: str, attributes: Mapping[str, str] | None = None) -> str:
         """Create a queue and return its URL."""
         client = boto3.session.Session(
@@ -75,19 +111,6 @@ class ElasticMq:
         url = client.create_queue(QueueName=name, Attributes=dict(attributes or {}))["QueueUrl"]
         client.close()
         return str(url)
-
-
-def is_listening(port: int) -> bool:
-    """Say whether somebody listens on a port of loopback."""
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def free_port() -> int:
-    """Return a port of loopback that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 _CONFIGURATION = """

@@ -1,0 +1,1 @@
+"""What the job costs, measured: ``python -m benchmarks``. Above `pipeline`, which knows nothing of it."""

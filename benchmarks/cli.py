@@ -1,0 +1,94 @@
+"""The command line of the benchmarks; errors and exit codes are those of ``python -m pipeline``."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from maskline.errors import MasklineError, UsageError
+from pipeline.command_parser import CommandParser
+from pipeline.logs import configure_logging
+
+COMMANDS = {
+    "throughput": "messages per second, CPU, memory and time to the first row, of the job or of any other program",
+    "latency": "from the send of a message to its visible row, at a steady rate",
+    "memory": "resident memory over half a million messages",
+    "stages": "CPU per message of each stage of the job, and of Beam around them",
+    "backlog": "throughput over the length of the queue",
+    "message_size": "throughput over the size of a message",
+    "batch_size": "throughput over --micro_batch_size",
+    "pollers": "throughput over --pollers, on Prism",
+    "workers": "throughput over the number of jobs on one queue",
+    "inserts": "rows per second of an insert from arrays and of a COPY",
+    "rows": "bytes of a row in the table, its indexes and the log",
+    "cost": "what a stream costs on AWS, by the formula of docs/scaling.md",
+    "report": "put the results into docs/performance.md and draw their curves",
+}
+"""The commands, each in a module of its own in `benchmarks.commands`, imported only when it runs."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a command.
+
+    Args:
+        arguments: The command line without the program. What stands behind ``--`` are options of the job.
+
+    Returns:
+        The exit code: 0 for success, 1 for a failure, 2 for a wrong use or set-up, 130 for an interrupt.
+    """
+    try:
+        return _run_command(arguments)
+    except MasklineError as error:
+        print(f"benchmarks: {error}", file=sys.stderr)  # noqa: T201
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("benchmarks: interrupted", file=sys.stderr)  # noqa: T201
+        return 130
+
+
+def _run_command(arguments: Sequence[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_help())  # noqa: T201
+        return 0 if arguments else 2
+    name, *rest = arguments
+    if name not in COMMANDS:
+        raise UsageError(f"command {name!r} is not known; known: {', '.join(COMMANDS)}")
+    configure_logging()
+    command = importlib.import_module(f"benchmarks.commands.{name}")
+    parser = CommandParser(
+        prog=f"python -m benchmarks {name}",
+        description=command.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_options(parser)
+    ours, job_options = _split(rest)
+    parsed = parser.parse_args(ours)
+    parsed.job_options = tuple(job_options)
+    exit_code: int = command.main(parsed)
+    return exit_code
+
+
+def _split(arguments: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    if "--" not in arguments:
+        return arguments, ()
+    place = list(arguments).index("--")
+    return arguments[:place], arguments[place + 1 :]
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    lines = (f"  {name.ljust(width)}  {summary}" for name, summary in COMMANDS.items())
+    return "\n".join(
+        [
+            "usage: python -m benchmarks COMMAND [options] [-- OPTIONS OF THE JOB]",
+            "",
+            "Measures the job against a queue and a database on this machine.",
+            "",
+            *lines,
+            "",
+            "Each that measures prints a table and writes it to benchmarks/results.",
+            "python -m benchmarks COMMAND --help says more.",
+        ]
+    )

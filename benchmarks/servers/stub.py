@@ -1,0 +1,59 @@
+"""The stub: an SQS API that answers at once, so that what is measured is the client."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from types import TracebackType
+
+from benchmarks.sqs_requests import SqsRequests
+from maskline.errors import SetupError
+from pipeline.local.processes import free_port, is_listening, stop_child
+
+START_SECONDS = 30
+
+
+class StubSqs:
+    """The stub in a process of its own, while the ``with`` block runs."""
+
+    def __enter__(self) -> StubSqs:
+        """Start it, and wait until it listens.
+
+        Raises:
+            SetupError: It did not start.
+        """
+        self._port = free_port()
+        self._process = subprocess.Popen(  # noqa: S603 - the command is ours
+            [sys.executable, "-m", "benchmarks.servers.stub_server", str(self._port)],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # a Ctrl-C is for the job in front of it
+        )
+        give_up = time.monotonic() + START_SECONDS
+        while not is_listening(self._port):
+            if self._process.poll() is not None or time.monotonic() > give_up:
+                self.__exit__(None, None, None)
+                raise SetupError(f"the stub of SQS did not start on port {self._port}")
+            time.sleep(0.02)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop it."""
+        stop_child(self._process, 5)
+
+    @property
+    def endpoint(self) -> str:
+        """The URL of its API."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def create_queue(self, name: str) -> str:
+        """Create a queue and return its URL."""
+        with SqsRequests(self.endpoint) as requests:
+            return str(requests.call("CreateQueue", {"QueueName": name})["QueueUrl"])
