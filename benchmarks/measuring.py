@@ -53,6 +53,7 @@ def add_command(parser: argparse.ArgumentParser) -> None:
         "SQS_ENDPOINT (AWS credentials and region are set) to rows of user_logins in POSTGRES_URL, and runs until "
         "SIGTERM",
     )
+    parser.add_argument("--label", default="the job", help="what the table calls that program (%(default)s)")
 
 
 def positive(text: str) -> int:

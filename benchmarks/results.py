@@ -146,7 +146,7 @@ def measured(
     return Result(
         name=name,
         title=title,
-        command=shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]]),
+        command=command_line(sys.argv[1:]),
         measured_at=datetime.now(UTC).replace(microsecond=0),
         machine=Machine.here(),
         versions={"python": platform.python_version(), **{name: metadata.version(name) for name in _PACKAGES}},
@@ -154,6 +154,19 @@ def measured(
         rows=[[_rounded(cell) for cell in row] for row in rows],
         curves=curves or {},
     )
+
+
+def command_line(arguments: Sequence[str]) -> str:
+    """Return the command as another would type it: the program it measured stands elsewhere with them.
+
+    Args:
+        arguments: The command line without the program.
+    """
+    words = [
+        "PROGRAM" if before == "--command" else word for before, word in zip(["", *arguments], arguments, strict=False)
+    ]
+    words = ["--command=PROGRAM" if word.startswith("--command=") else word for word in words]
+    return shlex.join(["python", "-m", "benchmarks", *words])
 
 
 def shown(cell: Cell) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
+from benchmarks.messages import USUAL_BYTES
 from benchmarks.queries import value_of
 from benchmarks.servers.elasticmq import ElasticMq
 from benchmarks.servers.stub import StubSqs
@@ -23,7 +24,9 @@ from pipeline.local.sqs import CREDENTIALS
 
 TABLE = "user_logins"
 SQS_SERVERS = ("elasticmq", "stub")
+ELASTICMQ_MEGABYTES = 768
 ELASTICMQ_BYTES_PER_MESSAGE = 4096
+ELASTICMQ_COPIES_OF_A_MESSAGE = 3
 
 
 class SqsServer(Protocol):
@@ -46,15 +49,17 @@ class Workbench:
 
     Args:
         sqs: One of `SQS_SERVERS`.
-        most_messages: How many messages a queue will hold at most, for the memory of ElasticMQ.
+        messages: How many messages a queue will hold, for the memory of ElasticMQ.
+        size: The bytes of each.
     """
 
     sqs: SqsServer
     postgres: EmbeddedPostgres
 
-    def __init__(self, sqs: str = SQS_SERVERS[0], most_messages: int = 100_000) -> None:
+    def __init__(self, sqs: str = SQS_SERVERS[0], messages: int = 0, size: int = USUAL_BYTES) -> None:
         self._sqs = sqs
-        self._heap_megabytes = 768 + most_messages * ELASTICMQ_BYTES_PER_MESSAGE // 1024**2
+        held = messages * (ELASTICMQ_BYTES_PER_MESSAGE + ELASTICMQ_COPIES_OF_A_MESSAGE * size)
+        self._heap_megabytes = ELASTICMQ_MEGABYTES + held // 1024**2
         self._parts = contextlib.ExitStack()
 
     def __enter__(self) -> Workbench:

@@ -42,8 +42,7 @@ def main(arguments: argparse.Namespace) -> int:
     load = Load(total, jobs=arguments.jobs, options=arguments.job_options, command=arguments.command)
     with Workbench(arguments.sqs) as bench:
         latencies = measure(bench, load, arguments.rate, warm_up)
-    what = arguments.command or "the job"
-    title = f"Latency of {what} at {arguments.rate:,} messages/s, {arguments.sqs}"
+    title = f"Latency of {arguments.label} at {arguments.rate:,} messages/s, {arguments.sqs}"
     columns = ["messages", *(f"p{percentile:g} [ms]" for percentile in PERCENTILES[:-1]), "most [ms]"]
     rows = [[total - warm_up, *map(latencies.milliseconds, PERCENTILES)]]
     return finish(measured(arguments.name, title, columns, rows, {"latency": latencies.curve()}))
