@@ -138,26 +138,30 @@ class Consumers:
 
     def _sample_often(self) -> None:
         next_search = 0.0
-        family: list[psutil.Process] = []
+        families: list[list[psutil.Process]] = []
+        cpu_seconds = [0.0] * len(self._processes)
         while not self._ended.wait(SAMPLE_SECONDS):
             if time.monotonic() >= next_search:
-                family = family_of([process.pid for process in self._processes])
+                families = [family_of(process.pid) for process in self._processes]
                 next_search = time.monotonic() + FAMILY_SECONDS
-            self.samples.append(sample_of(family, self._clock()))
+            now = self._clock()
+            samples = [sample_of(family, now) for family in families]
+            # What one has used it still has when it is gone.
+            cpu_seconds = [max(used, sample.cpu_seconds) for used, sample in zip(cpu_seconds, samples, strict=True)]
+            self.samples.append(Sample(now, sum(cpu_seconds), sum(sample.resident_bytes for sample in samples)))
 
 
-def family_of(pids: Sequence[int]) -> list[psutil.Process]:
-    """Return processes with all their descendants.
+def family_of(pid: int) -> list[psutil.Process]:
+    """Return a process with all its descendants, or none where it has ended.
 
     Args:
-        pids: The process ids; those that have ended are left out.
+        pid: Its process id.
     """
-    family = []
-    for pid in pids:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process = psutil.Process(pid)
-            family += [process, *process.children(recursive=True)]
-    return family
+    try:
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
 
 
 def sample_of(family: Sequence[psutil.Process], at: float) -> Sample:

@@ -12,6 +12,7 @@ from benchmarks.transfer import Transfer
 from benchmarks.workbench import SQS_SERVERS
 from maskline.errors import UsageError
 
+WIDTH = 140
 TRANSFER_COLUMNS = (
     "rows/s",
     "rows/s 10-90 %",
@@ -87,9 +88,15 @@ def transfer_cells(transfer: Transfer) -> list[float]:
     ]
 
 
+def wide_console() -> Console:
+    """Return standard output, wide enough for a table where it is no terminal, which knows its width itself."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=WIDTH)
+
+
 def finish(result: Result) -> int:
     """Print a result, write it, and return the exit code."""
-    console = Console(highlight=False)
+    console = wide_console()
     console.print(result.table())
     console.print(f"Written to {result.write()}", soft_wrap=True)
     return 0

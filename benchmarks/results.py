@@ -23,6 +23,8 @@ RESULTS = Path(__file__).with_name("results")
 NOTHING = "-"
 _PACKAGES = ("apache-beam", "boto3", "msgspec", "psycopg2-binary", "tink")
 
+_LOAD_BEFORE = round(os.getloadavg()[0], 1)
+
 Cell = str | int | float | None
 Curve = list[tuple[float, float]]
 
@@ -35,7 +37,7 @@ class Machine(msgspec.Struct, frozen=True):
         cores: How many of them.
         memory_gigabytes: The memory.
         system: The operating system.
-        load: How many processes wanted a core in the minute before: well above 0, and others were at work.
+        load: How many processes wanted a core in the minute before it: well above 0, and others were at work.
     """
 
     cpu: str
@@ -52,7 +54,7 @@ class Machine(msgspec.Struct, frozen=True):
             cores=psutil.cpu_count() or 0,
             memory_gigabytes=round(psutil.virtual_memory().total / 1e9),
             system=f"{platform.system()} {platform.release()}",
-            load=round(os.getloadavg()[0], 1),
+            load=_LOAD_BEFORE,
         )
 
 

@@ -187,4 +187,4 @@ def wait_for_rows(load: Load, consumers: Consumers, watch: TableWatch, show: Cal
 
 
 def _cpu_of(pid: int) -> float:
-    return sample_of(family_of([pid]), 0).cpu_seconds
+    return sample_of(family_of(pid), 0).cpu_seconds

@@ -59,12 +59,12 @@ def main(arguments: argparse.Namespace) -> int:
 def _measure(bench: Workbench, write: Write, rows: Sequence[MaskedRow], size: int) -> list[float]:
     bench.empty_table()
     postgres = bench.postgres_pid
-    server_before = sample_of(family_of([postgres]), 0).cpu_seconds
+    server_before = sample_of(family_of(postgres), 0).cpu_seconds
     started, used_before = time.perf_counter(), time.process_time()
     for start in range(0, len(rows), size):
         write(rows[start : start + size])
     used, seconds = time.process_time() - used_before, time.perf_counter() - started
-    server = sample_of(family_of([postgres]), 0).cpu_seconds - server_before
+    server = sample_of(family_of(postgres), 0).cpu_seconds - server_before
     written = bench.value(f"SELECT count(*) FROM {TABLE}")  # noqa: S608 - our own table
     assert written == len(rows), f"{written} of {len(rows)} rows were written"
     return [len(rows) / seconds, used / len(rows) * 1e6, server / len(rows) * 1e6]

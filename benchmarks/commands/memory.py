@@ -33,10 +33,10 @@ def main(arguments: argparse.Namespace) -> int:
         [rows_written, _megabytes_at(run, rows_written)]
         for rows_written in (run.messages * place // PLACES for place in range(1, PLACES + 1))
     ]
-    rows.append(["most", run.peak_resident_megabytes])
     step = max(1, run.messages // CURVE_POINTS)
     curve = [(float(count), _megabytes_at(run, count)) for count in range(step, run.messages + 1, step)]
-    title = f"Resident memory over {load.messages:,} messages, {arguments.sqs}"
+    most = f"{run.peak_resident_megabytes:,.0f} MB at most"
+    title = f"Resident memory over {load.messages:,} messages, {most}, {arguments.sqs}"
     return finish(measured(arguments.name, title, ["rows written", "memory [MB]"], rows, {"memory": curve}))
 
 

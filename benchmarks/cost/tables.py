@@ -1,0 +1,100 @@
+"""The cost as a table: one column a rate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.table import Table
+
+from benchmarks.cost.assumptions import Assumptions
+from benchmarks.cost.model import HORIZONS_DAYS, Cost, idle_requests_per_month, tiered_dollars
+from benchmarks.results import shown
+
+Rows = list[tuple[str, list[str]]]
+SINGLE, FULL = (1.0, 1.0), (10.0, 10.0)
+
+
+def cost_rows(rates: Sequence[float], assumptions: Assumptions) -> Rows:
+    """Return what the table shows.
+
+    Args:
+        rates: Messages a minute.
+        assumptions: What to reckon from.
+    """
+    costs = [Cost(rate, assumptions) for rate in rates]
+    rows = [
+        ("messages a second", [shown(cost.messages_per_second) for cost in costs]),
+        ("SQS requests a month, batches of ten", [_large(cost.sqs_requests_per_month(*FULL)) for cost in costs]),
+        ("SQS requests a month, one by one", [_large(cost.sqs_requests_per_month(*SINGLE)) for cost in costs]),
+        ("SQS a month, batches of ten", [_dollars(cost.sqs_dollars(*FULL)) for cost in costs]),
+        ("SQS a month, one by one", [_dollars(cost.sqs_dollars(*SINGLE)) for cost in costs]),
+        ("queues, for what is in flight", [shown(cost.queues) for cost in costs]),
+        ("busy cores of the job on one machine", [shown(cost.job_cores) for cost in costs]),
+        ("Flink slots of one core", [shown(cost.flink_slots) for cost in costs]),
+        ("job on Flink a month", [_dollars(cost.job_dollars) for cost in costs]),
+        ("database servers", [shown(cost.databases) for cost in costs]),
+        ("cores of the database", [shown(cost.database_cores) for cost in costs]),
+        ("database a month", [_dollars(cost.database_dollars) for cost in costs]),
+    ]
+    for days in HORIZONS_DAYS:
+        after = f"after {days} day{'s' if days > 1 else ''}"
+        rows += [
+            (f"table {after}", [_gigabytes(cost.table_gigabytes(days)) for cost in costs]),
+            (f"index {after}", [_gigabytes(cost.index_gigabytes(days)) for cost in costs]),
+            (f"log {after}", [f"{shown(cost.log_megabytes_per_second(days))} MB/s" for cost in costs]),
+            (f"storage a month, {after}", [_dollars(cost.storage_dollars(days)) for cost in costs]),
+        ]
+    memory = assumptions.operation.index_memory_gigabytes
+    until = [_duration(cost.days_until_index_fills_memory) for cost in costs]
+    return [*rows, (f"until the index takes {memory:g} GB of each server", until)]
+
+
+def idle_dollars(assumptions: Assumptions) -> tuple[float, float]:
+    """Return the requests of a month without a message, and their price where none is free.
+
+    Args:
+        assumptions: What to reckon from.
+    """
+    requests = idle_requests_per_month(assumptions.operation.pollers, assumptions.operation.long_poll_seconds)
+    return requests, tiered_dollars(requests, assumptions.prices.sqs_tiers)
+
+
+def terminal_table(rates: Sequence[float], rows: Rows) -> Table:
+    """Return the table for a terminal."""
+    table = Table(title="Cost by messages a minute", title_justify="left")
+    table.add_column("")
+    for rate in rates:
+        table.add_column(f"{rate:,.0f}", justify="right")
+    for name, cells in rows:
+        table.add_row(name, *cells)
+    return table
+
+
+def markdown_table(rates: Sequence[float], rows: Rows) -> str:
+    """Return the table for a document."""
+    head = _line(["messages a minute", *(f"{rate:,.0f}" for rate in rates)])
+    rule = _line(["---", *(["--:"] * len(rates))])
+    return "\n".join([head, rule, *(_line([name, *cells]) for name, cells in rows)])
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _dollars(amount: float) -> str:
+    return f"${amount:,.2f}" if amount < 100 else f"${amount:,.0f}"
+
+
+def _gigabytes(size: float) -> str:
+    return f"{shown(size / 1000)} TB" if size >= 1000 else f"{shown(size)} GB"
+
+
+def _duration(days: float) -> str:
+    return f"{shown(float(f'{days:.2g}'))} days" if days >= 1 else f"{shown(float(f'{days * 24:.2g}'))} hours"
+
+
+def _large(count: float) -> str:
+    for size, word in ((1e9, " bn"), (1e6, " m")):
+        if count >= size:
+            return f"{shown(count / size)}{word}"
+    return shown(count)
