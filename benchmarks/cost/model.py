@@ -110,7 +110,7 @@ class Cost(msgspec.Struct, frozen=True):
         return size * self.assumptions.prices.storage_gigabyte_month
 
     def log_megabytes_per_second(self, days: float) -> float:
-        """Return the rate of the write-ahead log when the table is so many days long and the index not partitioned."""
+        """Return the rate of the write-ahead log where the index that is written to holds the rows of so many days."""
         rows = self.messages_per_second * self.assumptions.operation.checkpoint_seconds
         per_row = log_bytes_per_row(self._rows(days), rows, self.assumptions.measured)
         return self.messages_per_second * per_row / 1e6

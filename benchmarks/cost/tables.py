@@ -11,6 +11,7 @@ from benchmarks.cost.model import HORIZONS_DAYS, Cost, idle_requests_per_month, 
 from benchmarks.results import shown
 
 Rows = list[tuple[str, list[str]]]
+INDEX_LENGTHS_DAYS = {"one hour": 1 / 24, "one day": 1, "30 days": 30, "365 days": 365}
 SINGLE, FULL = (1.0, 1.0), (10.0, 10.0)
 
 
@@ -41,9 +42,11 @@ def cost_rows(rates: Sequence[float], assumptions: Assumptions) -> Rows:
         rows += [
             (f"table {after}", [_gigabytes(cost.table_gigabytes(days)) for cost in costs]),
             (f"index {after}", [_gigabytes(cost.index_gigabytes(days)) for cost in costs]),
-            (f"log {after}", [f"{shown(cost.log_megabytes_per_second(days))} MB/s" for cost in costs]),
             (f"storage a month, {after}", [_dollars(cost.storage_dollars(days)) for cost in costs]),
         ]
+    for length, days in INDEX_LENGTHS_DAYS.items():
+        rates_of_log = [f"{shown(cost.log_megabytes_per_second(days))} MB/s" for cost in costs]
+        rows.append((f"log, where an index holds {length}", rates_of_log))
     memory = assumptions.operation.index_memory_gigabytes
     until = [_duration(cost.days_until_index_fills_memory) for cost in costs]
     return [*rows, (f"until the index takes {memory:g} GB of each server", until)]

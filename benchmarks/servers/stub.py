@@ -5,12 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from pathlib import Path
 from types import TracebackType
 
 from benchmarks.sqs_requests import SqsRequests
 from maskline.errors import SetupError
 from pipeline.local.processes import free_port, is_listening, stop_child
 
+PROJECT = Path(__file__).parents[2]
 START_SECONDS = 30
 
 
@@ -26,6 +28,7 @@ class StubSqs:
         self._port = free_port()
         self._process = subprocess.Popen(  # noqa: S603 - the command is ours
             [sys.executable, "-m", "benchmarks.servers.stub_server", str(self._port)],
+            cwd=PROJECT,
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # a Ctrl-C is for the job in front of it
         )
