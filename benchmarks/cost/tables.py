@@ -11,7 +11,7 @@ from benchmarks.cost.model import HORIZONS_DAYS, Cost, idle_requests_per_month, 
 from benchmarks.results import shown
 
 Rows = list[tuple[str, list[str]]]
-INDEX_LENGTHS_DAYS = {"one hour": 1 / 24, "one day": 1, "30 days": 30, "365 days": 365}
+INDEX_LENGTHS_DAYS = {"one hour": 1 / 24, "one day": 1.0, "30 days": 30.0, "365 days": 365.0}
 SINGLE, FULL = (1.0, 1.0), (10.0, 10.0)
 
 
@@ -44,8 +44,8 @@ def cost_rows(rates: Sequence[float], assumptions: Assumptions) -> Rows:
             (f"index {after}", [_gigabytes(cost.index_gigabytes(days)) for cost in costs]),
             (f"storage a month, {after}", [_dollars(cost.storage_dollars(days)) for cost in costs]),
         ]
-    for length, days in INDEX_LENGTHS_DAYS.items():
-        rates_of_log = [f"{shown(cost.log_megabytes_per_second(days))} MB/s" for cost in costs]
+    for length, index_days in INDEX_LENGTHS_DAYS.items():
+        rates_of_log = [f"{shown(cost.log_megabytes_per_second(index_days))} MB/s" for cost in costs]
         rows.append((f"log, where an index holds {length}", rates_of_log))
     memory = assumptions.operation.index_memory_gigabytes
     until = [_duration(cost.days_until_index_fills_memory) for cost in costs]
