@@ -20,6 +20,7 @@ COMMANDS = {
     "message_size": "throughput over the size of a message",
     "batch_size": "throughput over --micro_batch_size",
     "pollers": "throughput over --pollers, on Prism",
+    "processes": "throughput over --processes",
     "workers": "throughput over the number of jobs on one queue",
     "inserts": "rows per second of an insert from arrays and of a COPY",
     "rows": "bytes of a row in the table, its indexes and the log",

@@ -69,9 +69,10 @@ def positive(text: str) -> int:
 
 
 def progress_bars() -> Progress:
-    """Return bars on standard error, for how far a benchmark is."""
+    """Return bars that show how far a benchmark is, where standard error is a terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=Console(stderr=True), transient=True)
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def transfer_cells(transfer: Transfer) -> list[float]:

@@ -73,6 +73,7 @@ PLOTS = {
     "message_size": Plot("bytes a message", "rows/s", is_logarithmic=True),
     "batch_size": Plot("--micro_batch_size", "rows/s", is_logarithmic=True),
     "pollers": Plot("--pollers", "rows/s"),
+    "processes": Plot("--processes", "rows/s"),
     "workers": Plot("jobs", "rows/s"),
     "inserts": Plot("rows a batch", "rows/s", is_logarithmic=True),
 }
