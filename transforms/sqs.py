@@ -182,10 +182,6 @@ class _Delete(beam.DoFn):  # type: ignore[misc]
         with CONTROL.reporting_failures():
             self._deleter = BatchDeleter(self._open_queue(), CONTROL.stopping)
 
-    def start_bundle(self) -> None:
-        self._deleted.declare()
-        self._delete_failures.declare()
-
     def teardown(self) -> None:
         with contextlib.suppress(QueueError):  # what was not deleted comes back
             self._finish_deletion()
@@ -193,6 +189,8 @@ class _Delete(beam.DoFn):  # type: ignore[misc]
 
     def start_bundle(self) -> None:
         self._deletes_in_this_bundle = False
+        self._deleted.declare()
+        self._delete_failures.declare()
 
     def process(self, receipts: list[Receipt]) -> None:
         self._finish_deletion()

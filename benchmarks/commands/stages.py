@@ -116,7 +116,7 @@ def _insert(bench: Workbench, rows: Sequence[MaskedRow]) -> None:
 def _delete(queue: SqsQueue, receipts: Sequence[Receipt]) -> None:
     deleter = BatchDeleter(queue, threading.Event())
     for batch in _batches(receipts):
-        deleter.delete(batch)
+        deleter.start(batch).failures()
     deleter.close()
 
 

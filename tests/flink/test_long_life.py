@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.servers.elasticmq import ELASTICMQ, ElasticMq
 from maskline.sqs import QueueAddress, SqsQueue
 from pipeline.local.sqs import EmbeddedSqs
 from tests.awaiting import await_until
 from tests.e2e.conftest import login
-from benchmarks.servers.elasticmq import ELASTICMQ, ElasticMq
 from tests.flink.cluster_use import ClusterUse, look, written_batches
 from tests.flink.submitted_job import SubmittedJob, submitted_job, takes_flink
 
