@@ -85,6 +85,7 @@ def connected(
     session: botocore.session.Session | None = None,
     attempts: int = 1,
     seconds: float = 30,
+    connect_seconds: float = 5,
 ) -> Iterator[Connections]:
     """Connect both ways to an SQS API.
 
@@ -92,11 +93,12 @@ def connected(
         endpoint: Its URL, or None for AWS's own.
         session: Where credentials are from; any credentials if None.
         attempts: How often boto3 asks at most.
-        seconds: How long connecting may take, and an answer may keep silent.
+        seconds: How long an answer may keep silent.
+        connect_seconds: How long connecting may take.
     """
     session = session or session_with(CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"])
     retries = {"mode": "standard", "total_max_attempts": attempts}
-    config = Config(connect_timeout=seconds, read_timeout=seconds, retries=retries, max_pool_connections=32)
+    config = Config(connect_timeout=connect_seconds, read_timeout=seconds, retries=retries, max_pool_connections=32)
     client = session.create_client("sqs", region_name=REGION, endpoint_url=endpoint, config=config)
     fallback = CountedClient(client)
     curl = CurlCalls(fallback, session)

@@ -43,6 +43,7 @@ class Answer(msgspec.Struct, frozen=True):
         ends: Whether the connection ends then.
         resets: Whether it ends then as where a process is killed.
         is_silent: Whether there is no answer at all, until the server stops.
+        trickles: Whether the body goes on with a blank now and then, until the server stops.
     """
 
     body: bytes = b"{}"
@@ -52,6 +53,7 @@ class Answer(msgspec.Struct, frozen=True):
     ends: bool = False
     resets: bool = False
     is_silent: bool = False
+    trickles: bool = False
 
 
 Answering = Callable[[RecordedRequest], Answer]
@@ -144,10 +146,12 @@ class _Conversation(socketserver.BaseRequestHandler):
         if answer.is_silent:
             self.server.recording.stopped.wait()
             return False
-        length = len(answer.body) if answer.length is None else answer.length
+        length = 10**9 if answer.trickles else len(answer.body) if answer.length is None else answer.length
         headers = {"Content-Length": str(length)} | answer.headers
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         connection.sendall(f"HTTP/1.1 {answer.status}\r\n{head}\r\n".encode() + answer.body)
+        while answer.trickles and not self.server.recording.stopped.wait(0.05):
+            connection.sendall(b" ")
         if answer.resets:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         return not (answer.ends or answer.resets)

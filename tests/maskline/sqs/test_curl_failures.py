@@ -56,7 +56,7 @@ REFUSED = {
     "clock": (of_the_suite(sqs_faults.CLOCK_TOO_FAR_OFF), "QueueError", "set this machine's clock"),
     "skewed": (of_the_suite(sqs_faults.error("RequestTimeTooSkewed", 403)), "QueueError", "set this machine's clock"),
     "no queue": (of_the_suite(sqs_faults.NO_SUCH_QUEUE), "QueueError", "does not exist"),
-    "redirect": (Answer(status="301 -", headers={"Location": "http://127.0.0.1:1/"}), "Unavailable", "(HTTP 301)"),
+    "redirect": (Answer(status="301 -", headers={"Location": "/elsewhere"}), "Unavailable", "(HTTP 301)"),
     "no UTF-8": (Answer(b'{"Messages": "\xff"}'), "Unavailable", "the answer cannot be read"),
     "half a pair in UTF-8": (Answer(b'{"Messages": "\xed\xa0\x80"}'), "Unavailable", "the answer cannot be read"),
     "truncated": (Answer(b'{"Messages": [', length=1000, ends=True), "Unavailable", "SQS did not answer"),
@@ -130,12 +130,34 @@ def test_where_nobody_listens_it_is_the_same_error() -> None:
 def test_silence_is_given_up_as_boto3_does() -> None:
     with (
         RecordingServer(lambda request: Answer(is_silent=True)) as server,
-        connected(server.endpoint, seconds=0.5) as connections,
+        connected(server.endpoint, seconds=0.5, connect_seconds=0.5) as connections,
     ):
         over = [end_of(CALLS["receive"], connections.queue(way, "logins")) for way in WAYS]
 
     assert over == 2 * ["QueueUnavailableError: queue logins: SQS did not answer (ReadTimeoutError)"]
     assert len(server.requests) == 1 + 2
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(40)  # of all its limits, only that of silence is shorter
+def test_silence_is_given_up_before_the_longest_call_is_over() -> None:
+    answers = iter([Answer(is_silent=True), Answer()])
+    with (
+        RecordingServer(lambda request: next(answers)) as server,
+        connected(server.endpoint, seconds=0.5, connect_seconds=100) as connections,
+    ):
+        assert connections.queue("libcurl", "logins").receive(10, 0, 60) == []
+
+
+def test_an_answer_without_an_end_is_given_up() -> None:
+    answers = iter([Answer(b"{", trickles=True), Answer()])
+    with (
+        RecordingServer(lambda request: next(answers)) as server,
+        connected(server.endpoint, seconds=0.5, connect_seconds=0.5) as connections,
+    ):
+        assert connections.queue("libcurl", "logins").receive(10, 0, 60) == []
+
+    assert connections.fallback.asked == 1
 
 
 def test_what_fails_once_is_asked_for_once_more_and_without_a_pause() -> None:
