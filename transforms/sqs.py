@@ -92,9 +92,13 @@ class _Poll(beam.DoFn):  # type: ignore[misc]
         with CONTROL.reporting_failures():
             self._queue = self._open_queue()
         self._receiver = MicroBatchReceiver(self._queue, self._settings, CONTROL.stopping)
+        self._bundle_has_messages = False
 
     def teardown(self) -> None:
         self._receiver.close()
+
+    def start_bundle(self) -> None:
+        self._bundle_has_messages = False
 
     @beam.DoFn.unbounded_per_element()  # type: ignore[untyped-decorator]
     def process(
@@ -106,9 +110,11 @@ class _Poll(beam.DoFn):  # type: ignore[misc]
     ) -> Iterator[TimestampedValue]:
         polled_at = time.time()
         with CONTROL.reporting_failures():
-            messages = self._receiver.receive()
+            # Pollers of one bundle poll one after another, and the bundle's end is when messages are written.
+            messages = self._receiver.receive(waits=not self._bundle_has_messages)
             standing = tracker.current_restriction().after(len(messages), polled_at)
             is_finished = CONTROL.stopping.is_set() or (self._until_empty and self._is_over(standing))
+        self._bundle_has_messages |= bool(messages)
         RECEIVED.add(len(messages))
         IN_HAND.add(Receipt(message.message_id, message.receipt_handle) for message in messages)
         for message in messages:

@@ -98,14 +98,17 @@ class MicroBatchReceiver:
             reraise=True,
         )
 
-    def receive(self) -> list[SqsMessage]:
+    def receive(self, *, waits: bool = True) -> list[SqsMessage]:
         """Receive one micro-batch; an empty list means that there is nothing now.
+
+        Args:
+            waits: Whether a long poll waits for the first message, or only what is there already is taken.
 
         Raises:
             QueueError: The queue is gone, or may no longer be read.
             QueueUnavailableError: SQS did not answer for `ReceiveSettings.retry_seconds`.
         """
-        messages = [] if self._stopping.is_set() else self._first_messages()
+        messages = [] if self._stopping.is_set() else self._first_messages(waits)
         if messages:
             self._fill(messages, deadline=self._clock() + self._settings.seconds)
         return messages
@@ -114,17 +117,17 @@ class MicroBatchReceiver:
         """Let the threads go."""
         self._threads.shutdown()
 
-    def _first_messages(self) -> list[SqsMessage]:
+    def _first_messages(self, waits: bool) -> list[SqsMessage]:
         try:
-            return self._patiently(self._receive_or_back_off)
+            return self._patiently(self._receive_or_back_off, self._settings.long_poll_seconds if waits else 0)
         except QueueUnavailableError:
             if self._stopping.is_set():
                 return []
             raise
 
-    def _receive_or_back_off(self) -> list[SqsMessage]:
+    def _receive_or_back_off(self, wait_seconds: int) -> list[SqsMessage]:
         try:
-            return self._receive_one(self._settings.size, self._settings.long_poll_seconds)
+            return self._receive_one(self._settings.size, wait_seconds)
         except OverLimitError as error:
             logger.warning("receiving paused: %s", error)
             self._stopping.wait(OVER_LIMIT_PAUSE_SECONDS)

@@ -1,0 +1,53 @@
+"""Several pollers in one bundle: what one has received does not wait for the others' long polls."""
+
+from __future__ import annotations
+
+from apache_beam.io.watermark_estimators import ManualWatermarkEstimator
+from apache_beam.runners.sdf_utils import RestrictionTrackerView, ThreadsafeRestrictionTracker
+
+from maskline.sqs.receiving import ReceiveSettings
+from tests.maskline.sqs.faults import FaultyQueue, some_messages
+from transforms.polling import Polling, PollingTracker
+from transforms.sqs import _Poll
+
+SETTINGS = ReceiveSettings(size=1, seconds=0, long_poll_seconds=7)
+
+
+def test_while_nothing_was_received_every_poller_of_a_bundle_waits() -> None:
+    queue = FaultyQueue()
+
+    _run_bundles(queue, pollers=3)
+
+    assert _waits(queue) == [7, 7, 7]
+
+
+def test_once_one_has_received_the_others_of_its_bundle_only_take_what_is_there() -> None:
+    queue = FaultyQueue(receive=lambda number: some_messages(1) if number == 1 else [])
+
+    _run_bundles(queue, pollers=4)
+
+    assert _waits(queue) == [7, 7, 0, 0]
+
+
+def test_the_first_poller_of_the_next_bundle_waits_again() -> None:
+    queue = FaultyQueue(receive=lambda number: some_messages(1) if number == 0 else [])
+
+    _run_bundles(queue, pollers=2, bundles=2)
+
+    assert _waits(queue) == [7, 0, 7, 7]
+
+
+def _run_bundles(queue: FaultyQueue, pollers: int, bundles: int = 1) -> None:
+    """Have one copy of the DoFn poll for several pollers, as a runner does."""
+    poll = _Poll(lambda: queue, SETTINGS, until_empty=False)
+    poll.setup()
+    for _ in range(bundles):
+        poll.start_bundle()
+        for poller in range(pollers):
+            tracker = RestrictionTrackerView(ThreadsafeRestrictionTracker(PollingTracker(Polling())))
+            list(poll.process(poller, tracker=tracker, watermark=ManualWatermarkEstimator(None)))
+    poll.teardown()
+
+
+def _waits(queue: FaultyQueue) -> list[int]:
+    return [wait_seconds for _, wait_seconds, _ in queue.received]
