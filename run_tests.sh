@@ -18,6 +18,7 @@ if [ ! -x "$prism" ] && [ -z "${PRISM_LOCATION:-}" ]; then
 fi
 
 tests/faults/fetch.sh
+tests/flink/fetch.sh
 ruff check --quiet .
 ruff format --check --quiet .
 mypy
