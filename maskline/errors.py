@@ -9,11 +9,13 @@ wrong, where, and what to do::
     ├── SetupError                2   a part is not as the job needs it; nothing was taken from the queue
     │   ├── QueueError            2
     │   ├── DatabaseError         2
-    │   └── KeysetError           2
+    │   ├── KeysetError           2
+    │   └── LakeError             2
     ├── UnavailableError          1   a part was there, and then was not for longer than allowed
     │   ├── QueueUnavailableError    1
     │   ├── DatabaseUnavailableError 1
-    │   └── KeysetUnavailableError   1
+    │   ├── KeysetUnavailableError   1
+    │   └── LakeUnavailableError     1
     └── TokenError                1   a token that this keyset cannot turn back into its value
 
 No message ever holds the value of a personal field, a key, or a password.
@@ -58,6 +60,10 @@ class KeysetError(SetupError):
     """The keyset cannot be read, or is not one that masks deterministically."""
 
 
+class LakeError(SetupError):
+    """A copy in the lake is not what it has to be, or may not be read or written with these credentials."""
+
+
 class UnavailableError(MasklineError):
     """A part of a running job could not be reached for longer than its retries allow."""
 
@@ -72,6 +78,10 @@ class DatabaseUnavailableError(UnavailableError):
 
 class KeysetUnavailableError(UnavailableError):
     """The service that keeps or decrypts the keyset did not answer."""
+
+
+class LakeUnavailableError(UnavailableError):
+    """The store of the lake did not answer, or did not do what it was asked, for longer than the retries allow."""
 
 
 class TokenError(MasklineError):

@@ -39,7 +39,10 @@ JOB_COLUMNS = {
 }
 """The columns that the job itself fills, in every table: what each is for stands in docs/streams.md."""
 
-JOB_TABLES = ("rejected_messages", "pii_access_log", "maskline_schema_version")
+WRITTEN_IN = "written_in"
+"""The column that Postgres fills with the transaction that wrote the row; only publishing to the lake needs it."""
+
+JOB_TABLES = ("rejected_messages", "pii_access_log", "maskline_schema_version", "lake_publications")
 """The tables that `migrate` makes for all streams."""
 
 REJECTED_BODY_DOMAIN = "rejected_messages.body"
@@ -194,7 +197,7 @@ def _checked(file: _StreamFile) -> StreamDefinition:
 
 def _checked_column(stream: str, name: str, described: object) -> Column:
     _check_identifier("column", name)
-    if name in JOB_COLUMNS:
+    if name in JOB_COLUMNS or name == WRITTEN_IN:
         raise ValueError(f"column {name!r} is filled by the job itself and cannot come from a message")
     try:
         column = msgspec.convert(described, _ColumnFile)

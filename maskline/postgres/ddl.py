@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from maskline.stream import JOB_COLUMNS, StreamDefinition
+from maskline.stream import JOB_COLUMNS, WRITTEN_IN, StreamDefinition
 
 
 def create_table(stream: StreamDefinition) -> str:
@@ -19,14 +19,16 @@ def create_table(stream: StreamDefinition) -> str:
             for column in stream.columns
         ),
         *(f'"{name}" {_job_declaration(name, declaration)}' for name, declaration in JOB_COLUMNS.items()),
+        f'"{WRITTEN_IN}" xid8 NOT NULL DEFAULT pg_current_xact_id()',
     ]
     body = ",\n    ".join(columns)
     renewed = ", ".join(f'"{name}"' for name in ("key_id", *(column.name for column in stream.masked_columns)))
     return "\n".join(
         [
             f'CREATE TABLE "{stream.table}" (\n    {body}\n);',
+            f'CREATE INDEX ON "{stream.table}" ("{WRITTEN_IN}");',
             f'GRANT INSERT, SELECT ("message_id") ON "{stream.table}" TO maskline_writer;',
-            f'GRANT SELECT ON "{stream.table}" TO maskline_analyst;',
+            f'GRANT SELECT ON "{stream.table}" TO maskline_analyst, maskline_publisher;',
             f'GRANT SELECT (tableoid, ctid, "message_id", {renewed}), UPDATE ({renewed}) ON "{stream.table}"'
             " TO maskline_remasker;",
             "",

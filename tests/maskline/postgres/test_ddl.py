@@ -34,10 +34,12 @@ CREATE TABLE "orders" (
     "message_id" uuid PRIMARY KEY,
     "sent_at" timestamptz NOT NULL,
     "processed_at" timestamptz NOT NULL DEFAULT now(),
-    "key_id" bigint NOT NULL
+    "key_id" bigint NOT NULL,
+    "written_in" xid8 NOT NULL DEFAULT pg_current_xact_id()
 );
+CREATE INDEX ON "orders" ("written_in");
 GRANT INSERT, SELECT ("message_id") ON "orders" TO maskline_writer;
-GRANT SELECT ON "orders" TO maskline_analyst;
+GRANT SELECT ON "orders" TO maskline_analyst, maskline_publisher;
 GRANT SELECT (tableoid, ctid, "message_id", "key_id", "masked_email"), UPDATE ("key_id", "masked_email") ON "orders" \
 TO maskline_remasker;
 """

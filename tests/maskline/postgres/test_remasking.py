@@ -170,7 +170,7 @@ def test_partitions_are_walked_together_and_no_row_is_taken_for_another(
     run(
         database,
         "ALTER TABLE user_logins RENAME TO plain;"
-        "CREATE TABLE user_logins (LIKE plain) PARTITION BY LIST (device_type);"
+        "CREATE TABLE user_logins (LIKE plain INCLUDING DEFAULTS) PARTITION BY LIST (device_type);"
         "CREATE TABLE android PARTITION OF user_logins FOR VALUES IN ('android');"
         "CREATE TABLE apple PARTITION OF user_logins FOR VALUES IN ('iOS')",
     )

@@ -21,6 +21,18 @@ INSERT_ACCESS = (
     "INSERT INTO pii_access_log (accessed_at, role_name, action, stream, column_name, row_count, reason)"
     " VALUES (now(), session_user, 'unmask', 'user_logins', 'masked_ip', 1, 'ticket 7')"
 )
+INSERT_PUBLICATION = (
+    "INSERT INTO lake_publications (stream, copy, lake_table, horizon, row_count)"
+    " VALUES ('user_logins', 'opaque', gen_random_uuid(), '7', 1)"
+)
+ROLES = [
+    "maskline_writer",
+    "maskline_analyst",
+    "maskline_auditor",
+    "maskline_remasker",
+    "maskline_publisher",
+    "maskline_eraser",
+]
 
 ALLOWED = [
     ("maskline_writer", INSERT_ROW),
@@ -37,6 +49,14 @@ ALLOWED = [
     ("maskline_remasker", "SELECT tableoid, ctid, message_id, body FROM rejected_messages FOR UPDATE"),
     ("maskline_remasker", "UPDATE rejected_messages SET body = '', key_id = 1 WHERE key_id = 2"),
     ("maskline_remasker", INSERT_ACCESS),
+    ("maskline_publisher", "SELECT * FROM user_logins WHERE written_in < pg_snapshot_xmin(pg_current_snapshot())"),
+    ("maskline_publisher", INSERT_PUBLICATION),
+    ("maskline_publisher", "SELECT horizon FROM lake_publications"),
+    ("maskline_publisher", INSERT_ACCESS),
+    ("maskline_eraser", "DELETE FROM user_logins WHERE user_id = 'u'"),
+    ("maskline_eraser", "SELECT message_id, body FROM rejected_messages WHERE stream = 'user_logins'"),
+    ("maskline_eraser", f"DELETE FROM rejected_messages WHERE message_id = '{message_id(1)}'"),
+    ("maskline_eraser", INSERT_ACCESS),
 ]
 DENIED = [
     ("maskline_writer", "SELECT user_id FROM user_logins"),
@@ -72,6 +92,24 @@ DENIED = [
     ("maskline_remasker", INSERT_ROW),
     ("maskline_remasker", "SELECT * FROM pii_access_log"),
     ("maskline_remasker", "CREATE TABLE public.mine (id integer)"),
+    ("maskline_publisher", INSERT_ROW),
+    ("maskline_publisher", "UPDATE user_logins SET written_in = '1'"),
+    ("maskline_publisher", "DELETE FROM user_logins"),
+    ("maskline_publisher", "SELECT message_id FROM rejected_messages"),
+    ("maskline_publisher", "SELECT * FROM pii_access_log"),
+    ("maskline_publisher", "DELETE FROM lake_publications"),
+    ("maskline_publisher", "UPDATE lake_publications SET horizon = '1'"),
+    ("maskline_publisher", "CREATE TABLE public.mine (id integer)"),
+    ("maskline_eraser", "SELECT masked_ip FROM user_logins"),
+    ("maskline_eraser", "SELECT * FROM user_logins"),
+    ("maskline_eraser", "UPDATE user_logins SET user_id = ''"),
+    ("maskline_eraser", "SELECT detail FROM rejected_messages"),
+    ("maskline_eraser", "UPDATE rejected_messages SET body = ''"),
+    ("maskline_eraser", "SELECT * FROM pii_access_log"),
+    ("maskline_eraser", "SELECT * FROM lake_publications"),
+    ("maskline_eraser", INSERT_ROW),
+    ("maskline_eraser", "TRUNCATE user_logins"),
+    ("maskline_writer", "SELECT * FROM lake_publications"),
     ("maskline_auditor", "CREATE TABLE public.mine (id integer)"),
     ("maskline_writer", "CREATE TABLE public.mine (id integer)"),
     ("maskline_analyst", "CREATE TABLE public.mine (id integer)"),
@@ -108,7 +146,7 @@ def test_a_role_can_do_nothing_more(dsn: str) -> None:
     assert refused == DENIED
 
 
-@pytest.mark.parametrize("role", ["maskline_writer", "maskline_analyst", "maskline_auditor", "maskline_remasker"])
+@pytest.mark.parametrize("role", ROLES)
 def test_whoever_logs_in_with_a_role_can_do_what_it_may_and_never_change_the_log(dsn: str, role: str) -> None:
     name = f"somebody_with_{role}"
     with connected(dsn) as owner:
@@ -146,6 +184,8 @@ def test_no_role_can_log_in_or_rule_over_others(database: Connection) -> None:
     assert roles == [
         ("maskline_analyst", False, False, False, False, False, False),
         ("maskline_auditor", False, False, False, False, False, False),
+        ("maskline_eraser", False, False, False, False, False, False),
+        ("maskline_publisher", False, False, False, False, False, False),
         ("maskline_remasker", False, False, False, False, False, False),
         ("maskline_writer", False, False, False, False, False, False),
     ]
@@ -226,5 +266,5 @@ def test_an_owner_who_may_not_create_roles_can_migrate_where_they_exist(unmigrat
         finally:
             run(admin, f"REASSIGN OWNED BY {name} TO postgres; DROP OWNED BY {name}; DROP ROLE {name}")
 
-    assert moved == (None, "0007")
+    assert moved == (None, "0009")
     assert rights is True

@@ -43,8 +43,8 @@ def everything(dsn: str) -> list[list[tuple[object, ...]]]:
         return [rows_of(connection, query) for query in (COLUMNS, RIGHTS, INDEXES, TRIGGERS)]
 
 
-def test_there_are_seven_revisions() -> None:
-    assert revisions() == ["0001", "0002", "0003", "0004", "0005", "0006", "0007"]
+def test_there_are_nine_revisions() -> None:
+    assert revisions() == ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009"]
     assert revisions()[-1] == NEEDED_REVISION
 
 
@@ -55,8 +55,8 @@ def test_a_database_that_was_never_migrated_has_no_revision(unmigrated_dsn: str)
 def test_migrating_brings_what_the_job_needs(unmigrated_dsn: str) -> None:
     before, after = schema(unmigrated_dsn).migrate()
 
-    assert (before, after) == (None, "0007")
-    assert schema(unmigrated_dsn).revision() == "0007"
+    assert (before, after) == (None, "0009")
+    assert schema(unmigrated_dsn).revision() == "0009"
     with connected(unmigrated_dsn) as connection:
         assert rows_of(connection, COLUMNS.replace("ORDER BY", "AND table_name = 'user_logins' ORDER BY")) == [
             ("user_logins", "user_id", "character varying", 128, "YES", None),
@@ -70,6 +70,7 @@ def test_migrating_brings_what_the_job_needs(unmigrated_dsn: str) -> None:
             ("user_logins", "sent_at", "timestamp with time zone", None, "YES", None),
             ("user_logins", "processed_at", "timestamp with time zone", None, "YES", "now()"),
             ("user_logins", "key_id", "bigint", None, "YES", None),
+            ("user_logins", "written_in", "xid8", None, "NO", "pg_current_xact_id()"),
         ]
 
 
@@ -85,7 +86,7 @@ def test_a_database_without_the_table_gets_it(unmigrated_dsn: str, dsn: str) -> 
 def test_migrating_again_changes_nothing(dsn: str) -> None:
     before = everything(dsn)
 
-    assert schema(dsn).migrate() == ("0007", "0007")
+    assert schema(dsn).migrate() == ("0009", "0009")
 
     assert everything(dsn) == before
 
@@ -94,7 +95,7 @@ def test_going_back_to_the_base_leaves_the_table_as_its_owner_made_it(unmigrated
     owners = everything(unmigrated_dsn)
     schema(unmigrated_dsn).migrate()
 
-    assert schema(unmigrated_dsn).migrate("base") == ("0007", None)
+    assert schema(unmigrated_dsn).migrate("base") == ("0009", None)
 
     with connected(unmigrated_dsn) as connection:
         assert value_of(connection, "SELECT count(*) FROM maskline_schema_version") == 0
@@ -104,7 +105,7 @@ def test_going_back_to_the_base_leaves_the_table_as_its_owner_made_it(unmigrated
     assert "maskline" not in str(everything(unmigrated_dsn)[1])
 
 
-@pytest.mark.parametrize("revision", ["base", "0001", "0002", "0003", "0004", "0005", "0006"])
+@pytest.mark.parametrize("revision", ["base", "0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008"])
 def test_every_step_back_can_be_taken_forward_again(dsn: str, revision: str) -> None:
     before = everything(dsn)
 
@@ -112,21 +113,22 @@ def test_every_step_back_can_be_taken_forward_again(dsn: str, revision: str) -> 
     up = schema(dsn).migrate()
 
     stood = None if revision == "base" else revision
-    assert down == ("0007", stood)
-    assert up == (stood, "0007")
+    assert down == ("0009", stood)
+    assert up == (stood, "0009")
     assert everything(dsn) == before
 
 
 def test_one_step_at_a_time_leads_where_all_at_once_do(unmigrated_dsn: str, dsn: str) -> None:
-    for revision in ("0001", "0002", "0003", "0004", "0005", "0006", "0007"):
+    for revision in ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009"):
         assert schema(unmigrated_dsn).migrate(revision)[1] == revision
 
     assert everything(unmigrated_dsn) == everything(dsn)
 
 
-@pytest.mark.parametrize("unknown", ["0008", "", "heads", "-1", "+1", "000"])
+@pytest.mark.parametrize("unknown", ["0010", "", "heads", "-1", "+1", "000"])
 def test_an_unknown_revision_is_refused_with_those_that_there_are(dsn: str, unknown: str) -> None:
-    expected = f"revision {unknown!r} is not known; known: base, 0001, 0002, 0003, 0004, 0005, 0006, 0007, head"
+    known = "base, 0001, 0002, 0003, 0004, 0005, 0006, 0007, 0008, 0009, head"
+    expected = f"revision {unknown!r} is not known; known: {known}"
 
     with pytest.raises(UsageError) as refused_to_run:
         schema(dsn).migrate(unknown)
@@ -155,14 +157,14 @@ def test_the_printed_sql_does_what_migrating_does(unmigrated_dsn: str, dsn: str)
         run(connection, print_sql(None))
 
     assert everything(unmigrated_dsn) == everything(dsn)
-    assert schema(unmigrated_dsn).revision() == "0007"
+    assert schema(unmigrated_dsn).revision() == "0009"
 
 
 def test_the_printed_way_back_does_what_migrating_back_does(dsn: str, unmigrated_dsn: str) -> None:
     schema(unmigrated_dsn).migrate("0001")
 
     with connected(dsn) as connection:
-        run(connection, print_sql("0007", "0001"))
+        run(connection, print_sql("0009", "0001"))
 
     assert everything(dsn)[0] == everything(unmigrated_dsn)[0]
     assert everything(dsn)[2:] == everything(unmigrated_dsn)[2:]
@@ -173,14 +175,14 @@ def test_the_printed_way_back_refuses_to_lose_a_version(dsn: str, database: Conn
     run(database, "INSERT INTO user_logins (app_version) VALUES ('2.3.0')")
 
     with pytest.raises(psycopg2.errors.RaiseException, match="would lose the version of 1 rows"):
-        run(database, print_sql("0007", "base"))
+        run(database, print_sql("0009", "base"))
     run(database, "ROLLBACK")
 
     assert value_of(database, "SELECT app_version FROM user_logins") == "2.3.0"
 
 
 def test_nothing_is_printed_where_nothing_is_to_do() -> None:
-    assert print_sql("0007") == ""
+    assert print_sql("0009") == ""
     assert print_sql("0003", "0003") == ""
 
 
@@ -192,7 +194,7 @@ def test_two_migrations_at_the_same_time_do_not_collide(unmigrated_dsn: str, dsn
     for thread in threads:
         thread.join()
 
-    assert sorted(results, key=str) == [("0007", "0007"), ("0007", "0007"), ("0007", "0007"), (None, "0007")]
+    assert sorted(results, key=str) == [("0009", "0009"), ("0009", "0009"), ("0009", "0009"), (None, "0009")]
     assert everything(unmigrated_dsn) == everything(dsn)
 
 

@@ -103,7 +103,7 @@ def test_a_downgrade_that_would_lose_a_version_refuses_and_changes_nothing(dsn: 
     )
     assert rows_of(database, CHECKSUM) == rows
     assert structure(database) == tables
-    assert schema(dsn).revision() == "0007"
+    assert schema(dsn).revision() == "0009"
 
 
 def test_ten_versions_standing_in_the_way_are_listed_and_the_others_counted(dsn: str, database: Connection) -> None:
@@ -182,7 +182,7 @@ def test_rejected_messages_that_were_sent_back_may_go(dsn: str, database: Connec
     reject(database)
     run(database, "UPDATE rejected_messages SET requeued_at = now()")
 
-    assert schema(dsn).migrate("0003") == ("0007", "0003")
+    assert schema(dsn).migrate("0003") == ("0009", "0003")
 
 
 def test_an_access_log_with_entries_is_kept_under_another_name_and_stays_guarded(
@@ -218,3 +218,29 @@ def test_rows_that_have_a_message_keep_it_through_a_step_back(dsn: str, database
     assert kept == [(7, message_id(1), 12)]
     with pytest.raises(psycopg2.errors.UniqueViolation):
         run(database, "INSERT INTO user_logins (message_id) VALUES (%s)", [message_id(1)])
+
+
+def test_rows_of_before_the_lake_get_the_migrations_stamp_without_a_rewrite(dsn: str, database: Connection) -> None:
+    schema(dsn).migrate("0007")
+    run(database, "INSERT INTO user_logins (user_id) VALUES ('a'), ('b')")
+    file = value_of(database, "SELECT pg_relation_filenode('user_logins')")
+
+    schema(dsn).migrate()
+    run(database, "INSERT INTO user_logins (user_id) VALUES ('c')")
+
+    stamps = rows_of(database, "SELECT user_id, dense_rank() OVER (ORDER BY written_in) FROM user_logins ORDER BY 1")
+    assert stamps == [("a", 1), ("b", 1), ("c", 2)]
+    assert value_of(database, "SELECT pg_relation_filenode('user_logins')") == file
+
+
+def test_a_downgrade_that_would_publish_rows_again_refuses(dsn: str, database: Connection) -> None:
+    run(
+        database,
+        "INSERT INTO lake_publications (stream, copy, lake_table, horizon, row_count)"
+        " VALUES ('user_logins', 'opaque', gen_random_uuid(), '7', 1)",
+    )
+
+    with pytest.raises(DatabaseError, match="was published to a lake, and without written_in nobody knows how far"):
+        schema(dsn).migrate("0007")
+
+    assert value_of(database, "SELECT count(*) FROM lake_publications") == 1

@@ -15,9 +15,9 @@ def test_it_says_from_where_to_where_it_went(unmigrated_dsn: str, capsys: pytest
 
     assert exit_codes == [0, 0, 0, 0]
     assert capsys.readouterr().out.splitlines() == [
-        "Migrated the schema from revision base to 0007.",
-        "The schema is at revision 0007 already.",
-        "Migrated the schema from revision 0007 to 0003.",
+        "Migrated the schema from revision base to 0009.",
+        "The schema is at revision 0009 already.",
+        "Migrated the schema from revision 0009 to 0003.",
         "Migrated the schema from revision 0003 to base.",
     ]
 

@@ -1,0 +1,125 @@
+"""The columns of a stream's two copies in the lake: how each is named, typed and explained, and where it comes from."""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Iterator
+
+import msgspec
+import pyarrow as pa
+from psycopg2 import sql
+
+from maskline.column_types import ColumnType
+from maskline.stream import Column, StreamDefinition
+
+PARTITION = "create_date"
+"""Both copies have a directory for each day."""
+
+MESSAGE_ID = "message_id"
+KEY_ID = "key_id"
+
+
+class Copy(enum.Enum):
+    """Which of the two copies."""
+
+    OPAQUE = "opaque"
+    CLEAR = "clear"
+
+
+class LakeColumn(msgspec.Struct, frozen=True):
+    """One column of a copy.
+
+    Attributes:
+        name: Its name in the lake.
+        source: The column of the stream's table it comes from.
+        type: Its type in the lake.
+        comment: What it is, for whoever reads the table's schema.
+        domain: The domain its tokens are unmasked in on the way, or None where values are taken as they are.
+    """
+
+    name: str
+    source: str
+    type: pa.DataType
+    comment: str
+    domain: str | None = None
+
+    @property
+    def expression(self) -> sql.Composable:
+        """What selects it: text where Arrow has no such type."""
+        as_text = sql.SQL("::text") if self.type == pa.string() else sql.SQL("")
+        return sql.Identifier(self.source) + as_text
+
+    @property
+    def field(self) -> pa.Field:
+        """The column in an Arrow schema."""
+        return pa.field(self.name, self.type, metadata={"comment": self.comment})
+
+
+def lake_columns(stream: StreamDefinition, copy: Copy) -> tuple[LakeColumn, ...]:
+    """Return the columns of a copy, those of the stream first.
+
+    In the clear copy a masked column is called by the field it recovers, ``ip`` for ``masked_ip``, unless that is no
+    plain name or is taken.
+
+    Args:
+        stream: The stream.
+        copy: Which copy.
+    """
+    taken = {column.name for column in stream.columns} | set(_JOB_COLUMNS)
+    columns = [_of_stream(column, copy, taken) for column in stream.columns]
+    return (*columns, *_of_job(copy))
+
+
+def arrow_schema(columns: tuple[LakeColumn, ...]) -> pa.Schema:
+    """Return the schema of a copy, comments included."""
+    return pa.schema([column.field for column in columns])
+
+
+_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_JOB_COLUMNS = {
+    PARTITION: (pa.date32(), "the UTC date of sent_at; the table is partitioned by it"),
+    MESSAGE_ID: (pa.string(), "SQS's MessageId; no two rows have the same"),
+    "sent_at": (pa.timestamp("us", tz="UTC"), "when the queue accepted the message"),
+    "processed_at": (pa.timestamp("us", tz="UTC"), "when the row was written to Postgres"),
+    KEY_ID: (pa.int64(), "the key that made the row's tokens"),
+}
+
+
+def _of_job(copy: Copy) -> Iterator[LakeColumn]:
+    for name, (arrow_type, comment) in _JOB_COLUMNS.items():
+        if name != KEY_ID or copy is Copy.OPAQUE:
+            yield LakeColumn(name, name, arrow_type, comment)
+
+
+def _of_stream(column: Column, copy: Copy, taken: set[str]) -> LakeColumn:
+    if not column.is_masked:
+        comment = f"the field {column.field}, as it was sent"
+        return LakeColumn(column.name, column.name, _arrow_type(column.type), comment)
+    if copy is Copy.OPAQUE:
+        comment = f"a token for the field {column.field}; equal values have equal tokens in the domain {column.domain}"
+        return LakeColumn(column.name, column.name, pa.string(), comment)
+    is_usable = _PLAIN_NAME.fullmatch(column.field) and column.field not in taken
+    name = column.field if is_usable else column.name
+    comment = f"personal data in clear: the field {column.field}, recovered from {column.name}"
+    return LakeColumn(name, column.name, pa.string(), comment, column.domain)
+
+
+def _arrow_type(column_type: ColumnType) -> pa.DataType:
+    if column_type.digits is not None:
+        before, after = column_type.digits
+        return pa.decimal128(before + after, after) if before + after <= _MOST_DIGITS else pa.string()
+    return _ARROW_TYPES[column_type.array.removesuffix("[]")]
+
+
+_MOST_DIGITS = 38
+_ARROW_TYPES = {
+    "varchar": pa.string(),
+    "text": pa.string(),
+    "integer": pa.int32(),
+    "bigint": pa.int64(),
+    "numeric": pa.string(),
+    "boolean": pa.bool_(),
+    "date": pa.date32(),
+    "timestamptz": pa.timestamp("us", tz="UTC"),
+}

@@ -1,0 +1,168 @@
+"""Where a copy is kept, and with which credentials it is read and written.
+
+A copy in S3 is reached with the credentials of an AWS profile, looked up anew whenever the table is opened, so that
+those which expire are renewed. A copy on a file system belongs to its directory's owner and group.
+
+Source: https://delta-io.github.io/delta-rs/usage/writing/writing-to-s3-with-locking-provider/
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import boto3
+from botocore.exceptions import BotoCoreError
+
+from maskline.aws import setup_problem
+from maskline.errors import LakeError, UsageError
+
+OpenSession = Callable[[str | None], Any]
+"""Makes a boto3 session of a profile, or of the environment if None."""
+
+SCHEMES = ("file", "s3")
+OTHERS = 0o007
+
+
+class Storage:
+    """The place of one copy.
+
+    Args:
+        uri: ``s3://BUCKET/PREFIX``, ``file:///PATH`` or a path.
+        profile: The AWS profile whose credentials are used, or None for those of the environment.
+        kms_key: The ARN of the KMS key that S3 encrypts new files with, or None for the bucket's own setting.
+        group: The group that may read a copy on a file system, or None for its owner alone.
+        open_session: Makes a boto3 session.
+
+    Raises:
+        UsageError: The URI names no such place, or an option belongs to the other kind of place.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        *,
+        profile: str | None = None,
+        kms_key: str | None = None,
+        group: str | None = None,
+        open_session: OpenSession = lambda profile: boto3.session.Session(profile_name=profile),
+    ) -> None:
+        scheme = uri.partition("://")[0] if "://" in uri else "file"
+        if scheme not in SCHEMES or not uri.removeprefix("file://").removeprefix("s3://").strip("/"):
+            raise UsageError(f"lake {uri!r}: give s3://BUCKET/PREFIX, file:///PATH or a path")
+        self.is_on_s3 = scheme == "s3"
+        self.uri = uri.rstrip("/") if self.is_on_s3 else f"file://{_path(uri).absolute()}"
+        self.profile = profile
+        self.kms_key = kms_key
+        self._group = group
+        self._open_session = open_session
+        for option, value, fits in (
+            ("profile", profile, self.is_on_s3),
+            ("kms_key", kms_key, self.is_on_s3),
+            ("group", group, not self.is_on_s3),
+        ):
+            if value and not fits:
+                raise UsageError(f"lake {uri}: a {option} is not for a place of this kind")
+
+    @property
+    def path(self) -> Path:
+        """The directory of a copy on a file system."""
+        return _path(self.uri)
+
+    @property
+    def bucket_and_prefix(self) -> tuple[str, str]:
+        """The bucket and the prefix of a copy in S3."""
+        bucket, _, prefix = self.uri.removeprefix("s3://").partition("/")
+        return bucket, prefix
+
+    def options(self) -> dict[str, str]:
+        """Return the options for deltalake, credentials included; they belong into no message.
+
+        Raises:
+            LakeError: There are no such credentials.
+        """
+        if not self.is_on_s3:
+            return {}
+        try:
+            session = self._open_session(self.profile)
+            credentials = session.get_credentials()
+            client = session.client("s3", region_name=session.region_name or "us-east-1")
+        except BotoCoreError as error:
+            raise LakeError(f"lake {self.uri}: {setup_problem(error) or error}") from None
+        if credentials is None:
+            raise LakeError(
+                f"lake {self.uri}: no AWS credentials{f' in profile {self.profile}' if self.profile else ''}"
+            )
+        frozen = credentials.get_frozen_credentials()
+        options = {
+            "aws_access_key_id": frozen.access_key,
+            "aws_secret_access_key": frozen.secret_key,
+            "aws_region": client.meta.region_name,
+            "aws_conditional_put": "etag",
+        }
+        if frozen.token:
+            options["aws_session_token"] = frozen.token
+        endpoint = client.meta.endpoint_url
+        if not endpoint.endswith(".amazonaws.com"):
+            options |= {"aws_endpoint": endpoint, "aws_virtual_hosted_style_request": "false"}
+            options["aws_allow_http"] = str(endpoint.startswith("http://")).lower()
+        if self.kms_key:
+            options |= {"aws_server_side_encryption": "aws:kms", "aws_sse_kms_key_id": self.kms_key}
+        return options
+
+    def prepare(self) -> None:
+        """Make the directory of a copy on a file system, for its owner and its group and for nobody else.
+
+        Raises:
+            LakeError: It cannot be made, or others may enter it.
+        """
+        if self.is_on_s3:
+            return
+        try:
+            if not self.path.exists():
+                self.path.mkdir(parents=True)
+                if self._group:
+                    shutil.chown(self.path, group=self._group)
+                # Files and directories in it belong to its group, too.
+                self.path.chmod(0o2750 if self._group else 0o700)
+        except LookupError:
+            with contextlib.suppress(OSError):
+                self.path.rmdir()
+            raise LakeError(f"lake {self.uri}: there is no group {self._group}") from None
+        except OSError as error:
+            raise LakeError(f"lake {self.uri}: cannot be made ({error.strerror})") from None
+        if self.path.stat().st_mode & OTHERS:
+            raise LakeError(f"lake {self.uri}: others than its owner and group may enter it; run: chmod o= {self.path}")
+
+
+def check_apart(opaque: Storage, clear: Storage) -> None:
+    """Check that whoever may read the opaque copy may not, by that alone, read the clear one.
+
+    Args:
+        opaque: Where the opaque copy is.
+        clear: Where the clear copy is.
+
+    Raises:
+        UsageError: They lie in one another, or share their credentials.
+    """
+    first, second = f"{opaque.uri}/", f"{clear.uri}/"
+    if first.startswith(second) or second.startswith(first):
+        raise UsageError(f"lake {clear.uri}: the two copies need places of their own, neither in the other")
+    if opaque.is_on_s3 and clear.is_on_s3:
+        if opaque.options()["aws_access_key_id"] == clear.options()["aws_access_key_id"]:
+            raise UsageError(
+                f"lake {clear.uri}: the clear copy needs credentials of its own; give --lake_clear_profile"
+            )
+    elif not opaque.is_on_s3 and not clear.is_on_s3 and opaque.path.exists() and clear.path.exists():
+        ours, theirs = opaque.path.stat(), clear.path.stat()
+        if theirs.st_mode & 0o050 and ours.st_gid == theirs.st_gid:
+            raise UsageError(f"lake {clear.uri}: belongs to the group of the opaque copy; give it a group of its own")
+
+
+def _path(uri: str) -> Path:
+    parts = urlsplit(uri)
+    return Path(unquote(parts.path)) if parts.scheme == "file" else Path(uri)
