@@ -17,7 +17,9 @@ from maskline.errors import TokenError
 from maskline.keys import Keyset
 from maskline.records import MaskedRow, Reason, Receipt, Rejection, SqsMessage
 from maskline.stream import REJECTED_BODY_DOMAIN, StreamDefinition
-from maskline.tokens import decode_token, encode_token, plain_ciphertexts, token_key_id
+from maskline.tokens import IV_LENGTH, PREFIX_LENGTH, decode_token, encode_token, plain_ciphertexts, token_key_id
+
+FINGERPRINT_DOMAIN = "maskline.fingerprint"
 
 
 class Masker:
@@ -88,6 +90,17 @@ class Masker:
             TokenError: As `unmask`.
         """
         return encode_token(self._keyset.encrypt(self._decrypted(token, domain), domain.encode()))
+
+    def fingerprint(self, value: str) -> str:
+        """Return what stands for a value and cannot be turned back into it, by nobody: a token without its ciphertext.
+
+        Whoever holds the keyset can tell whether it is that of a value they know.
+
+        Args:
+            value: Any text.
+        """
+        ciphertext = self._keyset.encrypt(value.encode(), FINGERPRINT_DOMAIN.encode())
+        return encode_token(ciphertext[: PREFIX_LENGTH + IV_LENGTH])
 
     def seal_body(self, body: str) -> bytes:
         """Encrypt the body of a message, whatever is in it, lone surrogates too."""

@@ -24,6 +24,9 @@ COMMANDS = {
     "leakage": "measure what the tokens of a column give away",
     "rejects": "list, show and send back rejected messages",
     "unmask": "recover personal data from tokens",
+    "publish": "publish rows to the data lake, as tokens and in clear",
+    "lake": "look after the copies in the data lake",
+    "erase": "forget a person, in the database and in the lake",
 }
 """The commands, each in a module of its own in `pipeline.commands`, imported only when it runs: Beam takes a second."""
 

@@ -84,6 +84,7 @@ class Publisher:
 
     def waiting_rows(self) -> int:
         """Return how many rows have been committed since the last publication, or are about to be."""
+        self._patiently(self._source.check)
         return int(self._patiently(lambda: self._source.waiting(self._table.newest_or_new().horizon or 0).rows))
 
     def publish(self, advance: Callable[[int], None] = lambda _rows: None) -> Iterator[Publication]:

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 import pyarrow.fs
+import pyarrow.parquet
 from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import TableNotFoundError
 from deltalake.fs import DeltaStorageHandler
@@ -27,7 +28,7 @@ from deltalake.transaction import AddAction, RemoveAction
 from maskline.errors import LakeError
 from maskline.lake.columns import PARTITION, Copy, LakeColumn, arrow_schema, lake_columns
 from maskline.lake.failures import translating_lake_errors
-from maskline.lake.files import NO_DAY, FileSize, FileWriter
+from maskline.lake.files import FileSize, FileWriter
 from maskline.lake.storage import Storage
 from maskline.stream import StreamDefinition
 
@@ -39,6 +40,7 @@ PROPERTIES = {
     "delta.logRetentionDuration": "interval 30 days",
     "delta.deletedFileRetentionDuration": "interval 7 days",
 }
+BATCH_ROWS = 20_000
 _COPY_PROPERTY = "maskline.copy"
 
 
@@ -159,6 +161,9 @@ class LakeVersion:
         table: The Delta table at that version.
         owner: The copy.
         now: Returns the time in seconds since 1970.
+
+    Attributes:
+        horizon: The horizon up to which it is complete, or None where nothing was published.
     """
 
     def __init__(self, table: DeltaTable, owner: LakeTable, now: Callable[[], float]) -> None:
@@ -166,6 +171,7 @@ class LakeVersion:
         self._owner = owner
         self._now = now
         self._application = f"maskline:{owner.stream.name}"
+        self.horizon: int | None = table.transaction_version(self._application)
 
     @property
     def number(self) -> int:
@@ -176,11 +182,6 @@ class LakeVersion:
     def table_id(self) -> str:
         """The id of the Delta table, which stays what it is wherever the table is moved."""
         return str(self.table.metadata().id)
-
-    @property
-    def horizon(self) -> int | None:
-        """The horizon up to which the version is complete, or None where nothing was published."""
-        return self.table.transaction_version(self._application)
 
     @property
     def column_names(self) -> list[str]:
@@ -195,33 +196,25 @@ class LakeVersion:
             for action in actions
         ]
 
-    def rows(self, days: Sequence[date | None] | None = None, batch_rows: int = 20_000) -> Iterator[pa.RecordBatch]:
-        """Read its rows, one file after the other.
+    def rows(self) -> Iterator[pa.RecordBatch]:
+        """Read its rows, one file after the other, a day after the other."""
+        for file in sorted(self.files(), key=lambda file: (str(file.day), file.path)):
+            yield from self.read(file)
+
+    def read(self, file: DataFile, only: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """Read the rows of a file, never all of them at once.
 
         Args:
-            days: Only those of these days; of all if None.
-            batch_rows: How many to return at a time.
+            file: One of its files.
+            only: The columns to read; all if None. One that the file was written without is NULL.
         """
-        names = [column.name for column in self._owner.columns if column.name in self.column_names]
-        for file in sorted(self.files(), key=lambda file: (str(file.day), file.path)):
-            if days is None or file.day in days:
-                yield from self._rows_of(file, names, batch_rows)
-
-    def _rows_of(self, file: DataFile, names: list[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
-        schema = arrow_schema(tuple(column for column in self._owner.columns if column.name in names))
+        columns = [column for column in self._owner.columns if only is None or column.name in only]
+        schema = arrow_schema(tuple(column for column in columns if column.name in self.column_names))
         with translating_lake_errors(self._owner.uri), self._filesystem().open_input_file(file.path) as opened:
             parquet = pa.parquet.ParquetFile(opened)
             there = set(parquet.schema_arrow.names)
-            for batch in parquet.iter_batches(batch_rows, columns=[name for name in names if name in there]):
-                arrays = [
-                    pa.array([file.day] * batch.num_rows, field.type)
-                    if field.name == PARTITION
-                    else batch.column(field.name).cast(field.type)
-                    if field.name in there
-                    else pa.nulls(batch.num_rows, field.type)
-                    for field in schema
-                ]
-                yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+            for batch in parquet.iter_batches(BATCH_ROWS, columns=[name for name in schema.names if name in there]):
+                yield pa.RecordBatch.from_arrays([_array(batch, field, file.day) for field in schema], schema=schema)
 
     def file_writer(self, size: FileSize) -> FileWriter:
         """Return what writes the files of the next commit.
@@ -272,4 +265,9 @@ class LakeVersion:
         return int(self._now() * 1000)
 
 
-__all__ = ["NO_DAY", "DataFile", "LakeTable", "LakeVersion"]
+def _array(batch: pa.RecordBatch, field: pa.Field, day: date | None) -> pa.Array:
+    if field.name == PARTITION:
+        return pa.array([day] * batch.num_rows, field.type)
+    if field.name not in batch.schema.names:
+        return pa.nulls(batch.num_rows, field.type)
+    return batch.column(field.name).cast(field.type)

@@ -10,12 +10,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from types import FrameType
+from collections.abc import Sequence
 
 from rich.console import Console
 
@@ -29,14 +26,13 @@ from maskline.stream import load_stream
 from pipeline.options import Options, required
 from pipeline.printing import say
 from pipeline.progress import showing_rows
+from pipeline.stopping import STOPPED_EXIT_CODE, in_another_thread, stopping_on_signals
 
 LEFT_EXIT_CODE = 1
-STOPPED_EXIT_CODE = 130
 MOST_PASSES = 3
 """A job that still masks under an older key goes on writing such rows; its own restart ends that, not more passes."""
 
 MOST_NAMED = 20
-SIGNAL_SECONDS = 0.1
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -61,8 +57,8 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
                 left += _Remasking(table, stream.name, keyset, connecting, stopping).run()
         return left
 
-    with _stopping_on_signals() as stopping:
-        left = _in_another_thread(functools.partial(work, stopping))
+    with stopping_on_signals() as stopping:
+        left = in_another_thread(functools.partial(work, stopping))
     if stopping.is_set():
         say("Stopped. Run it again to go on.")
         return STOPPED_EXIT_CODE
@@ -159,30 +155,3 @@ class _Remasking:
 
 def _named(key_id: int | None) -> str:
     return "no named key" if key_id is None else f"key {key_id}"
-
-
-@contextlib.contextmanager
-def _stopping_on_signals() -> Iterator[threading.Event]:
-    """Have a first Ctrl-C or SIGTERM end the transaction under way and no more, and a second one end the process."""
-    stopping = threading.Event()
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        stopping.set()
-        for number in before:
-            signal.signal(number, signal.SIG_DFL)
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stopping
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _in_another_thread(work: Callable[[], int]) -> int:
-    """Run work where waiting for the database does not keep this thread from its signals."""
-    with ThreadPoolExecutor(1, thread_name_prefix="remask") as thread:
-        future = thread.submit(work)
-        while not future.done():
-            wait([future], timeout=SIGNAL_SECONDS)
-        return future.result()

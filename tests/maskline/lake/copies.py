@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet
 from deltalake import DeltaTable
 
 from maskline.keys import Keyset
@@ -42,3 +43,20 @@ def rows_in(uri: Path | str, *columns: str) -> list[Any]:
     table: Any = pa.table(DeltaTable(str(uri)).to_pyarrow_table(columns=list(columns) or None))
     rows = [tuple(row.values()) for row in table.to_pylist()]
     return sorted((row[0] if len(columns) == 1 else row for row in rows), key=str)
+
+
+def files_that_know(directory: Path, *marks: str) -> list[Path]:
+    """Return the files below a directory that hold any of some texts, those of no version and the log's included.
+
+    Parquet files are read whole, for a text in their compressed pages is not in their bytes.
+    """
+    files = [file for file in directory.rglob("*") if file.is_file()]
+    return [file for file in files if any(mark in _content(file) for mark in marks)]
+
+
+def _content(file: Path) -> str:
+    content = file.read_bytes().decode("latin-1")
+    if file.suffix == ".parquet":
+        parquet = pyarrow.parquet.ParquetFile(file)
+        content += f"{parquet.read().to_pylist()} {parquet.metadata.to_dict()} {parquet.schema_arrow.metadata}"
+    return content

@@ -1,0 +1,46 @@
+"""Forgetting a person in a copy of the lake.
+
+The rows leave the newest version at once. Earlier versions, and files that no version names, keep them until
+`maskline.lake.housekeeping` removes those. Nothing that stays says who the person was: a commit names files only.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute
+
+from maskline.lake.rewriting import rewrite
+from maskline.lake.table import LakeTable
+
+
+def erase_from_copy(table: LakeTable, column: str, person: str) -> int:
+    """Remove a person's rows from a copy, and return how many there were.
+
+    It makes a new version in any case: so a publication that read a row before it was deleted cannot bring it back.
+
+    Args:
+        table: The copy.
+        column: The column that says whose a row is.
+        person: The person.
+
+    Raises:
+        LakeConflictError: The copy changed meanwhile, and nothing was done.
+        LakeError: The copy is not there, or may not be read or written.
+        LakeUnavailableError: The store does not answer.
+    """
+
+    def is_theirs(batch: pa.RecordBatch) -> pa.Array:
+        return pa.compute.fill_null(pa.compute.equal(batch.column(column), person), False)
+
+    version = table.newest()
+    rows = {
+        file: sum(batch.filter(is_theirs(batch)).num_rows for batch in version.read(file, only=[column]))
+        for file in version.files()
+    }
+    rewrite(
+        version,
+        [file for file, count in rows.items() if count],
+        lambda batch: batch.filter(pa.compute.invert(is_theirs(batch))),
+        {"what": "erase"},
+    )
+    return sum(rows.values())

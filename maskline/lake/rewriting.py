@@ -1,0 +1,44 @@
+"""Replacing some files of a copy by others in one commit, so that no reader sees half of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from maskline.lake.files import FileSize
+from maskline.lake.table import DataFile, LakeVersion
+
+Change = Callable[[pa.RecordBatch], pa.RecordBatch]
+"""Returns the rows that take the place of others: some of them, or changed ones."""
+
+
+def rewrite(version: LakeVersion, files: Sequence[DataFile], change: Change, purpose: dict[str, Any]) -> None:
+    """Make the next version of a copy, with some files written anew. The horizon stays.
+
+    A commit is made where there are no files, too: it keeps a publication that read its rows before from following.
+
+    Args:
+        version: The newest version.
+        files: The files whose rows change.
+        change: What takes the place of their rows.
+        purpose: What it is for, for the history of the table; values of rows have no place in it.
+
+    Raises:
+        LakeConflictError: There is a newer version already, and this one was not made.
+        LakeError: These credentials may not do that.
+        LakeUnavailableError: The store does not answer. The version may have been made or not.
+    """
+    writer = version.file_writer(FileSize())
+    try:
+        for file in files:
+            for batch in version.read(file):
+                changed = change(batch)
+                if changed.num_rows:
+                    writer.write(file.day, changed)
+        added = writer.finish()
+    except BaseException:
+        writer.abandon()
+        raise
+    version.commit(added, files, version.horizon, purpose)

@@ -1,0 +1,94 @@
+"""Forget a person: remove their rows from the table, from the rejections and from both copies in the lake.
+
+Rejections are found by decrypting them. It is safe to repeat, and has to be repeated where it did not come to its end.
+pii_access_log says that it was done, when, by whom and why, and holds a fingerprint of the person that nobody can turn
+back, with the keyset or without. Earlier versions of the copies go with: python -m pipeline lake vacuum.
+Takes the role maskline_eraser.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+import threading
+from collections.abc import Sequence
+
+from maskline.errors import UnavailableError, UsageError
+from maskline.keys import keyset_provider, open_keyset
+from maskline.lake.erasing import erase_from_copy
+from maskline.lake.housekeeping import SAFE_RETENTION_HOURS
+from maskline.lake.source import RowSource
+from maskline.masking import Masker
+from maskline.postgres.access_log import record_access
+from maskline.postgres.connection import Connect, check_dsn, connect
+from maskline.postgres.erasing import Erasure, erase_from_database, person_column
+from maskline.postgres.retrying import retrying
+from maskline.stream import StreamDefinition, load_stream
+from pipeline.lake_options import add_lake, lake_tables
+from pipeline.options import Options, required
+from pipeline.printing import say
+
+UNREADABLE_EXIT_CODE = 1
+RETRY_SECONDS = 300
+MOST_NAMED = 20
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    options = Options(parser)
+    options.add_postgres()
+    options.add_keyset()
+    options.add_stream()
+    add_lake(options)
+    parser.add_argument("--user_id", required=True, metavar="ID", help="the person")
+    parser.add_argument("--reason", required=True, help="why; it goes into pii_access_log, so it must not name them")
+    parser.add_argument("--no_lake", action="store_true", help="there are no copies in a lake")
+
+
+def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
+    """Erase; 1 if a rejection cannot be opened, so that nobody knows whose it is."""
+    stream = load_stream(arguments.stream)
+    person: str = arguments.user_id
+    if not person or person in arguments.reason:
+        raise UsageError("user_id: is empty, or stands in the reason, which is kept; say why without saying whom")
+    column = person_column(stream)
+    tables = [] if arguments.no_lake else lake_tables(arguments, stream)
+    masker = Masker(open_keyset(keyset_provider(required(arguments, "keyset")).fetch()))
+    connecting = functools.partial(connect, check_dsn(required(arguments, "postgres")))
+    reason = f"{arguments.reason} (person {masker.fingerprint(person)})"
+    _record(connecting, stream, column, "erase begun", 0, reason)
+    with contextlib.closing(connecting()) as connection:
+        erased = erase_from_database(connection, stream, masker, person)
+    say(f"{stream.table}: {erased.rows:,} rows removed.")
+    say(f"rejected_messages: {erased.rejections:,} removed.")
+    in_lake = 0
+    for table in tables:
+        with contextlib.closing(RowSource(connecting, stream)) as source, source.alone(table.copy.value):
+            patiently = retrying(RETRY_SECONDS, threading.Event(), lambda _attempt: None, on=UnavailableError)
+            rows = patiently(erase_from_copy, table, column, person)
+        say(f"{table.copy.value}: {rows:,} rows removed from {table.uri}.")
+        in_lake += rows
+    _record(connecting, stream, column, "erased", erased.rows + erased.rejections + in_lake, reason)
+    return _say_what_is_left(erased, has_copies=bool(tables))
+
+
+def _record(
+    connecting: Connect, stream: StreamDefinition, column: str, action: str, row_count: int, reason: str
+) -> None:
+    with contextlib.closing(connecting()) as connection:
+        record_access(connection, action=action, stream=stream.name, column=column, row_count=row_count, reason=reason)
+
+
+def _say_what_is_left(erased: Erasure, *, has_copies: bool) -> int:
+    if has_copies:
+        say(
+            "Earlier versions of the copies still have them, for readers that look back. They go with lake vacuum, "
+            f"{SAFE_RETENTION_HOURS // 24} days from now."
+        )
+    if not erased.unreadable:
+        return 0
+    say(f"{len(erased.unreadable):,} rejections cannot be decrypted with this keyset, so nobody knows whose they are:")
+    for message_id in erased.unreadable[:MOST_NAMED]:
+        say(f"  {message_id}")
+    return UNREADABLE_EXIT_CODE

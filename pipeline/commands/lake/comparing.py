@@ -1,0 +1,99 @@
+"""How the copies stand, and whether they are as their table."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from maskline.lake.housekeeping import status
+from maskline.lake.source import Waiting
+from maskline.lake.verifying import DayDifference, Verifier
+from maskline.stream import load_stream
+from pipeline.command_parser import add_action
+from pipeline.lake_options import add_lake, lake_tables, masker_for, row_source
+from pipeline.options import Options
+from pipeline.printing import say
+
+DIFFERENT_EXIT_CODE = 1
+
+
+def add_actions(actions: Any) -> None:
+    """Add the actions to the parser of the command."""
+    showing = add_action(actions, "status", "show rows, files, horizon and lag of each copy")
+    showing.set_defaults(act=_status)
+    verifying = add_action(actions, "verify", "compare each copy with the table, a day at a time; 1 if they differ")
+    verifying.set_defaults(act=_verify)
+    Options(verifying).add_keyset()
+    for parser in (showing, verifying):
+        options = Options(parser)
+        options.add_postgres()
+        options.add_stream()
+        add_lake(options)
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    stream = load_stream(arguments.stream)
+    shown = Table()
+    for heading in ("copy", "version", "rows", "files", "MiB", "horizon", "not published yet", "since"):
+        shown.add_column(heading, justify="left" if heading in ("copy", "since") else "right")
+    for table in lake_tables(arguments, stream):
+        found = status(table)
+        waiting = Waiting(0, None, None)
+        if arguments.postgres:
+            with contextlib.closing(row_source(arguments, stream)) as source:
+                source.check()
+                waiting = source.waiting(found.horizon or 0)
+        shown.add_row(
+            table.copy.value,
+            str(found.version),
+            f"{found.rows:,}",
+            f"{found.files:,}",
+            f"{found.size / 2**20:,.1f}",
+            str(found.horizon or "-"),
+            f"{waiting.rows:,}" if arguments.postgres else "?",
+            _since(waiting),
+        )
+    Console(highlight=False, soft_wrap=True).print(shown)
+    return 0
+
+
+def _since(waiting: Waiting) -> str:
+    if waiting.oldest is None:
+        return ""
+    age = datetime.now(UTC) - waiting.oldest
+    held = f"; a transaction is open since {waiting.held_back_by:%F %T}" if waiting.held_back_by else ""
+    return f"{age.total_seconds():,.0f} s{held}"
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    stream = load_stream(arguments.stream)
+    exit_code = 0
+    for table in lake_tables(arguments, stream):
+        with contextlib.closing(row_source(arguments, stream)) as source:
+            found = Verifier(source, table, masker_for(arguments, table.copy)).verify()
+        what = f"{table.copy.value}: {found.rows:,} rows on {found.days:,} days"
+        if not found.differences:
+            say(f"{what}, as in {stream.table}.")
+            continue
+        exit_code = DIFFERENT_EXIT_CODE
+        say(f"{what}; {len(found.differences):,} of them differ from {stream.table}:")
+        for difference in found.differences:
+            _say_difference(difference)
+    return exit_code
+
+
+def _say_difference(difference: DayDifference) -> None:
+    day = difference.day or "no day"
+    say(f"  {day}: {difference.in_table:,} rows in the table, {difference.in_copy:,} in the copy")
+    for what, rows in (
+        ("missing", difference.missing),
+        ("only or twice in the copy", difference.extra),
+        ("not the same", difference.changed),
+    ):
+        if rows:
+            say(f"    {what}: {', '.join(rows)}")

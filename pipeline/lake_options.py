@@ -1,0 +1,108 @@
+"""The options that say where the two copies are and with which credentials, and what they name."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import os
+
+from maskline.errors import UsageError
+from maskline.keys import keyset_provider, open_keyset
+from maskline.lake.columns import Copy
+from maskline.lake.source import RowSource
+from maskline.lake.storage import Storage, check_apart
+from maskline.lake.table import LakeTable
+from maskline.masking import Masker
+from maskline.postgres.connection import check_dsn, connect
+from maskline.stream import StreamDefinition, load_stream
+from pipeline.options import Options, required
+
+OTHERS_MASK = 0o027
+
+
+def add_lake(options: Options) -> None:
+    """Add the options of both copies.
+
+    Args:
+        options: The options of a command.
+    """
+    for copy, what in ((Copy.OPAQUE, "tokens"), (Copy.CLEAR, "personal data in clear")):
+        name = f"lake_{copy.value}"
+        options.add(name, f"the {copy.value} copy, {what}: s3://BUCKET/PREFIX, file:///PATH or a path", metavar="URI")
+        options.add(f"{name}_profile", "the AWS profile whose credentials are for it", metavar="NAME")
+        options.add(f"{name}_kms_key", "the KMS key that S3 encrypts its new files with", metavar="ARN")
+        options.add(f"{name}_group", "the group that may read it, on a file system", metavar="NAME")
+
+
+def lake_tables(arguments: argparse.Namespace, stream: StreamDefinition | None = None) -> list[LakeTable]:
+    """Return the copies that the options name, the opaque one first.
+
+    From here on this process makes files that only their owner and their group may read.
+
+    Args:
+        arguments: The command line.
+        stream: The stream, where it was loaded already.
+
+    Raises:
+        UsageError: There is none, or a place will not do.
+    """
+    os.umask(OTHERS_MASK)
+    stream = stream or load_stream(arguments.stream)
+    tables = [LakeTable(storage, stream, copy) for copy in Copy if (storage := _storage(arguments, copy)) is not None]
+    if not tables:
+        raise UsageError("lake: missing; give --lake_opaque or --lake_clear, or both (or MASKLINE_LAKE_OPAQUE, …)")
+    return tables
+
+
+def check_copies_apart(tables: list[LakeTable]) -> None:
+    """Check that neither copy opens the way to the other.
+
+    Args:
+        tables: What `lake_tables` returned.
+
+    Raises:
+        UsageError: They lie in one another, or share their credentials or their group.
+    """
+    if len(tables) > 1:
+        check_apart(tables[0].storage, tables[1].storage)
+
+
+def row_source(arguments: argparse.Namespace, stream: StreamDefinition) -> RowSource:
+    """Return the stream's table.
+
+    Args:
+        arguments: The command line.
+        stream: The stream.
+
+    Raises:
+        UsageError: The database is not given.
+    """
+    return RowSource(functools.partial(connect, check_dsn(required(arguments, "postgres"))), stream)
+
+
+def masker_for(arguments: argparse.Namespace, copy: Copy) -> Masker | None:
+    """Return what unmasks for a copy, or None where it has tokens anyway.
+
+    Args:
+        arguments: The command line.
+        copy: Which copy.
+
+    Raises:
+        UsageError: The keyset is not given.
+    """
+    if copy is Copy.OPAQUE:
+        return None
+    return Masker(open_keyset(keyset_provider(required(arguments, "keyset")).fetch()))
+
+
+def _storage(arguments: argparse.Namespace, copy: Copy) -> Storage | None:
+    def option(name: str) -> str | None:
+        return getattr(arguments, f"lake_{copy.value}{name}") or None
+
+    uri = option("")
+    if uri is None:
+        return None
+    storage = Storage(uri, profile=option("_profile"), kms_key=option("_kms_key"), group=option("_group"))
+    if copy is Copy.CLEAR and storage.is_on_s3 and not storage.profile:
+        raise UsageError("lake_clear: the clear copy needs credentials of its own; give --lake_clear_profile NAME")
+    return storage
