@@ -12,8 +12,9 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.io.watermark_estimators import ManualWatermarkEstimator
 from apache_beam.pvalue import AsSingleton, PBegin, PCollection
-from apache_beam.transforms.window import TimestampedValue
+from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.timestamp import Timestamp
+from apache_beam.utils.windowed_value import WindowedValue
 
 from maskline.errors import QueueError, QueueUnavailableError, UsageError
 from maskline.records import Receipt, SqsMessage
@@ -28,6 +29,9 @@ from transforms.polling import FINISHED, Polling, PollingRestrictions
 
 EMPTY_POLLS_TO_END = 2
 IN_FLIGHT_GRACE_SECONDS = 10
+
+_GLOBAL_WINDOW = (GlobalWindow(),)
+"""Where a source's messages are; as a TimestampedValue, Beam would find that out anew for each."""
 
 logger = logging.getLogger(__name__)
 
@@ -107,7 +111,7 @@ class _Poll(beam.DoFn):  # type: ignore[misc]
         after: Any = None,
         tracker: Any = beam.DoFn.RestrictionParam(PollingRestrictions()),
         watermark: Any = beam.DoFn.WatermarkEstimatorParam(ManualWatermarkEstimator.default_provider()),
-    ) -> Iterator[TimestampedValue]:
+    ) -> Iterator[WindowedValue]:
         polled_at = time.time()
         with CONTROL.reporting_failures():
             # Pollers of one bundle poll one after another, and the bundle's end is when messages are written.
@@ -118,7 +122,7 @@ class _Poll(beam.DoFn):  # type: ignore[misc]
         RECEIVED.add(len(messages))
         IN_HAND.add(Receipt(message.message_id, message.receipt_handle) for message in messages)
         for message in messages:
-            yield TimestampedValue(message, Timestamp.of(message.sent_at.timestamp()))
+            yield WindowedValue(message, Timestamp.of(message.sent_at.timestamp()), _GLOBAL_WINDOW)
         _advance(watermark, min((message.sent_at.timestamp() for message in messages), default=polled_at))
         if is_finished:
             tracker.try_claim(FINISHED)

@@ -89,10 +89,10 @@ class InsertRows(InsertStatement[MaskedRow]):
         """Return the arrays for a micro-batch; create_date is the UTC date of SentTimestamp, so it never changes."""
         return [
             *map(array_literal, zip(*(row.values for row in records), strict=True)),
-            array_literal(row.sent_at.date() for row in records),
+            array_literal(str(row.sent_at.date()) for row in records),
             array_literal(row.receipt.message_id for row in records),
-            array_literal(row.sent_at for row in records),
-            array_literal(row.key_id for row in records),
+            array_literal(str(row.sent_at) for row in records),
+            array_literal(str(row.key_id) for row in records),
         ]
 
 
