@@ -22,6 +22,7 @@ COMMANDS = {
     "pollers": "throughput over --pollers, on Prism",
     "processes": "throughput over --processes",
     "workers": "throughput over the number of jobs on one queue",
+    "flink": "throughput over the parallelism on Flink",
     "inserts": "rows per second of an insert from arrays and of a COPY",
     "rows": "bytes of a row in the table, its indexes and the log",
     "cost": "what a stream costs on AWS, by the formula of docs/scaling.md",

@@ -23,7 +23,7 @@ from pipeline.local.processes import stop_child
 PROJECT = Path(__file__).parents[1]
 SAMPLE_SECONDS = 0.05
 FAMILY_SECONDS = 0.5
-STOP_SECONDS = 30
+STOP_SECONDS = 60
 
 
 class ConsumerFailedError(MasklineError):
@@ -90,8 +90,11 @@ class Consumers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Kill what is left of them."""
+        """Kill what is left of them, with all that they started."""
         for process in self._processes:
+            for member in reversed(family_of(process.pid)):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    member.kill()
             stop_child(process, 0)
         self._ended.set()
         self._sampler.join()

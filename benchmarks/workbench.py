@@ -151,7 +151,7 @@ class Workbench:
         return [sys.executable, "-m", "pipeline", "run", *parts, *options]
 
     def environment(self, queue_url: str) -> dict[str, str]:
-        """Return the variables by which another program than the job finds the parts.
+        """Return the variables by which another program finds the parts; the job has its own for them.
 
         Args:
             queue_url: Its queue.
@@ -162,4 +162,8 @@ class Workbench:
             "QUEUE_URL": queue_url,
             "SQS_ENDPOINT": self.sqs.endpoint,
             "POSTGRES_URL": f"{self.dsn}&sslmode=disable",
+            "MASKLINE_QUEUE": queue_url,
+            "MASKLINE_QUEUE_ENDPOINT": self.sqs.endpoint,
+            "MASKLINE_POSTGRES": self.dsn,
+            "MASKLINE_KEYSET": self.keyset_uri,
         }

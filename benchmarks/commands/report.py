@@ -27,10 +27,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:  # noqa: ARG001 - every command takes them
     """Write the documents and draw the figures."""
-    FIGURES.mkdir(exist_ok=True)
     for file in sorted(RESULTS.glob("*.json")):
         result = Result.read(file)
         if result.name in PLOTS:
+            FIGURES.mkdir(exist_ok=True)
             PLOTS[result.name].draw(result, FIGURES / f"{result.name}.svg")
     for document in (DOCUMENTS / "performance.md", DOCUMENTS / "scaling.md"):
         document.write_text(filled(document.read_text(), place_of))

@@ -19,7 +19,7 @@ RESULT = Result(
     measured_at=datetime(2026, 1, 31, 12, tzinfo=UTC),
     machine=Machine(cpu="a processor", cores=2, memory_gigabytes=24, system="Linux", load=0.1),
     versions={"python": "3.11"},
-    columns=["", "messages", "CPU [µs]"],
+    columns=["", "messages", "CPU [ms]"],
     rows=[["run 1", 1000, 110.25], ["run 2", 10_000, None]],
     curves={"rows/s": [(1000.0, 5.0)]},
 )
@@ -42,7 +42,7 @@ def test_a_file_that_is_no_result_is_named(tmp_path: Path) -> None:
 def test_a_document_shows_the_table_and_where_it_comes_from() -> None:
     assert RESULT.markdown() == (
         "\n"
-        "|  | messages | CPU [µs] |\n"
+        "|  | messages | CPU [ms] |\n"
         "| --- | --: | --: |\n"
         "| run 1 | 1,000 | 110 |\n"
         "| run 2 | 10,000 | - |\n"
@@ -56,7 +56,7 @@ def test_a_terminal_shows_units_and_does_not_take_them_for_markup() -> None:
 
     Console(width=80, file=output).print(RESULT.table())
 
-    assert "CPU [µs]" in output.getvalue()
+    assert "CPU [ms]" in output.getvalue()
 
 
 def test_a_measurement_names_machine_versions_and_command_and_has_no_digits_that_nobody_measured() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.cost.assumptions import ASSUMPTIONS, load_assumptions
+from benchmarks.results import RESULTS, Result
 from maskline.errors import UsageError
 
 
@@ -14,6 +15,14 @@ def test_the_shipped_assumptions_say_of_when_and_where_their_prices_are() -> Non
     prices = load_assumptions().prices
 
     assert (prices.region, prices.as_of) == ("us-east-1", "2026-03")
+
+
+def test_the_bytes_of_a_row_are_those_that_were_measured() -> None:
+    measured = load_assumptions().measured
+    first, longest = Result.read(RESULTS / "rows.json").rows
+
+    assert [measured.table_bytes_per_row, measured.index_bytes_per_row] == pytest.approx(longest[1:3], rel=0.05)
+    assert measured.log_bytes_per_row == pytest.approx(first[3], rel=0.05)
 
 
 @pytest.mark.parametrize(

@@ -92,8 +92,15 @@ def test_a_short_index_adds_little_to_the_log_and_a_long_one_a_page_a_row() -> N
     assert long == pytest.approx(6_400, rel=0.001)
 
 
-def test_the_log_follows_what_was_measured_right_after_a_checkpoint() -> None:
-    """300,000 rows, 38.9 bytes each in the index, and then 10,000 more: 1,245 bytes of log a row."""
-    measured = msgspec.structs.replace(MEASURED, index_bytes_per_row=38.9, log_bytes_per_row=387)
+@pytest.mark.parametrize(
+    ("rows_in_table", "index_bytes", "log_bytes", "measured_after_checkpoint"),
+    [(100_000, 43.3, 388, 664), (300_000, 38.9, 387, 1_245), (1_000_000, 39.5, 388, 2_872)],
+)
+def test_the_log_follows_what_was_measured_for_10_000_rows_after_a_checkpoint(
+    rows_in_table: int, index_bytes: float, log_bytes: float, measured_after_checkpoint: float
+) -> None:
+    measured = msgspec.structs.replace(MEASURED, index_bytes_per_row=index_bytes, log_bytes_per_row=log_bytes)
 
-    assert log_bytes_per_row(300_000, 10_000, measured) == pytest.approx(1_245, rel=0.02)
+    predicted = log_bytes_per_row(rows_in_table, 10_000, measured)
+
+    assert predicted == pytest.approx(measured_after_checkpoint, rel=0.07)
