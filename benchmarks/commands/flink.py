@@ -1,7 +1,7 @@
 """Measure what the job does and costs on Flink, and what a second slot gains.
 
 A Flink cluster of this machine (a JobManager, a TaskManager), a pool of SDK workers and Beam's job server count as the
-job: their CPU and their memory are its own. Each slot has a Python process. deploy/flink/fetch.sh fetches what it needs.
+job: their CPU and memory are its own. Each slot has a Python process. deploy/flink/fetch.sh fetches what it needs.
 """
 
 from __future__ import annotations
