@@ -78,7 +78,7 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
             job = msgspec.structs.replace(
                 prepare_job(directory, postgres, sqs, until_empty=False), pollers=arguments.parallelism
             )
-            options = set_flink_defaults(_options(arguments, cluster, workers), job.stream.name)
+            options = set_flink_defaults(_options(arguments, cluster, workers), job)
             started_at = datetime.now(UTC)
             with _submitted(job, options, cluster) as job_id:
                 console.print(

@@ -56,7 +56,7 @@ def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
     engine = choose_engine(options)
     check_processes(arguments.processes, engine)
     if engine.runner == "FlinkRunner":
-        options = set_flink_defaults(options, job.stream.name)
+        options = set_flink_defaults(options, job)
     terminal = Console(stderr=True)
     findings = preflight(job)
     require(findings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from maskline.errors import UsageError
@@ -20,7 +21,9 @@ def job(postgres: str = "postgresql://writer@db/logins", queue: str = AWS_QUEUE)
 
 
 def test_what_the_user_did_not_say_is_set() -> None:
-    options = set_flink_defaults(parse_beam_options(["--runner=FlinkRunner"]), "user_logins")
+    options = set_flink_defaults(
+        parse_beam_options(["--runner=FlinkRunner"]), msgspec.structs.replace(job(), pollers=3)
+    )
 
     values = options.get_all_options(retain_unknown_options=True)
     assert values["streaming"] is True
@@ -29,16 +32,24 @@ def test_what_the_user_did_not_say_is_set() -> None:
     assert values["number_of_execution_retries"] == "1000000"
     assert values["execution_retry_delay"] == "10000"
     assert values["job_name"] == "maskline-user_logins"
+    assert (values["parallelism"], values["max_parallelism"]) == (3, 12)
 
 
 def test_what_the_user_said_stays() -> None:
-    given = ["--runner=FlinkRunner", "--max_bundle_time_mills=50", "--flink_version=1.20", "--job_name=logins"]
+    given = [
+        "--runner=FlinkRunner",
+        "--max_bundle_time_mills=50",
+        "--flink_version=1.20",
+        "--job_name=logins",
+        "--parallelism=2",
+    ]
 
-    options = set_flink_defaults(parse_beam_options(given), "user_logins")
+    options = set_flink_defaults(parse_beam_options(["--runner=FlinkRunner", *given]), job())
 
     values = options.get_all_options(retain_unknown_options=True)
     assert (values["max_bundle_time_mills"], values["flink_version"]) == ("50", "1.20")
     assert values["job_name"] == "logins"
+    assert (values["parallelism"], values["max_parallelism"]) == (2, 8)
 
 
 @pytest.mark.parametrize(
