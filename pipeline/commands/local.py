@@ -21,6 +21,7 @@ from maskline.sqs import SqsQueue
 from pipeline.beam_options import Engine, choose_engine, parse_beam_options
 from pipeline.job import JobSettings
 from pipeline.local.directory import LocalDirectory
+from pipeline.local.lake import publish_locally
 from pipeline.local.postgres import EmbeddedPostgres
 from pipeline.local.preparing import forget_earlier_runs, prepare_job
 from pipeline.local.sending import SampleSender
@@ -38,6 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--messages", type=int, default=100, metavar="N", help="how many to send (%(default)s)")
     parser.add_argument("--follow", action="store_true", help="keep sending and streaming until Ctrl-C")
     parser.add_argument("--fresh", action="store_true", help="forget the data of earlier runs first")
+    parser.add_argument("--lake", action="store_true", help="publish to a data lake, too, and show both copies")
     parser.add_argument("--data_directory", type=Path, default=DEFAULT_DIRECTORY, help="where data live (%(default)s)")
 
 
@@ -62,6 +64,8 @@ def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
             started_at = datetime.now(UTC)
             ran = _send_and_run(job, directory, None if arguments.follow else arguments.messages, options, engine)
             show_results(console, job, ran, started_at)
+            if arguments.lake:
+                publish_locally(console, job, directory)
             if not arguments.follow:
                 console.print(next_steps(job, postgres), soft_wrap=True, markup=False)
     return 0

@@ -45,6 +45,11 @@ class LocalDirectory:
         """Where a Flink cluster has its configuration and its logs."""
         return self.path / "flink"
 
+    @property
+    def lake(self) -> Path:
+        """Where the copies of the lake are."""
+        return self.path / "lake"
+
     def __enter__(self) -> LocalDirectory:
         """Make the directory and lock it.
 

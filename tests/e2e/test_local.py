@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import signal
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from tests.e2e.job_process import JobProcess
 
 
 def test_a_second_run_sends_what_comes_next_and_nothing_twice(server_directory: Path) -> None:
-    options = ["local", "--messages=100", f"--data_directory={server_directory / 'data'}"]
+    options = ["local", "--messages=100", "--lake", f"--data_directory={server_directory / 'data'}"]
 
     first = JobProcess(options)
     assert first.wait() == 0, first.errors
@@ -21,6 +22,13 @@ def test_a_second_run_sends_what_comes_next_and_nothing_twice(server_directory: 
 
     assert "10 of 99 rows" in first.output
     assert "10 of 198 rows" in second.output
+    assert "clear copy: 99 rows published to file://" in first.output
+    assert "opaque copy: 99 rows published to file://" in second.output
+    rows = second.output.partition("The two copies in the lake")[2].splitlines()
+    shown = [[cell.strip() for cell in line.split("│")] for line in rows if line.startswith("│")]
+    clear_ips = [str(ipaddress.ip_address(cells[3])) for cells in shown]
+    assert len(clear_ips) == 5
+    assert {cells[2] for cells in shown}.isdisjoint(clear_ips)
     assert _count(server_directory / "data", "SELECT count(DISTINCT message_id) FROM user_logins") == 198
     # Two of each hundred are sent twice by their producer, as real ones are.
     assert _count(server_directory / "data", "SELECT count(DISTINCT user_id) FROM user_logins") == 194
