@@ -53,7 +53,7 @@ def main() -> None:
         with (
             FlinkCluster(HOME, path / "flink", slots=arguments.parallelism) as cluster,
             WorkerPool(path / "workers.txt") as workers,
-            _submitted(job, _options(arguments.parallelism, cluster, workers)),
+            _submitted(job, _options(job, cluster, workers)),
         ):
             ended.wait()
 
@@ -71,18 +71,18 @@ def _submitted(job: JobSettings, options: PipelineOptions) -> Iterator[None]:
             result.wait_until_finish()
 
 
-def _options(parallelism: int, cluster: FlinkCluster, workers: WorkerPool) -> PipelineOptions:
+def _options(job: JobSettings, cluster: FlinkCluster, workers: WorkerPool) -> PipelineOptions:
     flags = [
         "--runner=FlinkRunner",
         f"--flink_master={cluster.address}",
         "--environment_type=EXTERNAL",
         f"--environment_config={workers.address}",
-        f"--parallelism={parallelism}",
+        f"--parallelism={job.pollers}",
         # Else all slots of a TaskManager share one Python process, and with it one core.
-        f"--sdk_worker_parallelism={parallelism}",
+        f"--sdk_worker_parallelism={job.pollers}",
         f"--flink_job_server_jar={JOB_SERVER}",
     ]
-    return set_flink_defaults(PipelineOptions(flags))
+    return set_flink_defaults(PipelineOptions(flags), job)
 
 
 if __name__ == "__main__":
