@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -40,6 +41,8 @@ def main(arguments: Sequence[str]) -> int:
     Returns:
         The exit code: 0 for success, 1 for a failure, 2 for a wrong use or set-up, 130 for an interrupt.
     """
+    # What was started is stopped on the way out, at a SIGTERM, too.
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         return _run_command(arguments)
     except MasklineError as error:
@@ -48,6 +51,8 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("benchmarks: interrupted", file=sys.stderr)  # noqa: T201
         return 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _run_command(arguments: Sequence[str]) -> int:

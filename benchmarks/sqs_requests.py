@@ -94,7 +94,7 @@ def preload(
     Raises:
         QueueUnavailableError: The server did not take them all.
     """
-    requests = _Shared(in_requests(bodies))
+    requests = Shared(in_requests(bodies))
 
     def send() -> None:
         with SqsRequests(endpoint) as connection:
@@ -125,16 +125,22 @@ def in_requests(bodies: Iterable[str]) -> Iterator[list[str]]:
         yield request
 
 
-class _Shared(Generic[T]):
-    """An iterator that several threads take from."""
+class Shared(Generic[T]):
+    """An iterator that several threads take from.
+
+    Args:
+        values: What they take.
+    """
 
     def __init__(self, values: Iterable[T]) -> None:
         self._values = iter(values)
         self._lock = threading.Lock()
 
     def __next__(self) -> T:
+        """Return the next value, each to one thread."""
         with self._lock:
             return next(self._values)
 
     def __iter__(self) -> Iterator[T]:
+        """Return it."""
         return self
