@@ -70,7 +70,11 @@ class Workbench:
         """
         os.environ.update(CREDENTIALS)
         with contextlib.ExitStack() as parts:
-            directory = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="maskline-benchmark-")))
+            directory = Path(
+                parts.enter_context(
+                    tempfile.TemporaryDirectory(prefix="maskline-benchmark-", ignore_cleanup_errors=True)
+                )
+            )
             self.sqs = self._start_sqs(parts, directory)
             self.postgres = parts.enter_context(EmbeddedPostgres(directory / "postgres"))
             self.postgres.create_database(DATABASE, OWNERS_TABLE)
