@@ -21,7 +21,7 @@ def test_an_unknown_command_is_one_line(capsys: pytest.CaptureFixture[str]) -> N
     assert exit_code == 2
     assert capsys.readouterr().err == (
         "maskline: command 'rnu' is not known; known: local, flink, run, check, migrate, ddl, keys, remask, leakage, "
-        "rejects, unmask\n"
+        "rejects, unmask, publish, lake, erase\n"
     )
 
 
