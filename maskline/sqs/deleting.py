@@ -24,12 +24,12 @@ class Deletion:
 
     Args:
         receipts: Their deliveries.
-        requests: The requests under way, each to answer with what it could not delete.
+        shares: The shares of it under way, each to answer with what it could not delete.
     """
 
-    def __init__(self, receipts: Sequence[Receipt], requests: Sequence[Future[list[DeleteFailure]]]) -> None:
+    def __init__(self, receipts: Sequence[Receipt], shares: Sequence[Future[list[DeleteFailure]]]) -> None:
         self.receipts = receipts
-        self._requests = requests
+        self._shares = shares
 
     def failures(self) -> list[DeleteFailure]:
         """Wait until it is done, and return what was not deleted.
@@ -37,7 +37,7 @@ class Deletion:
         Raises:
             QueueError: The queue is gone, or may no longer be deleted from.
         """
-        failures = [failure for request in self._requests for failure in request.result()]
+        failures = [failure for share in self._shares for failure in share.result()]
         if failures:
             codes = ", ".join(sorted({failure.code for failure in failures}))
             logger.warning(
@@ -74,11 +74,16 @@ class BatchDeleter:
         Args:
             receipts: The deliveries to delete.
         """
-        return Deletion(receipts, [self._threads.submit(self._delete_request, part) for part in in_requests(receipts)])
+        requests = list(in_requests(receipts))
+        shares = [requests[place::CONCURRENT_DELETES] for place in range(min(CONCURRENT_DELETES, len(requests)))]
+        return Deletion(receipts, [self._threads.submit(self._delete_requests, share) for share in shares])
 
     def close(self) -> None:
         """Finish what was begun, and let the threads go."""
         self._threads.shutdown()
+
+    def _delete_requests(self, requests: Sequence[Sequence[Receipt]]) -> list[DeleteFailure]:
+        return [failure for request in requests for failure in self._delete_request(request)]
 
     def _delete_request(self, receipts: Sequence[Receipt]) -> list[DeleteFailure]:
         remaining = list(receipts)
