@@ -2,7 +2,7 @@
 # Install what the tests need, then lint, type-check and test: see README.md. Arguments go to pytest.
 set -euo pipefail
 cd "$(dirname "$0")"
-./install.sh
+./install.sh tests/requirements.txt
 PATH="$PWD/.venv/bin:$PATH"
 
 prism=.cache/prism/prism

@@ -1,6 +1,6 @@
 """Packages the job, so that a remote worker gets all it needs by ``--setup_file=./setup.py``.
 
-requirements.txt is the one place where versions stand; a worker needs those of its first section.
+requirements.txt is the one place where their versions stand; a worker needs those of its first section.
 """
 
 from pathlib import Path

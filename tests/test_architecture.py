@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.job_process import PROJECT
+from tests.pinned import pinned_for
 
 STOREYS = {
     "maskline": set(),
@@ -59,18 +60,17 @@ def test_no_file_is_longer_than_it_should_be() -> None:
     assert [file.name for file in files if len(file.read_text().splitlines()) > MOST_LINES] == []
 
 
-def test_every_package_that_is_imported_is_pinned() -> None:
-    pinned = {
-        re.sub(r"\[.*\]", "", line).partition("==")[0].lower()
-        for line in (PROJECT / "requirements.txt").read_text().splitlines()
-        if "==" in line
-    }
-    imported = {
-        module.partition(".")[0]
-        for room in (*STOREYS, "tests")
-        for file in _sources(room)
-        for module in _imported(file)
-    }
+@pytest.mark.parametrize(
+    ("rooms", "whom"),
+    [
+        (("maskline", "transforms", "pipeline"), ("the job",)),
+        (("benchmarks",), ("the job", "benchmarks")),
+        (("tests",), ("the job", "benchmarks", "tests")),
+    ],
+)
+def test_every_package_that_is_imported_is_pinned(rooms: tuple[str, ...], whom: tuple[str, ...]) -> None:
+    pinned = {re.sub(r"\[.*\]", "", name).lower() for name in pinned_for(*whom)}
+    imported = {module.partition(".")[0] for room in rooms for file in _sources(room) for module in _imported(file)}
 
     others = imported - set(sys.stdlib_module_names) - {*STOREYS, "tests"}
 

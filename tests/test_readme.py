@@ -19,6 +19,7 @@ from pipeline.commands import run
 from tests.documents import blocks, run_commands, user_environment
 from tests.e2e.conftest import login
 from tests.e2e.job_process import PROJECT
+from tests.pinned import REQUIREMENTS, pinned_for
 
 README = (PROJECT / "README.md").read_text()
 DOCUMENTS = sorted((PROJECT / "docs").glob("*.md"))
@@ -73,12 +74,11 @@ def test_the_table_of_options_is_that_of_run() -> None:
 
 
 def test_every_dependency_earns_its_line() -> None:
-    pinned = re.findall(r"^([\w\[\]-]+)==", (PROJECT / "requirements.txt").read_text(), re.MULTILINE)
     table = README.partition("## What it stands on")[2]
 
     documented = [name for row in re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE) for name in row.split(", ")]
 
-    assert sorted(documented) == sorted([*pinned, "dependency"])
+    assert sorted(documented) == sorted([*pinned_for(*REQUIREMENTS), "dependency"])
 
 
 def test_every_link_leads_somewhere() -> None:
