@@ -9,9 +9,10 @@ import pytest
 
 from maskline.errors import UsageError
 from maskline.keys import Keyset
+from maskline.lake.columns import Copy
 from maskline.lake.housekeeping import compact, status, vacuum
 from tests.e2e.conftest import login
-from tests.maskline.lake.copies import lake_table, publish, rows_in
+from tests.maskline.lake.copies import files_that_know, lake_table, publish, rows_in
 from tests.maskline.postgres.masked_rows import write_masked
 
 OLD = 1_700_000_000
@@ -20,17 +21,18 @@ OLD = 1_700_000_000
 def test_compacting_joins_the_files_of_a_day_and_keeps_rows_and_horizon(
     dsn: str, keyset: Keyset, tmp_path: Path
 ) -> None:
-    table = lake_table(tmp_path)
+    table = lake_table(tmp_path, Copy.CLEAR)
     for number in range(3):
         write_masked(dsn, keyset, [login(number)])
-        publish(dsn, table)
+        publish(dsn, table, keyset)
     rows, horizon = rows_in(tmp_path), status(table).horizon
 
     assert compact(table) == (3, 1)
 
     assert rows_in(tmp_path) == rows
     assert (status(table).rows, status(table).files, status(table).horizon) == (3, 1, horizon)
-    assert publish(dsn, table) == 0
+    assert publish(dsn, table, keyset) == 0
+    assert files_that_know(tmp_path / "_delta_log", "198.51.0.0", "198.51.0.2") == [], "minima and maxima"
 
 
 def test_vacuuming_takes_old_files_that_no_version_needs_and_those_of_publishers_that_died(
