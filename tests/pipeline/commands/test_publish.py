@@ -131,3 +131,36 @@ def test_a_table_without_its_column_is_an_error_with_the_statement_that_adds_it(
     statement = capsys.readouterr().err.partition("run: ")[2].strip()
     run(database, statement)
     assert main(["publish", *options]) == 0
+
+
+def test_after_a_rotation_the_opaque_copy_follows_the_table(
+    dsn: str, keyset: Keyset, keyset_uri: str, options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_masked(dsn, keyset, [login(1), login(2)])
+    main(["publish", *options])
+    main(["keys", "add", f"--keyset={keyset_uri}"])
+    new = json.loads(Path(keyset_uri.removeprefix("file:")).read_text())["key"][-1]["keyId"]
+    main(["keys", "promote", f"--keyset={keyset_uri}", str(new)])
+    assert main(["remask", *options[:2]]) == 0
+    assert main(["lake", "verify", *options]) == 1
+
+    assert main(["lake", "remask", *options]) == 0
+
+    assert f"opaque: 2 rows brought under key {new}." in capsys.readouterr().out
+    assert rows_in(tmp_path / "opaque", "key_id") == [new, new]
+    assert main(["lake", "verify", *options]) == 0
+    assert main(["publish", *options]) == 0
+    assert rows_in(tmp_path / "clear", "ip") == ["198.51.0.1", "198.51.0.2"]
+
+
+def test_each_role_is_enough_for_its_command(dsn: str, keyset: Keyset, options: list[str], tmp_path: Path) -> None:
+    write_masked(dsn, keyset, [login(1), login(2), "not JSON"])
+    others = options[1:]
+
+    assert main(["publish", f"--postgres={dsn}&options=-c%20role%3Dmaskline_publisher", *others]) == 0
+    assert main(["lake", "verify", f"--postgres={dsn}&options=-c%20role%3Dmaskline_publisher", *others]) == 0
+    erasing = [f"--postgres={dsn}&options=-c%20role%3Dmaskline_eraser", *others]
+    user_id = "00000000-0000-0000-0000-000000000001"
+    assert main(["erase", *erasing, f"--user_id={user_id}", "--reason=request 12"]) == 0
+
+    assert rows_in(tmp_path / "clear", "ip") == ["198.51.0.2"]
