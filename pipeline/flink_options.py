@@ -41,12 +41,17 @@ def set_flink_defaults(options: PipelineOptions, job: JobSettings) -> PipelineOp
         "flink_version": FLINK_VERSION,
         "job_name": f"maskline-{job.stream.name}",
         "parallelism": str(parallelism),
-        "max_parallelism": str(KEY_GROUPS_OF_A_SLOT * parallelism),
+        "max_parallelism": str(_key_groups(parallelism)),
     }
     missing = [f"--{name}={value}" for name, value in defaults.items() if name not in given]
     if "--streaming" not in options._flags:
         missing.append("--streaming")
     return PipelineOptions([*options._flags, *missing])
+
+
+def _key_groups(parallelism: int) -> int:
+    """Return how many key groups are few, and yet spread pollers over the slots as well as many do."""
+    return 1 if parallelism == 1 else KEY_GROUPS_OF_A_SLOT * parallelism
 
 
 def check_flink_options(options: PipelineOptions, job: JobSettings) -> None:

@@ -35,6 +35,12 @@ def test_what_the_user_did_not_say_is_set() -> None:
     assert (values["parallelism"], values["max_parallelism"]) == (3, 12)
 
 
+def test_one_slot_has_one_key_group() -> None:
+    options = set_flink_defaults(parse_beam_options(["--runner=FlinkRunner"]), job())
+
+    assert options.get_all_options(retain_unknown_options=True)["max_parallelism"] == 1
+
+
 def test_what_the_user_said_stays() -> None:
     given = [
         "--runner=FlinkRunner",
