@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 import apache_beam as beam
+import msgspec
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from maskline.errors import UnavailableError
+from maskline.sqs.connections import LONGEST_WAIT_SECONDS
 from pipeline.job import JobSettings, build
+
+
+def polling_at_length(job: JobSettings) -> JobSettings:
+    """Return a job whose polls of an empty queue last as long as SQS allows, unless it ends with the queue.
+
+    A Ctrl-C here waits for no poll on a cluster, SQS bills each, and Beam's Flink runner before 2.76 keeps something of
+    each.
+
+    Args:
+        job: The job.
+    """
+    if job.until_empty:
+        return job
+    receive = msgspec.structs.replace(job.receive, long_poll_seconds=LONGEST_WAIT_SECONDS)
+    return msgspec.structs.replace(job, receive=receive)
 
 
 def submit_job(job: JobSettings, options: PipelineOptions) -> int:
@@ -23,7 +40,7 @@ def submit_job(job: JobSettings, options: PipelineOptions) -> int:
         UnavailableError: The runner could not be reached, or the job failed there.
     """
     pipeline = beam.Pipeline(options=options)
-    build(pipeline, job)
+    build(pipeline, polling_at_length(job))
     try:
         result = pipeline.run()
         try:

@@ -103,6 +103,8 @@ PACKAGES = {
     "promql_parser": "promql-parser",
     "yaml": "pyyaml",
     "setuptools": "pip",
+    "promql_parser": "promql-parser",
+    "yaml": "pyyaml",
 }
 
 

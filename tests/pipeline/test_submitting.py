@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from maskline.errors import UnavailableError
 from maskline.sqs import QueueAddress
+from maskline.sqs.receiving import ReceiveSettings
 from maskline.stream import StreamDefinition
 from pipeline.beam_options import parse_beam_options
 from pipeline.job import JobSettings
-from pipeline.submitting import submit_job
+from pipeline.submitting import polling_at_length, submit_job
 
 
 def test_a_runner_that_fails_is_reported_in_one_line(
@@ -24,3 +26,18 @@ def test_a_runner_that_fails_is_reported_in_one_line(
 
     with pytest.raises(UnavailableError, match=r"^the runner reported: Pipeline failed in state FAILED$"):
         submit_job(job, parse_beam_options(["--runner=FlinkRunner"]))
+
+
+def test_on_a_cluster_an_idle_poll_lasts_as_long_as_sqs_allows(user_logins: StreamDefinition) -> None:
+    job = JobSettings(user_logins, QueueAddress("logins"), "postgresql://writer@db/logins", "env:KEYSET")
+
+    assert polling_at_length(job).receive == ReceiveSettings(long_poll_seconds=20)
+
+
+def test_a_job_that_ends_with_its_queue_polls_as_shortly_as_before(user_logins: StreamDefinition) -> None:
+    receive = ReceiveSettings(long_poll_seconds=1)
+    job = JobSettings(user_logins, QueueAddress("logins"), "postgresql://writer@db/logins", "env:KEYSET", receive)
+
+    ending = msgspec.structs.replace(job, until_empty=True)
+
+    assert polling_at_length(ending) == ending
