@@ -103,8 +103,6 @@ PACKAGES = {
     "promql_parser": "promql-parser",
     "yaml": "pyyaml",
     "setuptools": "pip",
-    "promql_parser": "promql-parser",
-    "yaml": "pyyaml",
 }
 
 
