@@ -1,0 +1,33 @@
+"""The parts of a case on a Flink cluster."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from maskline.sqs import QueueAddress, SqsQueue
+from pipeline.local.sqs import EmbeddedSqs
+from tests.faults.case import Record
+from tests.flink.case import FlinkCase, FlinkParts
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory, sqs: EmbeddedSqs) -> Iterator[FlinkParts]:
+    """A cluster and what belongs to it; `sqs` puts credentials into the environment, where the workers find them."""
+    with FlinkParts(tmp_path_factory.mktemp("parts")) as parts:
+        yield parts
+
+
+@pytest.fixture
+def case(
+    parts: FlinkParts, sqs: EmbeddedSqs, dsn: str, keyset_uri: str, tmp_path: Path, record_property: Record
+) -> Iterator[FlinkCase]:
+    """A case whose parts are all well."""
+    queue = SqsQueue.open(QueueAddress(sqs.create_queue(f"flink-{uuid.uuid4().hex}"), sqs.endpoint))
+    directory = tmp_path / "job"
+    directory.mkdir()
+    with FlinkCase(parts, queue, sqs.endpoint, dsn, keyset_uri, directory, record_property) as case:
+        yield case
