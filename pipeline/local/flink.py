@@ -111,10 +111,10 @@ class FlinkCluster:
         self._await(lambda: "taskmanagers" in self.rest("/overview"), "JobManager")
 
     def start_taskmanager(self) -> None:
-        """Add a TaskManager, and wait until the JobManager knows one more."""
-        before = self.rest("/overview")["taskmanagers"]
+        """Add a TaskManager, and wait until the JobManager knows it."""
+        before = self._known_taskmanagers()
         self._taskmanagers.append(self._start("taskmanager"))
-        self._await(lambda: self.rest("/overview")["taskmanagers"] > before, "TaskManager")
+        self._await(lambda: self._known_taskmanagers() - before, "TaskManager")
 
     def rest(self, path: str, method: str = "GET") -> Any:
         """Ask the REST API.
@@ -130,6 +130,9 @@ class FlinkCluster:
         with urllib.request.urlopen(request, timeout=REQUEST_SECONDS) as answer:  # noqa: S310
             text = answer.read()
         return json.loads(text) if text else None
+
+    def _known_taskmanagers(self) -> set[str]:
+        return {each["id"] for each in self.rest("/taskmanagers")["taskmanagers"]}
 
     def _write_configuration(self) -> None:
         rpc_port = free_port()
