@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
 import apache_beam as beam
 import msgspec
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -42,11 +45,13 @@ def submit_job(job: JobSettings, options: PipelineOptions) -> int:
     pipeline = beam.Pipeline(options=options)
     build(pipeline, polling_at_length(job))
     try:
-        result = pipeline.run()
-        try:
-            result.wait_until_finish()
-        except KeyboardInterrupt:
-            result.cancel()
+        result: Any = pipeline.run()
+        # Beam's own wait closes its connection when it is interrupted, and nothing could be canceled over it.
+        with ThreadPoolExecutor(1, thread_name_prefix="job-end") as threads:
+            try:
+                threads.submit(result.wait_until_finish).result()
+            except KeyboardInterrupt:
+                result.cancel()
     except (RuntimeError, OSError) as error:
         raise UnavailableError(f"the runner reported: {str(error).splitlines()[0]}") from error
     return 0

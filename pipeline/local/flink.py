@@ -107,6 +107,8 @@ class FlinkCluster:
 
     def start_jobmanager(self) -> None:
         """Start a JobManager in the place of one that has ended; it knows nothing of earlier jobs."""
+        if self._jobmanager is not None:
+            stop_child(self._jobmanager, STOP_SECONDS)
         self._jobmanager = self._start("jobmanager")
         self._await(lambda: "taskmanagers" in self.rest("/overview"), "JobManager")
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import _thread
+import threading
+
 import msgspec
 import pytest
 
@@ -41,3 +44,36 @@ def test_a_job_that_ends_with_its_queue_polls_as_shortly_as_before(user_logins: 
     ending = msgspec.structs.replace(job, until_empty=True)
 
     assert polling_at_length(ending) == ending
+
+
+def test_ctrl_c_cancels_the_job_over_a_connection_that_is_open_still(
+    user_logins: StreamDefinition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = JobSettings(user_logins, QueueAddress("logins"), "postgresql://writer@db/logins", "env:KEYSET")
+    submitted = InterruptedJob()
+    monkeypatch.setattr("apache_beam.Pipeline.run", lambda _: submitted)
+
+    exit_code = submit_job(job, parse_beam_options(["--runner=FlinkRunner"]))
+
+    assert exit_code == 0
+    assert submitted.was_canceled.is_set()
+
+
+class InterruptedJob:
+    """A job that runs until it is canceled, and whose starter gets a Ctrl-C."""
+
+    def __init__(self) -> None:
+        self.was_canceled = threading.Event()
+        self._is_connected = True
+
+    def wait_until_finish(self) -> None:
+        try:
+            _thread.interrupt_main()
+            assert self.was_canceled.wait(10)
+        finally:  # as Beam's own does
+            self._is_connected = False
+        raise RuntimeError("Pipeline failed in state CANCELLED")
+
+    def cancel(self) -> None:
+        assert self._is_connected, "Cannot invoke RPC on closed channel!"
+        self.was_canceled.set()
