@@ -87,7 +87,7 @@ class Options:
         )
         self.add(
             "micro_batch_seconds",
-            "longest time from the first message of a micro-batch to its end (%(default)s)",
+            "how long messages gather in a micro-batch, from the first on (%(default)s)",
             type=float,
             metavar="SECONDS",
             default=receive.seconds,

@@ -2,7 +2,7 @@
 
 While the queue is empty, one long poll waits for it. Once something came, more and more receives run at the same time
 while they bring messages; when they bring none, the receiver waits for what is left of the micro-batch's time, so that
-messages gather in the queue and are paid for by the ten, and asks once more at the end.
+messages gather in the queue and are paid for by the ten, and takes what has gathered at the end.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
@@ -34,7 +34,7 @@ class ReceiveSettings(msgspec.Struct, frozen=True):
 
     Attributes:
         size: The most messages of a micro-batch.
-        seconds: The longest time from its first message to its end.
+        seconds: The time from its first message to its end; taking what has gathered until then may last as long again.
         visibility_seconds: The visibility time-out of every receive, 1 to 43,200.
         long_poll_seconds: How long to wait for a first message, 0 to 20.
         retry_seconds: How long SQS may fail to answer before the job fails.
@@ -135,12 +135,13 @@ class MicroBatchReceiver:
 
     def _fill(self, messages: list[SqsMessage], deadline: float) -> None:
         concurrent_receives = 1
-        is_last_round = False
-        while self._has_room(messages) and not is_last_round and not self._stopping.is_set():
-            is_last_round = self._clock() >= deadline
+        while self._has_room(messages) and not self._stopping.is_set():
+            is_time_over = self._clock() >= deadline
             answers = self._receive_round(len(messages), concurrent_receives)
             for answer in answers:
                 messages.extend(answer)
+            if is_time_over and not (all(map(_is_full, answers)) and self._clock() < deadline + self._settings.seconds):
+                return
             if all(answers):
                 concurrent_receives = min(concurrent_receives * 2, MOST_CONCURRENT_RECEIVES)
             else:
@@ -167,6 +168,10 @@ class MicroBatchReceiver:
     def _has_room(self, messages: list[SqsMessage]) -> bool:
         held_bytes = sum(len(message.body) for message in messages)
         return len(messages) < self._settings.size and held_bytes < MOST_BYTES
+
+
+def _is_full(answer: Sequence[SqsMessage]) -> bool:
+    return len(answer) == REQUEST_ENTRIES
 
 
 def _log_retry(attempt: tenacity.RetryCallState) -> None:

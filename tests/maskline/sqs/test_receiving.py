@@ -179,6 +179,16 @@ def test_a_micro_batch_ends_when_its_time_is_over_with_what_gathered_meanwhile()
     assert len(queue.calls) == 3
 
 
+def test_what_gathered_until_the_time_was_over_is_taken_whole() -> None:
+    queue = ScriptedQueue(3, 0, FULL, FULL, 4, FULL)
+    bench = Bench(queue, ReceiveSettings(seconds=0.2))
+
+    messages = bench.receiver.receive()
+
+    assert len(messages) == 27
+    assert bench.clock.now == pytest.approx(1000.2)
+
+
 def test_a_micro_batch_ends_in_time_although_messages_keep_coming() -> None:
     queue = ScriptedQueue(*[FULL] * 1000)
     bench = Bench(queue, ReceiveSettings(size=10_000, seconds=0))
