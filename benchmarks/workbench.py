@@ -23,7 +23,9 @@ from pipeline.local.postgres import DATABASE, OWNERS_TABLE, EmbeddedPostgres
 from pipeline.local.sqs import CREDENTIALS
 
 TABLE = "user_logins"
-SQS_SERVERS = ("elasticmq", "stub")
+SQS_SERVERS = ("elasticmq", "stub", "distant")
+DISTANT_MILLISECONDS = 10
+"""What an answer of SQS takes, about, from the same region."""
 ELASTICMQ_MEGABYTES = 768
 ELASTICMQ_BYTES_PER_MESSAGE = 4096
 ELASTICMQ_COPIES_OF_A_MESSAGE = 3
@@ -91,8 +93,8 @@ class Workbench:
         self._parts.close()
 
     def _start_sqs(self, parts: contextlib.ExitStack, directory: Path) -> SqsServer:
-        if self._sqs == "stub":
-            return parts.enter_context(StubSqs())
+        if self._sqs != "elasticmq":
+            return parts.enter_context(StubSqs(DISTANT_MILLISECONDS if self._sqs == "distant" else 0))
         return parts.enter_context(ElasticMq(directory, self._heap_megabytes))
 
     @property

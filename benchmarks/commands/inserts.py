@@ -77,7 +77,7 @@ def _unnest(bench: Workbench) -> Write:
 def _copy(bench: Workbench) -> Write:
     connection = bench.connect()
     with connection, connection.cursor() as cursor:
-        cursor.execute(f"CREATE TEMPORARY TABLE staging (LIKE {TABLE}) ON COMMIT DELETE ROWS")
+        cursor.execute(f"CREATE TEMPORARY TABLE staging (LIKE {TABLE} INCLUDING DEFAULTS) ON COMMIT DELETE ROWS")
     insert = CopyInsert(connection)
     return insert.write
 

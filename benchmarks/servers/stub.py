@@ -17,7 +17,14 @@ START_SECONDS = 30
 
 
 class StubSqs:
-    """The stub in a process of its own, while the ``with`` block runs."""
+    """The stub in a process of its own, while the ``with`` block runs.
+
+    Args:
+        milliseconds: How long an answer takes.
+    """
+
+    def __init__(self, milliseconds: int = 0) -> None:
+        self._milliseconds = milliseconds
 
     def __enter__(self) -> StubSqs:
         """Start it, and wait until it listens.
@@ -27,7 +34,7 @@ class StubSqs:
         """
         self._port = free_port()
         self._process = subprocess.Popen(  # noqa: S603 - the command is ours
-            [sys.executable, "-m", "benchmarks.servers.stub_server", str(self._port)],
+            [sys.executable, "-m", "benchmarks.servers.stub_server", str(self._port), str(self._milliseconds)],
             cwd=PROJECT,
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # a Ctrl-C is for the job in front of it

@@ -1,6 +1,7 @@
 """The process of the stub: SQS's JSON protocol over HTTP/1.1, by hand, for it must cost less than any client.
 
-``python -m benchmarks.servers.stub_server PORT`` serves on loopback until it is killed.
+``python -m benchmarks.servers.stub_server PORT MILLISECONDS`` serves on loopback until it is killed, and answers after
+so many milliseconds.
 """
 
 from __future__ import annotations
@@ -96,10 +97,12 @@ class Connection(asyncio.Protocol):
 
     Args:
         queues: What answers.
+        seconds: How long an answer takes.
     """
 
-    def __init__(self, queues: Queues) -> None:
+    def __init__(self, queues: Queues, seconds: float) -> None:
         self._queues = queues
+        self._seconds = seconds
         self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -125,6 +128,12 @@ class Connection(asyncio.Protocol):
             self._queues.answer(operation[1].decode(), _decode(rest[:body_bytes]), self._respond)
 
     def _respond(self, status: int, body: bytes) -> None:
+        if self._seconds:
+            asyncio.get_running_loop().call_later(self._seconds, self._write, status, body)
+        else:
+            self._write(status, body)
+
+    def _write(self, status: int, body: bytes) -> None:
         if not self._transport.is_closing():
             head = (
                 b"HTTP/1.1 %d -\r\nContent-Type: application/x-amz-json-1.0\r\n"
@@ -147,17 +156,20 @@ def _error(code: str) -> bytes:
     return msgspec.json.encode({"__type": f"com.amazonaws.sqs#{code}", "message": "the stub does not know it"})
 
 
-async def serve(port: int) -> None:
+async def serve(port: int, milliseconds: int) -> None:
     """Serve until cancelled.
 
     Args:
         port: The port of loopback.
+        milliseconds: How long an answer takes.
     """
     queues = Queues(port)
-    server = await asyncio.get_running_loop().create_server(lambda: Connection(queues), "127.0.0.1", port)
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Connection(queues, milliseconds / 1000), "127.0.0.1", port
+    )
     async with server:
         await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1])))
+    asyncio.run(serve(int(sys.argv[1]), int(sys.argv[2])))
