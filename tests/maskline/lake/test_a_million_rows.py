@@ -30,7 +30,7 @@ def publish_in_a_process(options: list[str]) -> tuple[int, float]:
     return process.returncode, usage.ru_maxrss / 1024
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(1500)
 def test_a_million_rows_on_many_days_take_bounded_memory(
     dsn: str, keyset: Keyset, keyset_uri: str, database: Connection, tmp_path: Path
