@@ -53,7 +53,7 @@ def job(tmp_path: Path, queue: SqsQueue, dsn: str, keyset_uri: str) -> Iterator[
         yield job
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(900)
 def test_thousands_of_polls_leave_nothing_behind_but_what_the_runner_keeps(job: SubmittedJob, queue: SqsQueue) -> None:
     _live(job, queue, calls=5_000, settled_after=1_500)
