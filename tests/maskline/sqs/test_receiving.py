@@ -7,11 +7,9 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
-from maskline.errors import UsageError
 from maskline.records import Receipt, SqsMessage
 from maskline.sqs import DeleteFailure, QueueDepth, SqsQueue
 from maskline.sqs.receiving import MicroBatchReceiver, ReceiveSettings
@@ -277,28 +275,3 @@ def test_no_further_receive_begins_once_sixteen_megabytes_are_held() -> None:
     messages = bench.receiver.receive()
 
     assert len(messages) == 2
-
-
-@pytest.mark.parametrize(
-    ("settings", "line"),
-    [
-        ({"size": 0}, "micro_batch_size is 0; it must be 1 or more"),
-        ({"seconds": -0.1}, "micro_batch_seconds is -0.1; it must be from 0 to 60"),
-        ({"seconds": 60.5}, "micro_batch_seconds is 60.5; it must be from 0 to 60"),
-        ({"seconds": float("nan")}, "micro_batch_seconds is nan; it must be from 0 to 60"),
-        ({"visibility_seconds": 0}, "visibility_timeout_seconds is 0; SQS takes 1 to 43200"),
-        ({"visibility_seconds": 43201}, "visibility_timeout_seconds is 43201; SQS takes 1 to 43200"),
-        (
-            {"seconds": 5, "visibility_seconds": 14},
-            "visibility_timeout_seconds must be at least three times micro_batch_seconds",
-        ),
-        ({"long_poll_seconds": -1}, "long_poll_seconds is -1; SQS takes 0 to 20"),
-        ({"long_poll_seconds": 21}, "long_poll_seconds is 21; SQS takes 0 to 20"),
-        ({"retry_seconds": -1}, "retry_seconds is -1; it must not be negative"),
-    ],
-)
-def test_a_setting_out_of_its_range_is_refused(settings: dict[str, Any], line: str) -> None:
-    with pytest.raises(UsageError) as refused:
-        ReceiveSettings(**settings)
-
-    assert str(refused.value) == line
