@@ -58,9 +58,9 @@ def main(arguments: argparse.Namespace) -> int:
             whole.append(transfer(bench, load, progress, f"run {number}").cpu_microseconds_10_to_90)
     stages = {stage: statistics.median(run[stage] for run in runs) for stage in runs[0]}
     total = statistics.median(whole)
-    rows: list[list[Cell]] = [[stage, used, used / total * 100] for stage, used in stages.items()]
+    rows: list[list[Cell]] = [[stage, used, _percent(used, total)] for stage, used in stages.items()]
     rest = total - sum(stages.values())
-    rows += [["Beam and the rest", rest, rest / total * 100], ["the whole job, 10-90 %", total, 100.0]]
+    rows += [["Beam and the rest", rest, _percent(rest, total)], ["the whole job, 10-90 %", total, 100.0]]
     title = f"CPU per message by stage, micro-batches of {SETTINGS.size}, {arguments.sqs}"
     return finish(measured(arguments.name, title, ["stage", "CPU [µs/message]", "share [%]"], rows))
 
@@ -95,6 +95,10 @@ def measure_stages(bench: Workbench, count: int) -> dict[str, float]:
     receipts = [Receipt(message.message_id, message.receipt_handle) for message in received]
     timed("delete", lambda: _delete(queue, receipts))
     return used
+
+
+def _percent(part: float, whole: float) -> float:
+    return part / whole * 100 if whole else float("nan")  # of few messages the whole is too little to be measured
 
 
 def _receive(queue: SqsQueue, count: int) -> list[SqsMessage]:
