@@ -78,7 +78,6 @@ def test_an_sdk_worker_is_killed(case: FlinkCase) -> None:
     case.check()
 
 
-@pytest.mark.soak
 def test_the_pool_of_workers_is_killed_with_them_and_started_again(case: FlinkCase) -> None:
     case.send(150, WRONG_TYPE)
     case.submit(*SLOWLY)
@@ -92,7 +91,6 @@ def test_the_pool_of_workers_is_killed_with_them_and_started_again(case: FlinkCa
     case.check()
 
 
-@pytest.mark.soak
 def test_a_jobmanager_is_killed_and_the_job_it_has_forgotten_submitted_again(case: FlinkCase) -> None:
     case.send(150, WRONG_TYPE)
     first = case.submit(*SLOWLY)

@@ -20,7 +20,6 @@ SLOWLY = ("--micro_batch_seconds=1", "--micro_batch_size=40")
 CHANGE = ("maskline/decoding.py", 'missing")', 'missing, says the new version")')
 
 
-@pytest.mark.soak
 def test_canceled_and_submitted_again_in_another_version_under_another_key_with_four_slots(
     case: FlinkCase, tmp_path: Path
 ) -> None:
