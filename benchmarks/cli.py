@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
-import importlib
 import signal
 import sys
 from collections.abc import Sequence
 
-from maskline.errors import MasklineError, UsageError
-from pipeline.command_parser import CommandParser
+from maskline.errors import MasklineError
+from pipeline.command_parser import open_command, summaries
 from pipeline.logs import configure_logging
 
 COMMANDS = {
@@ -60,15 +58,8 @@ def _run_command(arguments: Sequence[str]) -> int:
         print(_help())  # noqa: T201
         return 0 if arguments else 2
     name, *rest = arguments
-    if name not in COMMANDS:
-        raise UsageError(f"command {name!r} is not known; known: {', '.join(COMMANDS)}")
     configure_logging()
-    command = importlib.import_module(f"benchmarks.commands.{name}")
-    parser = CommandParser(
-        prog=f"python -m benchmarks {name}",
-        description=command.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    command, parser = open_command("benchmarks", name, COMMANDS)
     command.add_options(parser)
     ours, job_options = _split(rest)
     parsed = parser.parse_args(ours)
@@ -85,15 +76,13 @@ def _split(arguments: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
 
 
 def _help() -> str:
-    width = max(map(len, COMMANDS))
-    lines = (f"  {name.ljust(width)}  {summary}" for name, summary in COMMANDS.items())
     return "\n".join(
         [
             "usage: python -m benchmarks COMMAND [options] [-- OPTIONS OF THE JOB]",
             "",
             "Measures the job against a queue and a database on this machine.",
             "",
-            *lines,
+            *summaries(COMMANDS),
             "",
             "Each that measures prints a table and writes it to benchmarks/results.",
             "python -m benchmarks COMMAND --help says more.",

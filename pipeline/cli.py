@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
-import importlib
 import os
 import sys
 from collections.abc import Sequence
 
 from maskline.errors import MasklineError, UsageError
-from pipeline.command_parser import CommandParser
+from pipeline.command_parser import open_command, summaries
 from pipeline.logs import LEVELS, configure_logging
 
 COMMANDS = {
@@ -59,15 +57,8 @@ def _run_command(arguments: Sequence[str]) -> int:
         print(_help())  # noqa: T201
         return 0 if arguments else 2
     name, *rest = arguments
-    if name not in COMMANDS:
-        raise UsageError(f"command {name!r} is not known; known: {', '.join(COMMANDS)}")
     configure_logging()
-    command = importlib.import_module(f"pipeline.commands.{name}")
-    parser = CommandParser(
-        prog=f"python -m pipeline {name}",
-        description=command.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    command, parser = open_command("pipeline", name, COMMANDS)
     parser.add_argument("--log_level", choices=LEVELS, default="warning", help="what to log (%(default)s)")
     command.add_options(parser)
     parsed, unparsed = parser.parse_known_args(rest)
@@ -80,15 +71,13 @@ def _run_command(arguments: Sequence[str]) -> int:
 
 
 def _help() -> str:
-    width = max(map(len, COMMANDS))
-    lines = (f"  {name.ljust(width)}  {summary}" for name, summary in COMMANDS.items())
     return "\n".join(
         [
             "usage: python -m pipeline COMMAND [options]",
             "",
             "Masks personal data on its way from SQS to Postgres.",
             "",
-            *lines,
+            *summaries(COMMANDS),
             "",
             "python -m pipeline COMMAND --help says more. Options can be given by environment variables, too:",
             "MASKLINE_POSTGRES for --postgres, and so on.",

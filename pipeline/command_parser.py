@@ -1,8 +1,10 @@
-"""The parser of commands: no abbreviations, and every error one line."""
+"""Finding a command, and the parser of it: no abbreviations, and every error one line."""
 
 from __future__ import annotations
 
 import argparse
+import importlib
+from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 from maskline.errors import UsageError
@@ -41,3 +43,35 @@ def add_action(actions: Any, name: str, summary: str) -> argparse.ArgumentParser
         name, help=summary, description=f"{summary[0].upper()}{summary[1:]}."
     )
     return parser
+
+
+def open_command(program: str, name: str, commands: Mapping[str, str]) -> tuple[Any, CommandParser]:
+    """Import the module of a command, ``PROGRAM.commands.NAME``, and return it with an empty parser of its own.
+
+    Args:
+        program: The package, run by ``python -m``.
+        name: The command.
+        commands: All commands, each with its summary.
+
+    Raises:
+        UsageError: There is no such command.
+    """
+    if name not in commands:
+        raise UsageError(f"command {name!r} is not known; known: {', '.join(commands)}")
+    command = importlib.import_module(f"{program}.commands.{name}")
+    parser = CommandParser(
+        prog=f"python -m {program} {name}",
+        description=command.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    return command, parser
+
+
+def summaries(commands: Mapping[str, str]) -> Iterator[str]:
+    """Return a line for each command, for the help of the program.
+
+    Args:
+        commands: All commands, each with its summary.
+    """
+    width = max(map(len, commands))
+    return (f"  {name.ljust(width)}  {summary}" for name, summary in commands.items())
