@@ -18,6 +18,9 @@ pytestmark = on_elasticmq
 PORTION = 1_500
 MOST_AHEAD = 20_000
 
+OPENED_ONCE = 12
+"""A poller opens its eighth connection when it first has eight receives under way, which may be late."""
+
 
 @pytest.mark.slow
 def test_many_small_micro_batches_leave_nothing_behind(case: FaultCase, engine_options: list[str]) -> None:
@@ -49,8 +52,8 @@ def _soak(case: FaultCase, job: JobProcess, messages: int, settled_after: int) -
     case.stop(job)
     case.check()
     assert at_the_end.resident_bytes < 1.1 * settled.resident_bytes
-    assert at_the_end.threads <= settled.threads
-    assert at_the_end.files <= settled.files
+    assert at_the_end.threads <= settled.threads + OPENED_ONCE
+    assert at_the_end.files <= settled.files + OPENED_ONCE
 
 
 def _send(case: FaultCase, messages: int) -> None:

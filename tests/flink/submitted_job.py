@@ -23,7 +23,7 @@ JOB_SERVER = CACHE / "job-server" / "job-server.jar"
 
 takes_flink = pytest.mark.skipif(
     shutil.which("java") is None or not FLINK.is_dir() or not JOB_SERVER.exists(),
-    reason="Java, Flink or its job server is not there; deploy/flink/fetch.sh fetches the last two",
+    reason="Java, Flink or its job server is not there; tests/flink/fetch.sh fetches the last two",
 )
 
 
