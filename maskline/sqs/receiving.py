@@ -40,7 +40,7 @@ class ReceiveSettings(msgspec.Struct, frozen=True):
         retry_seconds: How long SQS may fail to answer before the job fails.
     """
 
-    size: int = 500
+    size: int = 1000
     seconds: float = 0.2
     visibility_seconds: int = 60
     long_poll_seconds: int = 5
@@ -67,7 +67,10 @@ class ReceiveSettings(msgspec.Struct, frozen=True):
 
 
 class MicroBatchReceiver:
-    """Receives micro-batches; keeps nothing between them, so what is in flight is one micro-batch.
+    """Receives micro-batches; keeps no message between them, so what is in flight is one micro-batch.
+
+    It asks for more and more at a time as long as every receive brings something, and begins the next micro-batch with as
+    many as filled the last one.
 
     Args:
         queue: The queue.
@@ -88,6 +91,7 @@ class MicroBatchReceiver:
         self._settings = settings
         self._stopping = stopping
         self._clock = clock
+        self._concurrent_receives = 1
         self._threads = ThreadPoolExecutor(MOST_CONCURRENT_RECEIVES, thread_name_prefix="sqs-receive")
         self._patiently = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(QueueUnavailableError),
@@ -134,23 +138,24 @@ class MicroBatchReceiver:
             return []
 
     def _fill(self, messages: list[SqsMessage], deadline: float) -> None:
-        concurrent_receives = 1
         while self._has_room(messages) and not self._stopping.is_set():
             is_time_over = self._clock() >= deadline
-            answers = self._receive_round(len(messages), concurrent_receives)
+            answers = self._receive_round(len(messages))
             for answer in answers:
                 messages.extend(answer)
             if is_time_over and not (all(map(_is_full, answers)) and self._clock() < deadline + self._settings.seconds):
+                self._concurrent_receives = 1
                 return
             if all(answers):
-                concurrent_receives = min(concurrent_receives * 2, MOST_CONCURRENT_RECEIVES)
+                self._concurrent_receives = min(self._concurrent_receives * 2, MOST_CONCURRENT_RECEIVES)
             else:
-                concurrent_receives = 1
+                self._concurrent_receives = 1
                 self._stopping.wait(max(0.0, deadline - self._clock()))
 
-    def _receive_round(self, held: int, concurrent_receives: int) -> list[list[SqsMessage]]:
+    def _receive_round(self, held: int) -> list[list[SqsMessage]]:
         room = self._settings.size - held
-        wanted = [min(REQUEST_ENTRIES, room - start) for start in range(0, room, REQUEST_ENTRIES)][:concurrent_receives]
+        requests = [min(REQUEST_ENTRIES, room - start) for start in range(0, room, REQUEST_ENTRIES)]
+        wanted = requests[: self._concurrent_receives]
         if len(wanted) == 1:
             return [self._receive_more(wanted[0])]
         return list(self._threads.map(self._receive_more, wanted))

@@ -72,15 +72,20 @@ class ScriptedQueue:
 
 
 class MeetingQueue(ScriptedQueue):
-    """A queue without end, on which the last eight receives answer only when all eight are under way."""
+    """A queue without end, on which certain receives answer only when eight are under way.
 
-    def __init__(self) -> None:
+    Args:
+        meetings: Which, counted from 1, eight each time.
+    """
+
+    def __init__(self, *meetings: range) -> None:
         super().__init__(*[FULL] * 1000)
+        self._meetings = meetings
         self._meeting = threading.Barrier(8)
 
     def receive(self, max_messages: int, wait_seconds: int, visibility_seconds: int) -> list[SqsMessage]:
         messages = super().receive(max_messages, wait_seconds, visibility_seconds)
-        if len(self.calls) > 1 + 1 + 2 + 4:
+        if any(len(self.calls) in meeting for meeting in self._meetings):
             self._meeting.wait(timeout=10)
         return messages
 
@@ -208,11 +213,35 @@ def test_the_receives_at_the_same_time_double_up_to_eight() -> None:
 
 
 def test_eight_receives_are_under_way_at_the_same_time() -> None:
-    bench = Bench(MeetingQueue(), ReceiveSettings(size=10 * (1 + 1 + 2 + 4 + 8)))
+    bench = Bench(MeetingQueue(range(9, 17)), ReceiveSettings(size=10 * (1 + 1 + 2 + 4 + 8)))
 
     messages = bench.receiver.receive()
 
     assert len(messages) == 160
+
+
+def test_the_next_micro_batch_begins_with_as_many_as_filled_the_last() -> None:
+    bench = Bench(MeetingQueue(range(9, 17), range(18, 26)), ReceiveSettings(size=10 * (1 + 1 + 2 + 4 + 8)))
+    bench.receiver.receive()
+
+    messages = bench.receiver.receive()
+
+    assert len(messages) == 160
+
+
+def test_one_receive_at_a_time_is_enough_once_the_queue_was_empty() -> None:
+    at_once = [1, 1, 2, 4]
+    seven_at_once_and_the_last = [0] * (7 + 1)
+    queue = ScriptedQueue(*[FULL] * sum(at_once), FULL, *seven_at_once_and_the_last, FULL)
+    bench = Bench(queue, ReceiveSettings(size=10 * sum(at_once)))
+    bench.receiver.receive()
+    bench.receiver.receive()
+    calls_before = len(queue.calls)
+
+    messages = bench.receiver.receive()
+
+    assert len(messages) == FULL
+    assert len(queue.calls) == calls_before + 3
 
 
 def test_it_ends_at_once_when_stopping_is_set() -> None:
