@@ -40,7 +40,7 @@ class ReceiveSettings(msgspec.Struct, frozen=True):
         retry_seconds: How long SQS may fail to answer before the job fails.
     """
 
-    size: int = 1000
+    size: int = 1_000
     seconds: float = 0.2
     visibility_seconds: int = 60
     long_poll_seconds: int = 5
@@ -69,8 +69,8 @@ class ReceiveSettings(msgspec.Struct, frozen=True):
 class MicroBatchReceiver:
     """Receives micro-batches; keeps no message between them, so what is in flight is one micro-batch.
 
-    It asks for more and more at a time as long as every receive brings something, and begins the next micro-batch with as
-    many as filled the last one.
+    It asks for more and more at a time as long as every receive brings something, and begins the next micro-batch with
+    as many as filled the last one.
 
     Args:
         queue: The queue.

@@ -22,7 +22,7 @@ def test_the_defaults_are_those_of_the_manual() -> None:
     job = job_settings(parse(NEEDED))
 
     assert (job.queue.queue, job.queue.endpoint, job.stream.name) == ("logins", None, "user_logins")
-    assert (job.receive.size, job.receive.seconds, job.receive.visibility_seconds) == (500, 0.2, 60)
+    assert (job.receive.size, job.receive.seconds, job.receive.visibility_seconds) == (1_000, 0.2, 60)
     assert (job.pollers, job.db_retry_seconds, job.until_empty) == (1, 300, False)
 
 
