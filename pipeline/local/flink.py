@@ -24,7 +24,7 @@ STOP_SECONDS = 15
 REQUEST_SECONDS = 10
 
 QUICK_COMPILER = "-XX:TieredStopAtLevel=1"
-"""For the minutes that this cluster lives, Java's thorough compiler takes more CPU than all else in the JVMs together."""
+"""In the minutes that this cluster lives, Java's thorough compiler would take more CPU than all else in the JVMs."""
 
 
 class FlinkCluster:
