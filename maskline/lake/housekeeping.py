@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import msgspec
 
 from maskline.errors import UsageError
 from maskline.lake.failures import translating_lake_errors
 from maskline.lake.table import LakeTable
+from maskline.lake.unfinished import remove_unfinished, unfinished_files
 
 SAFE_RETENTION_HOURS = 7 * 24
 """As long as a reader may take, or look back."""
@@ -69,7 +72,7 @@ def compact(table: LakeTable) -> tuple[int, int]:
 def vacuum(
     table: LakeTable, retention_hours: int = SAFE_RETENTION_HOURS, *, dry_run: bool = False, allow_short: bool = False
 ) -> list[str]:
-    """Remove files that no version of the last hours names, those of publications that died included.
+    """Remove files that no version of the last hours names, those of publications that died included, finished or not.
 
     Args:
         table: The copy.
@@ -91,7 +94,12 @@ def vacuum(
             "or a publisher still needs; where there is none, say --allow_short_retention"
         )
     version = table.newest()
+    latest = datetime.now(UTC) - timedelta(hours=retention_hours)
+    unfinished = [file for file in unfinished_files(table.storage) if file.since <= latest]
     with translating_lake_errors(table.uri):
-        return version.table.vacuum(
+        finished = version.table.vacuum(
             retention_hours=retention_hours, dry_run=dry_run, enforce_retention_duration=False, full=True
         )
+    if not dry_run:
+        remove_unfinished(table.storage, unfinished)
+    return [*finished, *(file.path for file in unfinished)]

@@ -87,12 +87,7 @@ class Storage:
         """
         if not self.is_on_s3:
             return {}
-        try:
-            session = self._open_session(self.profile)
-            credentials = session.get_credentials()
-            client = session.client("s3", region_name=session.region_name or "us-east-1")
-        except BotoCoreError as error:
-            raise LakeError(f"lake {self.uri}: {setup_problem(error) or error}") from None
+        credentials, client = self._credentials_and_client()
         if credentials is None:
             raise LakeError(
                 f"lake {self.uri}: no AWS credentials{f' in profile {self.profile}' if self.profile else ''}"
@@ -113,6 +108,21 @@ class Storage:
         if self.kms_key:
             options |= {"aws_server_side_encryption": "aws:kms", "aws_sse_kms_key_id": self.kms_key}
         return options
+
+    def client(self) -> Any:
+        """Return a boto3 client for what deltalake has no words for.
+
+        Raises:
+            LakeError: There are no such credentials.
+        """
+        return self._credentials_and_client()[1]
+
+    def _credentials_and_client(self) -> tuple[Any, Any]:
+        try:
+            session = self._open_session(self.profile)
+            return session.get_credentials(), session.client("s3", region_name=session.region_name or "us-east-1")
+        except BotoCoreError as error:
+            raise LakeError(f"lake {self.uri}: {setup_problem(error) or error}") from None
 
     def prepare(self) -> None:
         """Make the directory of a copy on a file system, for its owner and its group and for nobody else.
