@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from maskline.lake.table import DataFile, LakeVersion
 
 Change = Callable[[pa.RecordBatch], pa.RecordBatch]
 """Returns the rows that take the place of others: some of them, or changed ones."""
+
+logger = logging.getLogger(__name__)
 
 
 def rewrite(version: LakeVersion, files: Sequence[DataFile], change: Change, purpose: dict[str, Any]) -> None:
@@ -31,14 +34,18 @@ def rewrite(version: LakeVersion, files: Sequence[DataFile], change: Change, pur
         LakeUnavailableError: The store does not answer. The version may have been made or not.
     """
     writer = version.file_writer(FileSize())
+    what, copy = purpose["what"], version.copy.value
     try:
         for file in files:
             for batch in version.read(file):
                 changed = change(batch)
                 if changed.num_rows:
                     writer.write(file.day, changed)
+                    logger.debug("%s: wrote %s", what, copy)
         added = writer.finish()
+        logger.debug("%s: closed %s", what, copy)
     except BaseException:
         writer.abandon()
         raise
     version.commit(added, files, version.horizon, purpose)
+    logger.debug("%s: committed %s", what, copy)

@@ -163,11 +163,13 @@ class LakeVersion:
         now: Returns the time in seconds since 1970.
 
     Attributes:
+        copy: Which copy.
         horizon: The horizon up to which it is complete, or None where nothing was published.
     """
 
     def __init__(self, table: DeltaTable, owner: LakeTable, now: Callable[[], float]) -> None:
         self.table = table
+        self.copy = owner.copy
         self._owner = owner
         self._now = now
         self._application = f"maskline:{owner.stream.name}"

@@ -7,6 +7,7 @@ reach from here; docs/lake.md says what to do about it.
 from __future__ import annotations
 
 import json
+import logging
 import re
 
 import msgspec
@@ -14,12 +15,15 @@ from psycopg2 import sql
 
 from maskline.errors import TokenError, UsageError
 from maskline.masking import Masker
+from maskline.postgres.access_log import enter_access
 from maskline.postgres.connection import Connection, translating
 from maskline.postgres.key_usage import OVER_ALL_ROWS
 from maskline.stream import StreamDefinition
 
 ROWS_A_FETCH = 500
 PERSON_FIELD = "user_id"
+
+logger = logging.getLogger(__name__)
 
 
 class Erasure(msgspec.Struct, frozen=True):
@@ -53,8 +57,10 @@ def person_column(stream: StreamDefinition) -> str:
     )
 
 
-def erase_from_database(connection: Connection, stream: StreamDefinition, masker: Masker, person: str) -> Erasure:
-    """Delete a person's rows and rejections in one transaction.
+def erase_from_database(
+    connection: Connection, stream: StreamDefinition, masker: Masker, person: str, reason: str
+) -> Erasure:
+    """Delete a person's rows and rejections, and enter how many into ``pii_access_log``, in one transaction.
 
     A rejection is the person's where its body says so: in a field ``user_id`` at any depth, or, where the body is no
     JSON, anywhere as a word of its own.
@@ -64,19 +70,20 @@ def erase_from_database(connection: Connection, stream: StreamDefinition, masker
         stream: The stream.
         masker: Decrypts the bodies.
         person: The person.
+        reason: Why, without saying whom.
 
     Raises:
         DatabaseError: A table or a right is missing.
     """
-    delete = sql.SQL("DELETE FROM {} WHERE {} = %s").format(
-        sql.Identifier(stream.table), sql.Identifier(person_column(stream))
-    )
+    column = person_column(stream)
+    delete = sql.SQL("DELETE FROM {} WHERE {} = %s").format(sql.Identifier(stream.table), sql.Identifier(column))
     unreadable: list[str] = []
     theirs: list[str] = []
     with translating(), connection, connection.cursor() as cursor:
         cursor.execute(OVER_ALL_ROWS)
         cursor.execute(delete, [person])
         rows = cursor.rowcount
+        logger.debug("erase: deleted rows")
         with connection.cursor("bodies") as bodies:
             bodies.itersize = ROWS_A_FETCH
             bodies.execute("SELECT message_id::text, body FROM rejected_messages WHERE stream = %s", [stream.name])
@@ -87,6 +94,10 @@ def erase_from_database(connection: Connection, stream: StreamDefinition, masker
                 except TokenError:
                     unreadable.append(message_id)
         cursor.execute("DELETE FROM rejected_messages WHERE message_id = ANY (%s::uuid[])", [theirs])
+        if removed := rows + len(theirs):
+            action = "erase from postgres"
+            enter_access(cursor, action=action, stream=stream.name, column=column, row_count=removed, reason=reason)
+        logger.debug("erase: deleted rejections")
     return Erasure(rows, len(theirs), unreadable)
 
 

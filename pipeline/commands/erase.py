@@ -1,9 +1,9 @@
 """Forget a person: remove their rows from the table, from the rejections and from both copies in the lake.
 
 Rejections are found by decrypting them. It is safe to repeat, and has to be repeated where it did not come to its end.
-pii_access_log says that it was done, when, by whom and why, and holds a fingerprint of the person that nobody can turn
-back, with the keyset or without. Earlier versions of the copies go with: python -m pipeline lake vacuum.
-Takes the role maskline_eraser.
+pii_access_log says that it was done, when, by whom and why, and how many rows left which place, and holds a fingerprint
+of the person that nobody can turn back, with the keyset or without. Earlier versions of the copies go with:
+python -m pipeline lake vacuum. Takes the role maskline_eraser.
 """
 
 from __future__ import annotations
@@ -11,14 +11,16 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
+import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from maskline.errors import UnavailableError, UsageError
 from maskline.keys import keyset_provider, open_keyset
 from maskline.lake.erasing import erase_from_copy
 from maskline.lake.housekeeping import SAFE_RETENTION_HOURS
 from maskline.lake.source import RowSource
+from maskline.lake.table import LakeTable
 from maskline.masking import Masker
 from maskline.postgres.access_log import record_access
 from maskline.postgres.connection import Connect, check_dsn, connect
@@ -32,6 +34,11 @@ from pipeline.printing import say
 UNREADABLE_EXIT_CODE = 1
 RETRY_SECONDS = 300
 MOST_NAMED = 20
+
+Record = Callable[[str, int], None]
+"""Enters an action and its number of rows into pii_access_log."""
+
+logger = logging.getLogger(__name__)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -54,27 +61,38 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
         raise UsageError("user_id: is empty, or stands in the reason, which is kept; say why without saying whom")
     column = person_column(stream)
     tables = [] if arguments.no_lake else lake_tables(arguments, stream)
+    for table in tables:
+        table.newest()  # a copy that is not where it is said to be is found out before anything is removed
     masker = Masker(open_keyset(keyset_provider(required(arguments, "keyset")).fetch()))
     connecting = functools.partial(connect, check_dsn(required(arguments, "postgres")))
     reason = f"{arguments.reason} (person {masker.fingerprint(person)})"
-    _record(connecting, stream, column, "erase begun", 0, reason)
+    record = functools.partial(_record, connecting, stream, column, reason)
+    record("erase begun", 0)
+    logger.debug("erase: begun")
     with contextlib.closing(connecting()) as connection:
-        erased = erase_from_database(connection, stream, masker, person)
+        erased = erase_from_database(connection, stream, masker, person, reason)
+    logger.debug("erase: left postgres")
     say(f"{stream.table}: {erased.rows:,} rows removed.")
     say(f"rejected_messages: {erased.rejections:,} removed.")
     in_lake = 0
     for table in tables:
         with contextlib.closing(RowSource(connecting, stream)) as source, source.alone(table.copy.value):
-            patiently = retrying(RETRY_SECONDS, threading.Event(), lambda _attempt: None, on=UnavailableError)
-            rows = patiently(erase_from_copy, table, column, person)
+            rows = _erase_from_copy(table, column, person, record)
         say(f"{table.copy.value}: {rows:,} rows removed from {table.uri}.")
         in_lake += rows
-    _record(connecting, stream, column, "erased", erased.rows + erased.rejections + in_lake, reason)
+    record("erased", erased.rows + erased.rejections + in_lake)
+    logger.debug("erase: ended")
     return _say_what_is_left(erased, has_copies=bool(tables))
 
 
+def _erase_from_copy(table: LakeTable, column: str, person: str, record: Record) -> int:
+    entering = functools.partial(record, f"erase from {table.copy.value} copy")
+    patiently = retrying(RETRY_SECONDS, threading.Event(), lambda _attempt: None, on=UnavailableError)
+    return int(patiently(erase_from_copy, table, column, person, entering))
+
+
 def _record(
-    connecting: Connect, stream: StreamDefinition, column: str, action: str, row_count: int, reason: str
+    connecting: Connect, stream: StreamDefinition, column: str, reason: str, action: str, row_count: int
 ) -> None:
     with contextlib.closing(connecting()) as connection:
         record_access(connection, action=action, stream=stream.name, column=column, row_count=row_count, reason=reason)

@@ -90,6 +90,9 @@ def test_the_log_says_that_it_was_done_and_not_whom(
     reason = f"request 12 (person {Masker(keyset).fingerprint(PERSON)})"
     assert log == [
         ("erase begun", "user_id", 0, reason),
+        ("erase from postgres", "user_id", 1, reason),
+        ("erase from opaque copy", "user_id", 1, reason),
+        ("erase from clear copy", "user_id", 1, reason),
         ("erased", "user_id", 3, reason),
         ("erase begun", "user_id", 0, reason),
         ("erased", "user_id", 0, reason),
@@ -113,6 +116,18 @@ def test_a_reason_that_names_the_person_is_refused(options: list[str], capsys: p
     refusal = capsys.readouterr().err
     assert "say why without saying whom" in refusal
     assert PERSON not in refusal
+
+
+def test_a_copy_that_is_not_there_is_found_out_before_anything_is_removed(
+    dsn: str, keyset: Keyset, database: Connection, options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_masked(dsn, keyset, [login(1, user_id=PERSON)])
+
+    assert erase(options) == 2
+
+    assert "opaque: there is no Delta table; has anything been published?" in capsys.readouterr().err
+    assert rows_of(database, "SELECT count(*) FROM user_logins") == [(1,)]
+    assert rows_of(database, "SELECT count(*) FROM pii_access_log") == [(0,)]
 
 
 def test_an_erasure_that_died_half_way_is_finished_by_the_next(
