@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 import os
+from collections.abc import Iterable
 
 from maskline.errors import UsageError
 from maskline.keys import keyset_provider, open_keyset
@@ -20,13 +21,18 @@ from pipeline.options import Options, required
 OTHERS_MASK = 0o027
 
 
-def add_lake(options: Options) -> None:
-    """Add the options of both copies.
+CONTENT = {Copy.OPAQUE: "tokens", Copy.CLEAR: "personal data in clear"}
+
+
+def add_lake(options: Options, copies: Iterable[Copy] = tuple(Copy)) -> None:
+    """Add the options of both copies, or of one.
 
     Args:
         options: The options of a command.
+        copies: Which copies.
     """
-    for copy, what in ((Copy.OPAQUE, "tokens"), (Copy.CLEAR, "personal data in clear")):
+    for copy in copies:
+        what = CONTENT[copy]
         name = f"lake_{copy.value}"
         options.add(name, f"the {copy.value} copy, {what}: s3://BUCKET/PREFIX, file:///PATH or a path", metavar="URI")
         options.add(f"{name}_profile", "the AWS profile whose credentials are for it", metavar="NAME")
@@ -52,6 +58,19 @@ def lake_tables(arguments: argparse.Namespace, stream: StreamDefinition | None =
     if not tables:
         raise UsageError("lake: missing; give --lake_opaque or --lake_clear, or both (or MASKLINE_LAKE_OPAQUE, …)")
     return tables
+
+
+def opaque_copy(arguments: argparse.Namespace) -> LakeTable | None:
+    """Return the opaque copy, or None where it is not given.
+
+    Args:
+        arguments: The command line.
+
+    Raises:
+        UsageError: The place will not do.
+    """
+    storage = _storage(arguments, Copy.OPAQUE)
+    return None if storage is None else LakeTable(storage, load_stream(arguments.stream), Copy.OPAQUE)
 
 
 def check_copies_apart(tables: list[LakeTable]) -> None:

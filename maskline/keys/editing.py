@@ -20,7 +20,7 @@ from maskline.errors import UsageError
 from maskline.keys.keyset import AES_SIV_TYPE, new_keyset_handle
 
 KEY_BYTES = 64
-DISABLED, DESTROYED = "disabled", "destroyed"
+ENABLED, DISABLED, DESTROYED = "enabled", "disabled", "destroyed"
 RAW = "raw"
 LARGEST_KEY_ID = 2**31 - 1
 """Tink in Java reads an id as a signed 32-bit number, so new ids stay positive there, too."""

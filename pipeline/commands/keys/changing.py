@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import stat
 import sys
@@ -13,12 +12,11 @@ from typing import Any, TypeVar
 
 from maskline.errors import UsageError
 from maskline.keys import keyset_provider
-from maskline.keys.editing import DESTROYED, DISABLED, KEY_BYTES, RAW, KeyInfo, KeysetEditor
+from maskline.keys.editing import DESTROYED, DISABLED, ENABLED, KEY_BYTES, RAW, KeyInfo, KeysetEditor
 from maskline.keys.raw_keys import parse_raw_key
 from maskline.keys.storing import change_keyset
-from maskline.postgres.connection import check_dsn, connect
-from maskline.postgres.key_usage import key_usage
 from pipeline.command_parser import add_action
+from pipeline.commands.keys.needing import add_opaque_copy, refuse_if_anything_needs, refuse_if_copy_needs
 from pipeline.options import Options, required
 from pipeline.printing import say
 
@@ -26,6 +24,10 @@ STANDARD_INPUT = "-"
 MOST_KEY_CHARACTERS = 1024
 READS = "It reads plain AES-SIV made elsewhere; remask brings such values under the primary key."
 MASKS = "It masks once it is promoted."
+FORCED = {
+    "disable": "disable it, whatever rows of the opaque copy need it",
+    "destroy": "destroy it, enabled or not, whatever rows need it",
+}
 
 T = TypeVar("T")
 Act = Callable[[argparse.Namespace], None]
@@ -50,16 +52,20 @@ def add_actions(actions: Any) -> None:
     for name, act, summary in (
         ("promote", _promote, "make a key the primary, which masks"),
         ("enable", _enable, "let a disabled key unmask again"),
-        ("disable", _disable, "keep a key that unmasks no more, until it is enabled again"),
+        (
+            "disable",
+            _disable,
+            "keep a key that unmasks no more, until it is enabled again; refused while a lake copy needs it",
+        ),
         ("destroy", _destroy, "remove a disabled key's bytes for good; refused while rows need it"),
     ):
         action = _action(actions, name, act, summary)
         action.add_argument("key_id", type=int, metavar="KEY_ID", help="its id, as keys list shows it")
         if name == "destroy":
             Options(action).add_postgres()
-            action.add_argument(
-                "--force", action="store_true", help="destroy it, enabled or not, whatever rows need it"
-            )
+        if name in FORCED:
+            add_opaque_copy(action)
+            action.add_argument("--force", action="store_true", help=FORCED[name])
 
 
 def _action(actions: Any, name: str, act: Act, summary: str) -> argparse.ArgumentParser:
@@ -120,7 +126,13 @@ def _enable(arguments: argparse.Namespace) -> None:
 
 
 def _disable(arguments: argparse.Namespace) -> None:
-    _changed(arguments, lambda editor: editor.disable(arguments.key_id))
+    def disable(editor: KeysetEditor) -> None:
+        key = editor.key(arguments.key_id)
+        if key.state == ENABLED and not (key.is_primary or arguments.force):
+            refuse_if_copy_needs(key, arguments)
+        editor.disable(arguments.key_id)
+
+    _changed(arguments, disable)
     say(f"Key {arguments.key_id} is disabled: nothing it masked can be unmasked until it is enabled again.")
     say(
         "A job that started when it was the primary still masks with it: restart every such job before it is destroyed."
@@ -133,30 +145,19 @@ def _destroy(arguments: argparse.Namespace) -> None:
     def destroy(editor: KeysetEditor) -> None:
         key = editor.key(key_id)
         if not (key.is_primary or key.state == DESTROYED or arguments.force):
-            _refuse_if_needed(key, arguments.postgres)
+            _refuse_if_needed(key, arguments)
         editor.destroy(key_id)
 
     _changed(arguments, destroy)
     say(f"Key {key_id} is destroyed. The version before, and every copy, still hold it: delete those, too.")
 
 
-def _refuse_if_needed(key: KeyInfo, dsn: str | None) -> None:
+def _refuse_if_needed(key: KeyInfo, arguments: argparse.Namespace) -> None:
     if key.state != DISABLED:
         raise UsageError(
             f"key {key.key_id}: is {key.state}; disable it first, restart every job that started when it was the "
             "primary, and see that nothing misses it"
         )
-    if not dsn:
+    if not arguments.postgres:
         raise UsageError("postgres: missing; rows that need the key are counted first: give --postgres, or say --force")
-    with contextlib.closing(connect(check_dsn(dsn))) as connection:
-        usage = key_usage(connection)
-    # What a raw key reads carries no id.
-    needed_by = [(None if key.prefix == RAW else key.key_id, table) for table in usage]
-    used = [f"{table.rows[key_id]:,} rows of {table.table}" for key_id, table in needed_by if table.rows.get(key_id)]
-    if used:
-        what = "name no key and may need it" if key.prefix == RAW else "carry its id and need it"
-        raise UsageError(
-            f"key {key.key_id}: {' and '.join(used)} {what}; enable it, and bring them under the primary key with: "
-            "python -m pipeline remask (once for each stream)"
-        )
-    say(f"No row of {' and '.join(table.table for table in usage)} in this database needs it.")
+    refuse_if_anything_needs(key, arguments.postgres, arguments)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 from typing import Any
 
 from rich.console import Console
@@ -12,9 +11,9 @@ from rich.table import Table
 from maskline.keys import keyset_provider
 from maskline.keys.editing import KeyInfo, KeysetEditor
 from maskline.keys.keyset import keyset_handle
-from maskline.postgres.connection import check_dsn, connect
-from maskline.postgres.key_usage import KeyUsage, key_usage
+from maskline.postgres.key_usage import KeyUsage
 from pipeline.command_parser import add_action
+from pipeline.commands.keys.needing import add_opaque_copy, usage_in_copy, usage_in_database
 from pipeline.options import Options, required
 
 NO_KEY = "none"
@@ -23,18 +22,19 @@ NOT_HELD = "not held"
 
 def add_actions(actions: Any) -> None:
     """Add the action to the parser of the command."""
-    listing = add_action(actions, "list", "show ids and states, and with --postgres how many rows carry each id")
+    listing = add_action(
+        actions, "list", "show ids and states, and with --postgres and --lake_opaque how many rows carry each id"
+    )
     Options(listing).add_keyset()
     Options(listing).add_postgres()
+    add_opaque_copy(listing)
     listing.set_defaults(act=_list)
 
 
 def _list(arguments: argparse.Namespace) -> None:
     keys = KeysetEditor(keyset_handle(keyset_provider(required(arguments, "keyset")).fetch())).keys()
-    usage: list[KeyUsage] = []
-    if arguments.postgres:
-        with contextlib.closing(connect(check_dsn(arguments.postgres))) as connection:
-            usage = key_usage(connection)
+    usage = usage_in_database(arguments.postgres) if arguments.postgres else []
+    usage += usage_in_copy(arguments)
     Console(highlight=False).print(keys_table(keys, usage))
 
 
