@@ -26,7 +26,7 @@ def rewrite(version: LakeVersion, files: Sequence[DataFile], change: Change, pur
         version: The newest version.
         files: The files whose rows change.
         change: What takes the place of their rows.
-        purpose: What it is for, for the history of the table; values of rows have no place in it.
+        purpose: What it is for, in a word as ``what``, for the table's history; values of rows have no place in it.
 
     Raises:
         LakeConflictError: There is a newer version already, and this one was not made.

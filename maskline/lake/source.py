@@ -78,19 +78,20 @@ class RowSource:
         self._connection: Connection | None = None
 
     def check(self) -> None:
-        """Check that the table says which transaction wrote a row, and that publications can be written down.
+        """Check that the table has all columns, `written_in` included, and that publications can be written down.
 
         Raises:
-            DatabaseError: It does not; the message has the command that changes it.
+            DatabaseError: It does not; the message says what changes it.
         """
         with self._transaction() as cursor:
             cursor.execute(
                 "SELECT to_regclass('lake_publications') IS NOT NULL, to_regclass(%s) IS NOT NULL,"
                 " EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname = %s"
-                " AND atttypid = 'xid8'::regtype)",
-                [self._stream.table, self._stream.table, WRITTEN_IN],
+                " AND atttypid = 'xid8'::regtype),"
+                " ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = to_regclass(%s))",
+                [self._stream.table, self._stream.table, WRITTEN_IN, self._stream.table],
             )
-            ((has_publications, has_table, has_column),) = cursor.fetchall()
+            ((has_publications, has_table, has_column, names),) = cursor.fetchall()
         table = self._stream.table
         if not has_publications:
             raise DatabaseError("postgres: there is no lake_publications; run: python -m pipeline migrate")
@@ -102,6 +103,12 @@ class RowSource:
                 f"{table} ADD {WRITTEN_IN} xid8 NOT NULL DEFAULT pg_current_xact_id(); CREATE INDEX ON {table} "
                 f"({WRITTEN_IN})"
             )
+        for column in self._stream.columns:
+            if column.name not in names:
+                raise DatabaseError(
+                    f"postgres: table {table} has no column {column.name} {column.type.declaration}, which the stream "
+                    f"{self._stream.name} names; add it, or publish with the definition that the job has"
+                )
 
     def next_interval(self, first: int, most_rows: int) -> Interval | None:
         """Return what to publish next, or None where nothing was committed since.

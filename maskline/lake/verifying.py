@@ -21,23 +21,22 @@ from maskline.lake.source import RowSource
 from maskline.lake.table import LakeTable, LakeVersion
 from maskline.masking import Masker
 
-MOST_NAMED = 10
 MOST_ROWS_COMPARED = 2_000_000
-"""Rows of days that differ are held in memory, by message id, to find out which of them do."""
+"""Rows of days that differ are held in memory, by message id, to find out which of them do; not if they are more."""
 
 _MODULUS = 2**64
 
 
 class DayDifference(msgspec.Struct, frozen=True):
-    """A day on which a copy is not as its table.
+    """A day on which a copy is not as its table. Where the rows of all such days are too many, none is named.
 
     Attributes:
         day: The day, or None for the rows without one.
         in_table: How many rows the table has.
         in_copy: How many rows the copy has.
-        missing: Some message ids that only the table has.
-        extra: Some message ids that only the copy has, or has more than once.
-        changed: Some message ids whose rows are not the same.
+        missing: The message ids that only the table has.
+        extra: The message ids that only the copy has, or has more than once.
+        changed: The message ids whose rows are not the same.
     """
 
     day: date | None
@@ -140,7 +139,7 @@ class Verifier:
             only_ours = {message_id for message_id, _ in ours - theirs}
             only_theirs = {message_id for message_id, _ in theirs - ours}
             parts = (only_ours - only_theirs, only_theirs - only_ours, only_ours & only_theirs)
-            missing, extra, changed = (sorted(part)[:MOST_NAMED] for part in parts)
+            missing, extra, changed = (sorted(part) for part in parts)
             named[day] = (missing, extra, changed)
         return named
 

@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from maskline.lake.columns import Copy
 from maskline.lake.housekeeping import status
 from maskline.lake.source import Waiting
 from maskline.lake.verifying import DayDifference, Verifier
@@ -20,6 +21,11 @@ from pipeline.options import Options
 from pipeline.printing import say
 
 DIFFERENT_EXIT_CODE = 1
+MOST_NAMED = 10
+AFTER_A_ROTATION = (
+    "  No publication follows a change of a row. After a rotation of keys, bring the opaque copy under the new key "
+    "with: python -m pipeline lake remask"
+)
 
 
 def add_actions(actions: Any) -> None:
@@ -75,6 +81,7 @@ def _verify(arguments: argparse.Namespace) -> int:
     exit_code = 0
     for table in lake_tables(arguments, stream):
         with contextlib.closing(row_source(arguments, stream)) as source:
+            source.check()
             found = Verifier(source, table, masker_for(arguments, table.copy)).verify()
         what = f"{table.copy.value}: {found.rows:,} rows on {found.days:,} days"
         if not found.differences:
@@ -84,16 +91,22 @@ def _verify(arguments: argparse.Namespace) -> int:
         say(f"{what}; {len(found.differences):,} of them differ from {stream.table}:")
         for difference in found.differences:
             _say_difference(difference)
+        if table.copy is Copy.OPAQUE and any(difference.changed for difference in found.differences):
+            say(AFTER_A_ROTATION)
     return exit_code
 
 
 def _say_difference(difference: DayDifference) -> None:
     day = difference.day or "no day"
     say(f"  {day}: {difference.in_table:,} rows in the table, {difference.in_copy:,} in the copy")
-    for what, rows in (
-        ("missing", difference.missing),
-        ("only or twice in the copy", difference.extra),
-        ("not the same", difference.changed),
-    ):
+    parts = {
+        "missing": difference.missing,
+        "only or twice in the copy": difference.extra,
+        "not the same": difference.changed,
+    }
+    for what, rows in parts.items():
         if rows:
-            say(f"    {what}: {', '.join(rows)}")
+            more = f" and {len(rows) - MOST_NAMED:,} more" if len(rows) > MOST_NAMED else ""
+            say(f"    {len(rows):,} {what}: {', '.join(rows[:MOST_NAMED])}{more}")
+    if not any(parts.values()):
+        say("    which of them differ is not known: they are too many to compare one by one")

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
-from maskline.errors import LakeError
+from maskline.errors import DatabaseError, LakeError
 from maskline.keys import Keyset
 from maskline.lake.columns import Copy, arrow_schema, lake_columns
 from maskline.masking import Masker
@@ -96,6 +96,22 @@ def test_a_new_column_is_added_without_a_rewrite(dsn: str, database: Connection,
     assert field.metadata == {"comment": "the field mood, as it was sent"}
     read = pa.Table.from_batches(wider.newest().rows())
     assert sorted(map(str, read.column("mood").to_pylist())) == ["None", "good"]
+
+
+def test_a_column_that_the_table_does_not_have_yet_is_refused_and_the_copy_stays_as_it_is(
+    dsn: str, database: Connection, tmp_path: Path
+) -> None:
+    run(database, create_table(notes(NOTES)))
+    narrow = lake_table(tmp_path, stream=notes(NOTES))
+    publish(dsn, narrow)
+    version = narrow.newest().number
+
+    with pytest.raises(
+        DatabaseError, match=r"table notes has no column mood varchar\(9\), which the stream notes names"
+    ):
+        publish(dsn, lake_table(tmp_path, stream=notes(NOTES_WITH_MOOD)))
+
+    assert narrow.newest().number == version
 
 
 def test_a_place_that_holds_another_copy_is_refused(dsn: str, tmp_path: Path) -> None:

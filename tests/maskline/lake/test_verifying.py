@@ -50,7 +50,7 @@ def test_rows_that_differ_are_named(dsn: str, keyset: Keyset, database: Connecti
         version,
         version.files(),
         lambda batch: batch.filter([message_id != first for message_id in batch.column("message_id").to_pylist()]),
-        {},
+        {"what": "damage"},
     )
     run(database, "DELETE FROM user_logins WHERE message_id = %s", [second])
     run(database, "UPDATE user_logins SET locale = 'XX' WHERE message_id = %s", [third])
@@ -59,6 +59,17 @@ def test_rows_that_differ_are_named(dsn: str, keyset: Keyset, database: Connecti
 
     day = value_of(database, "SELECT create_date FROM user_logins LIMIT 1")
     assert found == Verification(4, 1, [DayDifference(day, 4, 4, [first], [second], [third])])
+
+
+def test_every_row_that_differs_is_counted(dsn: str, keyset: Keyset, database: Connection, tmp_path: Path) -> None:
+    written = write_masked(dsn, keyset, [login(number) for number in range(25)])
+    table = lake_table(tmp_path)
+    publish(dsn, table)
+    run(database, "DELETE FROM user_logins")
+
+    (difference,) = verify(dsn, table).differences
+
+    assert difference.extra == sorted(written)
 
 
 def test_a_row_that_is_there_twice_is_found(dsn: str, keyset: Keyset, tmp_path: Path) -> None:

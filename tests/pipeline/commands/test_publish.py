@@ -55,7 +55,7 @@ def test_a_publication_its_status_and_its_verification(
     assert "clear: 0 rows published to file://" in said
     assert "opaque: 7 rows on 1 days, as in user_logins." in said
     assert "clear: 7 rows on 1 days; 1 of them differ from user_logins:" in said
-    assert "    not the same: " in said
+    assert "    1 not the same: " in said
     (opaque, clear) = [line.split("│") for line in said.splitlines() if line.startswith(("│ opaque", "│ clear"))]
     assert [cell.strip() for cell in opaque[3:5]] == [cell.strip() for cell in clear[3:5]] == ["7", "1"]
     assert opaque[7].strip() == clear[7].strip() == "1", "not published yet"

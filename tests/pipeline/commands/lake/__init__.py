@@ -1,0 +1,1 @@
+"""Tests of ``lake``, mirrored file for file."""
