@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 
 from maskline.errors import UnavailableError, UsageError
 from maskline.keys import keyset_provider, open_keyset
+from maskline.lake.columns import Copy
 from maskline.lake.erasing import erase_from_copy
 from maskline.lake.housekeeping import SAFE_RETENTION_HOURS
 from maskline.lake.source import RowSource
@@ -60,7 +61,7 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     if not person or person in arguments.reason:
         raise UsageError("user_id: is empty, or stands in the reason, which is kept; say why without saying whom")
     column = person_column(stream)
-    tables = [] if arguments.no_lake else lake_tables(arguments, stream)
+    tables = _copies(arguments, stream)
     for table in tables:
         table.newest()  # a copy that is not where it is said to be is found out before anything is removed
     masker = Masker(open_keyset(keyset_provider(required(arguments, "keyset")).fetch()))
@@ -82,7 +83,17 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
         in_lake += rows
     record("erased", erased.rows + erased.rejections + in_lake)
     logger.debug("erase: ended")
-    return _say_what_is_left(erased, has_copies=bool(tables))
+    return _say_what_is_left(erased, [table.copy for table in tables])
+
+
+def _copies(arguments: argparse.Namespace, stream: StreamDefinition) -> list[LakeTable]:
+    if arguments.no_lake:
+        return []
+    if not (arguments.lake_opaque or arguments.lake_clear):
+        raise UsageError(
+            "lake: missing; give --lake_opaque and --lake_clear, or say --no_lake where there are no copies in a lake"
+        )
+    return lake_tables(arguments, stream)
 
 
 def _erase_from_copy(table: LakeTable, column: str, person: str, record: Record) -> int:
@@ -98,8 +109,12 @@ def _record(
         record_access(connection, action=action, stream=stream.name, column=column, row_count=row_count, reason=reason)
 
 
-def _say_what_is_left(erased: Erasure, *, has_copies: bool) -> int:
-    if has_copies:
+def _say_what_is_left(erased: Erasure, copies: list[Copy]) -> int:
+    for copy in Copy:
+        if copies and copy not in copies:
+            name = copy.value
+            say(f"No {name} copy was named. If there is one, it still has them: erase again, with --lake_{name} URI.")
+    if copies:
         say(
             "Earlier versions of the copies still have them, for readers that look back. They go with lake vacuum, "
             f"{SAFE_RETENTION_HOURS // 24} days from now."

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from datetime import datetime
+from pathlib import Path
 
 from psycopg2 import sql
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from maskline.lake.columns import Copy
 from maskline.postgres.connection import Connection, connect
 from maskline.postgres.rejects import RejectedMessages
 from maskline.stream import StreamDefinition
@@ -94,12 +96,13 @@ def _frequent_tokens_table(stream: StreamDefinition, connection: Connection) -> 
     return table
 
 
-def next_steps(job: JobSettings, postgres: EmbeddedPostgres) -> str:
+def next_steps(job: JobSettings, postgres: EmbeddedPostgres, lake: Path | None = None) -> str:
     """Return what to try next, as commands to copy.
 
     Args:
         job: The job that ran.
         postgres: The database.
+        lake: The directory of the copies in the lake, where there are any.
     """
     python = os.path.relpath(sys.executable)
     pipeline = f"{python} -m pipeline"
@@ -122,5 +125,17 @@ def next_steps(job: JobSettings, postgres: EmbeddedPostgres) -> str:
             f"    env {credentials} \\",
             f"      {pipeline} run {queue} \\",
             f"      {database} --keyset {job.keyset}",
+            *(_next_steps_with_lake(f"{database} --keyset {job.keyset}", pipeline, lake) if lake else []),
         ]
     )
+
+
+def _next_steps_with_lake(parts: str, pipeline: str, lake: Path) -> list[str]:
+    copies = " ".join(f"--lake_{copy.value} '{lake / copy.value}'" for copy in Copy)
+    return [
+        "  publish what has come since, compare both copies with the table, and forget a person everywhere:",
+        *(
+            f"    {pipeline} {command} {parts} \\\n      {copies}"
+            for command in ("publish", "lake verify", "erase --user_id USER_ID --reason 'trying it out'")
+        ),
+    ]

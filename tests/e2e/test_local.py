@@ -25,6 +25,7 @@ def test_a_second_run_sends_what_comes_next_and_nothing_twice(server_directory: 
     assert "clear copy: 99 rows published to file://" in first.output
     assert "opaque copy: 99 rows published to file://" in second.output
     rows = second.output.partition("The two copies in the lake")[2].splitlines()
+    assert f"--lake_clear '{server_directory / 'data' / 'lake' / 'clear'}'" in second.output
     shown = [[cell.strip() for cell in line.split("│")] for line in rows if line.startswith("│")]
     clear_ips = [str(ipaddress.ip_address(cells[3])) for cells in shown]
     assert len(clear_ips) == 5

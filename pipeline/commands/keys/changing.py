@@ -116,7 +116,7 @@ def _promote(arguments: argparse.Namespace) -> None:
     _changed(arguments, lambda editor: editor.promote(arguments.key_id))
     say(
         f"Key {arguments.key_id} is the primary. Jobs take it at their next start: restart them all, and then bring "
-        "older tokens under it with: python -m pipeline remask"
+        "older tokens under it with: python -m pipeline remask (and lake remask, where there is a data lake)"
     )
 
 

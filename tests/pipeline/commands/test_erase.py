@@ -130,6 +130,28 @@ def test_a_copy_that_is_not_there_is_found_out_before_anything_is_removed(
     assert rows_of(database, "SELECT count(*) FROM pii_access_log") == [(0,)]
 
 
+def test_a_copy_that_was_not_named_is_mentioned(
+    dsn: str, keyset: Keyset, options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_masked(dsn, keyset, [login(1, user_id=PERSON)])
+    main(["publish", *options])
+
+    assert erase(options[:3]) == 0
+
+    said = capsys.readouterr().out
+    assert "No clear copy was named. If there is one, it still has them: erase again, with --lake_clear URI.\n" in said
+    assert "No opaque copy was named" not in said
+
+
+def test_that_there_is_no_lake_has_to_be_said(
+    database: Connection, options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert erase(options[:2]) == 2
+
+    assert "give --lake_opaque and --lake_clear, or say --no_lake where there are no copies" in capsys.readouterr().err
+    assert rows_of(database, "SELECT count(*) FROM pii_access_log") == [(0,)]
+
+
 def test_an_erasure_that_died_half_way_is_finished_by_the_next(
     dsn: str, keyset: Keyset, options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
