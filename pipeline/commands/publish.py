@@ -66,6 +66,9 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
             source = opened.enter_context(contextlib.closing(row_source(arguments, stream)))
             masker = masker_for(arguments, table.copy)
             publishers.append((table, Publisher(source, table, masker, size=size, stopping=stopping)))
+        if arguments.follow:
+            places = " and ".join(table.uri for table in tables)
+            say(f"Publishing to {places} every {arguments.interval:g} seconds. Ctrl-C stops.")
         work = functools.partial(_publish, publishers, stopping, arguments.interval if arguments.follow else None)
         in_another_thread(work)
         return STOPPED_EXIT_CODE if stopping.is_set() and not arguments.follow else 0

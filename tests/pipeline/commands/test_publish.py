@@ -77,6 +77,9 @@ def test_following_publishes_until_it_is_stopped(dsn: str, keyset: Keyset, optio
         assert process.wait() == 0, process.errors
     finally:
         process.kill()
+    assert process.output.startswith(
+        f"Publishing to file://{tmp_path / 'opaque'} and file://{tmp_path / 'clear'} every 0.2"
+    )
 
 
 def test_the_policies_are_the_least_that_a_reader_needs(capsys: pytest.CaptureFixture[str]) -> None:
