@@ -211,6 +211,7 @@ class FaultCase:
 
     def _marked_rows(self, table: str) -> Iterator[str]:
         with connected(self.dsn) as database:
+            run(database, "SET bytea_output = escape")
             rows = rows_of(database, f"SELECT record::text FROM {table} AS record")
         return (text for (text,) in rows if is_marked(text))
 
