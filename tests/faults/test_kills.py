@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
 
 import pytest
 
@@ -11,25 +10,16 @@ from maskline.postgres.connection import Connection
 from tests.awaiting import await_until
 from tests.faults.case import FaultCase
 from tests.faults.conftest import quick_and_slow
-from tests.faults.points import Hold
-from tests.faults.postgres_wire import INSERT_COMMITTED, INSERT_SENT
-from tests.faults.sqs_proxy import SqsRequest
+from tests.faults.cycle import HOLD_AT
 from tests.maskline.postgres.records import connected, run, value_of
 
-POINTS: dict[str, Callable[[FaultCase], Hold]] = {
-    "after receive": lambda case: case.sqs.hold_before("ReceiveMessage", when=lambda: case.sqs.deliveries.total() > 0),
-    "before COMMIT": lambda case: case.database_line.hold_at(INSERT_SENT),
-    "after COMMIT": lambda case: case.database_line.hold_at(INSERT_COMMITTED),
-    "between deletes": lambda case: _hold_between_deletes(case),
-}
 
-
-@pytest.mark.parametrize("point", quick_and_slow(("before COMMIT", "after COMMIT"), POINTS))
+@pytest.mark.parametrize("point", quick_and_slow(("before COMMIT", "after COMMIT"), HOLD_AT))
 def test_killed_at_a_point_and_started_again_it_writes_every_message_once(
     case: FaultCase, point: str, engine_options: list[str]
 ) -> None:
     case.send(150, "not JSON")
-    hold = POINTS[point](case)
+    hold = HOLD_AT[point](case)
     killed = case.start(*engine_options)
     hold.await_reached()
 
@@ -41,11 +31,6 @@ def test_killed_at_a_point_and_started_again_it_writes_every_message_once(
 
     case.ended_well(case.start("--until_empty", *engine_options))
     case.check()
-
-
-def _hold_between_deletes(case: FaultCase) -> Hold:
-    case.sqs.inject("DeleteMessageBatch", SqsRequest.forward, times=3)
-    return case.sqs.hold_before("DeleteMessageBatch")
 
 
 @pytest.mark.slow

@@ -81,6 +81,10 @@ class FlinkParts:
         self.cluster.start_jobmanager()
         await_until(lambda: self.cluster.rest("/overview")["taskmanagers"] > 0, "a TaskManager is there")
 
+    def start_pool(self) -> None:
+        """Start another pool of workers, with the same address, in the place of one that has ended."""
+        self.workers.__enter__()
+
     def options(self, workers: WorkerPool) -> list[str]:
         """Return the options of ``run`` that submit a job to the cluster.
 
@@ -140,17 +144,16 @@ class FlinkCase(FaultCase):
         await_until(lambda: not self._unfinished(), "the jobs have ended")
         super().__exit__(*error)
 
-    def submit(self, *options: str, workers: WorkerPool | None = None, through_proxies: bool = False) -> JobProcess:
+    def submit(self, *options: str, workers: WorkerPool | None = None) -> JobProcess:
         """Submit the job, and return when all of it runs.
 
         Args:
             options: Its options beside those that name its parts.
             workers: Another pool of workers than the shared one.
-            through_proxies: Whether the case's proxies stand between the workers and queue and database.
         """
         before = set(self.running())
         flink = self.parts.options(workers or self.parts.workers)
-        submission = self.start(*flink, *options, through_proxies=through_proxies)
+        submission = self.start(*flink, *options)
         try:
             await_until(
                 lambda: bool(set(self.running()) - before) or not submission.is_running(), "the job runs", seconds=300
@@ -176,9 +179,9 @@ class FlinkCase(FaultCase):
             if job["state"] == "RUNNING" and job["tasks"]["running"] + job["tasks"]["finished"] == job["tasks"]["total"]
         ]
 
-    def await_in_hand(self) -> None:
-        """Return when the job holds messages that it has not deleted yet."""
-        await_until(lambda: self.queue.depth().in_flight > 0, "the job has messages in hand", seconds=120)
+    def await_extended_lease(self) -> None:
+        """Return when the job has asked the queue to keep messages invisible for longer."""
+        await_until(lambda: self.sqs.requests["ChangeMessageVisibilityBatch"] > 0, "the lease is extended")
 
     def failures(self) -> str:
         """Return what Flink tells of the failures of the case's jobs."""

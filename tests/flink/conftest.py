@@ -13,6 +13,9 @@ from pipeline.local.sqs import EmbeddedSqs
 from tests.faults.case import Record
 from tests.flink.case import FlinkCase, FlinkParts
 
+LONGER_THAN_ANY_CASE_SECONDS = "43200"
+"""The queue's own visibility time-out, so that what a killed worker held comes back by the job's time-out alone."""
+
 
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory: pytest.TempPathFactory, sqs: EmbeddedSqs) -> Iterator[FlinkParts]:
@@ -26,7 +29,8 @@ def case(
     parts: FlinkParts, sqs: EmbeddedSqs, dsn: str, keyset_uri: str, tmp_path: Path, record_property: Record
 ) -> Iterator[FlinkCase]:
     """A case whose parts are all well."""
-    queue = SqsQueue.open(QueueAddress(sqs.create_queue(f"flink-{uuid.uuid4().hex}"), sqs.endpoint))
+    url = sqs.create_queue(f"flink-{uuid.uuid4().hex}", {"VisibilityTimeout": LONGER_THAN_ANY_CASE_SECONDS})
+    queue = SqsQueue.open(QueueAddress(url, sqs.endpoint))
     directory = tmp_path / "job"
     directory.mkdir()
     with FlinkCase(parts, queue, sqs.endpoint, dsn, keyset_uri, directory, record_property) as case:

@@ -8,24 +8,30 @@ import pytest
 
 from maskline.keys import StoredKeyset
 from tests.awaiting import await_until
-from tests.e2e.conftest import WRONG_TYPE
+from tests.e2e.conftest import login
+from tests.faults.cycle import HOLD_AT
+from tests.faults.points import Hold
 from tests.flink.case import FlinkCase, kill_with_workers, vertices, workers_of
 from tests.flink.submitted_job import takes_flink
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), takes_flink]
 
 SLOWLY = ("--micro_batch_seconds=1", "--micro_batch_size=40", "--pollers=2", "--parallelism=2")
-"""So slowly that a fault meets messages in hand."""
+"""So slowly that others are in hand, too, when a fault meets a micro-batch."""
+
+REJECTED = (login(user_id=None), "not JSON, but from 198.51.100.7")
+"""Bodies that become rejections, and that the case knows by the personal data in them."""
 
 
 def test_everything_from_the_poll_to_the_deletes_is_one_operator(case: FlinkCase) -> None:
-    case.send(300, WRONG_TYPE, "not JSON")
+    case.sql("ALTER TABLE user_logins ADD CHECK (locale <> 'refused')")
+    case.send(300, *REJECTED, login(locale="refused"))
 
     case.submit()
 
     case.await_accounted()
     account = case.check()
-    assert (account.written, account.rejected) == (300, 2)
+    assert (account.written, account.rejected) == (300, 3)
     (job_id,) = case.running()
     running = [
         name for name, state in vertices(case.parts.cluster.rest(f"/jobs/{job_id}")).items() if state == "RUNNING"
@@ -40,67 +46,81 @@ def test_no_message_is_received_where_the_workers_cannot_read_the_keyset(
     case.send(5)
     monkeypatch.setenv("KEYSET_OF_THE_STARTER", stored_keyset.content.decode())
 
-    submission = case.start(
-        *case.parts.options(case.parts.workers), "--keyset=env:KEYSET_OF_THE_STARTER", through_proxies=True
-    )
+    submission = case.start(*case.parts.options(case.parts.workers), "--keyset=env:KEYSET_OF_THE_STARTER")
     await_until(lambda: "KEYSET_OF_THE_STARTER" in case.failures(), "the workers look for it in vain", seconds=120)
 
     assert case.sqs.deliveries.total() == 0
     case.cancel(submission)
-    case.submit(through_proxies=True)
+    case.submit()
     case.await_accounted()
     case.check()
 
 
-def test_a_taskmanager_is_killed_and_another_started(case: FlinkCase) -> None:
-    case.send(150, WRONG_TYPE)
+def test_an_sdk_worker_is_killed_at_each_point_of_its_cycle(case: FlinkCase) -> None:
+    redelivered = 0
     case.submit(*SLOWLY)
-    case.await_in_hand()
 
-    case.parts.cluster.taskmanagers[-1].send_signal(signal.SIGKILL)
-    case.send(150, "not JSON")
-    case.parts.cluster.start_taskmanager()
+    for point in ("before COMMIT", "before COMMIT of rejections", "after COMMIT", "between deletes"):
+        hold = HOLD_AT[point](case)
+        case.send(60, *REJECTED)
+        hold.await_reached()
+        for worker in workers_of(case.parts.workers):
+            worker.kill()
+        _go_on(case, hold)
 
-    case.await_accounted()
-    case.check()
-
-
-def test_an_sdk_worker_is_killed(case: FlinkCase) -> None:
-    case.send(150, WRONG_TYPE)
-    case.submit(*SLOWLY)
-    case.await_in_hand()
-
-    for worker in workers_of(case.parts.workers):
-        worker.kill()
-    case.send(150, "not JSON")
-
-    case.await_accounted()
-    case.check()
+        case.await_accounted()
+        case.check()
+        assert case.sqs.redelivered > redelivered, point
+        redelivered = case.sqs.redelivered
 
 
 def test_the_pool_of_workers_is_killed_with_them_and_started_again(case: FlinkCase) -> None:
-    case.send(150, WRONG_TYPE)
+    case.send(60, *REJECTED)
+    hold = HOLD_AT["before COMMIT"](case)
     case.submit(*SLOWLY)
-    case.await_in_hand()
+    hold.await_reached()
+    case.await_extended_lease()
 
     kill_with_workers(case.parts.workers)
-    case.send(150, "not JSON")
-    case.parts.workers.__enter__()
+    _go_on(case, hold)
+    case.parts.start_pool()
+
+    case.await_accounted()
+    assert case.check().redelivered
+
+
+def test_a_taskmanager_is_killed_and_another_started(case: FlinkCase) -> None:
+    case.send(60, *REJECTED)
+    hold = HOLD_AT["before COMMIT"](case)
+    case.submit(*SLOWLY)
+    hold.await_reached()
+
+    case.parts.cluster.taskmanagers[-1].send_signal(signal.SIGKILL)
+    case.parts.cluster.start_taskmanager()
+    _go_on(case, hold)
 
     case.await_accounted()
     case.check()
 
 
 def test_a_jobmanager_is_killed_and_the_job_it_has_forgotten_submitted_again(case: FlinkCase) -> None:
-    case.send(150, WRONG_TYPE)
+    case.send(60, *REJECTED)
+    hold = HOLD_AT["after COMMIT"](case)
     first = case.submit(*SLOWLY)
-    case.await_in_hand()
+    hold.await_reached()
 
     case.parts.cluster.jobmanager.send_signal(signal.SIGKILL)
-    case.send(150, "not JSON")
     case.parts.start_jobmanager()
     first.kill()
+    _go_on(case, hold)
     case.submit(*SLOWLY)
 
     case.await_accounted()
     case.check()
+
+
+def _go_on(case: FlinkCase, hold: Hold) -> None:
+    """End the conversation that was held, let all others go on, and send more messages."""
+    hold.drop()
+    case.sqs.heal()
+    case.send(20, *REJECTED)
