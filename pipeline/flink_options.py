@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from apache_beam.options.pipeline_options import FlinkRunnerOptions, PipelineOptions, PortableOptions
+from apache_beam.options.pipeline_options import FlinkRunnerOptions, PipelineOptions
 from psycopg2.extensions import parse_dsn
 
 from maskline.errors import UsageError
+from pipeline.flink_environment import check_environment, environment_defaults
 from pipeline.job import JobSettings
 
 FLINK_VERSION = "1.19"
@@ -24,7 +25,9 @@ DEFAULTS = {
 KEY_GROUPS_OF_A_SLOT = 4
 """Beam's runner before 2.76 keeps 0.7 KB a poll for each key group of a slot; by default Flink has 128."""
 
-_MAGIC_MASTERS = ("[local]", "[auto]")
+MAGIC_MASTERS = ("[local]", "[auto]")
+"""A Flink in the job server's own process, and, for a jar, the cluster that it will be submitted to."""
+
 _LOOPBACK = ("", "localhost", "127.0.0.1", "::1")
 
 
@@ -46,7 +49,7 @@ def set_flink_defaults(options: PipelineOptions, job: JobSettings) -> PipelineOp
     missing = [f"--{name}={value}" for name, value in defaults.items() if name not in given]
     if "--streaming" not in options._flags:
         missing.append("--streaming")
-    return PipelineOptions([*options._flags, *missing])
+    return PipelineOptions([*options._flags, *missing, *environment_defaults(options)])
 
 
 def _key_groups(parallelism: int) -> int:
@@ -55,18 +58,19 @@ def _key_groups(parallelism: int) -> int:
 
 
 def check_flink_options(options: PipelineOptions, job: JobSettings) -> None:
-    """Refuse parts on this machine's loopback that workers elsewhere cannot reach.
+    """Refuse an environment that cannot work, and parts on this machine's loopback that workers elsewhere cannot reach.
 
     Args:
         options: Beam's options.
         job: The job.
 
     Raises:
-        UsageError: The cluster is elsewhere, and the database or the queue is not.
+        UsageError: The environment cannot work, or the cluster is elsewhere, and the database or the queue is not.
     """
     master = options.view_as(FlinkRunnerOptions).flink_master
-    environment = options.view_as(PortableOptions).environment_type
-    if environment == "LOOPBACK" or _is_here(master):
+    is_elsewhere = master not in MAGIC_MASTERS and not _is_here(master)
+    check_environment(options, is_elsewhere)
+    if not is_elsewhere:
         return
     parameters: dict[str, Any] = parse_dsn(job.postgres)
     host = str(parameters.get("host", ""))
@@ -83,6 +87,4 @@ def check_flink_options(options: PipelineOptions, job: JobSettings) -> None:
 
 
 def _is_here(master: str) -> bool:
-    if master in _MAGIC_MASTERS:
-        return master == "[local]"
     return urlsplit(master if "://" in master else f"http://{master}").hostname in _LOOPBACK

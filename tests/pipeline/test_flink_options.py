@@ -89,7 +89,7 @@ def test_a_queue_on_loopback_is_refused_for_a_cluster_elsewhere() -> None:
         (["--flink_master=localhost:8081"], "postgresql://writer@localhost/logins"),
         (["--flink_master=http://127.0.0.1:8081"], "postgresql://writer@localhost/logins"),
         (["--flink_master=[local]"], "postgresql://writer@localhost/logins"),
-        ([CLUSTER, "--environment_type=LOOPBACK"], "postgresql://writer@localhost/logins"),
+        (["--flink_master=[auto]", "--output_executable_path=job.jar"], "postgresql://writer@localhost/logins"),
     ],
 )
 def test_what_workers_may_reach_is_let_through(arguments: list[str], postgres: str) -> None:
