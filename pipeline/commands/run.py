@@ -65,7 +65,7 @@ def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
             terminal.print(f"warning: {finding.part}: {finding.text}", highlight=False, soft_wrap=True)
     terminal.print(f"Running on {engine.description}. Ctrl-C stops.", highlight=False, soft_wrap=True)
     if not engine.is_in_process:
-        return submit_job(job, options)
+        return submit_job(job, options, terminal)
     if arguments.processes > 1:
         ran = run_processes(job, beam_arguments, arguments.processes, terminal, arguments.log_level)
     else:

@@ -10,18 +10,16 @@ import os
 import shutil
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from maskline.errors import SetupError
+from pipeline.flink_rest import FlinkRest
 from pipeline.local.processes import free_port, start_child, stop_child, stop_child_left_behind
 
 START_SECONDS = 90
 STOP_SECONDS = 15
-REQUEST_SECONDS = 10
 
 QUICK_COMPILER = "-XX:TieredStopAtLevel=1"
 """In the minutes that this cluster lives, Java's thorough compiler would take more CPU than all else in the JVMs."""
@@ -131,10 +129,7 @@ class FlinkCluster:
         Raises:
             OSError: Nobody answers, or the answer is an error.
         """
-        request = urllib.request.Request(f"http://{self.address}{path}", method=method)
-        with urllib.request.urlopen(request, timeout=REQUEST_SECONDS) as answer:  # noqa: S310
-            text = answer.read()
-        return json.loads(text) if text else None
+        return FlinkRest(self.address).ask(path, method)
 
     def _known_taskmanagers(self) -> set[str]:
         return {each["id"] for each in self.rest("/taskmanagers")["taskmanagers"]}

@@ -7,6 +7,7 @@ import threading
 
 import msgspec
 import pytest
+from rich.console import Console
 
 from maskline.errors import UnavailableError
 from maskline.sqs import QueueAddress
@@ -28,7 +29,7 @@ def test_a_runner_that_fails_is_reported_in_one_line(
     monkeypatch.setattr("apache_beam.Pipeline.run", refuse)
 
     with pytest.raises(UnavailableError, match=r"^the runner reported: Pipeline failed in state FAILED$"):
-        submit_job(job, parse_beam_options(["--runner=FlinkRunner"]))
+        submit_job(job, parse_beam_options(["--runner=FlinkRunner"]), Console(quiet=True))
 
 
 def test_on_a_cluster_an_idle_poll_lasts_as_long_as_sqs_allows(user_logins: StreamDefinition) -> None:
@@ -53,7 +54,7 @@ def test_ctrl_c_cancels_the_job_over_a_connection_that_is_open_still(
     submitted = InterruptedJob()
     monkeypatch.setattr("apache_beam.Pipeline.run", lambda _: submitted)
 
-    exit_code = submit_job(job, parse_beam_options(["--runner=FlinkRunner"]))
+    exit_code = submit_job(job, parse_beam_options(["--runner=PortableRunner"]), Console(quiet=True))
 
     assert exit_code == 0
     assert submitted.was_canceled.is_set()

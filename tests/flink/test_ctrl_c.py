@@ -1,0 +1,48 @@
+"""Ctrl-C in ``run`` cancels its job at Flink, whoever started the job server, and no other job."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.awaiting import await_until
+from tests.flink.case import FlinkCase
+from tests.flink.submitted_job import JOB_SERVER, takes_flink
+
+BEAMS_OWN_JOB_SERVER = ("--job_endpoint=", f"--flink_job_server_jar={JOB_SERVER}")
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), takes_flink]
+
+
+@pytest.mark.parametrize("job_server", [(), BEAMS_OWN_JOB_SERVER], ids=["the user's", "Beam's"])
+def test_the_job_is_canceled_and_another_of_its_name_runs_on(case: FlinkCase, job_server: tuple[str, ...]) -> None:
+    case.submit()
+    others = case.running()
+    submission = case.submit(*job_server)
+
+    submission.send_signal(signal.SIGINT)
+
+    case.ended_well(submission)
+    assert case.running() == others
+    assert "Flink has canceled job" in submission.errors
+    assert "Traceback" not in submission.errors
+
+
+def test_a_job_that_is_on_its_way_to_flink_does_not_come_to_stay(case: FlinkCase) -> None:
+    log = case.parts.directory / "job-server.txt"
+    before = invocations(log)
+    submission = case.start(*case.parts.options(case.parts.workers), through_proxies=False)
+    await_until(lambda: invocations(log) > before, "the job server has the job")
+
+    submission.send_signal(signal.SIGINT)
+
+    assert submission.wait() in (0, 130), submission.errors
+    assert case.running() == []
+    assert "Traceback" not in submission.errors
+
+
+def invocations(log: Path) -> int:
+    """Return how many jobs a job server has been given."""
+    return log.read_text().count("Invoking job")
