@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -84,6 +85,17 @@ class FlinkParts:
     def start_pool(self) -> None:
         """Start another pool of workers, with the same address, in the place of one that has ended."""
         self.workers.__enter__()
+
+    def run_flink(self, *arguments: str) -> None:
+        """Run Flink's own command line, ``flink``, for the cluster."""
+        run = subprocess.run(
+            ["bash", str(FLINK / "bin" / "flink"), *arguments],
+            env={**os.environ, "FLINK_CONF_DIR": str(self.directory / "flink" / "conf")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert run.returncode == 0, run.stdout + run.stderr
 
     def options(self, workers: WorkerPool) -> list[str]:
         """Return the options of ``run`` that submit a job to the cluster.

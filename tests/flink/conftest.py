@@ -10,7 +10,9 @@ import pytest
 
 from maskline.sqs import QueueAddress, SqsQueue
 from pipeline.local.sqs import EmbeddedSqs
+from tests.awaiting import await_until
 from tests.faults.case import Record
+from tests.flink.beam_worker import BeamWorker
 from tests.flink.case import FlinkCase, FlinkParts
 
 LONGER_THAN_ANY_CASE_SECONDS = "43200"
@@ -35,3 +37,13 @@ def case(
     directory.mkdir()
     with FlinkCase(parts, queue, sqs.endpoint, dsn, keyset_uri, directory, record_property) as case:
         yield case
+
+
+@pytest.fixture
+def beam_worker(tmp_path: Path) -> Iterator[BeamWorker]:
+    """An environment of the test's own with Beam alone, whose workers have ended when the test is over."""
+    worker = BeamWorker(tmp_path)
+    assert worker.has("apache_beam")
+    assert not any(map(worker.has, ("maskline", "boto3", "psycopg2", "tink")))
+    yield worker
+    await_until(lambda: worker.running() == [], "the workers have ended")
