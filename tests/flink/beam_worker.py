@@ -46,7 +46,7 @@ class BeamWorker:
     @property
     def variables(self) -> dict[str, str]:
         """The environment variables with which `START_WORKER` starts a worker in it."""
-        return {"BEAM_BOOT": str(BOOT), "BEAM_PYTHON": str(self.python.parent), "TMPDIR": str(self._workers)}
+        return {"WORKER_BOOT": str(BOOT), "WORKER_PYTHON": str(self.python.parent), "TMPDIR": str(self._workers)}
 
     def has(self, package: str) -> bool:
         """Say whether a package is installed in it."""

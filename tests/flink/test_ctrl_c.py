@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from pathlib import Path
 
 import pytest
 
@@ -30,19 +29,15 @@ def test_the_job_is_canceled_and_another_of_its_name_runs_on(case: FlinkCase, jo
     assert "Traceback" not in submission.errors
 
 
-def test_a_job_that_is_on_its_way_to_flink_does_not_come_to_stay(case: FlinkCase) -> None:
+@pytest.mark.parametrize("moment", ["Invoking job", "Submitting job"])
+def test_a_job_that_is_on_its_way_to_flink_does_not_come_to_stay(case: FlinkCase, moment: str) -> None:
     log = case.parts.directory / "job-server.txt"
-    before = invocations(log)
+    before = log.read_text().count(moment)
     submission = case.start(*case.parts.options(case.parts.workers), through_proxies=False)
-    await_until(lambda: invocations(log) > before, "the job server has the job")
+    await_until(lambda: log.read_text().count(moment) > before, "the job server is so far")
 
     submission.send_signal(signal.SIGINT)
 
     assert submission.wait() in (0, 130), submission.errors
     assert case.running() == []
     assert "Traceback" not in submission.errors
-
-
-def invocations(log: Path) -> int:
-    """Return how many jobs a job server has been given."""
-    return log.read_text().count("Invoking job")
