@@ -72,11 +72,7 @@ class ScriptedQueue:
 
 
 class MeetingQueue(ScriptedQueue):
-    """A queue without end, on which certain receives answer only when eight are under way.
-
-    Args:
-        meetings: Which, counted from 1, eight each time.
-    """
+    """A queue without end, on which certain receives, counted from 1, answer only when eight are under way."""
 
     def __init__(self, *meetings: range) -> None:
         super().__init__(*[FULL] * 1000)
@@ -230,18 +226,14 @@ def test_the_next_micro_batch_begins_with_as_many_as_filled_the_last() -> None:
 
 
 def test_one_receive_at_a_time_is_enough_once_the_queue_was_empty() -> None:
-    at_once = [1, 1, 2, 4]
     seven_at_once_and_the_last = [0] * (7 + 1)
-    queue = ScriptedQueue(*[FULL] * sum(at_once), FULL, *seven_at_once_and_the_last, FULL)
-    bench = Bench(queue, ReceiveSettings(size=10 * sum(at_once)))
-    bench.receiver.receive()
-    bench.receiver.receive()
-    calls_before = len(queue.calls)
+    queue = ScriptedQueue(*[FULL] * 8, FULL, *seven_at_once_and_the_last, FULL)
+    bench = Bench(queue, ReceiveSettings(size=10 * 8))
 
-    messages = bench.receiver.receive()
+    received = [len(bench.receiver.receive()) for _ in range(3)]
 
-    assert len(messages) == FULL
-    assert len(queue.calls) == calls_before + 3
+    assert received == [80, FULL, FULL]
+    assert len(queue.calls) == 8 + (1 + 7 + 1) + (1 + 1 + 1)
 
 
 def test_it_ends_at_once_when_stopping_is_set() -> None:
