@@ -59,19 +59,16 @@ def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
         console.print(f"Starting PostgreSQL and SQS; their data are in {directory.path}", soft_wrap=True)
         with EmbeddedPostgres(directory.postgres) as postgres, EmbeddedSqs(directory.sqs) as sqs:
             job = prepare_job(directory, postgres, sqs, until_empty=not arguments.follow)
+            steps = next_steps(job, postgres, directory.lake if arguments.lake else None)
             if arguments.follow:
-                console.print(
-                    next_steps(job, postgres, directory.lake if arguments.lake else None), soft_wrap=True, markup=False
-                )
+                console.print(steps, soft_wrap=True, markup=False)
             started_at = datetime.now(UTC)
             ran = _send_and_run(job, directory, None if arguments.follow else arguments.messages, options, engine)
             show_results(console, job, ran, started_at)
             if arguments.lake:
                 publish_locally(console, job, directory)
             if not arguments.follow:
-                console.print(
-                    next_steps(job, postgres, directory.lake if arguments.lake else None), soft_wrap=True, markup=False
-                )
+                console.print(steps, soft_wrap=True, markup=False)
     return 0
 
 

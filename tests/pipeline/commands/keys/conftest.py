@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from maskline.keys import Keyset, keyset_provider, open_keyset
 from pipeline.cli import main
+from tests.maskline.keysets import KEY
 
 Keys = Callable[..., int]
 
@@ -27,6 +29,16 @@ def keys(keyset_uri: str) -> Keys:
         return main(["keys", action, f"--keyset={keyset_uri}", *map(str, arguments)])
 
     return run
+
+
+@pytest.fixture
+def imported(keys: Keys, keyset_file: Path, tmp_path: Path) -> int:
+    """The id of a raw key of some other tool, imported into the keyset."""
+    raw = tmp_path / "raw.key"
+    raw.write_bytes(KEY)
+    raw.chmod(0o600)
+    keys("import", raw)
+    return int(json.loads(keyset_file.read_text())["key"][-1]["keyId"])
 
 
 def opened(uri: str) -> Keyset:

@@ -9,7 +9,6 @@ import pytest
 
 from maskline.keys import Keyset
 from maskline.postgres.connection import Connection
-from tests.maskline.keysets import KEY
 from tests.maskline.logins import login
 from tests.maskline.postgres.records import run
 from tests.pipeline.commands.conftest import Write
@@ -81,13 +80,8 @@ def test_a_database_that_is_not_the_jobs_counts_for_nothing(
 
 
 def test_an_imported_key_stays_while_rows_name_no_key(
-    keys: Keys, keyset_file: Path, tmp_path: Path, dsn: str, database: Connection, capsys: pytest.CaptureFixture[str]
+    keys: Keys, keyset_file: Path, imported: int, dsn: str, database: Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    raw = tmp_path / "raw.key"
-    raw.write_bytes(KEY)
-    raw.chmod(0o600)
-    keys("import", raw)
-    imported = json.loads(keyset_file.read_text())["key"][-1]["keyId"]
     keys("disable", imported)
     run(database, "INSERT INTO user_logins (masked_ip) VALUES ('masked elsewhere')")
     before = keyset_file.read_bytes()

@@ -10,7 +10,6 @@ import pytest
 from maskline.keys import Keyset
 from maskline.postgres.connection import Connection
 from pipeline.cli import main
-from tests.maskline.keysets import KEY
 from tests.maskline.lake.copies import lake_table, publish, rows_in
 from tests.maskline.logins import login
 from tests.maskline.postgres.records import run
@@ -144,18 +143,8 @@ def test_a_copy_that_is_not_there_counts_for_nothing(
 
 
 def test_a_raw_key_stays_while_rows_of_the_copy_name_no_key(
-    keys: Keys,
-    keyset_file: Path,
-    dsn: str,
-    database: Connection,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    keys: Keys, imported: int, dsn: str, database: Connection, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    raw = tmp_path / "raw.key"
-    raw.write_bytes(KEY)
-    raw.chmod(0o600)
-    keys("import", raw)
-    imported = json.loads(keyset_file.read_text())["key"][-1]["keyId"]
     run(database, "INSERT INTO user_logins (masked_ip) VALUES ('masked elsewhere')")
     publish(dsn, lake_table(tmp_path / "opaque"))
 
