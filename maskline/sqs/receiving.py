@@ -8,6 +8,7 @@ messages gather in the queue and are paid for by the ten, and takes what has gat
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -138,9 +139,9 @@ class MicroBatchReceiver:
             return []
 
     def _fill(self, messages: list[SqsMessage], deadline: float) -> None:
-        while self._has_room(messages) and not self._stopping.is_set():
+        while (room := self._room(messages)) > 0 and not self._stopping.is_set():
             is_time_over = self._clock() >= deadline
-            answers = self._receive_round(len(messages))
+            answers = self._receive_round(room)
             for answer in answers:
                 messages.extend(answer)
             if is_time_over and not (all(map(_is_full, answers)) and self._clock() < deadline + self._settings.seconds):
@@ -152,8 +153,7 @@ class MicroBatchReceiver:
                 self._concurrent_receives = 1
                 self._stopping.wait(max(0.0, deadline - self._clock()))
 
-    def _receive_round(self, held: int) -> list[list[SqsMessage]]:
-        room = self._settings.size - held
+    def _receive_round(self, room: int) -> list[list[SqsMessage]]:
         requests = [min(REQUEST_ENTRIES, room - start) for start in range(0, room, REQUEST_ENTRIES)]
         wanted = requests[: self._concurrent_receives]
         if len(wanted) == 1:
@@ -170,9 +170,11 @@ class MicroBatchReceiver:
     def _receive_one(self, room: int, wait_seconds: int) -> list[SqsMessage]:
         return self._queue.receive(min(REQUEST_ENTRIES, room), wait_seconds, self._settings.visibility_seconds)
 
-    def _has_room(self, messages: list[SqsMessage]) -> bool:
+    def _room(self, messages: Sequence[SqsMessage]) -> int:
+        """Return how many messages more there is room for, if they are as large as those that are there."""
         held_bytes = sum(len(message.body) for message in messages)
-        return len(messages) < self._settings.size and held_bytes < MOST_BYTES
+        mean_bytes = max(1.0, held_bytes / len(messages))
+        return min(self._settings.size - len(messages), math.ceil((MOST_BYTES - held_bytes) / mean_bytes))
 
 
 def _is_full(answer: Sequence[SqsMessage]) -> bool:

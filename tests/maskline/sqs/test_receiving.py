@@ -290,9 +290,12 @@ def test_stopped_while_filling_no_further_receive_begins() -> None:
 
 
 def test_no_further_receive_begins_once_sixteen_megabytes_are_held() -> None:
-    queue = ScriptedQueue(*[1] * 1000, body="x" * (8 * 1024 * 1024))
-    bench = Bench(queue, ReceiveSettings())
+    bench = Bench(ScriptedQueue(*[1] * 1000, body="x" * (8 * 1024 * 1024)), ReceiveSettings())
 
-    messages = bench.receiver.receive()
+    assert len(bench.receiver.receive()) == 2
 
-    assert len(messages) == 2
+
+def test_no_more_is_asked_for_than_sixteen_megabytes_have_room_for() -> None:
+    bench = Bench(ScriptedQueue(*[FULL] * 1000, body="x" * (1024 * 1024)), ReceiveSettings())
+
+    assert [len(bench.receiver.receive()) for _ in range(3)] == [16, 16, 16]
