@@ -1,31 +1,18 @@
-"""Packages the job, so that a remote worker gets all it needs by ``--setup_file=./setup.py``.
+"""Builds one package, ``maskline``, out of the three folders of the checkout; pyproject.toml says all else of it.
 
-requirements.txt is the one place where their versions stand; a worker needs those of its first section.
+``maskline/transforms`` and ``maskline/pipeline`` are symbolic links, so that a checkout can be imported as it stands. A
+build reads the folders that they lead to, each file once, whether the links survived a copy or not.
 """
-
-from pathlib import Path
 
 from setuptools import find_packages, setup
 
-WORKER_REQUIREMENTS = ("apache-beam", "boto3", "msgspec", "psycopg2-binary", "pycurl", "tenacity", "tink")
-
-
-def pinned(names: tuple[str, ...]) -> list[str]:
-    """Return the lines of requirements.txt that pin these packages.
-
-    Args:
-        names: The packages, without extras.
-    """
-    lines = Path(__file__).with_name("requirements.txt").read_text(encoding="utf-8").splitlines()
-    return [line for line in lines if line.partition("==")[0].partition("[")[0] in names]
-
+FOLDERS = {"maskline.transforms": "transforms", "maskline.pipeline": "pipeline"}
 
 setup(
-    name="maskline",
-    version="0.1.0",
-    description="Mask personal data deterministically and reversibly on its way from SQS to Postgres, on Apache Beam",
-    python_requires=">=3.11",
-    packages=find_packages(include=["maskline*", "transforms*", "pipeline*"]),
-    package_data={"maskline.streams": ["*.toml"]},
-    install_requires=pinned(WORKER_REQUIREMENTS),
+    packages=[
+        *find_packages(include=["maskline*"], exclude=[f"{package}*" for package in FOLDERS]),
+        *FOLDERS,
+        *(f"{package}.{name}" for package, folder in FOLDERS.items() for name in find_packages(folder)),
+    ],
+    package_dir={**FOLDERS},
 )

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 
 from maskline.errors import MasklineError
-from pipeline.command_parser import open_command, summaries
-from pipeline.logs import configure_logging
+from maskline.pipeline.command_parser import open_command, summaries
+from maskline.pipeline.logs import configure_logging
 
 COMMANDS = {
     "throughput": "messages per second, CPU, memory and time to the first row, of the job or of any other program",

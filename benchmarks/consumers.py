@@ -18,7 +18,7 @@ import msgspec
 import psutil
 
 from maskline.errors import MasklineError
-from pipeline.local.processes import stop_child
+from maskline.pipeline.local.processes import stop_child
 
 PROJECT = Path(__file__).parents[1]
 SAMPLE_SECONDS = 0.05

@@ -17,12 +17,12 @@ import apache_beam as beam
 import msgspec
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipeline.command_parser import CommandParser
-from pipeline.flink_options import set_flink_defaults
-from pipeline.job import JobSettings, build
-from pipeline.local.flink import FlinkCluster
-from pipeline.local.worker_pool import WorkerPool
-from pipeline.options import Options, job_settings
+from maskline.pipeline.command_parser import CommandParser
+from maskline.pipeline.flink.local_cluster import FlinkCluster
+from maskline.pipeline.flink.options import set_flink_defaults
+from maskline.pipeline.flink.worker_pool import WorkerPool
+from maskline.pipeline.job import JobSettings, build
+from maskline.pipeline.options import Options, job_settings
 
 FLINK = Path(__file__).parents[1] / ".cache" / "flink"
 HOME = FLINK / "pyflink"

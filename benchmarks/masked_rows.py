@@ -10,9 +10,9 @@ import msgspec
 
 from benchmarks.messages import logins
 from maskline.keys import StoredKeyset, create_keyset, open_keyset
-from maskline.masking import MessageMasker
 from maskline.records import MaskedRow, Receipt, SqsMessage
-from maskline.stream import StreamDefinition
+from maskline.streams.definition import StreamDefinition
+from maskline.streams.masking import MessageMasker
 
 DIFFERENT_ROWS = 5_000
 """How many rows are masked; more than so many are these with message ids of their own."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from hdrh.histogram import HdrHistogram
 
-LONGEST_SECONDS = 3600
+MAX_SECONDS = 3600
 DIGITS = 3
 CURVE_PERCENTILES = (*range(0, 90, 5), 90, 92, 94, 96, 98, 99, 99.5, 99.9, 100)
 
@@ -22,7 +22,7 @@ class Latencies:
     """
 
     def __init__(self, seconds: Iterable[float]) -> None:
-        self._histogram = HdrHistogram(1, LONGEST_SECONDS * 1_000_000, DIGITS)
+        self._histogram = HdrHistogram(1, MAX_SECONDS * 1_000_000, DIGITS)
         for latency in seconds:
             self._histogram.record_value(max(1, round(latency * 1_000_000)))
 

@@ -16,10 +16,10 @@ import msgspec
 from maskline.errors import QueueUnavailableError
 
 SENDERS = 4
-MOST_REQUEST_BYTES = 256 * 1024
+MAX_REQUEST_BYTES = 256 * 1024
 """What one request may hold, all its messages together: SQS's limit of old, which ElasticMQ keeps."""
 
-MOST_ENTRIES = 10
+MAX_ENTRIES = 10
 
 T = TypeVar("T")
 
@@ -69,7 +69,7 @@ class SqsRequests:
 
         Args:
             queue_url: The queue.
-            bodies: Ten at most, and `MOST_REQUEST_BYTES` together.
+            bodies: Ten at most, and `MAX_REQUEST_BYTES` together.
 
         Raises:
             QueueUnavailableError: The server did not take them all.
@@ -116,7 +116,7 @@ def in_requests(bodies: Iterable[str]) -> Iterator[list[str]]:
     request: list[str] = []
     size = 0
     for body in bodies:
-        if request and (len(request) == MOST_ENTRIES or size + len(body) > MOST_REQUEST_BYTES):
+        if request and (len(request) == MAX_ENTRIES or size + len(body) > MAX_REQUEST_BYTES):
             yield request
             request, size = [], 0
         request.append(body)

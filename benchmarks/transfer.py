@@ -16,7 +16,7 @@ from benchmarks.table_watch import TableWatch
 from benchmarks.workbench import TABLE, Workbench
 
 LOOK_SECONDS = 0.01
-LONGEST_SECONDS = 1800
+MAX_SECONDS = 1800
 
 
 class Load(msgspec.Struct, frozen=True):
@@ -178,10 +178,10 @@ def wait_for_rows(load: Load, consumers: Consumers, watch: TableWatch, show: Cal
     Raises:
         ConsumerFailedError: It failed, or did not get done.
     """
-    give_up = time.monotonic() + LONGEST_SECONDS
+    give_up = time.monotonic() + MAX_SECONDS
     while not consumers.have_ended and (load.command is None or watch.rows < load.messages):
         if time.monotonic() > give_up:
-            raise consumers.gave_up(f"not done after {LONGEST_SECONDS} s")
+            raise consumers.gave_up(f"not done after {MAX_SECONDS} s")
         show(watch.rows)
         time.sleep(0.05)
 

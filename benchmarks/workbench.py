@@ -17,10 +17,10 @@ from benchmarks.servers.elasticmq import ElasticMq
 from benchmarks.servers.stub import StubSqs
 from maskline.keys import create_keyset
 from maskline.keys.files import FileKeyset
+from maskline.pipeline.local.postgres import DATABASE, OWNERS_TABLE, EmbeddedPostgres
+from maskline.pipeline.local.sqs import CREDENTIALS
 from maskline.postgres.connection import Connection, connect
 from maskline.postgres.schema import Schema
-from pipeline.local.postgres import DATABASE, OWNERS_TABLE, EmbeddedPostgres
-from pipeline.local.sqs import CREDENTIALS
 
 TABLE = "user_logins"
 SQS_SERVERS = ("elasticmq", "stub", "distant")
@@ -82,7 +82,7 @@ class Workbench:
             self.postgres.create_database(DATABASE, OWNERS_TABLE)
             Schema(self.connect).migrate()
             self._keyset = FileKeyset(directory / "keyset.json")
-            self._keyset.store_new(create_keyset())
+            self._keyset.create(create_keyset())
             self._parts = parts.pop_all()
         return self
 

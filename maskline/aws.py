@@ -25,7 +25,7 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 
-from maskline.logs import keep_bodies_out_of_logs
+from maskline.logs import silence_wire_logging
 
 OpenClient = Callable[[str, str | None], Any]
 """Makes a boto3 client of a service (``kms``) in a region, or in that of the environment if None."""
@@ -76,7 +76,7 @@ def open_client(service: str, region: str | None) -> Any:
     Raises:
         botocore.exceptions.BotoCoreError: There is no region, or the configuration cannot be read or used.
     """
-    keep_bodies_out_of_logs()
+    silence_wire_logging()
     config = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "max_attempts": 3})
     try:
         return boto3.session.Session().client(service, region_name=region, config=config)
@@ -124,6 +124,6 @@ def http_status(error: AwsError) -> int | str:
     return status
 
 
-def is_refusal(error: AwsError) -> bool:
+def is_access_denied(error: AwsError) -> bool:
     """Say whether the service refuses these credentials, or what they ask for."""
     return error_code(error) in _NOT_ALLOWED

@@ -28,7 +28,7 @@ class Reason(enum.StrEnum):
     REFUSED_BY_DATABASE = "refused_by_database"
 
 
-class Discreet(msgspec.Struct, frozen=True):
+class Redacted(msgspec.Struct, frozen=True):
     """A record that shows itself by its ``repr`` alone; rich would else show every field of it."""
 
     def __rich_repr__(self) -> Iterator[str]:  # type: ignore[override]  # rich takes single values, too
@@ -36,7 +36,7 @@ class Discreet(msgspec.Struct, frozen=True):
         yield repr(self)
 
 
-class SqsMessage(Discreet, frozen=True):
+class SqsMessage(Redacted, frozen=True):
     """One message as SQS delivered it, personal data in clear.
 
     Attributes:
@@ -59,7 +59,7 @@ class SqsMessage(Discreet, frozen=True):
         return f"SqsMessage({self.message_id}, sent {self.sent_at:%FT%TZ}, delivery {self.receive_count})"
 
 
-class Receipt(Discreet, frozen=True):
+class Receipt(Redacted, frozen=True):
     """What it takes to delete one delivery of a message.
 
     Attributes:
@@ -75,7 +75,7 @@ class Receipt(Discreet, frozen=True):
         return f"Receipt({self.message_id})"
 
 
-class MaskedRow(Discreet, frozen=True):
+class MaskedRow(Redacted, frozen=True):
     """One message ready for its table: personal fields are tokens, and nothing is left in clear.
 
     Attributes:
@@ -99,7 +99,7 @@ class MaskedRow(Discreet, frozen=True):
         return f"MaskedRow({self.receipt.message_id})"
 
 
-class Rejection(Discreet, frozen=True):
+class Rejection(Redacted, frozen=True):
     """One message that cannot become a row, kept with its body encrypted.
 
     Attributes:

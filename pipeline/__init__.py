@@ -1,1 +1,1 @@
-"""The job and its commands: ``python -m pipeline``."""
+"""The job and its commands; imported as ``maskline.pipeline``, and run from a checkout by ``python -m pipeline``."""

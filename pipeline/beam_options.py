@@ -17,23 +17,23 @@ from apache_beam.options.pipeline_options import (
 
 from maskline.errors import UsageError
 from maskline.keys import keyset_provider
-from pipeline.flink_options import check_flink_options
-from pipeline.job import JobSettings
+from maskline.pipeline.flink.options import check_flink_options
+from maskline.pipeline.job import JobSettings
 
 RUNNERS_WITH_OPTIONS_OF_THEIR_OWN = ("FlinkRunner", "PortableRunner", "SparkRunner", "DataflowRunner")
 IN_PROCESS_RUNNERS = ("FnApiRunner", "PrismRunner")
 
 
-class Engine(msgspec.Struct, frozen=True):
+class Runner(msgspec.Struct, frozen=True):
     """What will run the job.
 
     Attributes:
-        runner: The runner's name for Beam.
+        name: Its name for Beam.
         description: What to tell the user.
         is_in_process: Whether the transforms run in this process, so that its counts are the job's.
     """
 
-    runner: str
+    name: str
     description: str
     is_in_process: bool
 
@@ -61,7 +61,7 @@ def parse_beam_options(arguments: Sequence[str], command: str = "run") -> Pipeli
     return options
 
 
-def choose_engine(options: PipelineOptions) -> Engine:
+def resolve_runner(options: PipelineOptions) -> Runner:
     """Choose what runs the job, and say so.
 
     ``DirectRunner`` is not one engine: left to itself, Beam looks for a Prism binary, tries to download it from GitHub,
@@ -75,9 +75,9 @@ def choose_engine(options: PipelineOptions) -> Engine:
     if runner == "DirectRunner":
         binary = options.view_as(PrismRunnerOptions).prism_location
         if binary:
-            return Engine("PrismRunner", f"DirectRunner on Prism ({binary})", True)
-        return Engine("FnApiRunner", "DirectRunner on FnApiRunner, in this process", True)
-    return Engine(runner, runner, runner in IN_PROCESS_RUNNERS)
+            return Runner("PrismRunner", f"DirectRunner on Prism ({binary})", True)
+        return Runner("FnApiRunner", "DirectRunner on FnApiRunner, in this process", True)
+    return Runner(runner, runner, runner in IN_PROCESS_RUNNERS)
 
 
 def check_beam_options(options: PipelineOptions, job: JobSettings, allow_cleartext_keyset: bool) -> None:
@@ -91,44 +91,44 @@ def check_beam_options(options: PipelineOptions, job: JobSettings, allow_clearte
     Raises:
         UsageError: The combination cannot work, or is not safe.
     """
-    engine = choose_engine(options)
+    runner = resolve_runner(options)
     if "checkpointing_interval" in options.get_all_options(drop_default=True, retain_unknown_options=True):
         raise UsageError(
             "checkpointing_interval: the job keeps no state, SQS is its checkpoint; one of Flink's would hold nothing "
             "but where the pollers stand, and wait for their polls; leave it out and use a restart strategy"
         )
-    if engine.runner == "FnApiRunner" and job.pollers > 1:
+    if runner.name == "FnApiRunner" and job.pollers > 1:
         raise UsageError(
             f"pollers is {job.pollers}: FnApiRunner lets them poll one after another, and each waits for the "
             f"others' long polls; use 1 and --processes {job.pollers}, or run on Prism (--prism_location)"
         )
-    if engine.is_in_process:
+    if runner.is_in_process:
         _check_direct_options(options)
         return
-    if engine.runner == "FlinkRunner":
+    if runner.name == "FlinkRunner":
         check_flink_options(options, job)
     if keyset_provider(job.keyset).kms_key is None and not allow_cleartext_keyset:
         raise UsageError(
-            f"keyset {job.keyset}: is in cleartext, and every worker of {engine.runner} would have to be given it so; "
+            f"keyset {job.keyset}: is in cleartext, and every worker of {runner.name} would have to be given it so; "
             "use one that a KMS key encrypts (aws-kms://KEY_ARN?keyset=URI), or say --allow_cleartext_keyset"
         )
 
 
-def check_processes(processes: int, engine: Engine) -> None:
+def check_processes(processes: int, runner: Runner) -> None:
     """Refuse a number of processes that cannot be.
 
     Args:
         processes: How many were asked for.
-        engine: What will run the job.
+        runner: What will run the job.
 
     Raises:
         UsageError: It is not positive, or the engine brings its own workers.
     """
     if processes < 1:
         raise UsageError(f"processes is {processes}; it must be 1 or more")
-    if processes > 1 and not engine.is_in_process:
+    if processes > 1 and not runner.is_in_process:
         raise UsageError(
-            f"processes is {processes}: {engine.runner} has workers of its own; use its parallelism and --pollers"
+            f"processes is {processes}: {runner.name} has workers of its own; use its parallelism and --pollers"
         )
 
 

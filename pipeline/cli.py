@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 
 from maskline.errors import MasklineError, UsageError
-from pipeline.command_parser import open_command, summaries
-from pipeline.logs import LEVELS, configure_logging
+from maskline.pipeline.command_parser import open_command, summaries
+from maskline.pipeline.logs import LEVELS, configure_logging
 
 COMMANDS = {
     "local": "try it: an embedded queue and database, sample messages, and the job",
@@ -26,7 +26,7 @@ COMMANDS = {
     "lake": "look after the copies in the data lake",
     "erase": "forget a person, in the database and in the lake",
 }
-"""The commands, each in a module of its own in `pipeline.commands`, imported only when it runs: Beam takes a second."""
+"""The commands, each in a module of its own in `maskline.pipeline.commands`; it is imported only when it runs."""
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -60,7 +60,7 @@ def open_command(program: str, name: str, commands: Mapping[str, str]) -> tuple[
     """
     if name not in commands:
         raise UsageError(f"command {name!r} is not known; known: {', '.join(commands)}")
-    with _collecting_no_garbage():
+    with gc_paused():
         command = importlib.import_module(f"{program}.commands.{name}")
     parser = CommandParser(
         prog=f"python -m {program} {name}",
@@ -71,7 +71,7 @@ def open_command(program: str, name: str, commands: Mapping[str, str]) -> tuple[
 
 
 @contextlib.contextmanager
-def _collecting_no_garbage() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """Import for good: to look for garbage among modules takes a fifth of Beam's import, and a little ever after."""
     gc.disable()
     try:

@@ -12,12 +12,12 @@ import msgspec
 
 from maskline.sqs import QueueAddress, SqsQueue
 from maskline.sqs.lease import VisibilityLease
-from maskline.sqs.receiving import ReceiveSettings
-from maskline.stream import StreamDefinition
-from transforms import DeleteFromSqs, MaskPii, MicroBatch, ReadFromSqs, WriteRejects, WriteToPostgres
+from maskline.sqs.receiver import ReceiveSettings
+from maskline.streams.definition import StreamDefinition
+from maskline.transforms import DeleteFromSqs, MaskPii, MicroBatch, ReadFromSqs, WriteRejections, WriteToPostgres
 
-REJECTIONS, REFUSED = "rejections", "refused"
-BRANCHES = (REJECTIONS, REFUSED)
+REJECTIONS, ROW_REJECTIONS = "rejections", "row_rejections"
+BRANCHES = (REJECTIONS, ROW_REJECTIONS)
 """What the metrics of the branches beside that of the rows begin with."""
 
 
@@ -57,16 +57,18 @@ def build(pipeline: beam.Pipeline, job: JobSettings) -> None:
 
     messages = pipeline | "Receive from SQS" >> ReadFromSqs(job.queue, job.receive, job.pollers, job.until_empty)
     masked, rejected = messages | "Mask" >> MaskPii(job.stream, job.keyset)
-    committed, refused = masked | "Batch rows" >> MicroBatch(job.receive.size) | "Write rows" >> WriteToPostgres(*sink)
+    committed, rejected_rows = (
+        masked | "Batch rows" >> MicroBatch(job.receive.size) | "Write rows" >> WriteToPostgres(*sink)
+    )
     committed | "Delete rows' messages" >> DeleteFromSqs(job.queue, overlapping=True)
     (
         rejected
         | "Batch rejections" >> MicroBatch(job.receive.size)
-        | "Write rejections" >> WriteRejects(*sink, branch=REJECTIONS)
+        | "Write rejections" >> WriteRejections(*sink, branch=REJECTIONS)
         | "Delete rejections' messages" >> DeleteFromSqs(job.queue, REJECTIONS, overlapping=True)
     )
     (
-        refused
-        | "Write refused rows" >> WriteRejects(*sink, branch=REFUSED)
-        | "Delete refused rows' messages" >> DeleteFromSqs(job.queue, REFUSED, overlapping=True)
+        rejected_rows
+        | "Write refused rows" >> WriteRejections(*sink, branch=ROW_REJECTIONS)
+        | "Delete refused rows' messages" >> DeleteFromSqs(job.queue, ROW_REJECTIONS, overlapping=True)
     )

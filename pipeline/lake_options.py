@@ -13,15 +13,15 @@ from maskline.lake.columns import Copy
 from maskline.lake.source import RowSource
 from maskline.lake.storage import Storage, check_apart
 from maskline.lake.table import LakeTable
-from maskline.masking import Masker
+from maskline.masks.deterministic import Masker
+from maskline.pipeline.options import Options, required
 from maskline.postgres.connection import check_dsn, connect
-from maskline.stream import StreamDefinition, load_stream
-from pipeline.options import Options, required
+from maskline.streams.definition import StreamDefinition, load_stream
 
 OTHERS_MASK = 0o027
 
 
-CONTENT = {Copy.OPAQUE: "tokens", Copy.CLEAR: "personal data in clear"}
+CONTENT = {Copy.TOKENIZED: "tokens", Copy.CLEARTEXT: "personal data in clear"}
 
 
 def add_lake(options: Options, copies: Iterable[Copy] = tuple(Copy)) -> None:
@@ -69,8 +69,8 @@ def opaque_copy(arguments: argparse.Namespace) -> LakeTable | None:
     Raises:
         UsageError: The place will not do.
     """
-    storage = _storage(arguments, Copy.OPAQUE)
-    return None if storage is None else LakeTable(storage, load_stream(arguments.stream), Copy.OPAQUE)
+    storage = _storage(arguments, Copy.TOKENIZED)
+    return None if storage is None else LakeTable(storage, load_stream(arguments.stream), Copy.TOKENIZED)
 
 
 def check_copies_apart(tables: list[LakeTable]) -> None:
@@ -109,7 +109,7 @@ def masker_for(arguments: argparse.Namespace, copy: Copy) -> Masker | None:
     Raises:
         UsageError: The keyset is not given.
     """
-    if copy is Copy.OPAQUE:
+    if copy is Copy.TOKENIZED:
         return None
     return Masker(open_keyset(keyset_provider(required(arguments, "keyset")).fetch()))
 
@@ -122,6 +122,6 @@ def _storage(arguments: argparse.Namespace, copy: Copy) -> Storage | None:
     if uri is None:
         return None
     storage = Storage(uri, profile=option("_profile"), kms_key=option("_kms_key"), group=option("_group"))
-    if copy is Copy.CLEAR and storage.is_on_s3 and not storage.profile:
+    if copy is Copy.CLEARTEXT and storage.is_on_s3 and not storage.profile:
         raise UsageError("lake_clear: the clear copy needs credentials of its own; give --lake_clear_profile NAME")
     return storage

@@ -9,8 +9,8 @@ from typing import TextIO
 from pythonjsonlogger.json import JsonFormatter
 
 from maskline.errors import MasklineError
-from maskline.logs import TELL_TALES, keep_bodies_out_of_logs
-from pipeline.tracebacks import is_traceback_of_ours
+from maskline.logs import WIRE_LOGGERS, silence_wire_logging
+from maskline.pipeline.tracebacks import is_traceback_of_ours
 
 LEVELS = ("debug", "info", "warning", "error")
 PROGRESS_LOGGER = "maskline.progress"
@@ -36,9 +36,9 @@ def configure_logging(level: str = "warning", stream: TextIO | None = None) -> N
     handler.addFilter(_is_ours_to_show)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger(PROGRESS_LOGGER).setLevel(logging.INFO)
-    for name in TELL_TALES:
+    for name in WIRE_LOGGERS:
         logging.getLogger(name).setLevel(logging.NOTSET)
-    keep_bodies_out_of_logs()
+    silence_wire_logging()
 
 
 def _is_ours_to_show(record: logging.LogRecord) -> bool:

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from maskline.errors import UsageError
 from maskline.postgres.connection import check_dsn
 from maskline.sqs import QueueAddress
-from maskline.sqs.receiving import ReceiveSettings
-from maskline.stream import load_stream
+from maskline.sqs.receiver import ReceiveSettings
+from maskline.streams.definition import load_stream
 
 if TYPE_CHECKING:
-    from pipeline.job import JobSettings
+    from maskline.pipeline.job import JobSettings
 
 UNTIL_EMPTY_LONG_POLL_SECONDS = 1
 """Shorter than while streaming, for the end of the queue is known only after two such polls brought nothing."""
@@ -144,7 +144,7 @@ def job_settings(arguments: argparse.Namespace) -> JobSettings:
     Raises:
         UsageError: Some are missing, or one is out of its range.
     """
-    from pipeline.job import JobSettings  # Beam takes a second, and most commands do without it
+    from maskline.pipeline.job import JobSettings  # Beam takes a second, and most commands do without it
 
     missing = [name for name in ("queue", "postgres", "keyset") if not getattr(arguments, name)]
     if len(missing) > 1:

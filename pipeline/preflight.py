@@ -8,11 +8,11 @@ import msgspec
 
 from maskline.errors import MasklineError, SetupError
 from maskline.keys import keyset_provider, open_keyset
-from maskline.postgres.connection import check_dsn, connect, translating
-from maskline.postgres.inspection import table_problems
+from maskline.pipeline.job import JobSettings
+from maskline.postgres.connection import check_dsn, connect, map_postgres_errors
 from maskline.postgres.revision import NEEDED_REVISION, database_revision
+from maskline.postgres.table_check import table_problems
 from maskline.sqs import SqsQueue
-from pipeline.job import JobSettings
 
 FEW_RECEIVES = 3
 
@@ -51,7 +51,7 @@ def preflight(job: JobSettings) -> list[Finding]:
     return findings
 
 
-def require(findings: list[Finding]) -> None:
+def raise_on_problems(findings: list[Finding]) -> None:
     """Raise where a finding is a problem.
 
     Raises:
@@ -85,7 +85,7 @@ def _check_queue(job: JobSettings) -> list[Finding]:
 def _check_postgres(job: JobSettings) -> list[Finding]:
     connection = connect(check_dsn(job.postgres))
     try:
-        with translating():
+        with map_postgres_errors():
             revision = database_revision(connection)
             problems = table_problems(connection, job.stream) if revision == NEEDED_REVISION else []
     finally:

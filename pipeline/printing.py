@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 
 
-def say(sentence: str) -> None:
+def echo(sentence: str) -> None:
     """Print a sentence.
 
     Args:

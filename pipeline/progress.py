@@ -14,8 +14,8 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
 from rich.text import Text
 
-from pipeline.logs import PROGRESS_LOGGER
-from pipeline.summary import RunCounts
+from maskline.pipeline.logs import PROGRESS_LOGGER
+from maskline.pipeline.summary import RunCounts
 
 LIVE_SECONDS = 0.25
 LOG_SECONDS = 10.0

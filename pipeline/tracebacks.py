@@ -22,7 +22,7 @@ def is_traceback_of_ours(text: str) -> bool:
 
 
 @contextlib.contextmanager
-def leaving_out_tracebacks_of_ours() -> Iterator[None]:
+def suppress_own_tracebacks() -> Iterator[None]:
     """Keep tracebacks of errors of ours from standard error while the block runs."""
     with contextlib.redirect_stderr(_Quieter(sys.stderr)):
         yield

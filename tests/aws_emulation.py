@@ -14,8 +14,8 @@ from typing import Any
 
 import boto3
 
-from pipeline.local.processes import free_port, stop_child
-from pipeline.local.sqs import CREDENTIALS
+from maskline.pipeline.local.processes import free_port, stop_child
+from maskline.pipeline.local.sqs import CREDENTIALS
 from tests.awaiting import await_until
 
 START_SECONDS = 30

@@ -16,17 +16,17 @@ from botocore.loaders import create_loader
 from benchmarks.servers.elasticmq import ElasticMq
 from maskline.keys import Keyset, StoredKeyset, create_keyset, open_keyset
 from maskline.keys.files import FileKeyset
+from maskline.pipeline.local.postgres import OWNERS_TABLE, EmbeddedPostgres
+from maskline.pipeline.local.sqs import CREDENTIALS, EmbeddedSqs
 from maskline.postgres.connection import Connection, connect
 from maskline.postgres.schema import Schema
 from maskline.sqs import QueueAddress, SqsQueue
-from maskline.sqs.lease import IN_HAND
-from maskline.stream import StreamDefinition, load_stream
-from pipeline.local.postgres import OWNERS_TABLE, EmbeddedPostgres
-from pipeline.local.sqs import CREDENTIALS, EmbeddedSqs
+from maskline.sqs.lease import IN_FLIGHT
+from maskline.streams.definition import StreamDefinition, load_stream
+from maskline.transforms.control import CONTROL
+from maskline.transforms.metrics import TALLY
 from tests.aws_emulation import EmulatedAws
 from tests.maskline.stored_tokens import stored_values
-from transforms.control import CONTROL
-from transforms.metrics import TALLY
 
 TEMPLATE_DATABASE = "maskline_template"
 PRISM = Path(os.environ.get("PRISM_LOCATION", Path(__file__).parents[1] / ".cache" / "prism" / "prism"))
@@ -157,7 +157,7 @@ def keyset(stored_keyset: StoredKeyset) -> Keyset:
 def keyset_uri(stored_keyset: StoredKeyset, tmp_path: Path) -> str:
     """The same keyset in a file, as a URI."""
     provider = FileKeyset(tmp_path / "keyset.json")
-    provider.store_new(stored_keyset.content)
+    provider.create(stored_keyset.content)
     return provider.uri
 
 
@@ -168,7 +168,7 @@ def user_logins() -> StreamDefinition:
 
 
 @pytest.fixture(params=["FnApiRunner", pytest.param("Prism", marks=pytest.mark.prism)])
-def engine_options(request: pytest.FixtureRequest) -> list[str]:
+def runner_options(request: pytest.FixtureRequest) -> list[str]:
     """What makes DirectRunner use one engine, and then the other."""
     return [] if request.param == "FnApiRunner" else prism_options()
 
@@ -185,10 +185,10 @@ def _fresh_process_state() -> Iterator[None]:
     """Undo what a job says to its process."""
     CONTROL.reset()
     TALLY.reset()
-    IN_HAND.reset()
+    IN_FLIGHT.reset()
     yield
     CONTROL.reset()
-    IN_HAND.reset()
+    IN_FLIGHT.reset()
 
 
 def run_sql(dsn: str, statement: str) -> None:

@@ -20,7 +20,7 @@ STOREYS = {
     "pipeline": {"maskline", "transforms"},
     "benchmarks": {"maskline", "transforms", "pipeline"},
 }
-MOST_LINES = 300
+MAX_LINES = 300
 
 
 @pytest.mark.parametrize("storey", STOREYS)
@@ -39,7 +39,8 @@ def test_imports_only_go_down(storey: str) -> None:
 
 
 def test_the_ground_floor_knows_nothing_of_beam() -> None:
-    code = "import maskline.masking, maskline.sqs, maskline.postgres.writer, sys; print('apache_beam' in sys.modules)"
+    modules = "maskline.masks.deterministic, maskline.sqs, maskline.postgres.writer"
+    code = f"import {modules}, sys; print('apache_beam' in sys.modules)"
 
     result = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
 
@@ -47,7 +48,7 @@ def test_the_ground_floor_knows_nothing_of_beam() -> None:
 
 
 def test_the_job_carries_nothing_of_what_migrates_a_database() -> None:
-    code = "import pipeline.commands.run, sys; print({'alembic', 'sqlalchemy'} & sys.modules.keys())"
+    code = "import maskline.pipeline.commands.run, sys; print({'alembic', 'sqlalchemy'} & sys.modules.keys())"
 
     result = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
 
@@ -57,7 +58,7 @@ def test_the_job_carries_nothing_of_what_migrates_a_database() -> None:
 def test_no_file_is_longer_than_it_should_be() -> None:
     files = [file for room in (*STOREYS, "tests") for file in _sources(room)]
 
-    assert [file.name for file in files if len(file.read_text().splitlines()) > MOST_LINES] == []
+    assert [file.name for file in files if len(file.read_text().splitlines()) > MAX_LINES] == []
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from maskline.keys import Keyset, StoredKeyset, keyset_provider, open_keyset
-from maskline.masking import Masker
-from pipeline.cli import main
-from pipeline.local.samples import Samples
+from maskline.masks.deterministic import Masker
+from maskline.pipeline.cli import main
+from maskline.pipeline.local.samples import Samples
 from tests.documents import blocks, run_commands
 from tests.e2e.job_process import PROJECT
 from tests.maskline.keysets import opened

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from maskline.keys import Keyset
-from pipeline.cli import main
+from maskline.pipeline.cli import main
 from tests.documents import blocks, run_commands, user_environment
 from tests.e2e.conftest import login
 from tests.e2e.job_process import PROJECT

@@ -11,8 +11,8 @@ from benchmarks.cli import COMMANDS
 from benchmarks.commands.report import place_of
 from benchmarks.reports import filled
 from maskline.postgres.connection import Connection
-from maskline.postgres.inspection import table_problems
-from maskline.stream import load_stream
+from maskline.postgres.table_check import table_problems
+from maskline.streams.definition import load_stream
 from tests.documents import blocks
 from tests.e2e.job_process import PROJECT
 

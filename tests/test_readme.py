@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from maskline.pipeline.commands import run
 from maskline.records import Reason
 from maskline.sqs import QueueAddress, SqsQueue
-from maskline.stream import JOB_COLUMNS, parse_stream
-from pipeline.commands import run
+from maskline.streams.definition import JOB_COLUMNS, parse_stream
 from tests.documents import blocks, run_commands, user_environment
 from tests.e2e.conftest import login
 from tests.e2e.job_process import PROJECT

@@ -1,15 +1,20 @@
 """Beam transforms, each usable alone in anyone's pipeline: thin, around what `maskline` does.
 
-``ReadFromSqs``, ``ReadKeyset``, ``MaskPii``, ``MicroBatch``, ``WriteToPostgres``, ``WriteRejects``, ``DeleteFromSqs``.
+``ReadFromSqs``, ``ReadKeyset``, ``MaskPii``, ``MicroBatch``, ``WriteToPostgres``, ``WriteRejections``,
+``DeleteFromSqs``.
 """
 
-from transforms.batch import MicroBatch
-from transforms.coders import register_record_coders
-from transforms.keyset import ReadKeyset
-from transforms.mask import MaskPii
-from transforms.postgres import WriteToPostgres
-from transforms.rejects import WriteRejects
-from transforms.sqs import DeleteFromSqs, ReadFromSqs
+if __name__ != "maskline.transforms":
+    # A second copy of every module would be a second copy of what a process has once: stop, counts, receipts in flight.
+    raise ImportError(f"import maskline.transforms, not {__name__}")
+
+from maskline.transforms.batch import MicroBatch
+from maskline.transforms.coders import register_record_coders
+from maskline.transforms.keyset import ReadKeyset
+from maskline.transforms.mask import MaskPii
+from maskline.transforms.postgres import WriteToPostgres
+from maskline.transforms.rejections import WriteRejections
+from maskline.transforms.sqs import DeleteFromSqs, ReadFromSqs
 
 __all__ = [
     "DeleteFromSqs",
@@ -17,7 +22,7 @@ __all__ = [
     "MicroBatch",
     "ReadFromSqs",
     "ReadKeyset",
-    "WriteRejects",
+    "WriteRejections",
     "WriteToPostgres",
 ]
 

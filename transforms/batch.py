@@ -17,7 +17,7 @@ _GLOBAL_WINDOW = GlobalWindow()
 T = TypeVar("T")
 
 
-class MicroBatch(beam.PTransform, Generic[T]):  # type: ignore[misc]
+class MicroBatch(beam.PTransform, Generic[T]):
     """Groups the elements of a bundle into lists of up to `size`; what is left goes out when the bundle ends.
 
     Elements of different windows are never grouped. Nothing is kept between bundles, so it needs no state, no timer
@@ -46,7 +46,7 @@ class MicroBatch(beam.PTransform, Generic[T]):  # type: ignore[misc]
         return elements | "Within the bundle" >> beam.ParDo(group).with_output_types(list[elements.element_type])
 
 
-class _Group(beam.DoFn):  # type: ignore[misc]
+class _Group(beam.DoFn):
     def __init__(self, size: int) -> None:
         self._size = size
 

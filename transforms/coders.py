@@ -26,7 +26,7 @@ _SIZES: dict[type, Callable[[Any], int]] = {
 }
 
 
-class RecordCoder(FastCoder):  # type: ignore[misc]
+class RecordCoder(FastCoder):
     """Pickles records, and estimates their size by their texts alone, in bytes."""
 
     def is_deterministic(self) -> bool:

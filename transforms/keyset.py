@@ -8,10 +8,10 @@ import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection
 
 from maskline.keys import StoredKeyset, keyset_provider
-from transforms.control import CONTROL
+from maskline.transforms.control import CONTROL
 
 
-class ReadKeyset(beam.PTransform):  # type: ignore[misc]
+class ReadKeyset(beam.PTransform):
     """Reads a keyset, as stored, into a PCollection of one `StoredKeyset`, to be taken as a side input.
 
     It is read when the job runs: the job graph holds the URI and never a key.
@@ -32,7 +32,7 @@ class ReadKeyset(beam.PTransform):  # type: ignore[misc]
         return pbegin | "Once" >> beam.Create([self._uri]) | "Fetch" >> beam.ParDo(_Fetch())
 
 
-class _Fetch(beam.DoFn):  # type: ignore[misc]
+class _Fetch(beam.DoFn):
     def process(self, uri: str) -> Iterator[StoredKeyset]:
         with CONTROL.reporting_failures():
             yield keyset_provider(uri).fetch()

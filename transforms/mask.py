@@ -10,17 +10,17 @@ from apache_beam.utils.shared import Shared
 
 from maskline.errors import UsageError
 from maskline.keys import Keyset, StoredKeyset, keyset_provider, open_keyset
-from maskline.masking import MessageMasker
 from maskline.records import MaskedRow, Rejection, SqsMessage
-from maskline.stream import StreamDefinition
-from transforms.control import CONTROL
-from transforms.metrics import EXTRA_FIELDS, MASKED
+from maskline.streams.definition import StreamDefinition
+from maskline.streams.masking import MessageMasker
+from maskline.transforms.control import CONTROL
+from maskline.transforms.metrics import EXTRA_FIELDS, MASKED
 
 MASKED_TAG = "masked"
 REJECTED_TAG = "rejected"
 
 
-class MaskPii(beam.PTransform):  # type: ignore[misc]
+class MaskPii(beam.PTransform):
     """Decodes, checks and masks messages: each becomes a `MaskedRow` or a `Rejection`, and never an error.
 
     *Guarantee*: neither holds personal data in clear; the body goes along encrypted.
@@ -59,7 +59,7 @@ class MaskPii(beam.PTransform):  # type: ignore[misc]
         return messages | "Mask message" >> typed.with_outputs(REJECTED_TAG, main=MASKED_TAG)
 
 
-class _Mask(beam.DoFn):  # type: ignore[misc]
+class _Mask(beam.DoFn):
     """Masks, and counts what it masked, once it has a keyset."""
 
     def __init__(self, stream: StreamDefinition) -> None:

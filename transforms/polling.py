@@ -40,7 +40,7 @@ class Polling(msgspec.Struct, frozen=True):
 FINISHED = Polling(finished=True)
 
 
-class PollingTracker(RestrictionTracker):  # type: ignore[misc]
+class PollingTracker(RestrictionTracker):
     """Lets a poller go on or end, and a runner take the rest over, but never split it: that would be two pollers.
 
     Args:
@@ -60,7 +60,7 @@ class PollingTracker(RestrictionTracker):  # type: ignore[misc]
         return RestrictionProgress(fraction=1.0 if self._restriction.finished else 0.0)
 
     def try_claim(self, position: Polling) -> bool:
-        """Move to a new standing; False once the runner has taken the rest over."""
+        """Move to a new state; False once the runner has taken the rest over."""
         if self._handed_over:
             return False
         self._restriction = position
@@ -89,7 +89,7 @@ class PollingTracker(RestrictionTracker):  # type: ignore[misc]
         return False
 
 
-class PollingRestrictions(RestrictionProvider):  # type: ignore[misc]
+class PollingRestrictions(RestrictionProvider):
     """Gives every poller its restriction."""
 
     def initial_restriction(self, element: Any) -> Polling:

@@ -9,21 +9,21 @@ from collections.abc import Iterator
 import apache_beam as beam
 from apache_beam import pvalue
 
-from maskline.masking import refused_by_database
 from maskline.postgres.connection import Connect, check_dsn, connect
 from maskline.postgres.statements import InsertRows
 from maskline.postgres.writer import WriteOutcome
 from maskline.records import MaskedRow, Receipt, Rejection
 from maskline.sqs.lease import VisibilityLease
-from maskline.stream import StreamDefinition
-from transforms.metrics import END_TO_END_LATENCY_MILLISECONDS, WRITTEN
-from transforms.sink import CommitBatch, committed_receipts
+from maskline.streams.definition import StreamDefinition
+from maskline.streams.masking import rejected_by_database
+from maskline.transforms.metrics import END_TO_END_LATENCY_MILLISECONDS, WRITTEN
+from maskline.transforms.sink import CommitBatch, committed_receipts
 
 COMMITTED_TAG = "committed"
-REFUSED_TAG = "refused"
+REJECTED_ROWS_TAG = "refused"
 
 
-class WriteToPostgres(beam.PTransform):  # type: ignore[misc]
+class WriteToPostgres(beam.PTransform):
     """Writes micro-batches of masked rows, each in one transaction, and then emits their receipts.
 
     *Guarantee*: a receipt is emitted only for a row that is committed. A message delivered again makes no second row.
@@ -59,8 +59,8 @@ class WriteToPostgres(beam.PTransform):  # type: ignore[misc]
         """Write each micro-batch."""
         return batches | "Commit rows" >> (
             beam.ParDo(self._write)
-            .with_output_types(list[Receipt], **{REFUSED_TAG: list[Rejection]})
-            .with_outputs(REFUSED_TAG, main=COMMITTED_TAG)
+            .with_output_types(list[Receipt], **{REJECTED_ROWS_TAG: list[Rejection]})
+            .with_outputs(REJECTED_ROWS_TAG, main=COMMITTED_TAG)
         )
 
 
@@ -76,11 +76,13 @@ class _WriteRows(CommitBatch[MaskedRow]):
         _count(outcome)
         if outcome.committed:
             yield committed_receipts(outcome)
-        if outcome.refused:
-            yield pvalue.TaggedOutput(REFUSED_TAG, self._rejections(outcome))
+        if outcome.rejected:
+            yield pvalue.TaggedOutput(REJECTED_ROWS_TAG, self._rejections(outcome))
 
     def _rejections(self, outcome: WriteOutcome[MaskedRow]) -> list[Rejection]:
-        return [refused_by_database(refusal.record, self._stream, refusal.detail) for refusal in outcome.refused]
+        return [
+            rejected_by_database(rejection.record, self._stream, rejection.detail) for rejection in outcome.rejected
+        ]
 
 
 def _count(outcome: WriteOutcome[MaskedRow]) -> None:

@@ -13,11 +13,11 @@ from maskline.postgres.statements import InsertStatement, Record
 from maskline.postgres.writer import BatchWriter, WriteOutcome, check_retry_seconds
 from maskline.records import Receipt
 from maskline.sqs.lease import VisibilityLease
-from transforms.control import CONTROL
-from transforms.metrics import JobCounter, JobDistribution
+from maskline.transforms.control import CONTROL
+from maskline.transforms.metrics import JobCounter, JobDistribution
 
 
-class CommitBatch(beam.DoFn, Generic[Record]):  # type: ignore[misc]
+class CommitBatch(beam.DoFn, Generic[Record]):
     """Commits micro-batches over a connection of its own, one a DoFn instance.
 
     Args:

@@ -20,12 +20,12 @@ from maskline.errors import QueueError, QueueUnavailableError, UsageError
 from maskline.records import Receipt, SqsMessage
 from maskline.sqs import QueueAddress, SqsQueue
 from maskline.sqs.client import OpenQueue
-from maskline.sqs.deleting import BatchDeleter, Deletion
-from maskline.sqs.lease import IN_HAND
-from maskline.sqs.receiving import MicroBatchReceiver, ReceiveSettings
-from transforms.control import CONTROL
-from transforms.metrics import RECEIVED, JobCounter
-from transforms.polling import FINISHED, Polling, PollingRestrictions
+from maskline.sqs.deleter import BatchDeleter, Deletion
+from maskline.sqs.lease import IN_FLIGHT
+from maskline.sqs.receiver import MicroBatchReceiver, ReceiveSettings
+from maskline.transforms.control import CONTROL
+from maskline.transforms.metrics import RECEIVED, JobCounter
+from maskline.transforms.polling import FINISHED, Polling, PollingRestrictions
 
 EMPTY_POLLS_TO_END = 2
 IN_FLIGHT_GRACE_SECONDS = 10
@@ -36,7 +36,7 @@ _GLOBAL_WINDOW = (GlobalWindow(),)
 logger = logging.getLogger(__name__)
 
 
-class ReadFromSqs(beam.PTransform):  # type: ignore[misc]
+class ReadFromSqs(beam.PTransform):
     """Reads messages from an SQS queue, without end or until it is empty.
 
     *Guarantee*: it deletes nothing; a message whose receipt never reaches `DeleteFromSqs` comes back. *What is in
@@ -86,7 +86,7 @@ class ReadFromSqs(beam.PTransform):  # type: ignore[misc]
         )
 
 
-class _Poll(beam.DoFn):  # type: ignore[misc]
+class _Poll(beam.DoFn):
     def __init__(self, open_queue: OpenQueue, settings: ReceiveSettings, until_empty: bool) -> None:
         self._open_queue = open_queue
         self._settings = settings
@@ -116,21 +116,21 @@ class _Poll(beam.DoFn):  # type: ignore[misc]
         with CONTROL.reporting_failures():
             # Pollers of one bundle poll one after another, and the bundle's end is when messages are written.
             messages = self._receiver.receive(waits=not self._bundle_has_messages)
-            standing = tracker.current_restriction().after(len(messages), polled_at)
-            is_finished = CONTROL.stopping.is_set() or (self._until_empty and self._is_over(standing))
+            state = tracker.current_restriction().after(len(messages), polled_at)
+            is_finished = CONTROL.stopping.is_set() or (self._until_empty and self._is_drained(state))
         self._bundle_has_messages |= bool(messages)
         RECEIVED.add(len(messages))
-        IN_HAND.add(Receipt(message.message_id, message.receipt_handle) for message in messages)
+        IN_FLIGHT.add(Receipt(message.message_id, message.receipt_handle) for message in messages)
         for message in messages:
             yield WindowedValue(message, Timestamp.of(message.sent_at.timestamp()), _GLOBAL_WINDOW)
         _advance(watermark, min((message.sent_at.timestamp() for message in messages), default=polled_at))
         if is_finished:
             tracker.try_claim(FINISHED)
-        elif tracker.try_claim(standing):
+        elif tracker.try_claim(state):
             tracker.defer_remainder()
 
-    def _is_over(self, standing: Polling) -> bool:
-        if standing.empty_polls < EMPTY_POLLS_TO_END:
+    def _is_drained(self, state: Polling) -> bool:
+        if state.empty_polls < EMPTY_POLLS_TO_END:
             return False
         try:
             depth = self._queue.depth()
@@ -139,7 +139,7 @@ class _Poll(beam.DoFn):  # type: ignore[misc]
             return False
         if depth.total == 0:
             return True
-        waited = time.time() - standing.empty_since
+        waited = time.time() - state.empty_since
         if depth.visible or depth.delayed or waited < self._settings.visibility_seconds + IN_FLIGHT_GRACE_SECONDS:
             return False
         logger.warning("ending with %d messages left in flight with another consumer", depth.in_flight)
@@ -153,7 +153,7 @@ def _advance(watermark: Any, seconds: float) -> None:
         watermark.set_watermark(reached)
 
 
-class DeleteFromSqs(beam.PTransform):  # type: ignore[misc]
+class DeleteFromSqs(beam.PTransform):
     """Deletes messages by the receipts of their deliveries; put it downstream of the commit.
 
     A message that cannot be deleted comes back and meets the row it already has, so failures are counted
@@ -180,7 +180,7 @@ class DeleteFromSqs(beam.PTransform):  # type: ignore[misc]
         )
 
 
-class _Delete(beam.DoFn):  # type: ignore[misc]
+class _Delete(beam.DoFn):
     def __init__(self, open_queue: OpenQueue, branch: str, overlapping: bool) -> None:
         self._open_queue = open_queue
         self._overlapping = overlapping
@@ -204,7 +204,7 @@ class _Delete(beam.DoFn):  # type: ignore[misc]
 
     def process(self, receipts: list[Receipt]) -> None:
         self._finish_deletion()
-        IN_HAND.remove(receipts)
+        IN_FLIGHT.remove(receipts)
         self._under_way = self._deleter.start(receipts)
         self._deletes_in_this_bundle = True
 

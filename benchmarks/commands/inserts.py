@@ -24,7 +24,7 @@ from maskline.postgres.connection import Connection
 from maskline.postgres.statements import OUTCOME_LOCK, InsertRows
 from maskline.postgres.writer import BatchWriter
 from maskline.records import MaskedRow
-from maskline.stream import load_stream
+from maskline.streams.definition import load_stream
 
 STREAM = load_stream(TABLE)
 SIZES = (100, 500, 2_000, 10_000)

@@ -12,8 +12,8 @@ from benchmarks.sweeps import add_sweep_options, sweep
 from benchmarks.transfer import Load
 
 VALUES = (170, 10_000, 256_000)
-MOST_MESSAGES = 20_000
-MOST_BYTES = 250_000_000
+MAX_MESSAGES = 20_000
+MAX_BYTES = 250_000_000
 """Of all messages together: what of them one machine holds beside the servers."""
 UNIT = "bytes a message"
 
@@ -29,5 +29,5 @@ def main(arguments: argparse.Namespace) -> int:
         arguments,
         "Throughput over the size of a message",
         UNIT,
-        lambda value: Load(min(MOST_MESSAGES, MOST_BYTES // value), value, options=arguments.job_options),
+        lambda value: Load(min(MAX_MESSAGES, MAX_BYTES // value), value, options=arguments.job_options),
     )

@@ -15,7 +15,7 @@ from benchmarks.cost.tables import cost_rows, markdown_table
 from benchmarks.plots import PLOTS
 from benchmarks.reports import filled
 from benchmarks.results import RESULTS, Result
-from pipeline.printing import say
+from maskline.pipeline.printing import echo
 
 DOCUMENTS = PROJECT / "docs"
 FIGURES = DOCUMENTS / "performance"
@@ -34,7 +34,7 @@ def main(arguments: argparse.Namespace) -> int:  # noqa: ARG001 - every command 
             PLOTS[result.name].draw(result, FIGURES / f"{result.name}.svg")
     for document in (DOCUMENTS / "performance.md", DOCUMENTS / "scaling.md"):
         document.write_text(filled(document.read_text(), place_of))
-        say(f"Written: {document}")
+        echo(f"Written: {document}")
     return 0
 
 

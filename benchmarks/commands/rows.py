@@ -21,7 +21,7 @@ from benchmarks.workbench import TABLE, Workbench
 from maskline.postgres.statements import InsertRows
 from maskline.postgres.writer import BatchWriter
 from maskline.records import MaskedRow
-from maskline.stream import load_stream
+from maskline.streams.definition import load_stream
 
 STREAM = load_stream(TABLE)
 LENGTHS = (100_000, 1_000_000)

@@ -20,17 +20,17 @@ from benchmarks.results import Cell, measured
 from benchmarks.sqs_requests import preload
 from benchmarks.transfer import Load, transfer
 from benchmarks.workbench import Workbench
-from maskline.decoding import MessageDecoder
 from maskline.keys import open_keyset
 from maskline.keys.providers import keyset_provider
-from maskline.masking import MessageMasker
 from maskline.postgres.statements import InsertRows
 from maskline.postgres.writer import BatchWriter
 from maskline.records import MaskedRow, Receipt, SqsMessage
 from maskline.sqs import QueueAddress, SqsQueue
-from maskline.sqs.deleting import BatchDeleter
-from maskline.sqs.receiving import MicroBatchReceiver, ReceiveSettings
-from maskline.stream import load_stream
+from maskline.sqs.deleter import BatchDeleter
+from maskline.sqs.receiver import MicroBatchReceiver, ReceiveSettings
+from maskline.streams.decoding import MessageDecoder
+from maskline.streams.definition import load_stream
+from maskline.streams.masking import MessageMasker
 
 STREAM = load_stream("user_logins")
 SETTINGS = ReceiveSettings()

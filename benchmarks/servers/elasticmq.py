@@ -13,8 +13,8 @@ from types import TracebackType
 import boto3
 
 from maskline.errors import SetupError
-from pipeline.local.processes import free_port, is_listening
-from pipeline.local.sqs import CREDENTIALS
+from maskline.pipeline.local.processes import free_port, is_listening
+from maskline.pipeline.local.sqs import CREDENTIALS
 
 PROJECT = Path(__file__).parents[2]
 ELASTICMQ = Path(os.environ.get("ELASTICMQ_LIBRARIES", PROJECT / ".cache" / "elasticmq"))

@@ -10,7 +10,7 @@ from types import TracebackType
 
 from benchmarks.sqs_requests import SqsRequests
 from maskline.errors import SetupError
-from pipeline.local.processes import free_port, is_listening, stop_child
+from maskline.pipeline.local.processes import free_port, is_listening, stop_child
 
 PROJECT = Path(__file__).parents[2]
 START_SECONDS = 30

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from maskline.aws import AwsError, error_code, is_refusal, setup_problem
+from maskline.aws import AwsError, error_code, is_access_denied, setup_problem
 from maskline.errors import KeysetError, KeysetUnavailableError
 
 _NOT_THERE = {"ResourceNotFoundException", "NoSuchKey"}
@@ -11,14 +11,16 @@ _EXISTS = {"ResourceExistsException", "PreconditionFailed", "ConditionalRequestC
 _UNUSABLE = {"InvalidRequestException", "ValidationException", "InvalidParameterException", "DecryptionFailure"}
 
 
-def translated(error: AwsError, uri: str, *, service: str, rights: str) -> KeysetError | KeysetUnavailableError:
+def map_keyset_error(
+    error: AwsError, uri: str, *, service: str, permissions: str
+) -> KeysetError | KeysetUnavailableError:
     """Return what a failed call means.
 
     Args:
         error: What botocore raised after its own retries.
         uri: The URI of the keyset.
         service: The service's name.
-        rights: The rights that reading and changing the keyset take.
+        permissions: The rights that reading and changing the keyset take.
 
     Returns:
         A `KeysetError` where only a person can mend it, else a `KeysetUnavailableError`.
@@ -27,8 +29,8 @@ def translated(error: AwsError, uri: str, *, service: str, rights: str) -> Keyse
     problem = setup_problem(error)
     if problem:
         return KeysetError(f"keyset {uri}: {problem}")
-    if is_refusal(error):
-        return KeysetError(f"keyset {uri}: {service} refuses these credentials ({code}); it takes {rights}")
+    if is_access_denied(error):
+        return KeysetError(f"keyset {uri}: {service} refuses these credentials ({code}); it takes {permissions}")
     if code in _NOT_THERE:
         return KeysetError(
             f"keyset {uri}: is not there ({code}); make one with: python -m pipeline keys create --keyset URI"

@@ -32,7 +32,7 @@ class EnvironmentKeyset:
             raise KeysetError(f"keyset {self.uri}: the environment variable {self._name} is not set")
         return StoredKeyset(os.fsencode(content), self.uri)
 
-    def store_new(self, content: bytes) -> NoReturn:  # noqa: ARG002 - what every place is given
+    def create(self, content: bytes) -> NoReturn:  # noqa: ARG002 - what every place is given
         """Refuse: a variable set here would be gone with this process."""
         raise UsageError(
             f"keyset {self.uri}: a variable cannot be changed from here; make and change the keyset with "
@@ -41,4 +41,4 @@ class EnvironmentKeyset:
 
     def replace(self, expected: bytes, content: bytes) -> NoReturn:  # noqa: ARG002
         """Refuse, too."""
-        self.store_new(content)
+        self.create(content)

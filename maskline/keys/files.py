@@ -53,7 +53,7 @@ class FileKeyset:
                 f"keyset {self.uri}: {problem}; make one with: python -m pipeline keys create --keyset {self.uri}"
             ) from None
 
-    def store_new(self, content: bytes) -> None:
+    def create(self, content: bytes) -> None:
         """Write a keyset to the file, which must not exist yet, for its owner's eyes only.
 
         Args:

@@ -15,8 +15,8 @@ from tink import JsonKeysetReader, daead, json_proto_keyset_format, secret_key_a
 from tink.proto import tink_pb2
 
 from maskline.errors import KeysetError
-from maskline.keys.kms import KmsKey, OpenKmsKey, aws_kms_key, translating_kms_errors
-from maskline.records import Discreet
+from maskline.keys.kms import KmsKey, OpenKmsKey, aws_kms_key, map_kms_errors
+from maskline.records import Redacted
 
 AES_SIV_TYPE = "type.googleapis.com/google.crypto.tink.AesSivKey"
 NOT_A_KEYSET = "is not a Tink keyset in JSON; is it the right file?"
@@ -26,7 +26,7 @@ _ENCRYPTED_FIELD = b'"encryptedKeyset"'
 daead.register()
 
 
-class StoredKeyset(Discreet, frozen=True):
+class StoredKeyset(Redacted, frozen=True):
     """A keyset as its provider keeps it, on its way to the workers that open it.
 
     Attributes:
@@ -77,7 +77,7 @@ class Keyset:
         """
         return bytes(self._cipher.decrypt_deterministically(ciphertext, associated_data))
 
-    def why_not_held(self, key_id: int) -> str:
+    def unavailable_reason(self, key_id: int) -> str:
         """Return why a key does not unmask here, to be read after the keyset's name: ``"has disabled it"``.
 
         Args:
@@ -166,7 +166,7 @@ def serialize_keyset(handle: tink.KeysetHandle, kms_key: KmsKey | None = None, o
     if kms_key is None:
         in_clear: str = json_proto_keyset_format.serialize(handle, secret_key_access.TOKEN)
         return in_clear.encode()
-    with translating_kms_errors(origin):
+    with map_kms_errors(origin):
         encrypted: str = json_proto_keyset_format.serialize_encrypted(handle, kms_key, b"")
     return encrypted.encode()
 
@@ -174,7 +174,7 @@ def serialize_keyset(handle: tink.KeysetHandle, kms_key: KmsKey | None = None, o
 def _parsed(stored: StoredKeyset, kms_key: KmsKey | None) -> tink.KeysetHandle:
     if kms_key is None:
         return json_proto_keyset_format.parse(stored.content.decode(), secret_key_access.TOKEN)
-    with translating_kms_errors(stored.origin):
+    with map_kms_errors(stored.origin):
         return json_proto_keyset_format.parse_encrypted(stored.content.decode(), kms_key, b"")
 
 

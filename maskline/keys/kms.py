@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tink import aead
 from tink.integration import awskms
 
-from maskline.aws import AwsError, OpenClient, error_code, is_refusal, open_client, setup_problem
+from maskline.aws import AwsError, OpenClient, error_code, is_access_denied, open_client, setup_problem
 from maskline.errors import KeysetError, KeysetUnavailableError, UsageError
 
 KmsKey: TypeAlias = aead.Aead
@@ -68,7 +68,7 @@ def aws_kms_key(key_arn: str, open_client: OpenClient = open_client) -> KmsKey:
 
 
 @contextlib.contextmanager
-def translating_kms_errors(origin: str) -> Iterator[None]:
+def map_kms_errors(origin: str) -> Iterator[None]:
     """Turn what KMS answers into our errors, and leave Tink's own as they are.
 
     Args:
@@ -95,7 +95,7 @@ def _translated(error: AwsError, origin: str) -> KeysetError | KeysetUnavailable
     problem = setup_problem(error)
     if problem:
         return KeysetError(f"keyset {origin}: {problem}")
-    if is_refusal(error):
+    if is_access_denied(error):
         return KeysetError(
             f"keyset {origin}: KMS refuses these credentials ({code}); reading it needs kms:Decrypt, and changing it "
             "kms:Encrypt, on the key"

@@ -28,7 +28,7 @@ _KEYSET_PARAMETER = "?keyset="
 _EXAMPLE = "for example file:keyset.json"
 
 
-class KeysetPlace(Protocol):
+class KeysetStore(Protocol):
     """A place that keeps the bytes of one keyset.
 
     Every method raises a `KeysetError` where the place cannot be reached with the rights of this process, and a
@@ -46,7 +46,7 @@ class KeysetPlace(Protocol):
             KeysetError: It is not there, or not to be read.
         """
 
-    def store_new(self, content: bytes) -> None:
+    def create(self, content: bytes) -> None:
         """Keep a keyset where none is kept yet.
 
         Raises:
@@ -68,7 +68,7 @@ class KeysetPlace(Protocol):
         """
 
 
-class KeysetProvider(KeysetPlace, Protocol):
+class KeysetProvider(KeysetStore, Protocol):
     """A place, and what it takes to open the keyset that is kept there."""
 
     @property
@@ -84,7 +84,7 @@ class KmsEncryptedKeyset:
         place: Where the encrypted keyset is kept.
     """
 
-    def __init__(self, key_arn: str, place: KeysetPlace) -> None:
+    def __init__(self, key_arn: str, place: KeysetStore) -> None:
         self.kms_key = check_key_arn(key_arn)
         self.uri = f"{ENCRYPTED_BY_KMS}://{key_arn}{_KEYSET_PARAMETER}{place.uri}"
         self._place = place
@@ -93,9 +93,9 @@ class KmsEncryptedKeyset:
         """Read the keyset, still encrypted."""
         return StoredKeyset(self._place.fetch().content, self.uri, self.kms_key)
 
-    def store_new(self, content: bytes) -> None:
+    def create(self, content: bytes) -> None:
         """Keep an encrypted keyset."""
-        self._place.store_new(content)
+        self._place.create(content)
 
     def replace(self, expected: bytes, content: bytes) -> str:
         """Replace the encrypted keyset."""
@@ -124,7 +124,7 @@ def keyset_provider(uri: str) -> KeysetProvider:
     return KmsEncryptedKeyset(key_arn, _place(place))
 
 
-def _place(uri: str) -> KeysetPlace:
+def _place(uri: str) -> KeysetStore:
     scheme, rest = _split(uri)
     if scheme == ENCRYPTED_BY_KMS:
         raise UsageError("keyset aws-kms: a keyset is encrypted once; after ?keyset= comes the URI of a place")
@@ -153,7 +153,7 @@ _IN_CLEAR: dict[str, Callable[[str], KeysetProvider]] = {
     "env": EnvironmentKeyset,
     "aws-secretsmanager": SecretsManagerKeyset,
 }
-_ENCRYPTED: dict[str, Callable[[str], KeysetPlace]] = {
+_ENCRYPTED: dict[str, Callable[[str], KeysetStore]] = {
     **_IN_CLEAR,
     "file": lambda path: _file(path, is_private=False),
     "s3": S3Keyset,

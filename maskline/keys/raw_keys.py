@@ -6,7 +6,7 @@ import base64
 import binascii
 
 from maskline.errors import UsageError
-from maskline.keys.editing import KEY_BYTES
+from maskline.keys.keyset_editor import KEY_BYTES
 
 
 def parse_raw_key(content: bytes) -> bytes:

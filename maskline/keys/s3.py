@@ -11,11 +11,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from maskline.aws import AwsError, OpenClient, error_code, open_client
 from maskline.errors import KeysetError, KeysetUnavailableError, UsageError
-from maskline.keys.aws_failures import translated
+from maskline.keys.aws_failures import map_keyset_error
 from maskline.keys.keyset import StoredKeyset
 
 PREVIOUS = ".previous"
-_RIGHTS = "s3:GetObject, and to change it s3:PutObject"
+_PERMISSIONS = "s3:GetObject, and to change it s3:PutObject"
 _CHANGED = {"PreconditionFailed", "ConditionalRequestConflict"}
 
 
@@ -45,7 +45,7 @@ class S3Keyset:
         content, _ = self._read()
         return StoredKeyset(content, self.uri)
 
-    def store_new(self, content: bytes) -> None:
+    def create(self, content: bytes) -> None:
         """Write the object; `KeysetError` if it is there."""
         try:
             self._put(self._key, content, IfNoneMatch="*")
@@ -82,4 +82,4 @@ class S3Keyset:
         return self._open_client("s3", None)
 
     def _translated(self, error: AwsError) -> KeysetError | KeysetUnavailableError:
-        return translated(error, self.uri, service="S3", rights=_RIGHTS)
+        return map_keyset_error(error, self.uri, service="S3", permissions=_PERMISSIONS)

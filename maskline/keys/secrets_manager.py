@@ -11,13 +11,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from maskline.aws import AwsError, OpenClient, error_code, open_client
 from maskline.errors import KeysetError, KeysetUnavailableError, UsageError
-from maskline.keys.aws_failures import translated
+from maskline.keys.aws_failures import map_keyset_error
 from maskline.keys.keyset import StoredKeyset
 
 CURRENT_STAGE = "AWSCURRENT"
 PREVIOUS_STAGE = "AWSPREVIOUS"
 NEW_STAGE = "MASKLINE_NEW"
-_RIGHTS = (
+_PERMISSIONS = (
     "secretsmanager:GetSecretValue, to make it CreateSecret, and to change it PutSecretValue and "
     "UpdateSecretVersionStage"
 )
@@ -53,7 +53,7 @@ class SecretsManagerKeyset:
         content, _ = self._read()
         return StoredKeyset(content, self.uri)
 
-    def store_new(self, content: bytes) -> None:
+    def create(self, content: bytes) -> None:
         """Make the secret; `KeysetError` if it is there."""
         try:
             self._client().create_secret(Name=self._name, SecretString=content.decode())
@@ -104,4 +104,4 @@ class SecretsManagerKeyset:
         return self._open_client("secretsmanager", arn[3] if arn[0] == "arn" and len(arn) > 3 else None)
 
     def _translated(self, error: AwsError) -> KeysetError | KeysetUnavailableError:
-        return translated(error, self.uri, service="Secrets Manager", rights=_RIGHTS)
+        return map_keyset_error(error, self.uri, service="Secrets Manager", permissions=_PERMISSIONS)

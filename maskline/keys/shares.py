@@ -32,9 +32,9 @@ from tink import aead, json_proto_keyset_format, proto_keyset_format, secret_key
 from tink.proto import aes_gcm_pb2, tink_pb2
 
 from maskline.errors import KeysetError, UsageError
-from maskline.records import Discreet
+from maskline.records import Redacted
 
-MOST_SHARES = 255
+MAX_SHARES = 255
 SECRET_BYTES = 16
 _FINGERPRINT_BYTES = 10
 _CHECKSUM_BYTES = 4
@@ -47,7 +47,7 @@ _TEXT = re.compile(
 aead.register()
 
 
-class Share(Discreet, frozen=True):
+class Share(Redacted, frozen=True):
     """One share of the secret that opens a backup.
 
     Attributes:
@@ -94,7 +94,7 @@ class Share(Discreet, frozen=True):
         if _checksum(match["signed"]) != match["checksum"]:
             raise KeysetError(f"share {name}: was damaged, for its checksum does not fit; compare it with the original")
         number, shares, threshold = (int(match[part]) for part in ("number", "shares", "threshold"))
-        if not (1 <= number <= shares and 2 <= threshold <= shares <= MOST_SHARES):
+        if not (1 <= number <= shares and 2 <= threshold <= shares <= MAX_SHARES):
             raise KeysetError(f"share {name}: was forged; no split makes share {number} of {shares}, any {threshold}")
         return cls(number, shares, threshold, match["fingerprint"], base64.b32decode(match["secret"] + "======"))
 
@@ -122,9 +122,9 @@ def split_keyset(handle: tink.KeysetHandle, shares: int, threshold: int) -> Spli
     Raises:
         UsageError: A number is out of its range.
     """
-    if not 2 <= threshold <= shares <= MOST_SHARES:
+    if not 2 <= threshold <= shares <= MAX_SHARES:
         raise UsageError(
-            f"shares is {shares} and threshold {threshold}; it takes 2 <= threshold <= shares <= {MOST_SHARES}"
+            f"shares is {shares} and threshold {threshold}; it takes 2 <= threshold <= shares <= {MAX_SHARES}"
         )
     secret = secrets.token_bytes(SECRET_BYTES)
     backup: bytes = json_proto_keyset_format.serialize_encrypted(handle, _cipher(secret), b"").encode()

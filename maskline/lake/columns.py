@@ -10,8 +10,8 @@ import msgspec
 import pyarrow as pa
 from psycopg2 import sql
 
-from maskline.column_types import ColumnType
-from maskline.stream import Column, StreamDefinition
+from maskline.streams.column_types import ColumnType
+from maskline.streams.definition import Column, StreamDefinition
 
 PARTITION = "create_date"
 """Both copies have a directory for each day."""
@@ -23,8 +23,8 @@ KEY_ID = "key_id"
 class Copy(enum.Enum):
     """Which of the two copies."""
 
-    OPAQUE = "opaque"
-    CLEAR = "clear"
+    TOKENIZED = "opaque"
+    CLEARTEXT = "clear"
 
 
 class LakeColumn(msgspec.Struct, frozen=True):
@@ -88,7 +88,7 @@ _JOB_COLUMNS = {
 
 def _of_job(copy: Copy) -> Iterator[LakeColumn]:
     for name, (arrow_type, comment) in _JOB_COLUMNS.items():
-        if name != KEY_ID or copy is Copy.OPAQUE:
+        if name != KEY_ID or copy is Copy.TOKENIZED:
             yield LakeColumn(name, name, arrow_type, comment)
 
 
@@ -96,7 +96,7 @@ def _of_stream(column: Column, copy: Copy, taken: set[str]) -> LakeColumn:
     if not column.is_masked:
         comment = f"the field {column.field}, as it was sent"
         return LakeColumn(column.name, column.name, _arrow_type(column.type), comment)
-    if copy is Copy.OPAQUE:
+    if copy is Copy.TOKENIZED:
         comment = f"a token for the field {column.field}; equal values have equal tokens in the domain {column.domain}"
         return LakeColumn(column.name, column.name, pa.string(), comment)
     is_usable = _PLAIN_NAME.fullmatch(column.field) and column.field not in taken

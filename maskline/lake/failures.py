@@ -26,7 +26,7 @@ class LakeConflictError(LakeUnavailableError):
 
 
 @contextlib.contextmanager
-def translating_lake_errors(uri: str) -> Iterator[None]:
+def map_lake_errors(uri: str) -> Iterator[None]:
     """Turn the errors of deltalake, of Arrow and of the file system into ours.
 
     Args:

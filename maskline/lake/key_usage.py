@@ -20,7 +20,7 @@ def copy_key_usage(table: LakeTable) -> KeyUsage:
         LakeError: It is not there, or may not be read.
         LakeUnavailableError: The store does not answer.
     """
-    if table.copy is not Copy.OPAQUE:
+    if table.copy is not Copy.TOKENIZED:
         raise ValueError("only the opaque copy has tokens")
     version = table.newest()
     rows: Counter[int | None] = Counter()

@@ -21,11 +21,11 @@ from psycopg2 import sql
 from maskline.errors import DatabaseError
 from maskline.lake.columns import PARTITION, Copy, LakeColumn
 from maskline.postgres.access_log import record_access
-from maskline.postgres.connection import Connect, Connection, translating
-from maskline.postgres.key_usage import OVER_ALL_ROWS
-from maskline.stream import WRITTEN_IN, StreamDefinition
+from maskline.postgres.connection import Connect, Connection, map_postgres_errors
+from maskline.postgres.key_usage import FULL_SCAN_SETTINGS
+from maskline.streams.definition import WRITTEN_IN, StreamDefinition
 
-ROWS_A_FETCH = 5000
+ROWS_PER_FETCH = 5000
 PUBLICATION_LOCK = 0x6C616B65
 """The advisory lock that spares two publishers the same work ("lake" in ASCII); no promise rests on it."""
 
@@ -46,7 +46,7 @@ class Interval(msgspec.Struct, frozen=True):
     rows: int
 
 
-class Waiting(msgspec.Struct, frozen=True):
+class Backlog(msgspec.Struct, frozen=True):
     """What is not published yet.
 
     Attributes:
@@ -130,7 +130,7 @@ class RowSource:
                 rows = self._count(cursor, first, horizon)
         return Interval(first, horizon, rows) if rows else None
 
-    def waiting(self, first: int) -> Waiting:
+    def waiting(self, first: int) -> Backlog:
         """Return what is not published yet, whether its transactions have ended or not.
 
         Args:
@@ -144,7 +144,7 @@ class RowSource:
                 "SELECT min(xact_start) FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid()"
             )
             ((held_back_by,),) = cursor.fetchall()
-        return Waiting(rows, oldest, held_back_by if rows else None)
+        return Backlog(rows, oldest, held_back_by if rows else None)
 
     def check_knows(self, lake_table: str, horizon: int, uri: str) -> None:
         """Check that this database is the one a copy was published from, and has all that it had then.
@@ -223,13 +223,13 @@ class RowSource:
             columns=sql.SQL(", ").join(column.expression for column in columns),
             day=sql.Identifier(PARTITION),
         )
-        with self._transaction() as cursor, translating(), cursor.connection.cursor("rows_of_lake") as rows:
-            rows.itersize = ROWS_A_FETCH
+        with self._transaction() as cursor, map_postgres_errors(), cursor.connection.cursor("rows_of_lake") as rows:
+            rows.itersize = ROWS_PER_FETCH
             rows.execute(query, [str(first), str(horizon)])
             yield _batches(rows)
 
     @contextlib.contextmanager
-    def alone(self, what: str) -> Iterator[None]:
+    def exclusive_lock(self, what: str) -> Iterator[None]:
         """Wait until no other publisher does the same, and keep others waiting while the block runs.
 
         Args:
@@ -237,7 +237,7 @@ class RowSource:
         """
         with contextlib.closing(self._connect()) as connection:
             connection.autocommit = True
-            with translating(), connection.cursor() as cursor:
+            with map_postgres_errors(), connection.cursor() as cursor:
                 key = f"{self._stream.table} {what}"
                 cursor.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", [PUBLICATION_LOCK, key])
             yield
@@ -257,8 +257,8 @@ class RowSource:
     def _transaction(self, isolation: str = "REPEATABLE READ") -> Iterator[Any]:
         connection = self._open()
         try:
-            with translating(), connection, connection.cursor() as cursor:
-                cursor.execute(f"SET TRANSACTION ISOLATION LEVEL {isolation}; {OVER_ALL_ROWS}")
+            with map_postgres_errors(), connection, connection.cursor() as cursor:
+                cursor.execute(f"SET TRANSACTION ISOLATION LEVEL {isolation}; {FULL_SCAN_SETTINGS}")
                 yield cursor
         except BaseException:
             # What is wrong with it is not known here; a new one is opened in a moment.
@@ -282,5 +282,5 @@ def _ceiling(cursor: Any) -> int:
 
 
 def _batches(rows: Any) -> Iterator[list[Row]]:
-    while batch := rows.fetchmany(ROWS_A_FETCH):
+    while batch := rows.fetchmany(ROWS_PER_FETCH):
         yield batch

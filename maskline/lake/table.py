@@ -27,10 +27,10 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from maskline.errors import LakeError
 from maskline.lake.columns import PARTITION, Copy, LakeColumn, arrow_schema, lake_columns
-from maskline.lake.failures import translating_lake_errors
+from maskline.lake.failures import map_lake_errors
 from maskline.lake.files import FileSize, FileWriter
 from maskline.lake.storage import Storage
-from maskline.stream import StreamDefinition
+from maskline.streams.definition import StreamDefinition
 
 PROPERTIES = {
     # Minima and maxima in the log would outlive the row, and be personal data in clear.
@@ -91,7 +91,7 @@ class LakeTable:
             LakeError: There is none, it is not this copy of this stream, or these credentials may not read it.
             LakeUnavailableError: The store does not answer.
         """
-        with translating_lake_errors(self.uri):
+        with map_lake_errors(self.uri):
             try:
                 table = DeltaTable(self.uri, storage_options=self.storage.options())
             except TableNotFoundError:
@@ -108,7 +108,7 @@ class LakeTable:
             LakeUnavailableError: The store does not answer.
         """
         self.storage.prepare()
-        with translating_lake_errors(self.uri):
+        with map_lake_errors(self.uri):
             options = self.storage.options()
             if not DeltaTable.is_deltatable(self.uri, options):
                 self._create(options)
@@ -117,7 +117,7 @@ class LakeTable:
             return self._checked(table)
 
     def _create(self, options: dict[str, str]) -> None:
-        meaning = "tokens in place of personal data" if self.copy is Copy.OPAQUE else "personal data in clear"
+        meaning = "tokens in place of personal data" if self.copy is Copy.TOKENIZED else "personal data in clear"
         DeltaTable.create(
             self.uri,
             schema=arrow_schema(self.columns),
@@ -212,7 +212,7 @@ class LakeVersion:
         """
         columns = [column for column in self._owner.columns if only is None or column.name in only]
         schema = arrow_schema(tuple(column for column in columns if column.name in self.column_names))
-        with translating_lake_errors(self._owner.uri), self._filesystem().open_input_file(file.path) as opened:
+        with map_lake_errors(self._owner.uri), self._filesystem().open_input_file(file.path) as opened:
             parquet = pa.parquet.ParquetFile(opened)
             there = set(parquet.schema_arrow.names)
             for batch in parquet.iter_batches(BATCH_ROWS, columns=[name for name in schema.names if name in there]):
@@ -248,7 +248,7 @@ class LakeVersion:
             for file in removed
         ]
         transactions = [Transaction(self._application, horizon, now)] if horizon is not None else []
-        with translating_lake_errors(self._owner.uri):
+        with map_lake_errors(self._owner.uri):
             self.table.create_write_transaction(
                 [*added, *removals],
                 mode="append",

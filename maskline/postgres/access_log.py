@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from maskline.errors import UsageError
-from maskline.postgres.connection import Connection, translating
+from maskline.postgres.connection import Connection, map_postgres_errors
 
 
 def record_access(
@@ -27,7 +27,7 @@ def record_access(
         UsageError: There is no reason.
         DatabaseError: The role may not write to the log, and so may not see a value.
     """
-    with translating(), connection, connection.cursor() as cursor:
+    with map_postgres_errors(), connection, connection.cursor() as cursor:
         enter_access(cursor, action=action, stream=stream, column=column, row_count=row_count, reason=reason)
 
 

@@ -13,7 +13,7 @@ import psycopg2
 from psycopg2.extensions import connection, make_dsn, parse_dsn
 
 from maskline.errors import DatabaseError, MasklineError, UsageError
-from maskline.postgres.failures import translated
+from maskline.postgres.failures import map_postgres_error
 
 Connection = connection
 """A psycopg2 connection, by a name in the case of a class."""
@@ -70,7 +70,7 @@ def connect(dsn: str) -> Connection:
     try:
         return psycopg2.connect(make_dsn(dsn, **_defaults_beside(parse_dsn(dsn))))
     except psycopg2.Error as error:
-        raise translated(error) from None
+        raise map_postgres_error(error) from None
 
 
 def _defaults_beside(given: dict[str, str]) -> dict[str, object]:
@@ -84,7 +84,7 @@ def _defaults_beside(given: dict[str, str]) -> dict[str, object]:
 
 
 @contextlib.contextmanager
-def translating() -> Iterator[None]:
+def map_postgres_errors() -> Iterator[None]:
     """Turn psycopg2's errors into ours, for commands that a person runs.
 
     Raises:
@@ -93,5 +93,5 @@ def translating() -> Iterator[None]:
     try:
         yield
     except psycopg2.Error as error:
-        meaning = translated(error)
+        meaning = map_postgres_error(error)
         raise meaning if isinstance(meaning, MasklineError) else DatabaseError(f"postgres: {meaning}") from None

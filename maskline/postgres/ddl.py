@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from maskline.stream import JOB_COLUMNS, WRITTEN_IN, StreamDefinition
+from maskline.streams.definition import JOB_COLUMNS, WRITTEN_IN, StreamDefinition
 
 
 def create_table(stream: StreamDefinition) -> str:
     """Return the statements that create a stream's table and grant the roles their rights.
 
-    Names in a definition are identifiers already (see `maskline.stream`); quoting lets them be SQL's own words, too.
+    Names in a definition are identifiers already (see `maskline.streams.definition`); quoting lets them be SQL's own
+    words, too.
 
     Args:
         stream: The stream.
@@ -22,14 +23,14 @@ def create_table(stream: StreamDefinition) -> str:
         f'"{WRITTEN_IN}" xid8 NOT NULL DEFAULT pg_current_xact_id()',
     ]
     body = ",\n    ".join(columns)
-    renewed = ", ".join(f'"{name}"' for name in ("key_id", *(column.name for column in stream.masked_columns)))
+    remasked = ", ".join(f'"{name}"' for name in ("key_id", *(column.name for column in stream.masked_columns)))
     return "\n".join(
         [
             f'CREATE TABLE "{stream.table}" (\n    {body}\n);',
             f'CREATE INDEX ON "{stream.table}" ("{WRITTEN_IN}");',
             f'GRANT INSERT, SELECT ("message_id") ON "{stream.table}" TO maskline_writer;',
             f'GRANT SELECT ON "{stream.table}" TO maskline_analyst, maskline_publisher;',
-            f'GRANT SELECT (tableoid, ctid, "message_id", {renewed}), UPDATE ({renewed}) ON "{stream.table}"'
+            f'GRANT SELECT (tableoid, ctid, "message_id", {remasked}), UPDATE ({remasked}) ON "{stream.table}"'
             " TO maskline_remasker;",
             "",
         ]

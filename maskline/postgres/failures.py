@@ -42,18 +42,18 @@ _REFUSED_LOGINS = (
 )
 
 
-class RowRefusedError(Exception):
+class RowRejectedError(Exception):
     """Postgres refused a statement for the values of a row in it. The message holds names and never a value."""
 
 
-def translated(error: psycopg2.Error) -> MasklineError | RowRefusedError:
+def map_postgres_error(error: psycopg2.Error) -> MasklineError | RowRejectedError:
     """Return what an error means to the job.
 
     Args:
         error: What psycopg2 raised.
 
     Returns:
-        A `RowRefusedError` for values that a table does not take (classes 22 and 23, a view's or trigger's check, an
+        A `RowRejectedError` for values that a table does not take (classes 22 and 23, a view's or trigger's check, an
         index entry too long); a `DatabaseUnavailableError` where the same statement may succeed later (connection,
         serialization, deadlock, resources, shutdown, lock or statement time-out, a standby that was promoted); else a
         `DatabaseError`: no table, no column, no right, no login, or anything not known to be harmless.
@@ -62,7 +62,7 @@ def translated(error: psycopg2.Error) -> MasklineError | RowRefusedError:
     if code is None:
         return _without_code(error)
     if code.startswith(_ROW_CLASSES) or code in _ROW_CODES:
-        return RowRefusedError(_described(error, code))
+        return RowRejectedError(_described(error, code))
     if code.startswith(_TRANSIENT_CLASSES) or code in _TRANSIENT_CODES:
         return DatabaseUnavailableError(f"postgres: {_described(error, code)}")
     # The server's own text names tables, columns and roles and quotes no values; that of a trigger's RAISE may.

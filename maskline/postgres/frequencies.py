@@ -5,21 +5,21 @@ from __future__ import annotations
 import msgspec
 from psycopg2 import sql
 
-from maskline.leakage import Crowd
-from maskline.postgres.connection import Connection, translating
+from maskline.masks.leakage import EquivalenceClass
+from maskline.postgres.connection import Connection, map_postgres_errors
 
 
 class TokenFrequencies(msgspec.Struct, frozen=True):
     """How often the tokens of a column occur.
 
     Attributes:
-        crowds: All tokens, by how often they occur and how long they are.
+        classes: All tokens, by how often they occur and how long they are.
         most_frequent: The most frequent tokens with their number of rows.
         null_rows: How many rows hold NULL.
         keys: How many keys made the tokens; equal values of different keys look different.
     """
 
-    crowds: list[Crowd]
+    classes: list[EquivalenceClass]
     most_frequent: list[tuple[str, int]]
     null_rows: int
     keys: int
@@ -40,7 +40,7 @@ def token_frequencies(connection: Connection, table: str, column: str, top: int)
     names = {"table": sql.Identifier(table), "column": sql.Identifier(column)}
     # One snapshot for all that is counted, while the job goes on writing.
     connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
-    with translating(), connection, connection.cursor() as cursor:
+    with map_postgres_errors(), connection, connection.cursor() as cursor:
         cursor.execute(
             sql.SQL(
                 "SELECT occurrences, characters, count(*) FROM ("
@@ -48,7 +48,7 @@ def token_frequencies(connection: Connection, table: str, column: str, top: int)
                 " WHERE {column} IS NOT NULL GROUP BY {column}) AS token GROUP BY 1, 2 ORDER BY 1 DESC, 2"
             ).format(**names)
         )
-        crowds = [Crowd(*row) for row in cursor]
+        classes = [EquivalenceClass(*row) for row in cursor]
         cursor.execute(
             sql.SQL(
                 "SELECT {column}, count(*) FROM {table} WHERE {column} IS NOT NULL"
@@ -64,4 +64,4 @@ def token_frequencies(connection: Connection, table: str, column: str, top: int)
             ).format(**names)
         )
         ((null_rows, keys),) = cursor.fetchall()
-    return TokenFrequencies(crowds, most_frequent, null_rows, keys)
+    return TokenFrequencies(classes, most_frequent, null_rows, keys)

@@ -6,10 +6,10 @@ import msgspec
 from psycopg2 import sql
 
 from maskline.errors import DatabaseError
-from maskline.postgres.connection import Connection, translating
+from maskline.postgres.connection import Connection, map_postgres_errors
 from maskline.postgres.statements import LOCK_TIMEOUT_SECONDS, REJECTED_MESSAGES
 
-OVER_ALL_ROWS = f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'; SET LOCAL row_security = off"
+FULL_SCAN_SETTINGS = f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'; SET LOCAL row_security = off"
 """What transactions over all rows begin with: no endless wait, and an error where row security would hide a row."""
 
 _TABLES_WITH_KEY_IDS = """
@@ -53,8 +53,8 @@ def key_usage(connection: Connection, only: str | None = None) -> list[KeyUsage]
         DatabaseError: There are no such tables, so this is not the job's database, or the connection may not read
             those of some table, so nobody knows.
     """
-    with translating(), connection, connection.cursor() as cursor:
-        cursor.execute(OVER_ALL_ROWS)
+    with map_postgres_errors(), connection, connection.cursor() as cursor:
+        cursor.execute(FULL_SCAN_SETTINGS)
         cursor.execute(_TABLES_WITH_KEY_IDS)
         tables = cursor.fetchall()
         found_by_name = {table for _, table, is_visible in tables if is_visible}

@@ -17,7 +17,7 @@ from psycopg2 import errorcodes
 
 from maskline.errors import DatabaseError, MasklineError, UsageError
 from maskline.postgres.connection import Connect
-from maskline.postgres.failures import translated
+from maskline.postgres.failures import map_postgres_error
 from maskline.postgres.revision import VERSION_TABLE
 
 _ADVISORY_LOCK = 0x6D61736B
@@ -145,5 +145,5 @@ def _described(error: sqlalchemy.exc.DBAPIError) -> MasklineError:
     if original.pgcode == errorcodes.RAISE_EXCEPTION:
         diagnostics = original.diag
         return DatabaseError(f"postgres: {diagnostics.message_primary}. {diagnostics.message_hint}")
-    meaning = translated(original)
+    meaning = map_postgres_error(original)
     return meaning if isinstance(meaning, MasklineError) else DatabaseError(f"postgres: {meaning}")

@@ -14,7 +14,7 @@ from psycopg2 import sql
 
 from maskline.postgres.arrays import array_literal
 from maskline.records import MaskedRow, Receipt, Rejection
-from maskline.stream import StreamDefinition
+from maskline.streams.definition import StreamDefinition
 
 LOCK_TIMEOUT_SECONDS = 10
 STATEMENT_TIMEOUT_SECONDS = 30

@@ -19,14 +19,14 @@ import tenacity
 
 from maskline.errors import UsageError
 from maskline.postgres.connection import Connect, Connection
-from maskline.postgres.failures import RowRefusedError, translated
-from maskline.postgres.retrying import retrying
+from maskline.postgres.failures import RowRejectedError, map_postgres_error
+from maskline.postgres.retry import retrying
 from maskline.postgres.statements import InsertStatement, Record
 
 logger = logging.getLogger(__name__)
 
 
-class Refusal(msgspec.Struct, Generic[Record], frozen=True):
+class RowRejection(msgspec.Struct, Generic[Record], frozen=True):
     """One record that Postgres does not take.
 
     Attributes:
@@ -44,13 +44,13 @@ class WriteOutcome(msgspec.Struct, Generic[Record]):
     Attributes:
         committed: The records that are in the database now, those that were there before included.
         inserted: The message ids that this call inserted; the rest were there before.
-        refused: The records that Postgres does not take.
+        rejected: The records that Postgres does not take.
         commit_seconds: How long the successful statements took.
     """
 
     committed: list[Record] = []
     inserted: set[str] = set()
-    refused: list[Refusal[Record]] = []
+    rejected: list[RowRejection[Record]] = []
     commit_seconds: float = 0.0
 
     @property
@@ -83,7 +83,7 @@ class BatchWriter(Generic[Record]):
         self._statement = statement
         self._connection: Connection | None = None
         self._on_retry = on_retry
-        self._patiently = retrying(retry_seconds, stopping, self._before_retry)
+        self._retry = retrying(retry_seconds, stopping, self._before_retry)
 
     def write(self, records: Sequence[Record]) -> WriteOutcome[Record]:
         """Write a micro-batch in one transaction; in several, each of good rows alone, where a row is refused.
@@ -108,10 +108,10 @@ class BatchWriter(Generic[Record]):
 
     def _write_or_bisect(self, records: Sequence[Record], outcome: WriteOutcome[Record]) -> None:
         try:
-            self._patiently(self._insert, records, outcome)
-        except RowRefusedError as refusal:
+            self._retry(self._insert, records, outcome)
+        except RowRejectedError as rejection:
             if len(records) == 1:
-                outcome.refused.append(Refusal(records[0], str(refusal)))
+                outcome.rejected.append(RowRejection(records[0], str(rejection)))
                 return
             middle = len(records) // 2
             self._write_or_bisect(records[:middle], outcome)
@@ -126,12 +126,12 @@ class BatchWriter(Generic[Record]):
                 cursor.execute(self._statement.query, parameters)
                 inserted = {message_id for (message_id,) in cursor}
         except psycopg2.Error as error:
-            meaning = translated(error)
-            if not isinstance(meaning, RowRefusedError):
+            meaning = map_postgres_error(error)
+            if not isinstance(meaning, RowRejectedError):
                 self.close()
             raise meaning from None
         except (ValueError, UnicodeError):
-            raise RowRefusedError("a text that Postgres cannot store (NUL or a lone surrogate)") from None
+            raise RowRejectedError("a text that Postgres cannot store (NUL or a lone surrogate)") from None
         outcome.committed.extend(records)
         outcome.inserted |= inserted
         outcome.commit_seconds += time.monotonic() - started

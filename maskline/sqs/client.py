@@ -20,13 +20,13 @@ from maskline.errors import QueueUnavailableError, UsageError
 from maskline.records import Receipt, SqsMessage
 from maskline.sqs.address import QueueAddress
 from maskline.sqs.connections import shared_connections
-from maskline.sqs.curl import FrequentCalls
-from maskline.sqs.failures import translated
+from maskline.sqs.curl_transport import SqsTransport
+from maskline.sqs.failures import map_sqs_error
 
-REQUEST_ENTRIES = 10
+MAX_BATCH_ENTRIES = 10
 """How many messages one request receives, deletes or extends at most (SQS's limit)."""
 
-LONGEST_VISIBILITY_SECONDS = 12 * 60 * 60
+MAX_VISIBILITY_SECONDS = 12 * 60 * 60
 """SQS's limit of a visibility time-out."""
 
 _CANONICAL_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -93,16 +93,14 @@ class SqsQueue:
         client: A boto3 SQS client.
         address: The queue.
         url: The queue's URL.
-        frequent_calls: Makes the calls that receive, delete and extend; the client itself if None.
+        transport: Makes the calls that receive, delete and extend; the client itself if None.
     """
 
-    def __init__(
-        self, client: Any, address: QueueAddress, url: str, frequent_calls: FrequentCalls | None = None
-    ) -> None:
+    def __init__(self, client: Any, address: QueueAddress, url: str, transport: SqsTransport | None = None) -> None:
         self._client = client
         self._address = address
         self.url = url
-        self._calls: FrequentCalls = frequent_calls or client
+        self._calls: SqsTransport = transport or client
 
     @classmethod
     def open(cls, address: QueueAddress) -> SqsQueue:
@@ -116,13 +114,13 @@ class SqsQueue:
         Raises:
             UsageError: The endpoint cannot be called.
         """
-        with _translating(address):
+        with _map_sqs_errors(address):
             try:
-                client, frequent_calls = shared_connections(address.service_endpoint, address.region)
+                client, transport = shared_connections(address.service_endpoint, address.region)
                 url = address.queue if address.is_url else client.get_queue_url(QueueName=address.queue)["QueueUrl"]
             except ValueError as error:  # botocore's, where the endpoint is no URL after all
                 raise UsageError(f"queue {address}: {error}") from None
-        return cls(client, address, url, frequent_calls)
+        return cls(client, address, url, transport)
 
     def receive(self, max_messages: int, wait_seconds: int, visibility_seconds: int) -> list[SqsMessage]:
         """Receive messages in one request.
@@ -132,7 +130,7 @@ class SqsQueue:
             wait_seconds: 0 (short poll: some of SQS's servers are asked) to 20 (long poll: all are).
             visibility_seconds: How long the messages stay hidden from other consumers, 0 to 43,200.
         """
-        with _translating(self._address):
+        with _map_sqs_errors(self._address):
             response = self._calls.receive_message(
                 QueueUrl=self.url,
                 MaxNumberOfMessages=max_messages,
@@ -154,7 +152,7 @@ class SqsQueue:
         failures: list[DeleteFailure] = []
         for chunk in in_requests(receipts):
             entries = [{"Id": str(i), "ReceiptHandle": receipt.receipt_handle} for i, receipt in enumerate(chunk)]
-            with _translating(self._address):
+            with _map_sqs_errors(self._address):
                 response = self._calls.delete_message_batch(QueueUrl=self.url, Entries=entries)
             failures.extend(_failures(response, chunk))
         return failures
@@ -175,7 +173,7 @@ class SqsQueue:
                 {"Id": str(i), "ReceiptHandle": receipt.receipt_handle, "VisibilityTimeout": visibility_seconds}
                 for i, receipt in enumerate(chunk)
             ]
-            with _translating(self._address):
+            with _map_sqs_errors(self._address):
                 response = self._calls.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)
             failures.extend(_failures(response, chunk))
         return failures
@@ -195,7 +193,7 @@ class SqsQueue:
 
     def attributes(self) -> dict[str, str]:
         """Return the queue's attributes by SQS's names."""
-        with _translating(self._address):
+        with _map_sqs_errors(self._address):
             response = self._client.get_queue_attributes(QueueUrl=self.url, AttributeNames=["All"])
         return dict(response.get("Attributes", {}))
 
@@ -211,7 +209,7 @@ class SqsQueue:
         message_ids: list[str] = []
         for chunk in in_requests(bodies):
             entries = [{"Id": str(i), "MessageBody": body} for i, body in enumerate(chunk)]
-            with _translating(self._address):
+            with _map_sqs_errors(self._address):
                 response = self._client.send_message_batch(QueueUrl=self.url, Entries=entries)
                 if response.get("Failed"):
                     raise ClientError({"Error": response["Failed"][0]}, "SendMessageBatch")
@@ -222,8 +220,8 @@ class SqsQueue:
 
 def in_requests(entries: Sequence[T]) -> Iterator[Sequence[T]]:
     """Cut a sequence into pieces that one request may carry."""
-    for start in range(0, len(entries), REQUEST_ENTRIES):
-        yield entries[start : start + REQUEST_ENTRIES]
+    for start in range(0, len(entries), MAX_BATCH_ENTRIES):
+        yield entries[start : start + MAX_BATCH_ENTRIES]
 
 
 def canonical_message_id(message_id: str) -> str:
@@ -263,11 +261,11 @@ def _failures(response: dict[str, Any], chunk: Sequence[Receipt]) -> list[Delete
 
 
 @contextlib.contextmanager
-def _translating(address: QueueAddress) -> Iterator[None]:
+def _map_sqs_errors(address: QueueAddress) -> Iterator[None]:
     try:
         yield
     except (BotoCoreError, ClientError) as error:
-        raise translated(error, address) from None
+        raise map_sqs_error(error, address) from None
     except (UnicodeDecodeError, ResponseParserError, AttributeError):
         # Not botocore's to retry, and the text could quote the answer; AttributeError is its for JSON of another shape.
         raise QueueUnavailableError(f"queue {address}: the answer cannot be read") from None

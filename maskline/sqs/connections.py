@@ -9,17 +9,17 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
-from maskline.logs import keep_bodies_out_of_logs
-from maskline.sqs.curl import CurlCalls
+from maskline.logs import silence_wire_logging
+from maskline.sqs.curl_transport import CurlTransport
 
-LONGEST_WAIT_SECONDS = 20
+MAX_WAIT_SECONDS = 20
 """SQS's limit of WaitTimeSeconds."""
 
-_shared: dict[tuple[str | None, str | None], tuple[Any, CurlCalls]] = {}
+_shared: dict[tuple[str | None, str | None], tuple[Any, CurlTransport]] = {}
 _lock = threading.Lock()
 
 
-def shared_connections(endpoint: str | None, region: str | None) -> tuple[Any, CurlCalls]:
+def shared_connections(endpoint: str | None, region: str | None) -> tuple[Any, CurlTransport]:
     """Return a boto3 SQS client, and the frequent calls of the same API; every caller in this process gets the same.
 
     Args:
@@ -36,8 +36,8 @@ def shared_connections(endpoint: str | None, region: str | None) -> tuple[Any, C
         return _shared[endpoint, region]
 
 
-def _connect(endpoint: str | None, region: str | None) -> tuple[Any, CurlCalls]:
-    keep_bodies_out_of_logs()
+def _connect(endpoint: str | None, region: str | None) -> tuple[Any, CurlTransport]:
+    silence_wire_logging()
     core = botocore.session.get_session()
     session = boto3.session.Session(botocore_session=core)
     # Only AWS minds which region a request is signed for.
@@ -48,10 +48,10 @@ def _connect(endpoint: str | None, region: str | None) -> tuple[Any, CurlCalls]:
         region_name=region or some_region,
         config=Config(
             connect_timeout=5,
-            read_timeout=LONGEST_WAIT_SECONDS + 10,
+            read_timeout=MAX_WAIT_SECONDS + 10,
             max_pool_connections=32,
             retries={"mode": "standard", "max_attempts": 4},
             tcp_keepalive=True,
         ),
     )
-    return client, CurlCalls(client, core)
+    return client, CurlTransport(client, core)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from botocore.exceptions import ClientError, NoRegionError
 
-from maskline.aws import AwsError, error_code, http_status, is_refusal, setup_problem
+from maskline.aws import AwsError, error_code, http_status, is_access_denied, setup_problem
 from maskline.errors import MasklineError, QueueError, QueueUnavailableError
 from maskline.sqs.address import QueueAddress
 
@@ -19,7 +19,7 @@ class OverLimitError(QueueUnavailableError):
     """The queue has as many messages in flight as it may (120,000); receives wait until some are deleted."""
 
 
-def translated(error: AwsError, address: QueueAddress) -> MasklineError:
+def map_sqs_error(error: AwsError, address: QueueAddress) -> MasklineError:
     """Return what a failed call means to the job.
 
     Args:
@@ -41,7 +41,7 @@ def translated(error: AwsError, address: QueueAddress) -> MasklineError:
     if code in _NO_SUCH_QUEUE or code.endswith(("NonExistentQueue", "QueueDoesNotExist")):
         return QueueError(f"queue {address}: does not exist; check its name, region and account ({code})")
     is_key_refused = code.upper().startswith("KMS") and "Throttl" not in code
-    if is_refusal(error) or is_key_refused:
+    if is_access_denied(error) or is_key_refused:
         return QueueError(
             f"queue {address}: SQS refuses these credentials ({code}); the job needs sqs:ReceiveMessage, "
             "sqs:DeleteMessage, sqs:ChangeMessageVisibility, sqs:GetQueueAttributes and sqs:GetQueueUrl, and on an "

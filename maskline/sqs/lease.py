@@ -14,14 +14,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from maskline.errors import MasklineError, UsageError
 from maskline.records import Receipt
-from maskline.sqs.client import LONGEST_VISIBILITY_SECONDS, OpenQueue, Queue
+from maskline.sqs.client import MAX_VISIBILITY_SECONDS, OpenQueue, Queue
 
 logger = logging.getLogger(__name__)
 
 Wait = Callable[[threading.Event, float], bool]
 
 
-class InHand:
+class InFlight:
     """The deliveries that this process has received and not deleted yet. Thread-safe.
 
     It is kept only while `is_kept`, where receiving and deleting happen in one process; elsewhere nobody would take the
@@ -45,7 +45,7 @@ class InHand:
             for receipt in receipts:
                 self._receipts.pop(receipt.receipt_handle, None)
 
-    def with_(self, receipts: Iterable[Receipt]) -> list[Receipt]:
+    def including(self, receipts: Iterable[Receipt]) -> list[Receipt]:
         """Return these deliveries and all others in hand."""
         with self._lock:
             return list({**self._receipts, **{receipt.receipt_handle: receipt for receipt in receipts}}.values())
@@ -57,7 +57,7 @@ class InHand:
             self._receipts.clear()
 
 
-IN_HAND = InHand()
+IN_FLIGHT = InFlight()
 """What this process has in hand: while one micro-batch waits for the database, others of its bundle wait behind it."""
 
 
@@ -73,7 +73,7 @@ class VisibilityLease:
     """
 
     def __init__(self, open_queue: OpenQueue, visibility_seconds: int, wait: Wait = threading.Event.wait) -> None:
-        if not 1 <= visibility_seconds <= LONGEST_VISIBILITY_SECONDS:
+        if not 1 <= visibility_seconds <= MAX_VISIBILITY_SECONDS:
             raise UsageError(f"visibility_seconds is {visibility_seconds}; SQS takes 1 to 43200")
         self._open_queue = open_queue
         self._visibility_seconds = visibility_seconds
@@ -104,11 +104,11 @@ class VisibilityLease:
         Args:
             receipts: The deliveries.
         """
-        self._set_visibility(IN_HAND.with_(receipts), 0)
+        self._set_visibility(IN_FLIGHT.including(receipts), 0)
 
     def _extend_until(self, finished: threading.Event, receipts: Sequence[Receipt]) -> None:
         while not self._wait(finished, self._visibility_seconds / 3):
-            self._set_visibility(IN_HAND.with_(receipts), self._visibility_seconds)
+            self._set_visibility(IN_FLIGHT.including(receipts), self._visibility_seconds)
 
     def _set_visibility(self, receipts: Sequence[Receipt], seconds: int) -> None:
         try:

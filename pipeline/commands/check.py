@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from pipeline.options import Options, job_settings
-from pipeline.preflight import Finding, preflight
+from maskline.pipeline.options import Options, job_settings
+from maskline.pipeline.preflight import Finding, preflight
 
 PROBLEM_EXIT_CODE = 2
 

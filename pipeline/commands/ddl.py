@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from maskline.postgres.ddl import create_table
-from maskline.stream import load_stream
+from maskline.streams.definition import load_stream
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

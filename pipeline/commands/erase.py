@@ -18,23 +18,23 @@ from collections.abc import Callable, Sequence
 from maskline.errors import UnavailableError, UsageError
 from maskline.keys import keyset_provider, open_keyset
 from maskline.lake.columns import Copy
-from maskline.lake.erasing import erase_from_copy
-from maskline.lake.housekeeping import SAFE_RETENTION_HOURS
+from maskline.lake.erasure import erase_from_copy
+from maskline.lake.maintenance import SAFE_RETENTION_HOURS
 from maskline.lake.source import RowSource
 from maskline.lake.table import LakeTable
-from maskline.masking import Masker
+from maskline.masks.deterministic import Masker
+from maskline.pipeline.lake_options import add_lake, lake_tables
+from maskline.pipeline.options import Options, required
+from maskline.pipeline.printing import echo
 from maskline.postgres.access_log import record_access
 from maskline.postgres.connection import Connect, check_dsn, connect
-from maskline.postgres.erasing import Erasure, erase_from_database, person_column
-from maskline.postgres.retrying import retrying
-from maskline.stream import StreamDefinition, load_stream
-from pipeline.lake_options import add_lake, lake_tables
-from pipeline.options import Options, required
-from pipeline.printing import say
+from maskline.postgres.erasure import Erasure, erase_from_database, person_column
+from maskline.postgres.retry import retrying
+from maskline.streams.definition import StreamDefinition, load_stream
 
 UNREADABLE_EXIT_CODE = 1
 RETRY_SECONDS = 300
-MOST_NAMED = 20
+MAX_LISTED = 20
 
 Record = Callable[[str, int], None]
 """Enters an action and its number of rows into pii_access_log."""
@@ -73,13 +73,13 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     with contextlib.closing(connecting()) as connection:
         erased = erase_from_database(connection, stream, masker, person, reason)
     logger.debug("erase: left postgres")
-    say(f"{stream.table}: {erased.rows:,} rows removed.")
-    say(f"rejected_messages: {erased.rejections:,} removed.")
+    echo(f"{stream.table}: {erased.rows:,} rows removed.")
+    echo(f"rejected_messages: {erased.rejections:,} removed.")
     in_lake = 0
     for table in tables:
-        with contextlib.closing(RowSource(connecting, stream)) as source, source.alone(table.copy.value):
+        with contextlib.closing(RowSource(connecting, stream)) as source, source.exclusive_lock(table.copy.value):
             rows = _erase_from_copy(table, column, person, record)
-        say(f"{table.copy.value}: {rows:,} rows removed from {table.uri}.")
+        echo(f"{table.copy.value}: {rows:,} rows removed from {table.uri}.")
         in_lake += rows
     record("erased", erased.rows + erased.rejections + in_lake)
     logger.debug("erase: ended")
@@ -113,15 +113,15 @@ def _say_what_is_left(erased: Erasure, copies: list[Copy]) -> int:
     for copy in Copy:
         if copies and copy not in copies:
             name = copy.value
-            say(f"No {name} copy was named. If there is one, it still has them: erase again, with --lake_{name} URI.")
+            echo(f"No {name} copy was named. If there is one, it still has them: erase again, with --lake_{name} URI.")
     if copies:
-        say(
+        echo(
             "Earlier versions of the copies still have them, for readers that look back. They go with lake vacuum, "
             f"{SAFE_RETENTION_HOURS // 24} days from now."
         )
     if not erased.unreadable:
         return 0
-    say(f"{len(erased.unreadable):,} rejections cannot be decrypted with this keyset, so nobody knows whose they are:")
-    for message_id in erased.unreadable[:MOST_NAMED]:
-        say(f"  {message_id}")
+    echo(f"{len(erased.unreadable):,} rejections cannot be decrypted with this keyset, so nobody knows whose they are:")
+    for message_id in erased.unreadable[:MAX_LISTED]:
+        echo(f"  {message_id}")
     return UNREADABLE_EXIT_CODE

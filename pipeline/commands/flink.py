@@ -23,22 +23,22 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from rich.console import Console
 
 from maskline.errors import UnavailableError, UsageError
+from maskline.pipeline.flink.counts import FlinkCounts
+from maskline.pipeline.flink.local_cluster import FlinkCluster
+from maskline.pipeline.flink.options import set_flink_defaults
+from maskline.pipeline.flink.worker_pool import WorkerPool
+from maskline.pipeline.job import JobSettings, build
+from maskline.pipeline.local.directory import LocalDirectory
+from maskline.pipeline.local.postgres import EmbeddedPostgres
+from maskline.pipeline.local.report import show_results
+from maskline.pipeline.local.sender import SampleSender
+from maskline.pipeline.local.setup import forget_earlier_runs, prepare_job
+from maskline.pipeline.local.sqs import CREDENTIALS, EmbeddedSqs
+from maskline.pipeline.progress import showing_progress
+from maskline.pipeline.runners.in_process import RunMonitor, RunResult, stopping_on_signals
+from maskline.pipeline.summary import RunCounts
 from maskline.sqs import SqsQueue
-from pipeline.flink_options import set_flink_defaults
-from pipeline.job import JobSettings, build
-from pipeline.local.directory import LocalDirectory
-from pipeline.local.flink import FlinkCluster
-from pipeline.local.flink_counts import FlinkCounts
-from pipeline.local.postgres import EmbeddedPostgres
-from pipeline.local.preparing import forget_earlier_runs, prepare_job
-from pipeline.local.sending import SampleSender
-from pipeline.local.showing import show_results
-from pipeline.local.sqs import CREDENTIALS, EmbeddedSqs
-from pipeline.local.worker_pool import WorkerPool
-from pipeline.progress import showing_progress
-from pipeline.running import Ran, Watch, stopping_on_signals
-from pipeline.summary import RunCounts
-from transforms.control import CONTROL
+from maskline.transforms.control import CONTROL
 
 DEFAULT_DIRECTORY = Path(".maskline")
 LOOK_SECONDS = 0.5
@@ -127,29 +127,29 @@ def _running_job(cluster: FlinkCluster) -> str:
         time.sleep(0.1)
 
 
-def _send_and_watch(job: JobSettings, directory: LocalDirectory, count: int | None, counts: FlinkCounts) -> Ran:
+def _send_and_watch(job: JobSettings, directory: LocalDirectory, count: int | None, counts: FlinkCounts) -> RunResult:
     terminal = Console(stderr=True, highlight=False)
     queue = SqsQueue.open(job.queue)
     sender = SampleSender(queue, directory, count, CONTROL.stopping)
-    watch = Watch(time.monotonic, lambda: RunCounts.of(counts))
+    monitor = RunMonitor(time.monotonic, lambda: RunCounts.of(counts))
     terminal.print("Sending sample messages. Ctrl-C stops.")
-    with stopping_on_signals(CONTROL, terminal), showing_progress(watch.look, terminal):
+    with stopping_on_signals(CONTROL, terminal), showing_progress(monitor.snapshot, terminal):
         sender.start()
         while not CONTROL.stopping.is_set() and (sender.is_alive() or queue.depth().total):
             CONTROL.stopping.wait(LOOK_SECONDS)
-            watch.look()
+            monitor.snapshot()
         sender.join()
-        _await_last_counts(watch)
+        _await_last_counts(monitor)
     if sender.failure is not None:
         raise sender.failure
-    return Ran(watch.look(), watch.seconds, CONTROL.stopping.is_set())
+    return RunResult(monitor.snapshot(), monitor.seconds, CONTROL.stopping.is_set())
 
 
-def _await_last_counts(watch: Watch) -> None:
+def _await_last_counts(monitor: RunMonitor) -> None:
     """Wait until Flink's counts, which come with its heartbeats, have caught up with the queue."""
     pause = threading.Event()
     for _ in range(40):
-        counts = watch.look()
+        counts = monitor.snapshot()
         if counts.received and counts.received == counts.deleted + counts.delete_failures:
             return
         pause.wait(LOOK_SECONDS)

@@ -15,12 +15,12 @@ from rich.padding import Padding
 from rich.table import Table
 
 from maskline.errors import UsageError
-from maskline.leakage import Leakage, measure_leakage
+from maskline.masks.leakage import Leakage, measure_leakage
+from maskline.pipeline.options import Options, required
+from maskline.pipeline.printing import echo
 from maskline.postgres.connection import check_dsn, connect
 from maskline.postgres.frequencies import TokenFrequencies, token_frequencies
-from maskline.stream import load_stream, masked_column
-from pipeline.options import Options, required
-from pipeline.printing import say
+from maskline.streams.definition import load_stream, masked_column
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -48,8 +48,8 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     column = masked_column(stream, arguments.column)
     with contextlib.closing(connect(check_dsn(required(arguments, "postgres")))) as connection:
         frequencies = token_frequencies(connection, stream.table, column.name, arguments.top)
-    leakage = measure_leakage(frequencies.crowds)
-    say(f"{stream.table}.{column.name}: {leakage.rows:,} rows with a token, {frequencies.null_rows:,} with NULL")
+    leakage = measure_leakage(frequencies.classes)
+    echo(f"{stream.table}.{column.name}: {leakage.rows:,} rows with a token, {frequencies.null_rows:,} with NULL")
     if leakage.rows:
         _print(leakage, frequencies, arguments.possible_values)
     return 0
@@ -69,9 +69,9 @@ def _measures(leakage: Leakage) -> Table:
     table.add_column("what")
     table.add_column("measured", justify="right")
     table.add_row("different tokens", f"{leakage.tokens:,}")
-    table.add_row("tokens that stand alone", f"{leakage.alone:,}")
-    table.add_row("rows of tokens that stand alone", _share(leakage.alone, leakage.rows))
-    table.add_row("entropy", f"{leakage.entropy_bits:.2f} of {leakage.most_entropy_bits:.2f} bits")
+    table.add_row("tokens that stand alone", f"{leakage.singletons:,}")
+    table.add_row("rows of tokens that stand alone", _share(leakage.singletons, leakage.rows))
+    table.add_row("entropy", f"{leakage.entropy_bits:.2f} of {leakage.max_entropy_bits:.2f} bits")
     table.add_row("rows of the most frequent token", _share(leakage.largest, leakage.rows))
     return table
 
@@ -88,9 +88,9 @@ def _most_frequent(frequencies: TokenFrequencies, rows: int) -> Table:
 def _consequences(leakage: Leakage, frequencies: TokenFrequencies, possible_values: int | None) -> list[str]:
     sentences = [
         "can count and join: equal values have equal tokens.",
-        f"and knows exactly how often each value occurs can name {_counted(leakage.named_tokens)} of "
-        f"{leakage.tokens:,} for certain, in {_share(leakage.named_rows, leakage.rows)} of the rows, for no other has "
-        f"their frequency and length; and by guessing {_counted(leakage.guessed_tokens)} on average, in "
+        f"and knows exactly how often each value occurs can name {_counted(leakage.identified_tokens)} of "
+        f"{leakage.tokens:,} for certain, in {_share(leakage.identified_rows, leakage.rows)} of the rows, for no other "
+        f"has their frequency and length; and by guessing {_counted(leakage.guessed_tokens)} on average, in "
         f"{_share(leakage.guessed_rows, leakage.rows)}.",
         "cannot try out all possible values, as one could against a plain hash: each try would take the key.",
         "can do so all the same if the job masks values of their choice and they see the rows: keep those two apart.",

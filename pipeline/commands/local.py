@@ -17,18 +17,18 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from rich.console import Console
 
 from maskline.errors import UsageError
+from maskline.pipeline.beam_options import Runner, parse_beam_options, resolve_runner
+from maskline.pipeline.job import JobSettings
+from maskline.pipeline.local.directory import LocalDirectory
+from maskline.pipeline.local.lake import publish_locally
+from maskline.pipeline.local.postgres import EmbeddedPostgres
+from maskline.pipeline.local.report import next_steps, show_results
+from maskline.pipeline.local.sender import SampleSender
+from maskline.pipeline.local.setup import forget_earlier_runs, prepare_job
+from maskline.pipeline.local.sqs import CREDENTIALS, EmbeddedSqs
+from maskline.pipeline.runners.in_process import RunResult, console_monitor, run_job
 from maskline.sqs import SqsQueue
-from pipeline.beam_options import Engine, choose_engine, parse_beam_options
-from pipeline.job import JobSettings
-from pipeline.local.directory import LocalDirectory
-from pipeline.local.lake import publish_locally
-from pipeline.local.postgres import EmbeddedPostgres
-from pipeline.local.preparing import forget_earlier_runs, prepare_job
-from pipeline.local.sending import SampleSender
-from pipeline.local.showing import next_steps, show_results
-from pipeline.local.sqs import CREDENTIALS, EmbeddedSqs
-from pipeline.running import Ran, attended_on, run_job
-from transforms.control import CONTROL
+from maskline.transforms.control import CONTROL
 
 TAKES_BEAM_OPTIONS = True
 DEFAULT_DIRECTORY = Path(".maskline")
@@ -48,9 +48,9 @@ def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
     if arguments.messages < 0:
         raise UsageError(f"messages is {arguments.messages}; it must be 0 or more")
     options = parse_beam_options(beam_arguments, command="local")
-    engine = choose_engine(options)
-    if not engine.is_in_process:
-        raise UsageError(f"runner {engine.runner}: local runs on DirectRunner; for a cluster see: run --help")
+    runner = resolve_runner(options)
+    if not runner.is_in_process:
+        raise UsageError(f"runner {runner.name}: local runs on DirectRunner; for a cluster see: run --help")
     os.environ.update(CREDENTIALS)
     console = Console(highlight=False)
     with LocalDirectory(arguments.data_directory) as directory:
@@ -63,7 +63,7 @@ def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
             if arguments.follow:
                 console.print(steps, soft_wrap=True, markup=False)
             started_at = datetime.now(UTC)
-            ran = _send_and_run(job, directory, None if arguments.follow else arguments.messages, options, engine)
+            ran = _send_and_run(job, directory, None if arguments.follow else arguments.messages, options, runner)
             show_results(console, job, ran, started_at)
             if arguments.lake:
                 publish_locally(console, job, directory)
@@ -73,18 +73,18 @@ def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
 
 
 def _send_and_run(
-    job: JobSettings, directory: LocalDirectory, count: int | None, options: PipelineOptions, engine: Engine
-) -> Ran:
+    job: JobSettings, directory: LocalDirectory, count: int | None, options: PipelineOptions, runner: Runner
+) -> RunResult:
     terminal = Console(stderr=True, highlight=False)
     queue = SqsQueue.open(job.queue)
     sender = SampleSender(queue, directory, count, CONTROL.stopping)
     sender.start()
     sender.is_ahead.wait()
-    terminal.print(f"Running on {engine.description}. Ctrl-C stops.", soft_wrap=True)
-    ran = run_job(job, options, engine, attended_on(terminal))
+    terminal.print(f"Running on {runner.description}. Ctrl-C stops.", soft_wrap=True)
+    ran = run_job(job, options, runner, console_monitor(terminal))
     # Should the job ever have seen the queue empty while the sender was between two portions, there is more to do.
     while sender.is_alive() and not ran.was_stopped:
-        ran = run_job(job, options, engine, attended_on(terminal))
+        ran = run_job(job, options, runner, console_monitor(terminal))
     sender.join()
     if sender.failure is not None:
         raise sender.failure

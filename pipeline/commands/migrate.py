@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from maskline.pipeline.options import Options, required
 from maskline.postgres.connection import check_dsn, connect
 from maskline.postgres.schema import Schema, print_sql
-from pipeline.options import Options, required
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -21,14 +21,14 @@ from maskline.errors import UsageError
 from maskline.lake.columns import Copy
 from maskline.lake.files import FileSize
 from maskline.lake.policies import bucket_policy, key_policy, reader_policy
-from maskline.lake.publishing import Publisher
+from maskline.lake.publisher import Publisher
 from maskline.lake.table import LakeTable
-from maskline.stream import load_stream
-from pipeline.lake_options import add_lake, check_copies_apart, lake_tables, masker_for, row_source
-from pipeline.options import Options
-from pipeline.printing import say
-from pipeline.progress import showing_rows
-from pipeline.stopping import STOPPED_EXIT_CODE, in_another_thread, stopping_on_signals
+from maskline.pipeline.lake_options import add_lake, check_copies_apart, lake_tables, masker_for, row_source
+from maskline.pipeline.options import Options
+from maskline.pipeline.printing import echo
+from maskline.pipeline.progress import showing_rows
+from maskline.pipeline.stopping import STOPPED_EXIT_CODE, in_another_thread, stopping_on_signals
+from maskline.streams.definition import load_stream
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -68,7 +68,7 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
             publishers.append((table, Publisher(source, table, masker, size=size, stopping=stopping)))
         if arguments.follow:
             places = " and ".join(table.uri for table in tables)
-            say(f"Publishing to {places} every {arguments.interval:g} seconds. Ctrl-C stops.")
+            echo(f"Publishing to {places} every {arguments.interval:g} seconds. Ctrl-C stops.")
         work = functools.partial(_publish, publishers, stopping, arguments.interval if arguments.follow else None)
         in_another_thread(work)
         return STOPPED_EXIT_CODE if stopping.is_set() and not arguments.follow else 0
@@ -91,7 +91,7 @@ def _publish_once(table: LakeTable, publisher: Publisher, *, is_following: bool)
             files += publication.files
     if rows or not is_following:
         rate = f" in {files:,} files ({rows / max(time.monotonic() - started, 0.001):,.0f} rows/s)" if rows else ""
-        say(f"{table.copy.value}: {rows:,} rows published to {table.uri}{rate}.")
+        echo(f"{table.copy.value}: {rows:,} rows published to {table.uri}{rate}.")
 
 
 def _print_policies(tables: list[LakeTable], reader: str) -> None:
@@ -101,7 +101,7 @@ def _print_policies(tables: list[LakeTable], reader: str) -> None:
             "bucket": bucket_policy(table.storage, reader),
             "identity, for a reader of the same account": reader_policy(table.storage),
         }
-        if table.storage.kms_key or table.copy is Copy.CLEAR:
+        if table.storage.kms_key or table.copy is Copy.CLEARTEXT:
             own["key"] = key_policy(table.storage, reader)
         policies[f"{table.copy.value} copy at {table.uri}"] = own
     print(json.dumps(policies, indent=2))  # noqa: T201

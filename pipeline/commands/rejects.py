@@ -15,14 +15,14 @@ from rich.console import Console
 
 from maskline.errors import TokenError, UsageError
 from maskline.keys import keyset_provider, open_keyset
-from maskline.masking import Masker
+from maskline.masks.deterministic import Masker
+from maskline.pipeline.options import Options, queue_address, required
 from maskline.postgres.access_log import record_access
 from maskline.postgres.connection import check_dsn, connect
-from maskline.postgres.rejects import RejectedMessage, RejectedMessages
+from maskline.postgres.rejections import RejectedMessage, RejectedMessages
 from maskline.records import Reason
 from maskline.sqs import SqsQueue
-from maskline.stream import load_stream
-from pipeline.options import Options, queue_address, required
+from maskline.streams.definition import load_stream
 
 NOT_DONE_EXIT_CODE = 1
 

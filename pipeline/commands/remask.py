@@ -17,22 +17,22 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from maskline.keys import Keyset, keyset_provider, open_keyset
+from maskline.pipeline.options import Options, required
+from maskline.pipeline.printing import echo
+from maskline.pipeline.progress import showing_rows
+from maskline.pipeline.stopping import STOPPED_EXIT_CODE, in_another_thread, stopping_on_signals
 from maskline.postgres.access_log import record_access
 from maskline.postgres.connection import Connect, check_dsn, connect
 from maskline.postgres.key_usage import key_usage
-from maskline.postgres.remasked_tables import RemaskedTable, rejections_table, stream_table
-from maskline.postgres.remasking import Remasker, Unrenewed
-from maskline.stream import load_stream
-from pipeline.options import Options, required
-from pipeline.printing import say
-from pipeline.progress import showing_rows
-from pipeline.stopping import STOPPED_EXIT_CODE, in_another_thread, stopping_on_signals
+from maskline.postgres.remask import NotRemasked, Remasker
+from maskline.postgres.remask_statements import RemaskedTable, rejections_table, stream_table
+from maskline.streams.definition import load_stream
 
 LEFT_EXIT_CODE = 1
-MOST_PASSES = 3
+MAX_PASSES = 3
 """A job that still masks under an older key goes on writing such rows; its own restart ends that, not more passes."""
 
-MOST_NAMED = 20
+MAX_LISTED = 20
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +60,7 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     with stopping_on_signals() as stopping:
         left = in_another_thread(functools.partial(work, stopping))
     if stopping.is_set():
-        say("Stopped. Run it again to go on.")
+        echo("Stopped. Run it again to go on.")
         return STOPPED_EXIT_CODE
     return LEFT_EXIT_CODE if left else 0
 
@@ -77,7 +77,7 @@ class _Remasking:
         self._connecting = connecting
         self._stopping = stopping
         self._remasker = Remasker(connecting, table, keyset, stopping)
-        self._unrenewed: list[Unrenewed] = []
+        self._unrenewed: list[NotRemasked] = []
         self._unrenewed_rows = 0
 
     def run(self) -> int:
@@ -88,13 +88,13 @@ class _Remasking:
         started = time.monotonic()
         done = self._passes(waiting)
         rate = f" ({done / max(time.monotonic() - started, 0.001):,.0f} rows/s)" if done else ""
-        say(f"{self._table.name}: {done:,} rows brought under key {self._keyset.primary_key_id}{rate}.")
+        echo(f"{self._table.name}: {done:,} rows brought under key {self._keyset.primary_key_id}{rate}.")
         self._name_unrenewed()
         return self._report_left(self._rows_by_key())
 
     def _passes(self, waiting: int) -> int:
         done = 0
-        for _ in range(MOST_PASSES):
+        for _ in range(MAX_PASSES):
             if waiting <= self._unrenewed_rows or self._stopping.is_set():
                 break
             self._unrenewed, self._unrenewed_rows = [], 0
@@ -102,8 +102,8 @@ class _Remasking:
                 for step in self._remasker.run():
                     advance(step.remasked)
                     done += step.remasked
-                    self._unrenewed_rows += len(step.unrenewed)
-                    self._unrenewed.extend(step.unrenewed[: MOST_NAMED - len(self._unrenewed)])
+                    self._unrenewed_rows += len(step.not_remasked)
+                    self._unrenewed.extend(step.not_remasked[: MAX_LISTED - len(self._unrenewed)])
             waiting = self._waiting(self._rows_by_key())
         return done
 
@@ -129,9 +129,9 @@ class _Remasking:
 
     def _name_unrenewed(self) -> None:
         for row in self._unrenewed:
-            say(f"  row {row.row} stays as it is: {row.why}")
+            echo(f"  row {row.row} stays as it is: {row.why}")
         if self._unrenewed_rows > len(self._unrenewed):
-            say(f"  and {self._unrenewed_rows - len(self._unrenewed):,} more")
+            echo(f"  and {self._unrenewed_rows - len(self._unrenewed):,} more")
 
     def _report_left(self, rows_by_key: dict[int | None, int]) -> int:
         left = 0
@@ -139,15 +139,15 @@ class _Remasking:
             if key_id == self._keyset.primary_key_id:
                 continue
             if key_id is None and not self._remasker.takes(None):
-                say(f"  {rows:,} rows name no key and were left alone: they are older than the job")
+                echo(f"  {rows:,} rows name no key and were left alone: they are older than the job")
                 continue
             left += rows
-            say(f"  {rows:,} rows are still under {_named(key_id)}: {self._why_left(key_id)}")
+            echo(f"  {rows:,} rows are still under {_named(key_id)}: {self._why_left(key_id)}")
         return left
 
     def _why_left(self, key_id: int | None) -> str:
         if key_id is not None and not self._remasker.takes(key_id):
-            return f"this keyset {self._keyset.why_not_held(key_id)}"
+            return f"this keyset {self._keyset.unavailable_reason(key_id)}"
         if self._stopping.is_set():
             return "stopped before their turn"
         return "they could not be re-encrypted, or a job still masks under it; restart jobs, and run this again"

@@ -11,20 +11,20 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from pipeline.beam_options import (
+from maskline.pipeline.beam_options import (
     check_beam_options,
     check_processes,
-    choose_engine,
     format_beam_help,
     parse_beam_options,
+    resolve_runner,
 )
-from pipeline.flink_options import set_flink_defaults
-from pipeline.options import Options, job_settings
-from pipeline.preflight import preflight, require
-from pipeline.running import attended_on, run_job
-from pipeline.submitting import submit_job
-from pipeline.summary import summary_table
-from pipeline.worker_processes import run_processes
+from maskline.pipeline.flink.options import set_flink_defaults
+from maskline.pipeline.options import Options, job_settings
+from maskline.pipeline.preflight import preflight, raise_on_problems
+from maskline.pipeline.runners.cluster import submit_job
+from maskline.pipeline.runners.in_process import console_monitor, run_job
+from maskline.pipeline.runners.processes import run_processes
+from maskline.pipeline.summary import summary_table
 
 TAKES_BEAM_OPTIONS = True
 
@@ -53,22 +53,22 @@ def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
     options = parse_beam_options(beam_arguments)
     job = job_settings(arguments)
     check_beam_options(options, job, arguments.allow_cleartext_keyset)
-    engine = choose_engine(options)
-    check_processes(arguments.processes, engine)
-    if engine.runner == "FlinkRunner":
+    runner = resolve_runner(options)
+    check_processes(arguments.processes, runner)
+    if runner.name == "FlinkRunner":
         options = set_flink_defaults(options, job)
     terminal = Console(stderr=True)
     findings = preflight(job)
-    require(findings)
+    raise_on_problems(findings)
     for finding in findings:
         if finding.is_warning:
             terminal.print(f"warning: {finding.part}: {finding.text}", highlight=False, soft_wrap=True)
-    terminal.print(f"Running on {engine.description}. Ctrl-C stops.", highlight=False, soft_wrap=True)
-    if not engine.is_in_process:
+    terminal.print(f"Running on {runner.description}. Ctrl-C stops.", highlight=False, soft_wrap=True)
+    if not runner.is_in_process:
         return submit_job(job, options, terminal)
     if arguments.processes > 1:
         ran = run_processes(job, beam_arguments, arguments.processes, terminal, arguments.log_level)
     else:
-        ran = run_job(job, options, engine, attended_on(terminal))
+        ran = run_job(job, options, runner, console_monitor(terminal))
     Console().print(summary_table(ran.counts, ran.seconds))
     return 0

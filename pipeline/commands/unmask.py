@@ -18,12 +18,12 @@ from typing import TextIO
 
 from maskline.errors import TokenError
 from maskline.keys import keyset_provider, open_keyset
-from maskline.masking import Masker
+from maskline.masks.deterministic import Masker
+from maskline.pipeline.options import Options, required
 from maskline.postgres.access_log import record_access
 from maskline.postgres.connection import check_dsn, connect
-from maskline.postgres.recovery import read_tokens
-from maskline.stream import Column, load_stream, masked_column
-from pipeline.options import Options, required
+from maskline.postgres.token_reader import read_tokens
+from maskline.streams.definition import Column, load_stream, masked_column
 
 SPOOL_BYTES = 8 * 1024 * 1024
 

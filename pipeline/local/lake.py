@@ -14,15 +14,15 @@ from rich.table import Table
 
 from maskline.keys import keyset_provider, open_keyset
 from maskline.lake.columns import Copy
-from maskline.lake.publishing import Publisher
+from maskline.lake.publisher import Publisher
 from maskline.lake.source import RowSource
 from maskline.lake.storage import Storage
 from maskline.lake.table import LakeTable
-from maskline.masking import Masker
+from maskline.masks.deterministic import Masker
+from maskline.pipeline.job import JobSettings
+from maskline.pipeline.lake_options import OTHERS_MASK
+from maskline.pipeline.local.directory import LocalDirectory
 from maskline.postgres.connection import connect
-from pipeline.job import JobSettings
-from pipeline.lake_options import OTHERS_MASK
-from pipeline.local.directory import LocalDirectory
 
 ROWS_SHOWN = 5
 CHARACTERS_SHOWN = 12
@@ -42,7 +42,7 @@ def publish_locally(console: Console, job: JobSettings, directory: LocalDirector
     os.umask(OTHERS_MASK)
     for copy in Copy:
         table = LakeTable(Storage(str(directory.lake / copy.value)), job.stream, copy)
-        masker = Masker(open_keyset(keyset_provider(job.keyset).fetch())) if copy is Copy.CLEAR else None
+        masker = Masker(open_keyset(keyset_provider(job.keyset).fetch())) if copy is Copy.CLEARTEXT else None
         with closing(RowSource(functools.partial(connect, job.postgres), job.stream)) as source:
             rows = sum(publication.rows for publication in Publisher(source, table, masker).publish())
         console.print(f"{copy.value} copy: {rows:,} rows published to {table.uri}", soft_wrap=True)

@@ -14,8 +14,8 @@ import psutil
 from psycopg2 import sql
 
 from maskline.errors import SetupError
+from maskline.pipeline.local.processes import running_process, stop_process
 from maskline.postgres.connection import connect
-from pipeline.local.processes import running_process, stop_process
 
 DATABASE = "maskline"
 OWNERS_TABLE = """

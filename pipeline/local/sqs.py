@@ -15,7 +15,7 @@ from types import TracebackType
 import boto3
 
 from maskline.errors import SetupError
-from pipeline.local.processes import free_port, running_process, stop_child, stop_process
+from maskline.pipeline.local.processes import free_port, running_process, stop_child, stop_process
 
 START_SECONDS = 30
 STOP_SECONDS = 10

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.messages import logins, user_of
-from maskline.decoding import MessageDecoder
-from maskline.stream import load_stream
+from maskline.streams.decoding import MessageDecoder
+from maskline.streams.definition import load_stream
 
 
 def test_the_same_number_is_always_the_same_login_of_its_own_user() -> None:

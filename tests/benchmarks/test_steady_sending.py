@@ -7,8 +7,8 @@ import pytest
 from benchmarks.messages import logins, user_of
 from benchmarks.servers.stub import StubSqs
 from benchmarks.steady_sending import send_steadily
+from maskline.pipeline.local.sqs import EmbeddedSqs
 from maskline.sqs import QueueAddress, SqsQueue
-from pipeline.local.sqs import EmbeddedSqs
 
 
 def test_messages_are_sent_each_at_its_time(stub: StubSqs) -> None:

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 import apache_beam as beam
 import pytest
 
+from maskline.pipeline.job import JobSettings, build
 from maskline.postgres.connection import Connection
 from maskline.sqs import QueueAddress, SqsQueue
-from maskline.sqs.receiving import ReceiveSettings
-from maskline.stream import StreamDefinition
-from pipeline.job import JobSettings, build
+from maskline.sqs.receiver import ReceiveSettings
+from maskline.streams.definition import StreamDefinition
 from tests.e2e.job_process import JobProcess
 
 StartJob = Callable[..., JobProcess]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 PROJECT = Path(__file__).parents[2]
-LONGEST_RUN_SECONDS = 90
+MAX_RUN_SECONDS = 90
 MODULE = ("-m", "pipeline")
 
 
@@ -58,7 +58,7 @@ class JobProcess:
         """Say whether it still runs."""
         return self._process.poll() is None
 
-    def wait(self, seconds: float = LONGEST_RUN_SECONDS) -> int:
+    def wait(self, seconds: float = MAX_RUN_SECONDS) -> int:
         """Wait for its end, keep what it printed, and return its exit code."""
         try:
             self._process.wait(seconds)

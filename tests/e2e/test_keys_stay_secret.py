@@ -12,11 +12,11 @@ import pytest
 
 from maskline.keys import StoredKeyset, keyset_provider, open_keyset
 from maskline.keys.keyset import keyset_handle
-from maskline.keys.storing import store_keyset
+from maskline.keys.keyset_store import store_keyset
+from maskline.pipeline.job import JobSettings, build
 from maskline.postgres.connection import Connection
 from maskline.sqs import QueueAddress, SqsQueue
-from maskline.stream import load_stream
-from pipeline.job import JobSettings, build
+from maskline.streams.definition import load_stream
 from tests.awaiting import await_until
 from tests.aws_emulation import EmulatedAws
 from tests.beam_graph import graph_bytes

@@ -16,8 +16,8 @@ from tests.e2e.job_process import JobProcess
 AWS_KEYSET = "aws-secretsmanager://maskline/keyset"
 UNCHECKED = """
 import sys
-import pipeline.commands.run
-from pipeline.cli import main
+import maskline.pipeline.commands.run
+from maskline.pipeline.cli import main
 pipeline.commands.run.preflight = lambda job: []
 sys.exit(main(sys.argv[1:]))
 """
@@ -98,9 +98,9 @@ def test_a_kms_key_that_may_not_be_used(
 
 
 def test_one_that_only_the_workers_find_unreadable(
-    job_options: list[str], queue: SqsQueue, tmp_path: Path, engine_options: list[str]
+    job_options: list[str], queue: SqsQueue, tmp_path: Path, runner_options: list[str]
 ) -> None:
-    arguments = ["run", *job_options, *engine_options, f"--keyset=file:{tmp_path / 'none.json'}"]
+    arguments = ["run", *job_options, *runner_options, f"--keyset=file:{tmp_path / 'none.json'}"]
     job = JobProcess(arguments, program=("-c", UNCHECKED))
 
     assert_refused(job, queue, "none.json: No such file or directory")

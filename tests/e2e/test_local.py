@@ -6,8 +6,8 @@ import ipaddress
 import signal
 from pathlib import Path
 
+from maskline.pipeline.local.postgres import EmbeddedPostgres
 from maskline.postgres.connection import connect
-from pipeline.local.postgres import EmbeddedPostgres
 from tests.awaiting import await_until
 from tests.e2e.job_process import JobProcess
 

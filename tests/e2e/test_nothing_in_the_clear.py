@@ -10,10 +10,10 @@ from pathlib import Path
 import apache_beam as beam
 import pytest
 
+from maskline.pipeline.job import JobSettings, build
+from maskline.pipeline.local.samples import Samples
 from maskline.sqs import QueueAddress
-from maskline.stream import load_stream
-from pipeline.job import JobSettings, build
-from pipeline.local.samples import Samples
+from maskline.streams.definition import load_stream
 from tests.beam_graph import graph_bytes
 from tests.e2e.job_process import JobProcess
 

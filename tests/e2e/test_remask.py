@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from maskline.keys import Keyset, StoredKeyset, keyset_provider, open_keyset
-from maskline.keys.editing import KeysetEditor
-from maskline.keys.storing import change_keyset
+from maskline.keys.keyset_editor import KeysetEditor
+from maskline.keys.keyset_store import change_keyset
+from maskline.pipeline.cli import main
+from maskline.pipeline.local.samples import Samples
 from maskline.postgres.connection import Connection
-from pipeline.cli import main
-from pipeline.local.samples import Samples
 from tests.awaiting import await_until
 from tests.e2e.job_process import JobProcess
 from tests.maskline.logins import login

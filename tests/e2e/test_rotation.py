@@ -7,9 +7,9 @@ import signal
 from pathlib import Path
 
 from maskline.keys import StoredKeyset
+from maskline.pipeline.cli import main
 from maskline.postgres.connection import Connection
 from maskline.sqs import SqsQueue
-from pipeline.cli import main
 from tests.awaiting import await_until
 from tests.e2e.conftest import Ledger, StartJob, login
 from tests.maskline.postgres.records import rows_of

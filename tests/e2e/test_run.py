@@ -7,20 +7,20 @@ import signal
 import psycopg2
 
 from maskline.keys import Keyset
-from maskline.masking import Masker
+from maskline.masks.deterministic import Masker
 from maskline.postgres.connection import Connection
 from maskline.sqs import SqsQueue
+from maskline.transforms.metrics import TALLY
 from tests.awaiting import await_until
 from tests.e2e.conftest import WRONG_TYPE, Ledger, RunHere, StartJob, login
-from transforms.metrics import TALLY
 
 
 def test_every_message_ends_as_one_row_or_one_rejection_and_the_queue_is_empty(
-    start_job: StartJob, queue: SqsQueue, ledger: Ledger, engine_options: list[str]
+    start_job: StartJob, queue: SqsQueue, ledger: Ledger, runner_options: list[str]
 ) -> None:
     sent = queue.send([*(login(number) for number in range(230)), WRONG_TYPE, "not JSON", login(1)])
 
-    job = start_job("--until_empty", *engine_options)
+    job = start_job("--until_empty", *runner_options)
 
     assert job.wait() == 0, job.errors
     ledger.check(sent)
@@ -61,10 +61,10 @@ def test_tokens_are_deterministic_and_recoverable(
 
 
 def test_sigterm_ends_a_streaming_job_in_an_orderly_way(
-    start_job: StartJob, queue: SqsQueue, ledger: Ledger, engine_options: list[str]
+    start_job: StartJob, queue: SqsQueue, ledger: Ledger, runner_options: list[str]
 ) -> None:
     sent = queue.send([login(number) for number in range(50)])
-    job = start_job(*engine_options)
+    job = start_job(*runner_options)
     await_until(lambda: len(ledger.rows()) == 50, "the first messages are written")
     sent += queue.send([login(number) for number in range(50, 60)])
     await_until(lambda: len(ledger.rows()) == 60, "later messages are written, so the job streams")

@@ -43,7 +43,7 @@ ACCEPTED = {
 }
 """Bodies that become rows."""
 
-REFUSED = {
+REJECTED_BY_POSTGRES = {
     "not JSON": ("not JSON", Reason.NOT_JSON),
     "a page": ("<html></html>", Reason.NOT_JSON),
     "half a login": (login(1)[:60], Reason.NOT_JSON),
@@ -88,7 +88,7 @@ UNDELIVERABLE = {"NUL": "a\0b", "a lone surrogate": "\ud800", "a login of one": 
 
 _text = st.one_of(st.text(max_size=40), st.sampled_from(list(SHORT_TEXTS.values())))
 _value = st.one_of(_text, st.none(), st.integers(), st.floats(), st.booleans(), st.lists(_text, max_size=2))
-_oddities = [*ACCEPTED.values(), *(body for body, _ in REFUSED.values())]
+_oddities = [*ACCEPTED.values(), *(body for body, _ in REJECTED_BY_POSTGRES.values())]
 
 
 def _damaged(body: str, place: int, inserted: str) -> str:

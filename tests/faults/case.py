@@ -13,11 +13,11 @@ import apache_beam as beam
 import boto3
 import msgspec
 
+from maskline.pipeline.job import JobSettings, build
 from maskline.postgres.connection import Connection
 from maskline.sqs import QueueAddress, SqsQueue
-from maskline.sqs.receiving import ReceiveSettings
-from maskline.stream import load_stream
-from pipeline.job import JobSettings, build
+from maskline.sqs.receiver import ReceiveSettings
+from maskline.streams.definition import load_stream
 from tests.awaiting import await_until
 from tests.e2e.conftest import Ledger, login
 from tests.e2e.job_process import MODULE, JobProcess

@@ -11,14 +11,14 @@ from typing import Any, Protocol
 import pytest
 
 from benchmarks.servers.elasticmq import ElasticMq
+from maskline.pipeline.local.sqs import EmbeddedSqs
 from maskline.sqs import QueueAddress, SqsQueue
-from pipeline.local.sqs import EmbeddedSqs
 from tests.conftest import prism_options
 from tests.faults.case import FaultCase, Record
 from tests.faults.postgres_wire import dsn_through
 
 BROKERS = ("ministack", "ElasticMQ")
-ENGINES = ("FnApiRunner", "Prism")
+RUNNERS = ("FnApiRunner", "Prism")
 EVERY_ENGINE = "MASKLINE_FAULTS_ON_EVERY_ENGINE"
 """The environment variable that has every case run on every engine, as the report does."""
 
@@ -39,9 +39,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run every case on every engine where `EVERY_ENGINE` is set, but those that choose one themselves."""
     names = metafunc.fixturenames
-    chooses = "engine_options" in names or metafunc.definition.get_closest_marker("one_engine")
+    chooses = "runner_options" in names or metafunc.definition.get_closest_marker("one_engine")
     if "default_engine" in names and not chooses and EVERY_ENGINE in os.environ:
-        metafunc.parametrize("default_engine", ENGINES, indirect=True)
+        metafunc.parametrize("default_engine", RUNNERS, indirect=True)
 
 
 def quick_and_slow(quick: Iterable[str], every: Iterable[str]) -> list[Any]:
@@ -78,7 +78,7 @@ def case_dsn(dsn: str) -> str:
 @pytest.fixture
 def default_engine(request: pytest.FixtureRequest) -> list[str]:
     """What chooses the engine of a case that does not say it itself: nothing, but in a run on every engine."""
-    if getattr(request, "param", ENGINES[0]) == ENGINES[0]:
+    if getattr(request, "param", RUNNERS[0]) == RUNNERS[0]:
         return []
     return prism_options()
 

@@ -12,8 +12,8 @@ from types import TracebackType
 
 from psycopg2.extensions import make_dsn, parse_dsn
 
-from pipeline.local.postgres import EmbeddedPostgres
-from pipeline.local.processes import free_port, is_listening
+from maskline.pipeline.local.postgres import EmbeddedPostgres
+from maskline.pipeline.local.processes import free_port, is_listening
 from tests.awaiting import await_until
 from tests.e2e.job_process import PROJECT
 

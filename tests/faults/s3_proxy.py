@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from urllib.parse import urlsplit
 
-from pipeline.local.processes import free_port, stop_child
+from maskline.pipeline.local.processes import free_port, stop_child
 from tests.awaiting import await_until
 from tests.e2e.job_process import PROJECT
 

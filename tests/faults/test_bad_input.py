@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.e2e.conftest import login
 from tests.faults import sqs_faults
-from tests.faults.bad_input import ACCEPTED, REFUSED, SHORT_TEXTS, UNDELIVERABLE, odd_bodies
+from tests.faults.bad_input import ACCEPTED, REJECTED_BY_POSTGRES, SHORT_TEXTS, UNDELIVERABLE, odd_bodies
 from tests.faults.case import AT_FULL_SPEED, FaultCase
 from tests.faults.conftest import on_elasticmq, quick_and_slow
 from tests.faults.watching import ResourceWatch
@@ -20,15 +20,15 @@ from tests.maskline.postgres.records import connected, rows_of, value_of
 MEBIBYTE = 1024 * 1024
 
 
-def test_every_oddity_beside_a_good_message_becomes_what_it_should(case: FaultCase, engine_options: list[str]) -> None:
-    refused = {name: body for name, (body, _) in REFUSED.items()}
-    case.send(len(ACCEPTED) + len(REFUSED), *ACCEPTED.values(), *refused.values())
+def test_every_oddity_beside_a_good_message_becomes_what_it_should(case: FaultCase, runner_options: list[str]) -> None:
+    refused = {name: body for name, (body, _) in REJECTED_BY_POSTGRES.items()}
+    case.send(len(ACCEPTED) + len(REJECTED_BY_POSTGRES), *ACCEPTED.values(), *refused.values())
 
-    job = case.start("--until_empty", *engine_options)
+    job = case.start("--until_empty", *runner_options)
 
     case.ended_well(job)
     case.check()
-    assert _reasons(case, list(refused)) == {name: str(reason) for name, (_, reason) in REFUSED.items()}
+    assert _reasons(case, list(refused)) == {name: str(reason) for name, (_, reason) in REJECTED_BY_POSTGRES.items()}
     assert set(SHORT_TEXTS.values()) <= _locales(case)
     assert all(json.loads(line) for line in job.errors.splitlines()[1:] if line)
 
@@ -70,7 +70,11 @@ def test_whatever_arrives_becomes_one_row_or_one_rejection(bodies: list[str], ca
 @pytest.mark.slow
 @on_elasticmq
 def test_with_every_second_message_odd_the_job_keeps_half_its_speed(case: FaultCase) -> None:
-    odd = [body for body in (*ACCEPTED.values(), *(body for body, _ in REFUSED.values())) if len(body) < 10_000]
+    odd = [
+        body
+        for body in (*ACCEPTED.values(), *(body for body, _ in REJECTED_BY_POSTGRES.values()))
+        if len(body) < 10_000
+    ]
     good = [login(number) for number in range(6000)]
     mixed = [body for pair in zip(good[:3000], itertools.cycle(odd), strict=False) for body in pair]
 
@@ -82,7 +86,7 @@ def test_with_every_second_message_odd_the_job_keeps_half_its_speed(case: FaultC
 
 @pytest.mark.slow
 def test_bodies_of_half_a_mebibyte_at_every_second_message_keep_memory_bounded(case: FaultCase) -> None:
-    large = [ACCEPTED["an extra field of half a megabyte"], REFUSED["half a megabyte in one field"][0]]
+    large = [ACCEPTED["an extra field of half a megabyte"], REJECTED_BY_POSTGRES["half a megabyte in one field"][0]]
     job = case.start(*AT_FULL_SPEED, "--micro_batch_seconds=5")
     case.send(200)
     case.await_accounted()

@@ -16,11 +16,11 @@ from tests.maskline.postgres.records import connected, run, value_of
 
 @pytest.mark.parametrize("point", quick_and_slow(("before COMMIT", "after COMMIT"), HOLD_AT))
 def test_killed_at_a_point_and_started_again_it_writes_every_message_once(
-    case: FaultCase, point: str, engine_options: list[str]
+    case: FaultCase, point: str, runner_options: list[str]
 ) -> None:
     case.send(150, "not JSON")
     hold = HOLD_AT[point](case)
-    killed = case.start(*engine_options)
+    killed = case.start(*runner_options)
     hold.await_reached()
 
     killed.send_signal(signal.SIGKILL)
@@ -29,7 +29,7 @@ def test_killed_at_a_point_and_started_again_it_writes_every_message_once(
     hold.drop()
     case.sqs.heal()
 
-    case.ended_well(case.start("--until_empty", *engine_options))
+    case.ended_well(case.start("--until_empty", *runner_options))
     case.check()
 
 

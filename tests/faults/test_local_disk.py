@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from maskline.pipeline.local.postgres import DATABASE, EmbeddedPostgres
 from maskline.postgres.connection import connect
-from pipeline.local.postgres import DATABASE, EmbeddedPostgres
 from tests.awaiting import await_until
 from tests.e2e.job_process import JobProcess
 from tests.faults.case import OUTCOMES

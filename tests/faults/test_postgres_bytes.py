@@ -10,7 +10,7 @@ import pytest
 from maskline.postgres.connection import Connection, connect
 from maskline.postgres.statements import InsertRows
 from maskline.postgres.writer import BatchWriter
-from maskline.stream import StreamDefinition
+from maskline.streams.definition import StreamDefinition
 from tests.faults.points import Direction
 from tests.faults.postgres_wire import dsn_through, postgres_proxy
 from tests.maskline.postgres.records import message_id, row, rows_of, run

@@ -9,11 +9,11 @@ from tests.faults.case import FaultCase
 from tests.faults.postgres_wire import INSERT_COMMITTED, INSERT_SENT, REJECTIONS_SENT
 
 
-def test_an_insert_cut_before_it_arrives_is_made_again(case: FaultCase, engine_options: list[str]) -> None:
+def test_an_insert_cut_before_it_arrives_is_made_again(case: FaultCase, runner_options: list[str]) -> None:
     case.send(250, "not JSON")
     case.database_line.cut_at(INSERT_SENT, times=2)
 
-    job = case.start("--until_empty", *engine_options)
+    job = case.start("--until_empty", *runner_options)
 
     case.ended_well(job)
     assert case.database_line.cuts == 2
@@ -32,11 +32,11 @@ def test_an_insert_reset_half_way_through_is_made_again(case: FaultCase) -> None
     case.check()
 
 
-def test_a_commit_whose_answer_is_lost_makes_no_second_row(case: FaultCase, engine_options: list[str]) -> None:
+def test_a_commit_whose_answer_is_lost_makes_no_second_row(case: FaultCase, runner_options: list[str]) -> None:
     case.send(250, "not JSON")
     case.database_line.cut_at(INSERT_COMMITTED, times=2)
 
-    job = case.start("--until_empty", *engine_options)
+    job = case.start("--until_empty", *runner_options)
 
     case.ended_well(job)
     assert case.database_line.cuts == 2
@@ -102,10 +102,10 @@ def test_a_line_that_trickles_delays_messages_and_loses_none(case: FaultCase) ->
 
 @pytest.mark.slow
 def test_lines_to_both_servers_reset_again_and_again_cost_no_message(
-    case: FaultCase, engine_options: list[str]
+    case: FaultCase, runner_options: list[str]
 ) -> None:
     case.send(1500, "not JSON")
-    job = case.start("--until_empty", *engine_options)
+    job = case.start("--until_empty", *runner_options)
 
     for enough in range(100, 1100, 100):
         case.await_outcomes(enough)

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from psycopg2.extensions import parse_dsn
 
+from maskline.pipeline.local.postgres import OWNERS_TABLE
 from maskline.postgres.connection import connect
 from maskline.postgres.schema import Schema
-from pipeline.local.postgres import OWNERS_TABLE
 from tests.awaiting import await_until
 from tests.conftest import run_sql
 from tests.faults.case import FaultCase, is_marked
@@ -51,10 +51,10 @@ def case_dsn(own_postgres: OwnPostgres) -> str:
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
 def test_a_server_restarted_under_load_costs_nothing_but_time(
-    case: FaultCase, own_postgres: OwnPostgres, mode: str, engine_options: list[str]
+    case: FaultCase, own_postgres: OwnPostgres, mode: str, runner_options: list[str]
 ) -> None:
     case.send(1500, "not JSON")
-    job = case.start("--until_empty", *engine_options)
+    job = case.start("--until_empty", *runner_options)
     case.await_outcomes(300)
 
     with own_postgres.stopped(mode):

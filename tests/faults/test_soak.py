@@ -16,15 +16,15 @@ from tests.faults.watching import ResourceWatch, Use
 pytestmark = on_elasticmq
 
 PORTION = 1_500
-MOST_AHEAD = 20_000
+MAX_AHEAD = 20_000
 
 OPENED_ONCE = 12
 """A poller opens its eighth connection when it first has eight receives under way, which may be late."""
 
 
 @pytest.mark.slow
-def test_many_small_micro_batches_leave_nothing_behind(case: FaultCase, engine_options: list[str]) -> None:
-    job = case.start("--micro_batch_size=10", *engine_options)
+def test_many_small_micro_batches_leave_nothing_behind(case: FaultCase, runner_options: list[str]) -> None:
+    job = case.start("--micro_batch_size=10", *runner_options)
 
     _soak(case, job, messages=6_000, settled_after=1_500)
 
@@ -59,7 +59,7 @@ def _soak(case: FaultCase, job: JobProcess, messages: int, settled_after: int) -
 def _send(case: FaultCase, messages: int) -> None:
     """Send as fast as the job takes them, never far ahead."""
     for first in range(0, messages, PORTION):
-        await_until(lambda: case.queue.depth().visible < MOST_AHEAD, "the job catches up", seconds=600)
+        await_until(lambda: case.queue.depth().visible < MAX_AHEAD, "the job catches up", seconds=600)
         case.send_quickly([login(number) for number in range(first, first + PORTION)])
 
 

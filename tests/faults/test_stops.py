@@ -12,31 +12,31 @@ from tests.e2e.job_process import JobProcess
 from tests.faults.case import FaultCase
 from tests.faults.postgres_wire import INSERT_SENT
 
-LONGEST_STOP_SECONDS = 10
+MAX_STOP_SECONDS = 10
 
 
 def test_asked_to_stop_under_load_it_ends_within_ten_seconds_and_leaves_nothing_in_flight(
-    case: FaultCase, engine_options: list[str]
+    case: FaultCase, runner_options: list[str]
 ) -> None:
     case.send(1500)
-    job = case.start(*engine_options)
+    job = case.start(*runner_options)
     case.await_outcomes(100)
 
     seconds = _stop(case, job)
 
     assert job.output.startswith("Summary")
-    assert seconds < LONGEST_STOP_SECONDS
+    assert seconds < MAX_STOP_SECONDS
     assert case.queue.depth().in_flight == 0
     case.ended_well(case.start("--until_empty"))
     assert case.check().redelivered == 0
 
 
 def test_asked_to_stop_while_the_database_is_away_it_gives_its_messages_back_at_once(
-    case: FaultCase, engine_options: list[str]
+    case: FaultCase, runner_options: list[str]
 ) -> None:
     hold = case.database_line.hold_at(INSERT_SENT)
     case.send(40, *["not JSON"] * 10)
-    job = case.start("--visibility_timeout_seconds=600", *engine_options)
+    job = case.start("--visibility_timeout_seconds=600", *runner_options)
     hold.await_reached()
     await_until(lambda: case.queue.depth().in_flight > 0, "the job has messages in hand")
     case.database_line.refuse()
@@ -45,7 +45,7 @@ def test_asked_to_stop_while_the_database_is_away_it_gives_its_messages_back_at_
     stopped_at = time.monotonic()
 
     assert job.wait() == 1
-    assert time.monotonic() - stopped_at < LONGEST_STOP_SECONDS
+    assert time.monotonic() - stopped_at < MAX_STOP_SECONDS
     assert case.queue.depth().in_flight == 0
     case.database_line.accept()
     case.ended_well(case.start("--until_empty"))

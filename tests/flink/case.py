@@ -14,10 +14,10 @@ from typing import Any
 
 import psutil
 
+from maskline.pipeline.flink.local_cluster import FlinkCluster
+from maskline.pipeline.flink.worker_pool import WorkerPool
+from maskline.pipeline.local.processes import free_port, is_listening, start_child, stop_child
 from maskline.sqs import SqsQueue
-from pipeline.local.flink import FlinkCluster
-from pipeline.local.processes import free_port, is_listening, start_child, stop_child
-from pipeline.local.worker_pool import WorkerPool
 from tests.awaiting import await_until
 from tests.e2e.job_process import PROJECT, JobProcess
 from tests.faults.case import FaultCase, Record, is_marked

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from maskline.pipeline.local.sqs import EmbeddedSqs
 from maskline.sqs import QueueAddress, SqsQueue
-from pipeline.local.sqs import EmbeddedSqs
 from tests.awaiting import await_until
 from tests.faults.case import Record
 from tests.flink.beam_worker import BeamWorker

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.local.flink import FlinkCluster
-from pipeline.local.worker_pool import WorkerPool
+from maskline.pipeline.flink.local_cluster import FlinkCluster
+from maskline.pipeline.flink.worker_pool import WorkerPool
 from tests.awaiting import await_until
 from tests.e2e.job_process import PROJECT, JobProcess
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from maskline.keys import StoredKeyset
-from pipeline.local.worker_pool import WorkerPool
+from maskline.pipeline.flink.worker_pool import WorkerPool
 from tests.flink.beam_worker import START_WORKER, BeamWorker, takes_beam_worker
 from tests.flink.case import FlinkCase
 from tests.flink.submitted_job import JOB_SERVER, takes_flink

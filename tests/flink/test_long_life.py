@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 
 from benchmarks.servers.elasticmq import ELASTICMQ, ElasticMq
+from maskline.pipeline.local.sqs import EmbeddedSqs
 from maskline.sqs import QueueAddress, SqsQueue
-from pipeline.local.sqs import EmbeddedSqs
 from tests.awaiting import await_until
 from tests.e2e.conftest import login
 from tests.flink.cluster_use import ClusterUse, look, written_batches
 from tests.flink.submitted_job import SubmittedJob, submitted_job, takes_flink
 
 PORTION = 500
-MOST_AHEAD = 2_000
-MOST_KEPT_OF_A_CALL = 3_000
+MAX_AHEAD = 2_000
+MAX_KEPT_OF_A_CALL = 3_000
 """Bytes; Beam's runner for Flink up to 2.75 keeps about 1,900 (apache/beam#27648), later ones nothing."""
 
 pytestmark = [
@@ -75,7 +75,7 @@ def _live(job: SubmittedJob, queue: SqsQueue, calls: int, settled_after: int) ->
         print(use)  # noqa: T201 - what a soak is for
     kept_of_a_call = (uses[-1].heap_bytes - uses[0].heap_bytes) / (uses[-1].calls - uses[0].calls)
     print(f"{kept_of_a_call:.0f} bytes of heap kept of a call")  # noqa: T201
-    assert kept_of_a_call < MOST_KEPT_OF_A_CALL
+    assert kept_of_a_call < MAX_KEPT_OF_A_CALL
     assert _grows([use.worker.resident_bytes for use in uses]) < 1.1
     for process in ([use.worker for use in uses], [use.taskmanager for use in uses]):
         assert _grows([use.threads for use in process]) < 1.1
@@ -100,7 +100,7 @@ def _sending(queue: SqsQueue) -> Iterator[None]:
 
     def send() -> None:
         while not ended.wait(1):
-            if queue.depth().visible < MOST_AHEAD:
+            if queue.depth().visible < MAX_AHEAD:
                 queue.send([login(number) for number in range(PORTION)])
 
     sender = threading.Thread(target=send, name="long-life-sender", daemon=True)

@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 import yaml
 
+from maskline.pipeline.local.processes import free_port
 from maskline.postgres.connection import Connection
 from maskline.sqs import QueueAddress, SqsQueue
-from pipeline.local.processes import free_port
 from tests.awaiting import await_until
 from tests.e2e.conftest import Ledger, login
 from tests.flink.alerts import PROMETHEUS, alerted_metrics
 from tests.flink.submitted_job import SubmittedJob, submitted_job, takes_flink
 
 OURS = "flink_taskmanager_job_task_operator_maskline_"
-MOST_SERIES_OF_A_TASK = 200
+MAX_SERIES_OF_A_TASK = 200
 """Of one parallel instance, so that a hundred of them are no burden for Prometheus."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), takes_flink]
@@ -78,7 +78,7 @@ def test_prometheus_finds_what_the_job_counts_and_all_that_the_alerts_read(
     assert _value(series, f"{OURS}end_to_end_latency_milliseconds_sum") > 0
     assert alerted_metrics() - {each.name for each in series} == set()
     of_the_job = [each for each in series if each.get("job_name") == "maskline_user_logins"]
-    assert len([each for each in of_the_job if "subtask_index" in each]) < MOST_SERIES_OF_A_TASK
+    assert len([each for each in of_the_job if "subtask_index" in each]) < MAX_SERIES_OF_A_TASK
     assert not any(each.keys() & {"task_attempt_id", "task_attempt_num"} for each in of_the_job)
     (vertex,) = [vertex["name"] for vertex in job.rest()["vertices"] if vertex["status"] == "RUNNING"]
     assert re.fullmatch(r"\[\d+\]\{Receive from SQS, Mask, (Batch|Write|Delete) .*\}", vertex)

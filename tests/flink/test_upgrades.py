@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from maskline.keys import StoredKeyset, keyset_provider, open_keyset
-from maskline.keys.editing import KeysetEditor
 from maskline.keys.keyset import keyset_handle, serialize_keyset
+from maskline.keys.keyset_editor import KeysetEditor
 from tests.e2e.conftest import WRONG_TYPE, login
 from tests.flink.case import FlinkCase, workers_of_another_version
 from tests.flink.submitted_job import takes_flink

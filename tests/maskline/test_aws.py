@@ -20,7 +20,7 @@ from botocore.exceptions import (
     UnauthorizedSSOTokenError,
 )
 
-from maskline.aws import error_code, http_status, is_refusal, open_client, setup_problem
+from maskline.aws import error_code, http_status, is_access_denied, open_client, setup_problem
 from tests.aws_emulation import EmulatedAws
 
 MEND = "; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or run where a role gives them"
@@ -158,7 +158,7 @@ def test_a_client_gives_up_within_a_minute(aws: EmulatedAws) -> None:
     ],
 )
 def test_refused_credentials_are_a_refusal(code: str) -> None:
-    assert is_refusal(answer(code, 403))
+    assert is_access_denied(answer(code, 403))
 
 
 @pytest.mark.parametrize("code", ["RequestExpired", "RequestTimeTooSkewed"])
@@ -170,8 +170,8 @@ def test_a_wrong_clock_is_called_one(code: str) -> None:
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "InternalError", "NoSuchKey", "500", "unknown"])
 def test_anything_else_is_no_refusal(code: str) -> None:
-    assert not is_refusal(answer(code))
-    assert not is_refusal(EndpointConnectionError(endpoint_url="https://kms"))
+    assert not is_access_denied(answer(code))
+    assert not is_access_denied(EndpointConnectionError(endpoint_url="https://kms"))
 
 
 def test_an_error_has_the_service_s_code_or_botocore_s_name() -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from maskline.keys import StoredKeyset, keyset_provider, open_keyset
 from maskline.keys.keyset import keyset_handle
-from maskline.keys.storing import store_keyset
-from maskline.logs import TELL_TALES, keep_bodies_out_of_logs
+from maskline.keys.keyset_store import store_keyset
+from maskline.logs import WIRE_LOGGERS, silence_wire_logging
 from maskline.sqs import QueueAddress, SqsQueue, connections
 from tests.aws_emulation import EmulatedAws
 from tests.maskline.key_traces import holds, keys_of, traces
@@ -18,7 +18,7 @@ from tests.maskline.key_traces import holds, keys_of, traces
 @pytest.fixture(autouse=True)
 def _a_worker_at_debug(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beam's worker sets the level of the root logger, and knows nothing of other loggers."""
-    for name in TELL_TALES:
+    for name in WIRE_LOGGERS:
         monkeypatch.setattr(logging.getLogger(name), "level", logging.NOTSET)
         logging.getLogger(name).manager._clear_cache()  # type: ignore[attr-defined]
     caplog.set_level(logging.DEBUG)
@@ -55,6 +55,6 @@ def test_messages_leave_no_body_in_the_log(
 def test_a_quieter_level_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     logging.getLogger("botocore").setLevel(logging.ERROR)
 
-    keep_bodies_out_of_logs()
+    silence_wire_logging()
 
     assert logging.getLogger("botocore").level == logging.ERROR

@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 
 from maskline.errors import UsageError
-from maskline.sqs import QueueAddress
-from maskline.stream import load_stream
-from pipeline.beam_options import (
+from maskline.pipeline.beam_options import (
     check_beam_options,
     check_processes,
-    choose_engine,
     format_beam_help,
     parse_beam_options,
+    resolve_runner,
 )
-from pipeline.job import JobSettings
+from maskline.pipeline.job import JobSettings
+from maskline.sqs import QueueAddress
+from maskline.streams.definition import load_stream
 
 
 def job(pollers: int = 1, keyset: str = "file:keyset.json") -> JobSettings:
@@ -23,17 +23,17 @@ def job(pollers: int = 1, keyset: str = "file:keyset.json") -> JobSettings:
 
 
 def test_direct_runner_is_fn_api_runner_where_no_prism_binary_is_named() -> None:
-    engine = choose_engine(parse_beam_options([]))
+    runner = resolve_runner(parse_beam_options([]))
 
-    assert (engine.runner, engine.is_in_process) == ("FnApiRunner", True)
-    assert "FnApiRunner" in engine.description
+    assert (runner.name, runner.is_in_process) == ("FnApiRunner", True)
+    assert "FnApiRunner" in runner.description
 
 
 def test_direct_runner_is_prism_where_its_binary_is_named() -> None:
-    engine = choose_engine(parse_beam_options(["--runner=DirectRunner", "--prism_location=/opt/prism"]))
+    runner = resolve_runner(parse_beam_options(["--runner=DirectRunner", "--prism_location=/opt/prism"]))
 
-    assert engine.runner == "PrismRunner"
-    assert "/opt/prism" in engine.description
+    assert runner.name == "PrismRunner"
+    assert "/opt/prism" in runner.description
 
 
 def test_a_mistyped_option_is_refused_without_its_value() -> None:
@@ -76,14 +76,14 @@ def test_several_pollers_are_refused_where_they_would_wait_for_each_other() -> N
 
 
 @pytest.mark.parametrize(
-    ("processes", "runner", "complaint"),
+    ("processes", "name", "complaint"),
     [(0, "DirectRunner", "must be 1 or more"), (2, "FlinkRunner", "FlinkRunner has workers of its own")],
 )
-def test_processes_are_refused_where_they_cannot_be(processes: int, runner: str, complaint: str) -> None:
-    engine = choose_engine(parse_beam_options([f"--runner={runner}"]))
+def test_processes_are_refused_where_they_cannot_be(processes: int, name: str, complaint: str) -> None:
+    runner = resolve_runner(parse_beam_options([f"--runner={name}"]))
 
     with pytest.raises(UsageError, match=complaint):
-        check_processes(processes, engine)
+        check_processes(processes, runner)
 
 
 def test_a_clusters_workers_may_be_given_a_keyset_in_clear_by_leave() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.cli import COMMANDS, main
+from maskline.pipeline.cli import COMMANDS, main
 
 
 def test_without_a_command_the_help_lists_them(capsys: pytest.CaptureFixture[str]) -> None:

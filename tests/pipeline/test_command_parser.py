@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from maskline.errors import UsageError
-from pipeline.command_parser import CommandParser, open_command
+from maskline.pipeline.command_parser import CommandParser, open_command
 
 
 @pytest.fixture

@@ -20,10 +20,10 @@ from apache_beam.runners.dataflow.dataflow_runner import DataflowRunner
 
 from maskline.keys import StoredKeyset, keyset_provider
 from maskline.keys.keyset import keyset_handle
-from maskline.keys.storing import store_keyset
+from maskline.keys.keyset_store import store_keyset
+from maskline.pipeline.job import JobSettings, build
 from maskline.sqs import QueueAddress
-from maskline.stream import StreamDefinition
-from pipeline.job import JobSettings, build
+from maskline.streams.definition import StreamDefinition
 from tests.aws_emulation import EmulatedAws
 from tests.beam_graph import unpacked
 from tests.e2e.job_process import PROJECT

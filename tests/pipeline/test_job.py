@@ -9,14 +9,14 @@ import pytest
 from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
 from apache_beam.transforms.userstate import is_stateful_dofn
 
+from maskline.pipeline.job import JobSettings, build
 from maskline.sqs import QueueAddress
-from maskline.stream import StreamDefinition
-from pipeline.job import JobSettings, build
+from maskline.streams.definition import StreamDefinition
 
 SHUFFLES = (beam.GroupByKey, beam.Flatten, beam.Reshuffle, beam.CombinePerKey)
 
 
-class Collector(PipelineVisitor):  # type: ignore[misc]
+class Collector(PipelineVisitor):
     """Collects all steps of a pipeline."""
 
     def __init__(self) -> None:

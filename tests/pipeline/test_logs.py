@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from maskline.errors import DatabaseError
-from pipeline.logs import PROGRESS_LOGGER, configure_logging
+from maskline.pipeline.logs import PROGRESS_LOGGER, configure_logging
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import argparse
 import pytest
 
 from maskline.errors import UsageError
-from pipeline.options import Options, job_settings
+from maskline.pipeline.options import Options, job_settings
 
 NEEDED = ["--queue=logins", "--postgres=postgresql://writer@db/logins", "--keyset=env:KEYSET"]
 

@@ -9,12 +9,12 @@ import msgspec
 import pytest
 
 from maskline.errors import SetupError
+from maskline.pipeline.job import JobSettings
+from maskline.pipeline.local.sqs import EmbeddedSqs
+from maskline.pipeline.preflight import preflight, raise_on_problems
 from maskline.postgres.connection import Connection
 from maskline.sqs import QueueAddress, SqsQueue
-from maskline.stream import StreamDefinition
-from pipeline.job import JobSettings
-from pipeline.local.sqs import EmbeddedSqs
-from pipeline.preflight import preflight, require
+from maskline.streams.definition import StreamDefinition
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_a_job_whose_parts_are_ready_may_start(job: JobSettings, queue: SqsQueue
     findings = preflight(job)
 
     assert [finding.part for finding in findings] == ["keyset", "queue", "postgres"]
-    require(findings)
+    raise_on_problems(findings)
     (message,) = queue.receive(10, 0, 0)
     assert message.receive_count == 1
 
@@ -46,7 +46,7 @@ def test_all_problems_come_at_once(job: JobSettings, unmigrated_dsn: str) -> Non
     )
 
     with pytest.raises(SetupError) as refusal:
-        require(preflight(broken))
+        raise_on_problems(preflight(broken))
 
     assert refusal.value.exit_code == 2
     first, *lines = str(refusal.value).splitlines()

@@ -6,9 +6,9 @@ import io
 
 from rich.console import Console
 
-from pipeline.progress import Rate, showing_progress, showing_rows
-from pipeline.summary import RunCounts
-from transforms.metrics import Tally
+from maskline.pipeline.progress import Rate, showing_progress, showing_rows
+from maskline.pipeline.summary import RunCounts
+from maskline.transforms.metrics import Tally
 
 
 def test_the_rate_is_that_of_the_last_five_seconds() -> None:

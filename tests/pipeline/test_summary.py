@@ -6,8 +6,8 @@ import io
 
 from rich.console import Console
 
-from pipeline.summary import RunCounts, summary_table
-from transforms.metrics import Tally
+from maskline.pipeline.summary import RunCounts, summary_table
+from maskline.transforms.metrics import Tally
 
 
 def counted() -> RunCounts:

@@ -8,7 +8,7 @@ import traceback
 import pytest
 
 from maskline.errors import DatabaseError
-from pipeline.tracebacks import is_traceback_of_ours, leaving_out_tracebacks_of_ours
+from maskline.pipeline.tracebacks import is_traceback_of_ours, suppress_own_tracebacks
 
 
 def traceback_of(error: Exception) -> str:
@@ -20,7 +20,7 @@ def traceback_of(error: Exception) -> str:
 
 
 def test_a_traceback_of_ours_is_not_printed_and_all_else_is(capsys: pytest.CaptureFixture[str]) -> None:
-    with leaving_out_tracebacks_of_ours():
+    with suppress_own_tracebacks():
         sys.stderr.write(traceback_of(DatabaseError("no table")))
         sys.stderr.write("a line\n")
         sys.stderr.write(traceback_of(ZeroDivisionError("a defect")))
@@ -34,7 +34,7 @@ def test_a_traceback_of_ours_is_not_printed_and_all_else_is(capsys: pytest.Captu
 def test_standard_error_is_what_it_was_afterwards() -> None:
     before = sys.stderr
 
-    with leaving_out_tracebacks_of_ours():
+    with suppress_own_tracebacks():
         assert sys.stderr.isatty() == before.isatty()
 
     assert sys.stderr is before

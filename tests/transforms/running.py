@@ -17,7 +17,7 @@ TestPipeline.__test__ = False  # it is no test, whatever its name
 _collected: dict[str, list[Any]] = {}
 
 
-class Collect(beam.PTransform):  # type: ignore[misc]
+class Collect(beam.PTransform):
     """Keeps every element in `elements` as soon as it comes, of a pipeline that fails or never ends, too.
 
     ``assert_that`` sees nothing behind an endless source, for it groups by key.
@@ -38,7 +38,7 @@ class Collect(beam.PTransform):  # type: ignore[misc]
         return elements | beam.ParDo(_Keep(self._name))
 
 
-class _Keep(beam.DoFn):  # type: ignore[misc]
+class _Keep(beam.DoFn):
     def __init__(self, name: str) -> None:
         self._name = name
 

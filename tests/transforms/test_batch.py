@@ -13,8 +13,8 @@ from apache_beam.transforms.window import FixedWindows, GlobalWindow, IntervalWi
 from apache_beam.utils.windowed_value import WindowedValue
 
 from maskline.errors import UsageError
-from transforms import MicroBatch
-from transforms.batch import _Group
+from maskline.transforms import MicroBatch
+from maskline.transforms.batch import _Group
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_it_can_be_sent_to_a_worker() -> None:
     assert [each.value for each in group.finish_bundle()] == [["a"]]
 
 
-class _WithWindow(beam.DoFn):  # type: ignore[misc]
+class _WithWindow(beam.DoFn):
     def process(
         self, batch: list[int], window: IntervalWindow = beam.DoFn.WindowParam
     ) -> Iterable[tuple[list[int], int, int]]:

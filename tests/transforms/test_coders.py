@@ -9,7 +9,7 @@ import pytest
 from apache_beam.coders import registry
 
 from maskline.records import MaskedRow, Reason, Receipt, Rejection, SqsMessage
-from transforms.coders import RecordCoder
+from maskline.transforms.coders import RecordCoder
 
 SENT_AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
 RECEIPT = Receipt("00000000-0000-4000-8000-000000000001", "handle")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from maskline.errors import DatabaseError, KeysetError, MasklineError
-from transforms.control import CONTROL, JobControl
+from maskline.transforms.control import CONTROL, JobControl
 
 
 def test_a_new_job_is_neither_stopping_nor_failed() -> None:

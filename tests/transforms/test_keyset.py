@@ -12,9 +12,9 @@ from apache_beam.testing.util import assert_that, equal_to
 
 from maskline.errors import KeysetError, UsageError
 from maskline.keys import StoredKeyset
+from maskline.transforms import ReadKeyset
+from maskline.transforms.control import CONTROL
 from tests.beam_graph import graph_bytes
-from transforms import ReadKeyset
-from transforms.control import CONTROL
 
 
 def test_the_keyset_is_read_once_as_it_is_stored(stored_keyset: StoredKeyset, keyset_uri: str) -> None:

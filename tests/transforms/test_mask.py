@@ -16,16 +16,16 @@ from apache_beam.testing.test_pipeline import TestPipeline as BeamPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
 from maskline.keys import StoredKeyset, open_keyset
-from maskline.masking import Masker
+from maskline.masks.deterministic import Masker
 from maskline.records import MaskedRow, Reason, Rejection, SqsMessage
-from maskline.stream import StreamDefinition
+from maskline.streams.definition import StreamDefinition
+from maskline.transforms import MaskPii
+from maskline.transforms.mask import _MaskBySideInput
+from maskline.transforms.metrics import TALLY
 from tests.beam_graph import graph_bytes
 from tests.maskline.keysets import KEY, aes_siv_key, reference_token, stored
 from tests.maskline.logins import login, message
 from tests.transforms.test_mask_keyset import KEYSET_FORMS
-from transforms import MaskPii
-from transforms.mask import _MaskBySideInput
-from transforms.metrics import TALLY
 
 KEYSET = stored(aes_siv_key(7), primary=7)
 PERSONAL = (b"199.172.111.135", b"593-47-5928")
@@ -149,7 +149,7 @@ def test_personal_data_and_a_key_in_a_graph_would_be_found(
     assert all(piece in graph for piece in (*PERSONAL, key, key[8:40]))
 
 
-class _Receive(beam.DoFn):  # type: ignore[misc]
+class _Receive(beam.DoFn):
     """Stands for the queue: what arrives is not in the graph."""
 
     def process(self, path: str) -> Iterator[SqsMessage]:

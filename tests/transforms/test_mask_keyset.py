@@ -15,14 +15,14 @@ from apache_beam.testing.util import assert_that, equal_to
 from maskline.errors import KeysetError, UsageError
 from maskline.keys import StoredKeyset, create_keyset, open_keyset
 from maskline.keys.files import FileKeyset
-from maskline.masking import Masker
+from maskline.masks.deterministic import Masker
 from maskline.records import MaskedRow
-from maskline.stream import StreamDefinition
+from maskline.streams.definition import StreamDefinition
+from maskline.transforms import MaskPii, ReadKeyset
+from maskline.transforms.control import CONTROL
+from maskline.transforms.mask import _MaskBySideInput, _MaskByUri
 from tests.maskline.keysets import aes_siv_key, stored
 from tests.maskline.logins import login, message
-from transforms import MaskPii, ReadKeyset
-from transforms.control import CONTROL
-from transforms.mask import _MaskBySideInput, _MaskByUri
 
 KEYSET = stored(aes_siv_key(7), primary=7)
 KEYSET_FORMS = pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_it_masks_with_a_keyset_that_is_read_when_the_job_runs(
     )
     assert_that(masked | beam.Map(lambda row: row.values[2]), equal_to([token]))
 
-    later.store_new(stored_keyset.content)
+    later.create(stored_keyset.content)
 
     pipeline.run().wait_until_finish()
 
@@ -70,7 +70,7 @@ def test_copies_in_one_process_share_one_keyset_that_was_opened_once(
 ) -> None:
     path = tmp_path / "keyset.json"
     provider = FileKeyset(path)
-    provider.store_new(stored_keyset.content)
+    provider.create(stored_keyset.content)
     original = _MaskByUri(user_logins, provider.uri)
     first, second = (pickle.loads(pickle.dumps(original)) for _ in range(2))
     first.setup()
@@ -89,7 +89,7 @@ def test_a_keyset_that_could_not_be_read_is_read_again_by_the_next_copy(
     with pytest.raises(KeysetError):
         mask.setup()
 
-    provider.store_new(stored_keyset.content)
+    provider.create(stored_keyset.content)
     mask.setup()
 
     assert _key_id(mask) == open_keyset(stored_keyset).primary_key_id
@@ -98,7 +98,7 @@ def test_a_keyset_that_could_not_be_read_is_read_again_by_the_next_copy(
 def test_each_job_of_a_process_reads_its_keyset_anew(user_logins: StreamDefinition, tmp_path: Path) -> None:
     provider = FileKeyset(tmp_path / "keyset.json")
     before, after = create_keyset(), create_keyset()
-    provider.store_new(before)
+    provider.create(before)
     earlier = _MaskByUri(user_logins, provider.uri)
     earlier.setup()
     provider.replace(before, after)
@@ -125,7 +125,7 @@ def test_a_keyset_that_does_not_open_stops_the_job_and_is_told_to_its_starter(
     user_logins: StreamDefinition, tmp_path: Path, keyset_from: Any
 ) -> None:
     broken = FileKeyset(tmp_path / "broken.json")
-    broken.store_new(b"{}")
+    broken.create(b"{}")
     pipeline = BeamPipeline(runner="FnApiRunner")
     _ = pipeline | beam.Create([message(login())]) | MaskPii(user_logins, keyset=keyset_from(pipeline, broken.uri))
 

@@ -11,15 +11,15 @@ from apache_beam.testing.test_pipeline import TestPipeline as BeamPipeline
 
 from maskline.records import Reason
 from maskline.sqs import Queue
-from maskline.stream import StreamDefinition
-from transforms import WriteRejects, WriteToPostgres, metrics
-from transforms.metrics import MASKED, TALLY, JobCounter, JobDistribution, Tally, rejected_for
-from transforms.sqs import _Delete
+from maskline.streams.definition import StreamDefinition
+from maskline.transforms import WriteRejections, WriteToPostgres, metrics
+from maskline.transforms.metrics import MASKED, TALLY, JobCounter, JobDistribution, Tally, rejected_for
+from maskline.transforms.sqs import _Delete
 
 BATCH_SIZE = JobDistribution("batch_size")
 
 
-class CountEach(beam.DoFn):  # type: ignore[misc]
+class CountEach(beam.DoFn):
     """Counts elements as masked, and each as the size of a batch."""
 
     def process(self, element: int) -> Iterator[int]:
@@ -104,7 +104,7 @@ def test_nothing_is_counted_for_none() -> None:
 
 
 def test_a_declared_counter_is_there_and_counts_nothing() -> None:
-    class Declare(beam.DoFn):  # type: ignore[misc]
+    class Declare(beam.DoFn):
         def process(self, element: int) -> None:
             JobCounter("delete_failures").declare()
 
@@ -124,7 +124,7 @@ def test_the_names_that_dashboards_read_stay_what_they_are(user_logins: StreamDe
     counting = [
         metrics,
         WriteToPostgres(user_logins, dsn)._write,
-        WriteRejects(user_logins, dsn)._write,
+        WriteRejections(user_logins, dsn)._write,
         _Delete(_no_queue, branch="", overlapping=False),
     ]
     for each in (value for owner in counting for value in vars(owner).values()):
@@ -156,7 +156,7 @@ def _no_queue() -> Queue:
 
 
 def test_branches_have_metrics_of_their_own_and_are_tallied_together() -> None:
-    class CountBranches(beam.DoFn):  # type: ignore[misc]
+    class CountBranches(beam.DoFn):
         def __init__(self) -> None:
             self._rows = JobCounter("deleted")
             self._rejections = JobCounter("deleted", branch="rejections")

@@ -11,10 +11,10 @@ import pytest
 from maskline.errors import QueueError
 from maskline.records import Receipt
 from maskline.sqs import DeleteFailure
+from maskline.transforms.control import CONTROL
+from maskline.transforms.metrics import TALLY
+from maskline.transforms.sqs import _Delete
 from tests.maskline.sqs.faults import FaultyQueue, some_receipts
-from transforms.control import CONTROL
-from transforms.metrics import TALLY
-from transforms.sqs import _Delete
 
 
 class SlowQueue(FaultyQueue):

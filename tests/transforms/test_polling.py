@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from transforms.polling import FINISHED, Polling, PollingRestrictions, PollingTracker
+from maskline.transforms.polling import FINISHED, Polling, PollingRestrictions, PollingTracker
 
 
 @pytest.mark.parametrize("fraction", [0.0001, 0.5, 1.0])
@@ -69,19 +69,19 @@ def test_a_runner_is_told_that_it_never_ends_by_itself() -> None:
 
 
 def test_empty_polls_in_a_row_are_counted_from_the_first() -> None:
-    standing = Polling()
+    state = Polling()
 
-    standing = standing.after(0, now=100.0).after(0, now=105.0)
+    state = state.after(0, now=100.0).after(0, now=105.0)
 
-    assert standing == Polling(empty_polls=2, empty_since=100.0)
+    assert state == Polling(empty_polls=2, empty_since=100.0)
 
 
 def test_a_message_ends_the_row_of_empty_polls() -> None:
-    standing = Polling(empty_polls=7, empty_since=100.0)
+    state = Polling(empty_polls=7, empty_since=100.0)
 
-    standing = standing.after(1, now=105.0)
+    state = state.after(1, now=105.0)
 
-    assert standing == Polling()
+    assert state == Polling()
 
 
 def test_every_poller_starts_at_the_beginning_and_counts_alike() -> None:

@@ -14,12 +14,12 @@ from apache_beam.testing.util import assert_that, equal_to
 from maskline.errors import DatabaseError, DatabaseUnavailableError, UsageError
 from maskline.postgres.connection import Connection
 from maskline.records import MaskedRow, Reason, Receipt, Rejection
-from maskline.stream import StreamDefinition
+from maskline.streams.definition import StreamDefinition
+from maskline.transforms import WriteToPostgres
+from maskline.transforms.control import CONTROL
 from tests.maskline.postgres.records import message_id, row, rows_of, run, value_of
 from tests.transforms.database_faults import fail_commits
 from tests.transforms.running import Collect, a_pipeline, measured_pipeline
-from transforms import WriteToPostgres
-from transforms.control import CONTROL
 
 TOO_LONG = "2.3.0-nobody-may-see-this-in-any-log"
 
@@ -30,9 +30,11 @@ def receipt(number: int) -> Receipt:
 
 def test_the_receipts_of_committed_rows_come_out(dsn: str, database: Connection, user_logins: StreamDefinition) -> None:
     with a_pipeline() as pipeline:
-        committed, refused = pipeline | beam.Create([[row(1), row(2)], [row(3)]]) | WriteToPostgres(user_logins, dsn)
+        committed, rejected_rows = (
+            pipeline | beam.Create([[row(1), row(2)], [row(3)]]) | WriteToPostgres(user_logins, dsn)
+        )
         assert_that(committed, equal_to([[receipt(1), receipt(2)], [receipt(3)]]), "committed")
-        assert_that(refused, equal_to([]), "refused")
+        assert_that(rejected_rows, equal_to([]), "rejected rows")
 
     stored = rows_of(database, "SELECT message_id::text, user_id, app_version FROM user_logins ORDER BY message_id")
     assert stored == [
@@ -109,13 +111,13 @@ def test_a_refused_row_comes_out_as_a_rejection_and_the_good_ones_beside_it_are_
     rejections = Collect()
 
     with a_pipeline() as pipeline:
-        committed, refused = (
+        committed, rejected_rows = (
             pipeline
             | beam.Create([[row(1), row(2, app_version=TOO_LONG), row(3)], [row(4, app_version=TOO_LONG)]])
             | WriteToPostgres(user_logins, dsn)
         )
         assert_that(committed, equal_to([[receipt(1), receipt(3)]]))
-        refused | rejections
+        rejected_rows | rejections
 
     first, second = [rejection for batch in rejections.elements for rejection in batch]
     assert first == Rejection(
@@ -187,9 +189,9 @@ def failure_of(
 ) -> Exception | None:
     """Run a write that must fail, and return what whoever started the job is told."""
     pipeline = a_pipeline()
-    committed, refused = pipeline | beam.Create([batch]) | write
+    committed, rejected_rows = pipeline | beam.Create([batch]) | write
     committed | "Receipts" >> receipts
-    refused | "Rejections" >> rejections
+    rejected_rows | "Rejections" >> rejections
     with pytest.raises(Exception, match="postgres: "):
         pipeline.run().wait_until_finish()
     return CONTROL.failure

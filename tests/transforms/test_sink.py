@@ -17,13 +17,13 @@ from maskline.postgres.connection import Connection
 from maskline.records import MaskedRow
 from maskline.sqs import QueueAddress, QueueDepth, SqsQueue
 from maskline.sqs.lease import VisibilityLease
-from maskline.stream import StreamDefinition
+from maskline.streams.definition import StreamDefinition
+from maskline.transforms import WriteToPostgres
+from maskline.transforms.control import CONTROL
 from tests.awaiting import await_until
 from tests.maskline.postgres.records import connected, row, run, value_of, waiting_for_a_lock
 from tests.maskline.sqs.faults import receipts_of
 from tests.transforms.running import a_pipeline
-from transforms import WriteToPostgres
-from transforms.control import CONTROL
 
 
 @pytest.fixture

@@ -16,19 +16,19 @@ from apache_beam.io.watermark_estimators import ManualWatermarkEstimator
 from apache_beam.runners.sdf_utils import RestrictionTrackerView, ThreadsafeRestrictionTracker
 from apache_beam.testing.util import assert_that, equal_to
 
-import transforms.sqs
+import maskline.transforms.sqs
 from maskline.errors import QueueError, UsageError
+from maskline.pipeline.local.sqs import EmbeddedSqs
 from maskline.records import Receipt, SqsMessage
 from maskline.sqs import Queue, QueueAddress, QueueDepth, SqsQueue
-from maskline.sqs.receiving import ReceiveSettings
-from pipeline.local.sqs import EmbeddedSqs
+from maskline.sqs.receiver import ReceiveSettings
+from maskline.transforms.control import CONTROL
+from maskline.transforms.metrics import TALLY
+from maskline.transforms.polling import Polling, PollingTracker
+from maskline.transforms.sqs import DeleteFromSqs, ReadFromSqs
 from tests.awaiting import await_until
 from tests.maskline.sqs.faults import FaultyQueue, receipts_of, some_messages
 from tests.transforms.running import Collect, a_pipeline, measured_pipeline
-from transforms.control import CONTROL
-from transforms.metrics import TALLY
-from transforms.polling import Polling, PollingTracker
-from transforms.sqs import DeleteFromSqs, ReadFromSqs
 
 SHORT = ReceiveSettings(size=25, seconds=0.05, visibility_seconds=60, long_poll_seconds=0)
 NOBODYS_HANDLE = Receipt("00000000-0000-0000-0000-000000000001", "nonsense")
@@ -87,12 +87,12 @@ def test_until_empty_what_another_consumer_never_gives_back_is_reported(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(transforms.sqs, "IN_FLIGHT_GRACE_SECONDS", 0)
+    monkeypatch.setattr(maskline.transforms.sqs, "IN_FLIGHT_GRACE_SECONDS", 0)
     queue.send(["x"] * 3)
     queue.receive(3, 0, 600)
     began = time.monotonic()
 
-    with caplog.at_level(logging.WARNING, "transforms.sqs"), a_pipeline() as pipeline:
+    with caplog.at_level(logging.WARNING, "maskline.transforms.sqs"), a_pipeline() as pipeline:
         settings = ReceiveSettings(size=25, seconds=0.05, visibility_seconds=1, long_poll_seconds=0)
         pipeline | ReadFromSqs(queue_address, settings, until_empty=True)
 
@@ -110,9 +110,9 @@ def test_until_empty_one_empty_poll_is_not_the_end_and_a_second_is(queue: SqsQue
 
 
 def test_until_empty_the_read_never_ends_while_a_message_is_visible() -> None:
-    standing = deferred_by(ShyQueue(), Polling(empty_polls=100, empty_since=7.0))
+    state = deferred_by(ShyQueue(), Polling(empty_polls=100, empty_since=7.0))
 
-    assert standing == Polling(empty_polls=101, empty_since=7.0)
+    assert state == Polling(empty_polls=101, empty_since=7.0)
 
 
 def test_nothing_is_fetched_ahead_of_the_micro_batch(queue: SqsQueue) -> None:
@@ -252,7 +252,7 @@ def read_until_empty(pipeline: beam.Pipeline, address: QueueAddress, read: Colle
 
 def poll_once(queue: Queue, watermark: ManualWatermarkEstimator) -> list[SqsMessage]:
     """Call the poller once, as a runner does, and return what it emitted."""
-    poll = transforms.sqs._Poll(lambda: queue, SHORT, until_empty=False)
+    poll = maskline.transforms.sqs._Poll(lambda: queue, SHORT, until_empty=False)
     tracker = RestrictionTrackerView(ThreadsafeRestrictionTracker(PollingTracker(Polling())))
     poll.setup()
     try:
@@ -268,10 +268,10 @@ class ShyQueue(FaultyQueue):
         return QueueDepth(visible=1, in_flight=0, delayed=0)
 
 
-def deferred_by(queue: Queue, standing: Polling) -> Polling | None:
+def deferred_by(queue: Queue, state: Polling) -> Polling | None:
     """Call the poller of a read until empty once, and return where it goes on, or None where it ended."""
-    poll = transforms.sqs._Poll(lambda: queue, SHORT, until_empty=True)
-    tracker = ThreadsafeRestrictionTracker(PollingTracker(standing))
+    poll = maskline.transforms.sqs._Poll(lambda: queue, SHORT, until_empty=True)
+    tracker = ThreadsafeRestrictionTracker(PollingTracker(state))
     poll.setup()
     list(poll.process(0, tracker=RestrictionTrackerView(tracker), watermark=ManualWatermarkEstimator(None)))
     poll.teardown()
@@ -285,7 +285,7 @@ def with_timestamp(message: SqsMessage, timestamp: Any = beam.DoFn.TimestampPara
     return message.message_id, timestamp.to_utc_datetime(has_tz=True)
 
 
-class AsReceipts(beam.PTransform):  # type: ignore[misc]
+class AsReceipts(beam.PTransform):
     """Turns messages into what deletes them."""
 
     def expand(self, messages: beam.PCollection[SqsMessage]) -> beam.PCollection[list[Receipt]]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from apache_beam.io.watermark_estimators import ManualWatermarkEstimator
 from apache_beam.runners.sdf_utils import RestrictionTrackerView, ThreadsafeRestrictionTracker
 
-from maskline.sqs.receiving import ReceiveSettings
+from maskline.sqs.receiver import ReceiveSettings
+from maskline.transforms.polling import Polling, PollingTracker
+from maskline.transforms.sqs import _Poll
 from tests.maskline.sqs.faults import FaultyQueue, some_messages
-from transforms.polling import Polling, PollingTracker
-from transforms.sqs import _Poll
 
 SETTINGS = ReceiveSettings(size=1, seconds=0, long_poll_seconds=7)
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from pipeline.commands.keys import changing, listing, making, sharing
+from maskline.pipeline.commands.keys import key_actions, keyset_actions
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the actions, each with its options."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    for module in (making, changing, listing, sharing):
+    for module in (keyset_actions, key_actions):
         module.add_actions(actions)
 
 

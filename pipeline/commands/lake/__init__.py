@@ -8,13 +8,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from pipeline.commands.lake import comparing, keeping, remasking
+from maskline.pipeline.commands.lake import maintenance, remask, verify
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the actions, each with its options."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    for module in (comparing, keeping, remasking):
+    for module in (verify, maintenance, remask):
         module.add_actions(actions)
 
 

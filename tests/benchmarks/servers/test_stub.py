@@ -11,9 +11,9 @@ import pytest
 from benchmarks.servers.stub import StubSqs
 from benchmarks.sqs_requests import preload
 from maskline.errors import QueueError
+from maskline.pipeline.local.sqs import EmbeddedSqs
 from maskline.records import Receipt
 from maskline.sqs import QueueAddress, QueueDepth, SqsQueue
-from pipeline.local.sqs import EmbeddedSqs
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError, ReadTimeoutError
 
 from maskline.errors import KeysetError, KeysetUnavailableError
-from maskline.keys.aws_failures import translated
+from maskline.keys.aws_failures import map_keyset_error
 
 MAKE_ONE = "make one with: python -m pipeline keys create --keyset URI"
 KEPT = "exists already and is not overwritten; without it nothing it masked could be recovered"
@@ -14,7 +14,7 @@ KEPT = "exists already and is not overwritten; without it nothing it masked coul
 
 def line_of(error: BotoCoreError | ClientError) -> str:
     """Return the line of an error, once it is sure what kind it is."""
-    failure = translated(error, "s3://bucket/keyset.json", service="S3", rights="s3:GetObject")
+    failure = map_keyset_error(error, "s3://bucket/keyset.json", service="S3", permissions="s3:GetObject")
     assert isinstance(failure, KeysetUnavailableError) is str(failure).endswith("; try again")
     assert isinstance(failure, KeysetError) is not isinstance(failure, KeysetUnavailableError)
     assert "hidden" not in str(failure)

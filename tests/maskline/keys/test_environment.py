@@ -37,8 +37,8 @@ def test_bytes_in_a_variable_that_are_not_text_are_refused_as_no_keyset() -> Non
 
 @pytest.mark.parametrize(
     "change",
-    [lambda variable: variable.store_new(b"{new}"), lambda variable: variable.replace(b"{the keyset}", b"{new}")],
-    ids=["store_new", "replace"],
+    [lambda variable: variable.create(b"{new}"), lambda variable: variable.replace(b"{the keyset}", b"{new}")],
+    ids=["create", "replace"],
 )
 def test_a_variable_is_never_changed_and_the_refusal_says_what_to_do(
     change: Callable[[EnvironmentKeyset], object],

@@ -78,7 +78,7 @@ def test_a_directory_is_not_a_keyset(tmp_path: Path) -> None:
 def test_a_new_file_holds_the_keyset_and_opens(tmp_path: Path, stored_keyset: StoredKeyset) -> None:
     provider = FileKeyset(tmp_path / "keyset.json")
 
-    provider.store_new(stored_keyset.content)
+    provider.create(stored_keyset.content)
 
     assert provider.fetch().content == stored_keyset.content
     assert open_keyset(provider.fetch()).primary_key_id == open_keyset(stored_keyset).primary_key_id
@@ -88,7 +88,7 @@ def test_a_new_file_holds_the_keyset_and_opens(tmp_path: Path, stored_keyset: St
 def test_a_new_file_is_for_its_owner_alone_under_any_umask(tmp_path: Path, umask: int) -> None:
     path = tmp_path / "keyset.json"
 
-    FileKeyset(path).store_new(b"{the keyset}")
+    FileKeyset(path).create(b"{the keyset}")
 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
@@ -97,7 +97,7 @@ def test_a_file_that_exists_is_never_overwritten(tmp_path: Path) -> None:
     provider = keyset_file(tmp_path / "keyset.json", 0o600)
 
     with pytest.raises(KeysetError) as refusal:
-        provider.store_new(b"{another keyset}")
+        provider.create(b"{another keyset}")
 
     assert str(refusal.value) == (
         f"keyset {provider.uri}: exists already and is not overwritten; without it nothing it masked could be recovered"
@@ -110,7 +110,7 @@ def test_a_dangling_link_is_never_written_through(tmp_path: Path) -> None:
     link.symlink_to(tmp_path / "elsewhere.json")
 
     with pytest.raises(KeysetError, match="exists already"):
-        FileKeyset(link).store_new(b"{the keyset}")
+        FileKeyset(link).create(b"{the keyset}")
 
     assert not (tmp_path / "elsewhere.json").exists()
 
@@ -119,7 +119,7 @@ def test_a_file_in_a_directory_that_is_not_there_cannot_be_made(tmp_path: Path) 
     path = tmp_path / "absent" / "keyset.json"
 
     with pytest.raises(KeysetError) as refusal:
-        FileKeyset(path).store_new(b"{the keyset}")
+        FileKeyset(path).create(b"{the keyset}")
 
     assert str(refusal.value) == f"keyset file:{path}: the directory {tmp_path / 'absent'} is not there"
 
@@ -134,7 +134,7 @@ def test_an_encrypted_keyset_may_be_read_by_others(tmp_path: Path, mode: int) ->
 
 
 def test_a_new_file_leaves_nothing_beside_it(tmp_path: Path) -> None:
-    FileKeyset(tmp_path / "keyset.json").store_new(b"{the keyset}")
+    FileKeyset(tmp_path / "keyset.json").create(b"{the keyset}")
 
     assert [path.name for path in tmp_path.iterdir()] == ["keyset.json"]
 
@@ -143,7 +143,7 @@ def test_a_file_that_could_not_be_made_leaves_nothing_behind(tmp_path: Path) -> 
     provider = keyset_file(tmp_path / "keyset.json", 0o600)
 
     with pytest.raises(KeysetError, match="exists already"):
-        provider.store_new(b"{another keyset}")
+        provider.create(b"{another keyset}")
 
     assert [path.name for path in tmp_path.iterdir()] == ["keyset.json"]
 
@@ -151,7 +151,7 @@ def test_a_file_that_could_not_be_made_leaves_nothing_behind(tmp_path: Path) -> 
 def test_what_a_killed_process_left_does_not_hinder_the_next(tmp_path: Path) -> None:
     (tmp_path / "keyset.json.new").write_bytes(b"{half a")
 
-    FileKeyset(tmp_path / "keyset.json").store_new(b"{the keyset}")
+    FileKeyset(tmp_path / "keyset.json").create(b"{the keyset}")
 
     assert (tmp_path / "keyset.json").read_bytes() == b"{the keyset}"
     assert [path.name for path in tmp_path.iterdir()] == ["keyset.json"]
@@ -160,7 +160,7 @@ def test_what_a_killed_process_left_does_not_hinder_the_next(tmp_path: Path) -> 
 def test_a_link_in_the_place_of_the_half_written_file_is_never_written_through(tmp_path: Path) -> None:
     (tmp_path / "keyset.json.new").symlink_to(tmp_path / "elsewhere.json")
 
-    FileKeyset(tmp_path / "keyset.json").store_new(b"{the keyset}")
+    FileKeyset(tmp_path / "keyset.json").create(b"{the keyset}")
 
     assert not (tmp_path / "elsewhere.json").exists()
     assert not (tmp_path / "keyset.json").is_symlink()
@@ -169,6 +169,6 @@ def test_a_link_in_the_place_of_the_half_written_file_is_never_written_through(t
 @pytest.mark.parametrize("path", [".", "/", "a\0b"], ids=["here", "the root", "a null byte"])
 def test_what_is_no_path_of_a_file_is_answered_in_one_line(path: str) -> None:
     with pytest.raises(KeysetError) as refusal:
-        FileKeyset(Path(path)).store_new(b"{the keyset}")
+        FileKeyset(Path(path)).create(b"{the keyset}")
 
     assert str(refusal.value) == f"keyset file:{path}: not a path"

@@ -55,7 +55,7 @@ while done < 20:
 def keyset(tmp_path: Path) -> FileKeyset:
     """A file that holds ``{old}``."""
     provider = FileKeyset(tmp_path / "keyset.json")
-    provider.store_new(b"{old}")
+    provider.create(b"{old}")
     return provider
 
 

@@ -16,15 +16,17 @@ from tink import json_proto_keyset_format
 from maskline.aws import OpenClient
 from maskline.errors import KeysetError, KeysetUnavailableError, UsageError
 from maskline.keys import StoredKeyset, open_keyset
-from maskline.keys.editing import KeysetEditor
 from maskline.keys.keyset import keyset_handle, serialize_keyset
-from maskline.keys.kms import aws_kms_key, translating_kms_errors
+from maskline.keys.keyset_editor import KeysetEditor
+from maskline.keys.kms import aws_kms_key, map_kms_errors
 from tests.aws_emulation import EmulatedAws
 from tests.maskline.keysets import KEY, aes_siv_key, siv, stored
 
 IN_CLEAR = stored(aes_siv_key(7), primary=7)
 NOT_DECRYPTED = "was not encrypted by this KMS key, or was damaged"
-REFUSED = "KMS refuses these credentials (403); reading it needs kms:Decrypt, and changing it kms:Encrypt, on the key"
+ACCESS_DENIED = (
+    "KMS refuses these credentials (403); reading it needs kms:Decrypt, and changing it kms:Encrypt, on the key"
+)
 
 
 @pytest.fixture
@@ -99,7 +101,7 @@ def test_another_kms_key_does_not_open_it(aws: EmulatedAws, encrypted: StoredKey
     why = refusal_of(lambda: open_keyset(another))
 
     # moto's answer; KMS's own is among those below.
-    assert why == f"keyset test:kms: {REFUSED.replace('403', 'AccessDeniedException')}"
+    assert why == f"keyset test:kms: {ACCESS_DENIED.replace('403', 'AccessDeniedException')}"
 
 
 @pytest.mark.parametrize(
@@ -113,7 +115,7 @@ def test_another_kms_key_does_not_open_it(aws: EmulatedAws, encrypted: StoredKey
 def test_a_disabled_key_and_all_else_that_moto_does_not_refuse_get_their_line_too(code: str, said: str) -> None:
     answer = ClientError({"Error": {"Code": code, "Message": "secret"}}, "Decrypt")
 
-    with pytest.raises(KeysetError) as refusal, translating_kms_errors("test:kms"):
+    with pytest.raises(KeysetError) as refusal, map_kms_errors("test:kms"):
         raise tink.TinkError(answer)
 
     assert str(refusal.value) == f"keyset test:kms: {said}"
@@ -123,7 +125,7 @@ def test_a_disabled_key_and_all_else_that_moto_does_not_refuse_get_their_line_to
 def test_what_passes_is_worth_another_try(code: str) -> None:
     answer = ClientError({"Error": {"Code": code, "Message": "secret"}}, "Decrypt")
 
-    with pytest.raises(KeysetUnavailableError) as failure, translating_kms_errors("test:kms"):
+    with pytest.raises(KeysetUnavailableError) as failure, map_kms_errors("test:kms"):
         raise tink.TinkError(answer)
 
     assert str(failure.value) == f"keyset test:kms: KMS did not answer as it should ({code}); try again"
@@ -132,7 +134,7 @@ def test_what_passes_is_worth_another_try(code: str) -> None:
 def test_an_error_of_tink_s_own_is_left_to_those_who_know_it() -> None:
     error = tink.TinkError("its own")
 
-    with pytest.raises(tink.TinkError) as left, translating_kms_errors("test:kms"):
+    with pytest.raises(tink.TinkError) as left, map_kms_errors("test:kms"):
         raise error
 
     assert left.value is error
@@ -216,7 +218,7 @@ def test_who_may_not_decrypt_is_told_what_it_takes(
     with aws.enforcing_rights():
         why = refusal_of(lambda: open_keyset(encrypted))
 
-    assert why == f"keyset test:kms: {REFUSED}"
+    assert why == f"keyset test:kms: {ACCESS_DENIED}"
 
 
 def test_who_may_only_decrypt_reads_the_keyset_and_does_not_change_it(
@@ -228,7 +230,7 @@ def test_who_may_only_decrypt_reads_the_keyset_and_does_not_change_it(
         assert open_keyset(encrypted).primary_key_id == 7
         why = refusal_of(lambda: encrypted_by(kms_key))
 
-    assert why == f"keyset test:kms: {REFUSED}"
+    assert why == f"keyset test:kms: {ACCESS_DENIED}"
 
 
 def test_missing_credentials_are_said_to_be_missing(encrypted: StoredKeyset, request: pytest.FixtureRequest) -> None:

@@ -25,7 +25,7 @@ def refusal_of(uri: str) -> str:
 
 
 def test_a_uri_names_its_provider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    FileKeyset(tmp_path / "keyset.json").store_new(b"{the keyset}")
+    FileKeyset(tmp_path / "keyset.json").create(b"{the keyset}")
     monkeypatch.setenv("MASKLINE_TEST_KEYSET", "{from the environment}")
 
     from_file = keyset_provider(f"file:{tmp_path}/keyset.json")
@@ -155,7 +155,7 @@ def test_what_is_no_arn_of_a_kms_key_is_refused(key: str) -> None:
 
 def test_an_encrypted_keyset_is_handed_on_as_it_is_with_the_name_of_what_opens_it(tmp_path: Path) -> None:
     place = FileKeyset(tmp_path / "keyset.json")
-    place.store_new(b"{encrypted}")
+    place.create(b"{encrypted}")
 
     stored = KmsEncryptedKeyset(KMS_KEY, place).fetch()
 
@@ -166,7 +166,7 @@ def test_an_encrypted_keyset_is_stored_and_replaced_at_its_place(tmp_path: Path)
     path = tmp_path / "keyset.json"
     provider = KmsEncryptedKeyset(KMS_KEY, FileKeyset(path))
 
-    provider.store_new(b"{encrypted}")
+    provider.create(b"{encrypted}")
     previous = provider.replace(b"{encrypted}", b"{encrypted anew}")
 
     assert path.read_bytes() == b"{encrypted anew}"

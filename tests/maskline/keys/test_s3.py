@@ -14,7 +14,7 @@ from maskline.keys.s3 import S3Keyset
 from tests.aws_emulation import EmulatedAws
 
 CHANGED_MEANWHILE = "somebody else changed it meanwhile; look at it and try again"
-REFUSED = "S3 refuses these credentials (AccessDenied); it takes s3:GetObject, and to change it s3:PutObject"
+ACCESS_DENIED = "S3 refuses these credentials (AccessDenied); it takes s3:GetObject, and to change it s3:PutObject"
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def bucket(aws: EmulatedAws) -> str:
 def keyset(bucket: str) -> S3Keyset:
     """An object that holds ``{old}``."""
     provider = S3Keyset(f"//{bucket}/logins/keyset.json")
-    provider.store_new(b"{old}")
+    provider.create(b"{old}")
     return provider
 
 
@@ -48,14 +48,14 @@ def refusal_of(call: Callable[[], object]) -> str:
 def test_a_keyset_is_kept_under_its_key_and_read_back(aws: EmulatedAws, bucket: str) -> None:
     provider = S3Keyset(f"//{bucket}/logins/keyset.json")
 
-    provider.store_new(b"{the keyset}")
+    provider.create(b"{the keyset}")
 
     assert held(aws, bucket) == {"logins/keyset.json": b"{the keyset}"}
     assert provider.fetch() == StoredKeyset(b"{the keyset}", f"s3://{bucket}/logins/keyset.json")
 
 
 def test_an_object_that_exists_is_never_overwritten(aws: EmulatedAws, bucket: str, keyset: S3Keyset) -> None:
-    why = refusal_of(lambda: keyset.store_new(b"{another}"))
+    why = refusal_of(lambda: keyset.create(b"{another}"))
 
     assert why == (
         f"keyset {keyset.uri}: exists already and is not overwritten; without it nothing it masked could be recovered"
@@ -101,7 +101,7 @@ def test_an_object_that_somebody_makes_in_the_very_same_moment_is_left_alone(aws
         aws.client("s3").put_object(Bucket=bucket, Key="keyset.json", Body=b"{theirs}")
 
     slow = S3Keyset(f"//{bucket}/keyset.json", _interrupted("before-call.s3.PutObject", make_it))
-    why = refusal_of(lambda: slow.store_new(b"{ours}"))
+    why = refusal_of(lambda: slow.create(b"{ours}"))
 
     assert "exists already and is not overwritten" in why
     assert held(aws, bucket) == {"keyset.json": b"{theirs}"}
@@ -138,7 +138,7 @@ def test_a_bucket_that_is_not_there_is_told_from_an_object(aws: EmulatedAws) -> 
     why = refusal_of(provider.fetch)
 
     assert why == "keyset s3://no-such-bucket/keyset.json: its bucket is not there (NoSuchBucket)"
-    assert refusal_of(lambda: provider.store_new(b"{new}")) == why
+    assert refusal_of(lambda: provider.create(b"{new}")) == why
 
 
 def test_a_bucket_whose_name_is_none_is_refused(aws: EmulatedAws) -> None:
@@ -156,7 +156,7 @@ def test_who_may_not_read_the_object_is_told_what_it_takes(
     with aws.enforcing_rights():
         why = refusal_of(keyset.fetch)
 
-    assert why == f"keyset {keyset.uri}: {REFUSED}"
+    assert why == f"keyset {keyset.uri}: {ACCESS_DENIED}"
 
 
 def test_who_may_only_read_the_object_changes_nothing(
@@ -167,10 +167,10 @@ def test_who_may_only_read_the_object_changes_nothing(
     with aws.enforcing_rights():
         assert keyset.fetch().content == b"{old}"
         why = refusal_of(lambda: keyset.replace(b"{old}", b"{new}"))
-        also = refusal_of(lambda: S3Keyset(f"//{bucket}/new.json").store_new(b"{new}"))
+        also = refusal_of(lambda: S3Keyset(f"//{bucket}/new.json").create(b"{new}"))
 
-    assert why == f"keyset {keyset.uri}: {REFUSED}"
-    assert also == f"keyset s3://{bucket}/new.json: {REFUSED}"
+    assert why == f"keyset {keyset.uri}: {ACCESS_DENIED}"
+    assert also == f"keyset s3://{bucket}/new.json: {ACCESS_DENIED}"
     assert held(aws, bucket) == {"logins/keyset.json": b"{old}"}
 
 
@@ -180,7 +180,7 @@ def test_the_rights_that_are_named_are_enough(
     _log_in(aws, monkeypatch, "s3:GetObject", "s3:PutObject")
 
     with aws.enforcing_rights():
-        S3Keyset(f"//{bucket}/new.json").store_new(b"{new}")
+        S3Keyset(f"//{bucket}/new.json").create(b"{new}")
         keyset.replace(b"{old}", b"{new}")
 
     assert held(aws, bucket)["logins/keyset.json"] == held(aws, bucket)["new.json"] == b"{new}"
@@ -194,9 +194,9 @@ def test_missing_credentials_are_said_to_be_missing(bucket: str) -> None:
     )
 
 
-@pytest.mark.parametrize("call", ["fetch", "store_new", "replace"])
+@pytest.mark.parametrize("call", ["fetch", "create", "replace"])
 def test_a_service_that_does_not_answer_is_worth_another_try(no_service: OpenClient, call: str) -> None:
-    arguments = {"fetch": (), "store_new": (b"{new}",), "replace": (b"{old}", b"{new}")}[call]
+    arguments = {"fetch": (), "create": (b"{new}",), "replace": (b"{old}", b"{new}")}[call]
 
     with pytest.raises(KeysetUnavailableError) as failure:
         getattr(S3Keyset("//bucket/keyset.json", no_service), call)(*arguments)

@@ -25,7 +25,7 @@ RIGHTS = (
 def secret(aws: EmulatedAws) -> SecretsManagerKeyset:
     """A secret that holds ``{old}``."""
     provider = SecretsManagerKeyset(f"maskline/{uuid.uuid4().hex}")
-    provider.store_new(b"{old}")
+    provider.create(b"{old}")
     return provider
 
 
@@ -50,7 +50,7 @@ def test_a_keyset_is_kept_as_text_and_read_back(aws: EmulatedAws, stored_keyset:
     name = f"maskline/{uuid.uuid4().hex}"
     provider = keyset_provider(f"aws-secretsmanager://{name}")
 
-    provider.store_new(stored_keyset.content)
+    provider.create(stored_keyset.content)
 
     assert held(aws, name) == stored_keyset.content.decode()
     assert provider.fetch() == StoredKeyset(stored_keyset.content, f"aws-secretsmanager://{name}")
@@ -74,7 +74,7 @@ def test_an_arn_names_the_secret_and_its_region(aws: EmulatedAws, no_region: Non
 
 
 def test_a_secret_that_exists_is_never_overwritten(aws: EmulatedAws, secret: SecretsManagerKeyset) -> None:
-    why = refusal_of(lambda: secret.store_new(b"{another}"))
+    why = refusal_of(lambda: secret.create(b"{another}"))
 
     assert why == (
         f"keyset {secret.uri}: exists already and is not overwritten; without it nothing it masked could be recovered"
@@ -191,7 +191,7 @@ def test_the_rights_that_are_named_are_enough(
     _log_in(aws, monkeypatch, *(f"secretsmanager:{right}" for right in rights))
 
     with aws.enforcing_rights():
-        SecretsManagerKeyset(uuid.uuid4().hex).store_new(b"{new}")
+        SecretsManagerKeyset(uuid.uuid4().hex).create(b"{new}")
         secret.replace(b"{old}", b"{new}")
 
     assert held(aws, name_of(secret)) == "{new}"
@@ -206,18 +206,18 @@ def test_missing_credentials_are_said_to_be_missing() -> None:
 
 
 @pytest.mark.usefixtures("no_region")
-@pytest.mark.parametrize("call", ["fetch", "store_new", "replace"])
+@pytest.mark.parametrize("call", ["fetch", "create", "replace"])
 def test_a_missing_region_is_said_to_be_missing(call: str) -> None:
-    arguments = {"fetch": (), "store_new": (b"{new}",), "replace": (b"{old}", b"{new}")}[call]
+    arguments = {"fetch": (), "create": (b"{new}",), "replace": (b"{old}", b"{new}")}[call]
 
     why = refusal_of(lambda: getattr(SecretsManagerKeyset("maskline"), call)(*arguments))
 
     assert why == "keyset aws-secretsmanager://maskline: no AWS region; set AWS_DEFAULT_REGION"
 
 
-@pytest.mark.parametrize("call", ["fetch", "store_new", "replace"])
+@pytest.mark.parametrize("call", ["fetch", "create", "replace"])
 def test_a_service_that_does_not_answer_is_worth_another_try(no_service: OpenClient, call: str) -> None:
-    arguments = {"fetch": (), "store_new": (b"{new}",), "replace": (b"{old}", b"{new}")}[call]
+    arguments = {"fetch": (), "create": (b"{new}",), "replace": (b"{old}", b"{new}")}[call]
 
     with pytest.raises(KeysetUnavailableError) as failure:
         getattr(SecretsManagerKeyset("maskline", no_service), call)(*arguments)

@@ -12,16 +12,16 @@ from deltalake import DeltaTable
 
 from maskline.keys import Keyset
 from maskline.lake.columns import Copy
-from maskline.lake.publishing import Publisher
+from maskline.lake.publisher import Publisher
 from maskline.lake.source import RowSource
 from maskline.lake.storage import Storage
 from maskline.lake.table import LakeTable
-from maskline.masking import Masker
+from maskline.masks.deterministic import Masker
 from maskline.postgres.connection import connect
-from maskline.stream import StreamDefinition, load_stream
+from maskline.streams.definition import StreamDefinition, load_stream
 
 
-def lake_table(place: Path | str, copy: Copy = Copy.OPAQUE, stream: StreamDefinition | None = None) -> LakeTable:
+def lake_table(place: Path | str, copy: Copy = Copy.TOKENIZED, stream: StreamDefinition | None = None) -> LakeTable:
     """Return a copy, not made yet."""
     return LakeTable(Storage(str(place)), stream or load_stream("user_logins"), copy)
 

@@ -27,10 +27,10 @@ class _Killer(logging.Handler):
 
 def main(dsn: str, keyset_uri: str, place: str, step: str) -> None:
     """Publish to the clear copy, and never come to the end."""
-    logger = logging.getLogger("maskline.lake.publishing")
+    logger = logging.getLogger("maskline.lake.publisher")
     logger.setLevel(logging.DEBUG)
     logger.addHandler(_Killer(step))
-    publish(dsn, lake_table(place, Copy.CLEAR), open_keyset(keyset_provider(keyset_uri).fetch()))
+    publish(dsn, lake_table(place, Copy.CLEARTEXT), open_keyset(keyset_provider(keyset_uri).fetch()))
 
 
 if __name__ == "__main__":

@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 
 from maskline.keys import Keyset
-from maskline.masking import Masker
+from maskline.masks.deterministic import Masker
+from maskline.pipeline.cli import main
 from maskline.postgres.connection import Connection
-from pipeline.cli import main
 from tests.e2e.job_process import PROJECT
 from tests.maskline.lake.copies import lake_table
 from tests.maskline.postgres.records import run
 
 ROWS = 1_000_000
 DAYS = 400
-MOST_MEGABYTES = 500
+MAX_MEGABYTES = 500
 
 
 def publish_in_a_process(options: list[str]) -> tuple[int, float]:
@@ -54,7 +54,7 @@ def test_a_million_rows_on_many_days_take_bounded_memory(
     exit_code, megabytes = publish_in_a_process(options)
 
     assert exit_code == 0
-    assert megabytes < MOST_MEGABYTES
+    assert megabytes < MAX_MEGABYTES
     version = lake_table(tmp_path / "opaque").newest().number
     assert publish_in_a_process(options)[0] == 0
     assert lake_table(tmp_path / "opaque").newest().number == version

@@ -19,19 +19,19 @@ from deltalake import DeltaTable
 from maskline.errors import LakeError, UsageError
 from maskline.keys import Keyset
 from maskline.lake.columns import Copy
-from maskline.lake.failures import translating_lake_errors
+from maskline.lake.failures import map_lake_errors
 from maskline.lake.policies import reader_policy
 from maskline.lake.storage import Storage, check_apart
 from maskline.lake.table import LakeTable
-from maskline.stream import load_stream
-from pipeline.cli import main
+from maskline.pipeline.cli import main
+from maskline.streams.definition import load_stream
 from tests.aws_emulation import EmulatedAws
 from tests.e2e.conftest import login
 from tests.maskline.lake.copies import publish
 from tests.maskline.postgres.masked_rows import write_masked
 
 NOBODY = 4711
-GROUPS = {Copy.OPAQUE: "users", Copy.CLEAR: "games"}
+GROUPS = {Copy.TOKENIZED: "users", Copy.CLEARTEXT: "games"}
 needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can try what other users may do")
 
 
@@ -67,7 +67,7 @@ def test_on_a_file_system_each_copy_is_for_its_group_and_for_nobody_else(
     assert main(["publish", f"--postgres={dsn}", f"--keyset={keyset_uri}", *options]) == 0
 
     for copy in Copy:
-        other = Copy.OPAQUE if copy is Copy.CLEAR else Copy.CLEAR
+        other = Copy.TOKENIZED if copy is Copy.CLEARTEXT else Copy.CLEARTEXT
         files = [file for file in (open_directory / copy.value).rglob("*") if file.is_file()]
         assert len(files) > 2
         for file in files:
@@ -84,7 +84,7 @@ def test_a_copy_that_others_may_enter_is_not_published_to(dsn: str, tmp_path: Pa
     place.chmod(0o755)
 
     with pytest.raises(LakeError, match="others than its owner and group may enter it; run: chmod o="):
-        publish(dsn, LakeTable(Storage(str(place)), load_stream("user_logins"), Copy.OPAQUE))
+        publish(dsn, LakeTable(Storage(str(place)), load_stream("user_logins"), Copy.TOKENIZED))
 
 
 def test_two_copies_of_one_group_are_refused(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ class Subscriber:
     def may_read(self, uri: str) -> bool:
         """Say whether the subscriber can read a copy."""
         try:
-            with translating_lake_errors(uri):
+            with map_lake_errors(uri):
                 table = DeltaTable(uri, storage_options=self.storage(uri).options())
                 return bool(table.to_pyarrow_table().num_rows == 1)
         except LakeError:
@@ -129,11 +129,11 @@ def test_in_s3_a_subscriber_of_one_copy_is_refused_the_other(
     write_masked(dsn, keyset, [login(1)])
     first = aws.create_bucket()
     second = aws.create_bucket() if layout == "separate buckets" else first
-    places = {Copy.OPAQUE: f"s3://{first}/opaque", Copy.CLEAR: f"s3://{second}/clear"}
+    places = {Copy.TOKENIZED: f"s3://{first}/opaque", Copy.CLEARTEXT: f"s3://{second}/clear"}
     subscribers = {}
     for copy, place in places.items():
         storage = Storage(place)
-        publish(dsn, LakeTable(storage, load_stream("user_logins"), copy), keyset if copy is Copy.CLEAR else None)
+        publish(dsn, LakeTable(storage, load_stream("user_logins"), copy), keyset if copy is Copy.CLEARTEXT else None)
         subscribers[copy] = Subscriber(aws, reader_policy(storage))
 
     with aws.enforcing_rights():
@@ -141,11 +141,15 @@ def test_in_s3_a_subscriber_of_one_copy_is_refused_the_other(
         with pytest.raises(LakeError, match="may not be read or written"):
             publish(
                 dsn,
-                LakeTable(subscribers[Copy.OPAQUE].storage(places[Copy.CLEAR]), load_stream("user_logins"), Copy.CLEAR),
+                LakeTable(
+                    subscribers[Copy.TOKENIZED].storage(places[Copy.CLEARTEXT]),
+                    load_stream("user_logins"),
+                    Copy.CLEARTEXT,
+                ),
                 keyset,
             )
 
-    assert reads == {Copy.OPAQUE: [True, False], Copy.CLEAR: [False, True]}
+    assert reads == {Copy.TOKENIZED: [True, False], Copy.CLEARTEXT: [False, True]}
 
 
 def test_copies_that_share_their_credentials_are_refused(aws: EmulatedAws) -> None:
@@ -157,7 +161,7 @@ def test_files_are_encrypted_with_the_key_of_their_copy(dsn: str, keyset: Keyset
     write_masked(dsn, keyset, [login(1)])
     bucket, key = aws.create_bucket(), aws.create_kms_key()
 
-    publish(dsn, LakeTable(Storage(f"s3://{bucket}/o", kms_key=key), load_stream("user_logins"), Copy.OPAQUE))
+    publish(dsn, LakeTable(Storage(f"s3://{bucket}/o", kms_key=key), load_stream("user_logins"), Copy.TOKENIZED))
 
     objects = aws.client("s3").list_objects_v2(Bucket=bucket)["Contents"]
     heads = [aws.client("s3").head_object(Bucket=bucket, Key=found["Key"]) for found in objects]

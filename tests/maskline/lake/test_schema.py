@@ -13,10 +13,10 @@ from deltalake import DeltaTable
 from maskline.errors import DatabaseError, LakeError
 from maskline.keys import Keyset
 from maskline.lake.columns import Copy, arrow_schema, lake_columns
-from maskline.masking import Masker
+from maskline.masks.deterministic import Masker
 from maskline.postgres.connection import Connection
 from maskline.postgres.ddl import create_table
-from maskline.stream import StreamDefinition, load_stream, parse_stream
+from maskline.streams.definition import StreamDefinition, load_stream, parse_stream
 from tests.maskline.lake.copies import lake_table, publish, rows_in
 from tests.maskline.postgres.records import message_id, run
 
@@ -50,9 +50,9 @@ def test_every_type_keeps_its_values(
         [*values, message_id(1), SENT_AT, SENT_AT, keyset.primary_key_id],
     )
 
-    publish(dsn, lake_table(tmp_path, copy, orders), keyset if copy is Copy.CLEAR else None)
+    publish(dsn, lake_table(tmp_path, copy, orders), keyset if copy is Copy.CLEARTEXT else None)
 
-    email, shown = ("email", "a@example.com") if copy is Copy.CLEAR else ("masked_email", token)
+    email, shown = ("email", "a@example.com") if copy is Copy.CLEARTEXT else ("masked_email", token)
     names = ["order_number", email, "total", "is_gift", "ordered_at", "deliver_on", "note", "create_date"]
     assert rows_in(tmp_path, *names, "message_id", "sent_at") == [
         (7, shown, *values[2:], message_id(1), SENT_AT),
@@ -75,7 +75,7 @@ def test_a_field_that_cannot_name_a_column_leaves_it_its_own_name(field: str) ->
         f'[columns.masked_email]\nfield = "{field}"\ntype = "text"\npii = true\n'
     )
 
-    assert "masked_email" in [column.name for column in lake_columns(stream, Copy.CLEAR)]
+    assert "masked_email" in [column.name for column in lake_columns(stream, Copy.CLEARTEXT)]
 
 
 def test_a_new_column_is_added_without_a_rewrite(dsn: str, database: Connection, tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_a_place_that_holds_another_copy_is_refused(dsn: str, tmp_path: Path) ->
     publish(dsn, lake_table(tmp_path))
 
     with pytest.raises(LakeError, match="is not the clear copy of user_logins"):
-        lake_table(tmp_path, Copy.CLEAR).newest_or_new()
+        lake_table(tmp_path, Copy.CLEARTEXT).newest_or_new()
 
 
 def test_a_column_of_another_type_is_refused(dsn: str, database: Connection, tmp_path: Path) -> None:

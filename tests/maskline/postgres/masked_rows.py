@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from maskline.keys import Keyset
-from maskline.masking import MessageMasker
 from maskline.postgres.connection import connect
 from maskline.postgres.statements import InsertRejections, InsertRows
 from maskline.postgres.writer import BatchWriter
 from maskline.records import MaskedRow, Rejection, SqsMessage
-from maskline.stream import load_stream
+from maskline.streams.definition import load_stream
+from maskline.streams.masking import MessageMasker
 
 BATCH_SIZE = 1000
 

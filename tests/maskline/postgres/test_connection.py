@@ -8,7 +8,7 @@ import pytest
 from psycopg2.extensions import parse_dsn
 
 from maskline.errors import DatabaseError, DatabaseUnavailableError, UsageError
-from maskline.postgres.connection import check_dsn, connect, translating
+from maskline.postgres.connection import check_dsn, connect, map_postgres_errors
 from tests.maskline.postgres.records import connected, run, value_of
 
 
@@ -208,9 +208,9 @@ def test_a_full_server_may_have_room_later(dsn: str) -> None:
 
 def test_a_command_gets_our_errors(dsn: str) -> None:
     with connected(dsn) as connection:
-        with pytest.raises(DatabaseError, match='relation "nosuch" does not exist'), translating():
+        with pytest.raises(DatabaseError, match='relation "nosuch" does not exist'), map_postgres_errors():
             run(connection, "SELECT * FROM nosuch")
-        with pytest.raises(DatabaseError) as refused, translating():
+        with pytest.raises(DatabaseError) as refused, map_postgres_errors():
             run(connection, "SELECT 'secret'::integer")
 
     assert str(refused.value) == "postgres: 22P02 invalid_text_representation"
@@ -220,10 +220,10 @@ def test_a_command_is_told_that_the_database_is_away(dsn: str) -> None:
     with connected(dsn) as connection:
         connection.close()
 
-        with pytest.raises(DatabaseUnavailableError), translating():
+        with pytest.raises(DatabaseUnavailableError), map_postgres_errors():
             run(connection, "SELECT 1")
 
 
 def test_other_errors_are_left_alone() -> None:
-    with pytest.raises(KeyError), translating():
+    with pytest.raises(KeyError), map_postgres_errors():
         raise KeyError("not of Postgres")

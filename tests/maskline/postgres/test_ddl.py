@@ -12,11 +12,11 @@ import pytest
 
 from maskline.postgres.connection import Connection, connect
 from maskline.postgres.ddl import create_table
-from maskline.postgres.inspection import table_problems
 from maskline.postgres.statements import InsertRows
+from maskline.postgres.table_check import table_problems
 from maskline.postgres.writer import BatchWriter
 from maskline.records import MaskedRow, Receipt
-from maskline.stream import StreamDefinition, load_stream, parse_stream
+from maskline.streams.definition import StreamDefinition, load_stream, parse_stream
 from tests.maskline.postgres.records import connected, message_id, rows_of, run
 
 SENT_AT = datetime(2023, 11, 5, 12, 30, tzinfo=UTC)
@@ -76,7 +76,7 @@ def test_the_writer_writes_to_what_was_printed(dsn: str, database: Connection, o
     writer.close()
 
     assert outcome.inserted == {message_id(1)}
-    assert [refusal.detail for refusal in outcome.refused] == [
+    assert [rejection.detail for rejection in outcome.rejected] == [
         "23502 not_null_violation, table orders, column order_number"
     ]
     columns = "order_number, masked_email, total, is_gift, ordered_at, deliver_on, note, create_date, key_id"

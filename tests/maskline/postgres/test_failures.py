@@ -9,18 +9,18 @@ import pytest
 
 from maskline.errors import DatabaseError, DatabaseUnavailableError, MasklineError
 from maskline.postgres.connection import Connection
-from maskline.postgres.failures import RowRefusedError, translated
+from maskline.postgres.failures import RowRejectedError, map_postgres_error
 from tests.awaiting import await_until
 from tests.maskline.postgres.records import connected, run, waiting_for_a_lock
 
 SECRET = "s3cr3t-value"
 
 
-def provoked(connection: Connection, statement: str, *parameters: object) -> MasklineError | RowRefusedError:
+def provoked(connection: Connection, statement: str, *parameters: object) -> MasklineError | RowRejectedError:
     """Return what the error of a statement means; none may hold the secret, which the server's own text does."""
     with pytest.raises(psycopg2.Error) as failed:
         run(connection, statement, parameters)
-    meaning = translated(failed.value)
+    meaning = map_postgres_error(failed.value)
     assert SECRET not in str(meaning)
     return meaning
 
@@ -69,7 +69,7 @@ def test_values_that_a_table_does_not_take_are_the_rows_fault(
 
     meaning = provoked(database, statement, SECRET)
 
-    assert isinstance(meaning, RowRefusedError)
+    assert isinstance(meaning, RowRejectedError)
     assert str(meaning) == message
 
 
@@ -82,7 +82,7 @@ def test_an_index_entry_too_long_is_the_rows_fault(database: Connection) -> None
         SECRET,
     )
 
-    assert isinstance(meaning, RowRefusedError)
+    assert isinstance(meaning, RowRejectedError)
     assert str(meaning).startswith("54000 program_limit_exceeded")
 
 
@@ -214,7 +214,7 @@ def test_a_connection_ended_by_the_server_may_come_back(dsn: str, database: Conn
 
 
 def test_an_error_without_a_code_that_is_not_of_the_connection_stops_the_job() -> None:
-    meaning = translated(psycopg2.ProgrammingError(f"can't adapt {SECRET}"))
+    meaning = map_postgres_error(psycopg2.ProgrammingError(f"can't adapt {SECRET}"))
 
     assert isinstance(meaning, DatabaseError)
     assert str(meaning) == "postgres: ProgrammingError without a SQLSTATE"
@@ -231,7 +231,7 @@ def test_an_error_without_a_code_that_is_not_of_the_connection_stops_the_job() -
     ],
 )
 def test_a_refused_login_stops_the_job(text: str) -> None:
-    meaning = translated(psycopg2.OperationalError(text))
+    meaning = map_postgres_error(psycopg2.OperationalError(text))
 
     assert isinstance(meaning, DatabaseError)
 
@@ -249,6 +249,6 @@ def test_a_refused_login_stops_the_job(text: str) -> None:
     ],
 )
 def test_a_lost_connection_may_come_back(text: str) -> None:
-    meaning = translated(psycopg2.OperationalError(text))
+    meaning = map_postgres_error(psycopg2.OperationalError(text))
 
     assert isinstance(meaning, DatabaseUnavailableError)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from maskline.errors import DatabaseError
-from maskline.leakage import Crowd
+from maskline.masks.leakage import EquivalenceClass
 from maskline.postgres.connection import Connection
 from maskline.postgres.frequencies import TokenFrequencies, token_frequencies
 from tests.maskline.postgres.records import connected, run
@@ -21,7 +21,7 @@ def test_tokens_are_counted_by_how_often_they_occur_and_how_long_they_are(databa
     frequencies = token_frequencies(database, "user_logins", "masked_ip", top=2)
 
     assert frequencies == TokenFrequencies(
-        crowds=[Crowd(3, 2, 1), Crowd(1, 2, 2), Crowd(1, 3, 1)],
+        classes=[EquivalenceClass(3, 2, 1), EquivalenceClass(1, 2, 2), EquivalenceClass(1, 3, 1)],
         most_frequent=[("aa", 3), ("bb", 1)],
         null_rows=2,
         keys=2,

@@ -8,7 +8,7 @@ from maskline.errors import DatabaseError
 from maskline.postgres.connection import Connection
 from maskline.postgres.ddl import create_table
 from maskline.postgres.key_usage import KeyUsage, key_usage
-from maskline.stream import load_stream
+from maskline.streams.definition import load_stream
 from tests.maskline.postgres.records import connected, message_id, run
 
 NOTHING = [KeyUsage("rejected_messages", {}), KeyUsage("user_logins", {})]
@@ -62,10 +62,10 @@ def test_a_table_in_another_schema_counts(database: Connection) -> None:
 
 
 def test_a_database_that_is_not_the_jobs_is_refused_and_not_counted_as_empty(unmigrated_dsn: str) -> None:
-    with connected(unmigrated_dsn) as connection, pytest.raises(DatabaseError) as refusal:
+    with connected(unmigrated_dsn) as connection, pytest.raises(DatabaseError) as rejection:
         key_usage(connection)
 
-    assert str(refusal.value) == (
+    assert str(rejection.value) == (
         "postgres: table rejected_messages is not there, or has no key_id, so no row can be counted; is this the job's "
         "database? run: python -m pipeline migrate --postgres DSN"
     )

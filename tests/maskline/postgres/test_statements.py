@@ -12,7 +12,7 @@ import pytest
 from maskline.postgres.connection import Connection
 from maskline.postgres.statements import InsertRejections, InsertRows
 from maskline.records import MaskedRow, Reason, Receipt
-from maskline.stream import StreamDefinition, parse_stream
+from maskline.streams.definition import StreamDefinition, parse_stream
 from tests.maskline.postgres.records import message_id, rejection, row, rows_of, run, value_of
 
 ARRAYS = (

@@ -13,7 +13,7 @@ from maskline.postgres.connection import Connection, connect
 from maskline.postgres.statements import InsertRejections, InsertRows
 from maskline.postgres.writer import BatchWriter
 from maskline.records import MaskedRow, Rejection
-from maskline.stream import StreamDefinition
+from maskline.streams.definition import StreamDefinition
 from tests.maskline.postgres.records import message_id, rejection, row, rows_of, run, value_of
 
 TOO_LONG = "x" * 129
@@ -58,7 +58,7 @@ def test_rows_are_committed_when_the_call_returns(writer: BatchWriter[MaskedRow]
         "6f9619ff-8b86-4011-b42d-000000000002",
         "6f9619ff-8b86-4011-b42d-000000000003",
     }
-    assert (outcome.refused, outcome.duplicates) == ([], 0)
+    assert (outcome.rejected, outcome.duplicates) == ([], 0)
     assert outcome.commit_seconds > 0
     assert value_of(database, "SELECT count(*) FROM user_logins") == 3
 
@@ -69,7 +69,7 @@ def test_nothing_is_asked_of_the_database_for_no_rows(user_logins: StreamDefinit
 
     outcome = BatchWriter(unexpected, InsertRows(user_logins), 0, threading.Event()).write([])
 
-    assert (outcome.committed, outcome.inserted, outcome.refused) == ([], set(), [])
+    assert (outcome.committed, outcome.inserted, outcome.rejected) == ([], set(), [])
 
 
 def test_a_message_delivered_again_makes_no_second_row(writer: BatchWriter[MaskedRow], database: Connection) -> None:
@@ -123,8 +123,8 @@ def test_one_bad_row_among_500_is_refused_and_the_others_are_committed(
 
     outcome = writer.write(rows)
 
-    assert [refusal.record for refusal in outcome.refused] == [rows[317]]
-    assert outcome.refused[0].detail == "22001 string_data_right_truncation"
+    assert [rejection.record for rejection in outcome.rejected] == [rows[317]]
+    assert outcome.rejected[0].detail == "22001 string_data_right_truncation"
     assert len(outcome.committed) == 499
     assert rows[317] not in outcome.committed
     assert len(outcome.inserted) == 499
@@ -139,8 +139,8 @@ def test_every_bad_row_is_refused_wherever_it_stands(
 
     outcome = writer.write(rows)
 
-    assert {refusal.record.receipt.message_id for refusal in outcome.refused} == {message_id(n) for n in bad}
-    assert len(outcome.refused) == len(bad)
+    assert {rejection.record.receipt.message_id for rejection in outcome.rejected} == {message_id(n) for n in bad}
+    assert len(outcome.rejected) == len(bad)
     assert len(outcome.committed) == 7 - len(bad)
     assert value_of(database, "SELECT count(*) FROM user_logins") == 7 - len(bad)
 
@@ -151,8 +151,8 @@ def test_text_that_cannot_be_stored_is_the_rows_fault(
 ) -> None:
     outcome = writer.write([row(1), row(2, user_id=text), row(3)])
 
-    assert [refusal.record for refusal in outcome.refused] == [row(2, user_id=text)]
-    assert outcome.refused[0].detail == "a text that Postgres cannot store (NUL or a lone surrogate)"
+    assert [rejection.record for rejection in outcome.rejected] == [row(2, user_id=text)]
+    assert outcome.rejected[0].detail == "a text that Postgres cannot store (NUL or a lone surrogate)"
     assert value_of(database, "SELECT count(*) FROM user_logins") == 2
 
 
@@ -161,7 +161,7 @@ def test_a_constraint_of_the_owners_is_the_rows_fault(writer: BatchWriter[Masked
 
     outcome = writer.write([row(1), row(2, device_type="toaster")])
 
-    assert [refusal.detail for refusal in outcome.refused] == [
+    assert [rejection.detail for rejection in outcome.rejected] == [
         "23514 check_violation, table user_logins, constraint known_device"
     ]
     assert [committed.receipt.message_id for committed in outcome.committed] == [message_id(1)]
@@ -203,7 +203,7 @@ def test_the_rights_of_maskline_writer_are_enough(
     rows.close()
     rejections.close()
 
-    assert (len(first.committed), len(first.refused)) == (2, 1)
+    assert (len(first.committed), len(first.rejected)) == (2, 1)
     assert again.duplicates == 2
     assert refused.inserted == {message_id(2)}
     assert value_of(database, "SELECT count(*) FROM user_logins") == 2

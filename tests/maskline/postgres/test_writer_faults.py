@@ -18,7 +18,7 @@ from maskline.postgres.connection import Connection, connect
 from maskline.postgres.statements import InsertRows
 from maskline.postgres.writer import BatchWriter
 from maskline.records import MaskedRow
-from maskline.stream import StreamDefinition
+from maskline.streams.definition import StreamDefinition
 from tests.awaiting import await_until
 from tests.maskline.postgres.records import connected, message_id, row, rows_of, run, value_of
 

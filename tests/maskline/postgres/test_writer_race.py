@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from maskline.postgres.connection import Connection, connect
 from maskline.postgres.statements import InsertRejections, InsertRows
 from maskline.postgres.writer import BatchWriter
-from maskline.stream import StreamDefinition
+from maskline.streams.definition import StreamDefinition
 from tests.awaiting import await_until
 from tests.maskline.postgres.records import rejection, row, run, value_of
 

@@ -6,8 +6,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from tests.maskline.sqs.frequent_calls import REGION
 from tests.maskline.sqs.recording_server import RecordedRequest
+from tests.maskline.sqs.transports import REGION
 
 ACCESS_KEY = "AKIDEXAMPLE"
 SECRET_KEY = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"

@@ -12,10 +12,10 @@ import pytest
 from botocore.config import Config
 
 from maskline.errors import QueueError, QueueUnavailableError, UsageError
+from maskline.pipeline.local.sqs import EmbeddedSqs
 from maskline.records import Receipt, SqsMessage
 from maskline.sqs import DeleteFailure, QueueAddress, QueueDepth, SqsQueue
 from maskline.sqs.client import canonical_message_id
-from pipeline.local.sqs import EmbeddedSqs
 from tests.awaiting import await_until
 
 NO_SUCH_HANDLE = Receipt("00000000-0000-0000-0000-000000000001", "not-a-handle")

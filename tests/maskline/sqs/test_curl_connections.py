@@ -1,4 +1,4 @@
-"""`CurlCalls` keeps connections alive, and each is one call's at a time."""
+"""`CurlTransport` keeps connections alive, and each is one call's at a time."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from maskline.sqs import QueueAddress, SqsQueue
-from maskline.sqs.connections import LONGEST_WAIT_SECONDS, shared_connections
-from tests.maskline.sqs.frequent_calls import connected
+from maskline.sqs.connections import MAX_WAIT_SECONDS, shared_connections
 from tests.maskline.sqs.recording_server import Answer, RecordedRequest, RecordingServer, saying
+from tests.maskline.sqs.transports import connected
 
 pytestmark = pytest.mark.usefixtures("sqs")  # in the environment: credentials, and no proxy on loopback
 
@@ -158,7 +158,7 @@ def test_a_process_shares_connections_that_outwait_a_long_poll() -> None:
             queue.receive(10, 0, 60)
 
         assert shared_connections(server.endpoint, None) == (client, calls)
-        assert client.meta.config.read_timeout > LONGEST_WAIT_SECONDS
+        assert client.meta.config.read_timeout > MAX_WAIT_SECONDS
         assert server.accepted == 1
         assert all("amz-sdk-request" not in request.headers for request in server.requests)
         calls.close()

@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 import pytest
 
 from maskline.errors import QueueUnavailableError
-from maskline.logs import keep_bodies_out_of_logs
+from maskline.logs import silence_wire_logging
 from maskline.records import Receipt, SqsMessage
 from maskline.sqs import DeleteFailure, SqsQueue
 from tests.faults import sqs_faults
 from tests.faults.sqs_proxy import SqsFault, SqsRequest
-from tests.maskline.sqs.frequent_calls import WAYS, connected, end_of, session_with
 from tests.maskline.sqs.recording_server import Answer, RecordingServer, saying
+from tests.maskline.sqs.transports import WAYS, connected, end_of, session_with
 
 pytestmark = pytest.mark.usefixtures("sqs")  # in the environment: no proxy on loopback
 
@@ -46,7 +46,7 @@ def of_the_suite(fault: SqsFault) -> Answer:
     return Answer(answer.content, f"{answer.status} -", answer.headers)
 
 
-REFUSED = {
+ACCESS_DENIED = {
     "500": (of_the_suite(sqs_faults.INTERNAL_ERROR), "Unavailable", "SQS answered InternalError (HTTP 500)"),
     "503": (of_the_suite(sqs_faults.SERVICE_UNAVAILABLE), "Unavailable", "SQS answered ServiceUnavailable (HTTP 503)"),
     "502 of a gateway": (of_the_suite(sqs_faults.gateway_page), "Unavailable", "SQS answered 502 (HTTP 502)"),
@@ -94,9 +94,9 @@ def ends(answer: Answer) -> tuple[list[str], list[str]]:
     return over_boto3, over_curl
 
 
-@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("name", ACCESS_DENIED)
 def test_a_refusal_is_the_same_error(name: str) -> None:
-    answer, kind, says = REFUSED[name]
+    answer, kind, says = ACCESS_DENIED[name]
     over_boto3, over_curl = ends(answer)
 
     assert over_curl == over_boto3
@@ -163,7 +163,7 @@ def test_an_answer_without_an_end_is_given_up() -> None:
 
 
 def test_what_fails_once_is_asked_for_once_more_and_without_a_pause() -> None:
-    unavailable = REFUSED["503"][0]
+    unavailable = ACCESS_DENIED["503"][0]
     answers = iter([unavailable, saying({"Messages": [MESSAGE]})])
     with RecordingServer(lambda request: next(answers)) as server, connected(server.endpoint) as connections:
         messages = connections.queue("libcurl", "logins").receive(10, 0, 60)
@@ -173,7 +173,7 @@ def test_what_fails_once_is_asked_for_once_more_and_without_a_pause() -> None:
 
 
 def test_what_goes_on_failing_is_tried_by_aws_s_rules_and_one_time_more() -> None:
-    unavailable = REFUSED["503"][0]
+    unavailable = ACCESS_DENIED["503"][0]
     counts = []
     for way in WAYS:
         with (
@@ -219,13 +219,13 @@ def test_a_message_is_what_it_is_over_boto3() -> None:
     assert received == [[message], [message]]
 
 
-@pytest.mark.parametrize("name", [*REFUSED, *NOTHING_SAID])
+@pytest.mark.parametrize("name", [*ACCESS_DENIED, *NOTHING_SAID])
 def test_neither_logs_nor_errors_say_what_is_secret(
     name: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     secrets = ("AKIDEXAMPLE", "wJalrXUtnFEMI", "IQoJb3JpZ2lu", "593-47-5928", "the-handle")
-    keep_bodies_out_of_logs()
-    answer = REFUSED[name][0] if name in REFUSED else NOTHING_SAID[name]
+    silence_wire_logging()
+    answer = ACCESS_DENIED[name][0] if name in ACCESS_DENIED else NOTHING_SAID[name]
     answers = iter([saying({"Messages": [MESSAGE]}), *(3 * [answer])])
     said = []
     with (

@@ -1,4 +1,4 @@
-"""`CurlCalls` signs as botocore does, with credentials that are botocore's at the time of the call."""
+"""`CurlTransport` signs as botocore does, with credentials that are botocore's at the time of the call."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from botocore.exceptions import CredentialRetrievalError
 from maskline.errors import QueueUnavailableError
 from maskline.records import Receipt
 from tests.aws_emulation import EmulatedAws
-from tests.maskline.sqs.frequent_calls import REGION, WAYS, connected, end_of, new_session, session_with
 from tests.maskline.sqs.recording_server import RecordedRequest, RecordingServer
 from tests.maskline.sqs.signatures import ACCESS_KEY, SECRET_KEY, TOKEN, signature_by_botocore, signature_of
+from tests.maskline.sqs.transports import REGION, WAYS, connected, end_of, new_session, session_with
 
 pytestmark = pytest.mark.usefixtures("sqs")  # in the environment: no proxy on loopback, no credentials but these
 
@@ -111,12 +111,12 @@ def test_the_request_is_the_one_that_boto3_sends(path: str) -> None:
         for way in WAYS:
             connections.by(way).receive_message(QueueUrl="größe \U0001f511", MaxNumberOfMessages=10)
 
-    by_boto3, by_curl = server.requests
-    assert (by_curl.method, by_curl.target) == (by_boto3.method, by_boto3.target)
-    assert json.loads(by_curl.body) == json.loads(by_boto3.body)
+    fallback, by_curl = server.requests
+    assert (by_curl.method, by_curl.target) == (fallback.method, fallback.target)
+    assert json.loads(by_curl.body) == json.loads(fallback.body)
     for name in ("host", "content-type", "x-amz-target", "x-amz-security-token"):
-        assert by_curl.headers[name] == by_boto3.headers[name]
-    assert abs(time_of(by_curl) - time_of(by_boto3)) < timedelta(minutes=1)
+        assert by_curl.headers[name] == fallback.headers[name]
+    assert abs(time_of(by_curl) - time_of(fallback)) < timedelta(minutes=1)
 
 
 def time_of(request: RecordedRequest) -> datetime:

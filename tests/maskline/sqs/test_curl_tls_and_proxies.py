@@ -1,4 +1,4 @@
-"""`CurlCalls` trusts the authorities and goes by the proxies that boto3 does."""
+"""`CurlTransport` trusts the authorities and goes by the proxies that boto3 does."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 import trustme
 from botocore.credentials import Credentials
 
-from tests.maskline.sqs.frequent_calls import WAYS, Connections, connected, end_of, session_with
 from tests.maskline.sqs.recording_server import RecordingServer
 from tests.maskline.sqs.signatures import ACCESS_KEY, SECRET_KEY, TOKEN, signature_by_botocore, signature_of
+from tests.maskline.sqs.transports import WAYS, Connections, connected, end_of, session_with
 
 AWS_HOST = "sqs.us-east-1.amazonaws.com"
 
@@ -111,10 +111,10 @@ def test_aws_is_called_through_a_proxy_that_sees_no_credentials(
 
     assert ends == ["brings []", "brings []"]
     assert connections.fallback.asked == 0
-    by_boto3, _, to_proxy, to_aws = aws_behind_a_proxy.requests
-    assert (to_proxy.method, to_proxy.target) == (by_boto3.method, by_boto3.target) == ("CONNECT", f"{AWS_HOST}:443")
+    fallback, _, to_proxy, to_aws = aws_behind_a_proxy.requests
+    assert (to_proxy.method, to_proxy.target) == (fallback.method, fallback.target) == ("CONNECT", f"{AWS_HOST}:443")
     assert to_proxy.headers.keys() <= {"host", "user-agent", "proxy-connection", "proxy-authorization"}
-    assert to_proxy.headers.get("proxy-authorization") == by_boto3.headers.get("proxy-authorization")
+    assert to_proxy.headers.get("proxy-authorization") == fallback.headers.get("proxy-authorization")
     assert ("proxy-authorization" in to_proxy.headers) == bool(login)
     assert "proxy-authorization" not in to_aws.headers
     assert signature_of(to_aws) == signature_by_botocore(
@@ -157,10 +157,10 @@ def test_an_endpoint_without_tls_is_called_through_its_proxy(
 
     assert ends == ["brings []", "brings []"]
     assert connections.fallback.asked == 0
-    by_boto3, by_curl = server.requests
+    fallback, by_curl = server.requests
     assert by_curl.headers["host"] == f"sqs.example{port.removesuffix(':80')}"
     assert by_curl.target == f"http://{by_curl.headers['host']}/"
-    assert by_curl.headers.get("proxy-authorization") == by_boto3.headers.get("proxy-authorization")
+    assert by_curl.headers.get("proxy-authorization") == fallback.headers.get("proxy-authorization")
     assert signature_of(by_curl) == signature_by_botocore(
         by_curl, f"http://sqs.example{port}/", Credentials(ACCESS_KEY, SECRET_KEY)
     )

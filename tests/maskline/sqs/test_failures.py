@@ -19,7 +19,7 @@ from botocore.exceptions import (
 
 from maskline.errors import QueueError, QueueUnavailableError
 from maskline.sqs import QueueAddress
-from maskline.sqs.failures import OverLimitError, translated
+from maskline.sqs.failures import OverLimitError, map_sqs_error
 
 ADDRESS = QueueAddress("logins", "http://127.0.0.1:9324")
 
@@ -40,7 +40,7 @@ def answered(code: str, status: int = 400, message: str = "-") -> ClientError:
     ],
 )
 def test_a_queue_that_does_not_exist_stops_the_job_and_says_what_to_check(code: str) -> None:
-    error = translated(answered(code), ADDRESS)
+    error = map_sqs_error(answered(code), ADDRESS)
 
     assert type(error) is QueueError
     assert str(error) == (
@@ -65,7 +65,7 @@ def test_a_queue_that_does_not_exist_stops_the_job_and_says_what_to_check(code: 
     ],
 )
 def test_refused_credentials_stop_the_job_and_name_every_right_it_needs(code: str) -> None:
-    error = translated(answered(code, status=403), ADDRESS)
+    error = map_sqs_error(answered(code, status=403), ADDRESS)
 
     assert type(error) is QueueError
     assert str(error) == (
@@ -77,7 +77,7 @@ def test_refused_credentials_stop_the_job_and_name_every_right_it_needs(code: st
 
 @pytest.mark.parametrize("code", ["RequestExpired", "RequestTimeTooSkewed"])
 def test_a_wrong_clock_stops_the_job_and_says_so(code: str) -> None:
-    error = translated(answered(code, status=403), ADDRESS)
+    error = map_sqs_error(answered(code, status=403), ADDRESS)
 
     assert type(error) is QueueError
     assert str(error) == (
@@ -93,7 +93,7 @@ def test_a_wrong_clock_stops_the_job_and_says_so(code: str) -> None:
     ],
 )
 def test_a_signature_of_another_time_is_a_wrong_clock_and_no_wrong_key(message: str) -> None:
-    error = translated(answered("SignatureDoesNotMatch", status=403, message=message), ADDRESS)
+    error = map_sqs_error(answered("SignatureDoesNotMatch", status=403, message=message), ADDRESS)
 
     assert type(error) is QueueError
     assert str(error).endswith("AWS refuses the time of the request (SignatureDoesNotMatch); set this machine's clock")
@@ -111,7 +111,7 @@ def test_a_signature_of_another_time_is_a_wrong_clock_and_no_wrong_key(message: 
     ids=lambda fault: type(fault).__name__,
 )
 def test_missing_credentials_stop_the_job_and_say_how_to_give_them(fault: BotoCoreError) -> None:
-    error = translated(fault, ADDRESS)
+    error = map_sqs_error(fault, ADDRESS)
 
     assert type(error) is QueueError
     assert str(error).startswith("queue logins at http://127.0.0.1:9324: no AWS credentials (")
@@ -121,7 +121,7 @@ def test_missing_credentials_stop_the_job_and_say_how_to_give_them(fault: BotoCo
 
 
 def test_a_missing_region_stops_the_job_and_says_how_to_give_it() -> None:
-    error = translated(NoRegionError(), QueueAddress("logins"))
+    error = map_sqs_error(NoRegionError(), QueueAddress("logins"))
 
     assert type(error) is QueueError
     assert str(error) == "queue logins: no AWS region; give the queue's URL or set AWS_DEFAULT_REGION"
@@ -129,7 +129,7 @@ def test_a_missing_region_stops_the_job_and_says_how_to_give_it() -> None:
 
 @pytest.mark.parametrize("code", ["OverLimit", "AWS.SimpleQueueService.OverLimit"])
 def test_too_many_messages_in_flight_is_a_kind_of_its_own_to_back_off_on(code: str) -> None:
-    error = translated(answered(code, status=403), ADDRESS)
+    error = map_sqs_error(answered(code, status=403), ADDRESS)
 
     assert type(error) is OverLimitError
     assert isinstance(error, QueueUnavailableError)
@@ -141,7 +141,7 @@ def test_too_many_messages_in_flight_is_a_kind_of_its_own_to_back_off_on(code: s
     [("InternalError", 500), ("ServiceUnavailable", 503), ("ThrottlingException", 400), ("RequestThrottled", 403)],
 )
 def test_any_other_answer_may_be_tried_again(code: str, status: int) -> None:
-    error = translated(answered(code, status), ADDRESS)
+    error = map_sqs_error(answered(code, status), ADDRESS)
 
     assert type(error) is QueueUnavailableError
     assert str(error) == f"queue logins at http://127.0.0.1:9324: SQS answered {code} (HTTP {status})"
@@ -156,14 +156,14 @@ def test_any_other_answer_may_be_tried_again(code: str, status: int) -> None:
     ],
 )
 def test_no_answer_may_be_tried_again(fault: BotoCoreError, name: str) -> None:
-    error = translated(fault, ADDRESS)
+    error = map_sqs_error(fault, ADDRESS)
 
     assert type(error) is QueueUnavailableError
     assert str(error) == f"queue logins at http://127.0.0.1:9324: SQS did not answer ({name})"
 
 
 def test_an_answer_without_code_or_status_may_be_tried_again() -> None:
-    error = translated(ClientError({}, "ReceiveMessage"), ADDRESS)
+    error = map_sqs_error(ClientError({}, "ReceiveMessage"), ADDRESS)
 
     assert type(error) is QueueUnavailableError
     assert str(error) == "queue logins at http://127.0.0.1:9324: SQS answered unknown (HTTP no status)"
@@ -172,6 +172,6 @@ def test_an_answer_without_code_or_status_may_be_tried_again() -> None:
 def test_the_text_never_quotes_what_sqs_said() -> None:
     fault = ClientError({"Error": {"Code": "InternalError", "Message": "body was 199.172.111.135"}}, "SendMessage")
 
-    error = translated(fault, ADDRESS)
+    error = map_sqs_error(fault, ADDRESS)
 
     assert "199.172.111.135" not in str(error)

@@ -12,7 +12,7 @@ import pytest
 from maskline.errors import QueueError, QueueUnavailableError, UsageError
 from maskline.records import Receipt
 from maskline.sqs import DeleteFailure, QueueAddress, SqsQueue
-from maskline.sqs.lease import IN_HAND, VisibilityLease
+from maskline.sqs.lease import IN_FLIGHT, VisibilityLease
 from tests.awaiting import await_until
 from tests.maskline.sqs.faults import FaultyQueue, receipts_of, some_receipts
 
@@ -62,8 +62,8 @@ def test_released_messages_are_visible_at_once(queue: SqsQueue) -> None:
 def test_released_with_them_is_all_else_that_the_process_has_in_hand() -> None:
     first, second = some_receipts(2)
     queue = FaultyQueue()
-    IN_HAND.is_kept = True
-    IN_HAND.add([second])
+    IN_FLIGHT.is_kept = True
+    IN_FLIGHT.add([second])
 
     VisibilityLease(lambda: queue, 600).release([first])
 
@@ -171,18 +171,18 @@ def test_a_time_out_that_sqs_does_not_take_is_refused(seconds: int) -> None:
 
 
 def test_what_else_this_process_has_in_hand_is_kept_invisible_too() -> None:
-    IN_HAND.is_kept = True
+    IN_FLIGHT.is_kept = True
     behind = Receipt("00000000-0000-4000-8000-000000000002", "behind")
     deleted = Receipt("00000000-0000-4000-8000-000000000003", "deleted")
-    IN_HAND.add([behind, deleted])
-    IN_HAND.remove([deleted])
+    IN_FLIGHT.add([behind, deleted])
+    IN_FLIGHT.remove([deleted])
 
     in_commit = Receipt("00000000-0000-4000-8000-000000000001", "in commit")
 
-    assert IN_HAND.with_([in_commit, behind]) == [behind, in_commit]
+    assert IN_FLIGHT.including([in_commit, behind]) == [behind, in_commit]
 
 
 def test_where_nothing_is_deleted_in_this_process_nothing_is_kept_in_hand() -> None:
-    IN_HAND.add([Receipt("00000000-0000-4000-8000-000000000002", "behind")])
+    IN_FLIGHT.add([Receipt("00000000-0000-4000-8000-000000000002", "behind")])
 
-    assert IN_HAND.with_([]) == []
+    assert IN_FLIGHT.including([]) == []

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from maskline.errors import UsageError
-from maskline.sqs.receiving import ReceiveSettings
+from maskline.sqs.receiver import ReceiveSettings
 
 
 @pytest.mark.parametrize(

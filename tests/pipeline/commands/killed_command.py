@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 
-from pipeline import cli
+from maskline.pipeline import cli
 from tests.e2e.job_process import PROJECT
 
 

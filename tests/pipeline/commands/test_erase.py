@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from maskline.keys import Keyset
-from maskline.masking import Masker
+from maskline.masks.deterministic import Masker
+from maskline.pipeline.cli import main
 from maskline.postgres.connection import Connection
-from pipeline.cli import main
 from tests.e2e.conftest import login
 from tests.maskline.keysets import opened
 from tests.maskline.lake.copies import files_that_know, rows_in

@@ -8,11 +8,11 @@ import pytest
 
 from maskline.keys import Keyset
 from maskline.lake.columns import Copy
+from maskline.lake.incomplete_uploads import incomplete_uploads
 from maskline.lake.storage import Storage
-from maskline.lake.unfinished import unfinished_files
-from maskline.masking import Masker
+from maskline.masks.deterministic import Masker
+from maskline.pipeline.cli import main
 from maskline.postgres.connection import Connection
-from pipeline.cli import main
 from tests.e2e.conftest import login
 from tests.maskline.lake.copies import files_that_know, rows_in
 from tests.maskline.postgres.masked_rows import write_masked
@@ -67,7 +67,7 @@ def test_killed_at_a_step_and_repeated_it_removes_the_person_and_nobody_else(
     assert main(["lake", "verify", *options]) == 0
     assert main(["lake", "vacuum", *options[2:], "--retention_hours=0", "--allow_short_retention"]) == 0
     assert [files_that_know(place, *MARKS) for place in places] == [[], []]
-    assert [unfinished_files(Storage(str(place))) for place in places] == [[], []]
+    assert [incomplete_uploads(Storage(str(place))) for place in places] == [[], []]
     _check_log(database, keyset)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.cli import main
+from maskline.pipeline.cli import main
 from tests.maskline.keysets import opened
 from tests.maskline.logins import login
 from tests.maskline.postgres.masked_rows import write_masked

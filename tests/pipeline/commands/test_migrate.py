@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.cli import main
+from maskline.pipeline.cli import main
 from tests.conftest import run_sql
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from maskline.keys import Keyset
+from maskline.pipeline.cli import main
 from maskline.postgres.connection import Connection
-from pipeline.cli import main
 from tests.awaiting import await_until
 from tests.e2e.conftest import login
 from tests.e2e.job_process import JobProcess

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from maskline.pipeline.cli import main
 from maskline.postgres.connection import Connection
 from maskline.sqs import QueueAddress, SqsQueue
-from pipeline.cli import main
 from tests.e2e.conftest import login
 from tests.pipeline.commands.conftest import Write
 

@@ -10,8 +10,8 @@ import pytest
 
 from maskline.keys import create_keyset
 from maskline.keys.files import FileKeyset
+from maskline.pipeline.cli import main
 from maskline.postgres.connection import Connection
-from pipeline.cli import main
 from tests.e2e.conftest import login
 from tests.pipeline.commands.conftest import Write
 
@@ -68,7 +68,7 @@ def test_with_the_wrong_key_every_row_is_an_error_and_none_a_value(
 ) -> None:
     message_id, _ = write([login(1), login(2)])
     other = FileKeyset(tmp_path / "other.json")
-    other.store_new(create_keyset())
+    other.create(create_keyset())
 
     exit_code = unmask(dsn, other.uri)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from maskline.errors import SetupError
-from pipeline.local.directory import LocalDirectory
+from maskline.pipeline.local.directory import LocalDirectory
 
 
 def test_a_second_user_is_refused_and_told_who_the_first_is(tmp_path: Path) -> None:

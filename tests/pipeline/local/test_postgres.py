@@ -8,8 +8,8 @@ from pathlib import Path
 import psutil
 import psycopg2
 
-from pipeline.local.postgres import OWNERS_TABLE, EmbeddedPostgres
-from pipeline.local.processes import running_process
+from maskline.pipeline.local.postgres import OWNERS_TABLE, EmbeddedPostgres
+from maskline.pipeline.local.processes import running_process
 from tests.conftest import run_sql
 
 

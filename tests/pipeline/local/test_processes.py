@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pipeline.local.processes import (
+from maskline.pipeline.local.processes import (
     free_port,
     is_listening,
     running_process,
@@ -65,7 +65,7 @@ def test_a_process_is_asked_to_stop() -> None:
 
 
 def test_one_that_does_not_listen_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.local.processes.STOP_SECONDS", 0)
+    monkeypatch.setattr("maskline.pipeline.local.processes.STOP_SECONDS", 0)
     process = started("signal.signal(signal.SIGTERM, signal.SIG_IGN)")
     running = running_process(process.pid, "signal.pause")
     assert running is not None

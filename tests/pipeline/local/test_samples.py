@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 
-from pipeline.local.samples import Samples
+from maskline.pipeline.local.samples import Samples
 
 HUNDRED = list(Samples().bodies(0, 100))
 LOGINS = [json.loads(body) for body in HUNDRED if "foo" not in body]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from maskline.keys import Keyset, keyset_provider, open_keyset
-from pipeline.cli import main
+from maskline.pipeline.cli import main
 from tests.maskline.keysets import KEY
 
 Keys = Callable[..., int]

@@ -1,0 +1,105 @@
+"""Keeping a copy in order: few large files, no files that nobody needs, and a look at how it stands."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from maskline.errors import UsageError
+from maskline.lake.failures import map_lake_errors
+from maskline.lake.incomplete_uploads import incomplete_uploads, remove_incomplete_uploads
+from maskline.lake.table import LakeTable
+
+SAFE_RETENTION_HOURS = 7 * 24
+"""As long as a reader may take, or look back."""
+
+TARGET_BYTES = 128 * 2**20
+
+
+class CopyStatus(msgspec.Struct, frozen=True):
+    """How a copy stands.
+
+    Attributes:
+        version: Its newest version.
+        rows: How many rows it has.
+        files: In how many files.
+        size: Their size in bytes.
+        horizon: Up to which transaction it is complete, or None where nothing was published.
+    """
+
+    version: int
+    rows: int
+    files: int
+    size: int
+    horizon: int | None
+
+
+def status(table: LakeTable) -> CopyStatus:
+    """Return how a copy stands.
+
+    Args:
+        table: The copy.
+
+    Raises:
+        LakeError: It is not there, or may not be read.
+        LakeUnavailableError: The store does not answer.
+    """
+    version = table.newest()
+    files = version.files()
+    return CopyStatus(
+        version.number, sum(f.rows for f in files), len(files), sum(f.size for f in files), version.horizon
+    )
+
+
+def compact(table: LakeTable) -> tuple[int, int]:
+    """Join small files of a day, and return how many there were and how many there are. No row changes.
+
+    Args:
+        table: The copy.
+
+    Raises:
+        LakeError: It is not there, or may not be written.
+        LakeUnavailableError: The store does not answer, or the copy changed meanwhile.
+    """
+    version = table.newest()
+    before = len(version.files())
+    with map_lake_errors(table.uri):
+        version.table.optimize.compact(target_size=TARGET_BYTES, max_concurrent_tasks=1)
+    return before, len(table.newest().files())
+
+
+def vacuum(
+    table: LakeTable, retention_hours: int = SAFE_RETENTION_HOURS, *, dry_run: bool = False, allow_short: bool = False
+) -> list[str]:
+    """Remove files that no version of the last hours names, those of publications that died included, finished or not.
+
+    Args:
+        table: The copy.
+        retention_hours: How old a file has to be.
+        dry_run: Only say which files they are.
+        allow_short: Take a retention that a slow reader, or a publisher that is at work, may not survive.
+
+    Returns:
+        The paths of the files.
+
+    Raises:
+        UsageError: The retention is too short to be safe.
+        LakeError: The copy is not there, or may not be written.
+        LakeUnavailableError: The store does not answer.
+    """
+    if retention_hours < 0 or (retention_hours < SAFE_RETENTION_HOURS and not allow_short):
+        raise UsageError(
+            f"retention_hours is {retention_hours}; under {SAFE_RETENTION_HOURS} (7 days) files may go that a reader "
+            "or a publisher still needs; where there is none, say --allow_short_retention"
+        )
+    version = table.newest()
+    latest = datetime.now(UTC) - timedelta(hours=retention_hours)
+    unfinished = [file for file in incomplete_uploads(table.storage) if file.since <= latest]
+    with map_lake_errors(table.uri):
+        finished = version.table.vacuum(
+            retention_hours=retention_hours, dry_run=dry_run, enforce_retention_duration=False, full=True
+        )
+    if not dry_run:
+        remove_incomplete_uploads(table.storage, unfinished)
+    return [*finished, *(file.path for file in unfinished)]

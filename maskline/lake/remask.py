@@ -1,0 +1,113 @@
+"""Bringing the tokens of the opaque copy under the primary key after a rotation, as ``remask`` does in the table.
+
+The copy's own rows are re-encrypted: masking is deterministic, so their tokens become those of the table, and rows that
+the table no longer has are re-encrypted, too. All of it is one commit: readers join under the old key or the new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from maskline.errors import TokenError
+from maskline.keys import Keyset
+from maskline.lake.columns import KEY_ID, MESSAGE_ID
+from maskline.lake.rewrite import rewrite
+from maskline.lake.table import DataFile, LakeTable, LakeVersion
+from maskline.postgres.remask_statements import stream_table
+
+MAX_LISTED = 20
+
+
+class RemaskResult(msgspec.Struct):
+    """What a result did.
+
+    Attributes:
+        rows: How many rows were brought under the primary key.
+        left: How many rows of older keys stay as they are.
+        named: Some of those, and why.
+    """
+
+    rows: int = 0
+    left: int = 0
+    named: list[str] = []
+
+
+class LakeRemasker:
+    """Re-encrypts an opaque copy.
+
+    Args:
+        table: The opaque copy.
+        keyset: Holds the older keys, enabled, and the new primary.
+    """
+
+    def __init__(self, table: LakeTable, keyset: Keyset) -> None:
+        self._table = table
+        self._primary = keyset.primary_key_id
+        self._old = keyset.key_ids - {keyset.primary_key_id}
+        self._takes_rows_without_key = keyset.has_raw_keys
+        self._columns = stream_table(table.stream, keyset).columns
+        self._renewal = RemaskResult()
+
+    def waiting(self) -> int:
+        """Return how many rows of older keys the copy has."""
+        version = self._table.newest()
+        return sum(self._waiting_in(version, file) for file in version.files())
+
+    def remask(self) -> RemaskResult:
+        """Re-encrypt all rows of older keys in one commit; none if there are no such rows.
+
+        Raises:
+            LakeConflictError: The copy changed meanwhile, and nothing was done.
+            LakeError: The copy may not be read or written.
+            LakeUnavailableError: The store does not answer.
+        """
+        self._renewal = RemaskResult()
+        version = self._table.newest()
+        files = [file for file in version.files() if self._waiting_in(version, file)]
+        if files:
+            rewrite(version, files, self._remasked_values, {"what": "remask", "key_id": self._primary})
+        return self._renewal
+
+    def _takes(self, key_id: int | None) -> bool:
+        return self._takes_rows_without_key if key_id is None else key_id in self._old
+
+    def _waiting_in(self, version: LakeVersion, file: DataFile) -> int:
+        batches = version.read(file, only=[KEY_ID])
+        return sum(sum(map(self._takes, batch.column(KEY_ID).to_pylist())) for batch in batches)
+
+    def _remasked_values(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        key_ids = batch.column(KEY_ID).to_pylist()
+        columns = {column.name: batch.column(column.name).to_pylist() for column in self._columns}
+        message_ids = batch.column(MESSAGE_ID).to_pylist()
+        for place, key_id in enumerate(key_ids):
+            if self._takes(key_id):
+                self._renew_row(columns, place, key_ids, message_ids)
+        changed: dict[str, Sequence[Any]] = {**columns, KEY_ID: key_ids}
+        arrays = [
+            pa.array(changed[field.name], field.type) if field.name in changed else batch.column(field.name)
+            for field in batch.schema
+        ]
+        return pa.RecordBatch.from_arrays(arrays, schema=batch.schema)
+
+    def _renew_row(
+        self, columns: dict[str, list[Any]], place: int, key_ids: list[int | None], message_ids: list[str | None]
+    ) -> None:
+        remasked_values = {}
+        for column in self._columns:
+            token = columns[column.name][place]
+            try:
+                remasked_values[column.name] = None if token is None else column.remask(token)
+            except TokenError as error:
+                self._renewal.left += 1
+                if len(self._renewal.named) < MAX_LISTED:
+                    row = message_ids[place] or "without message id"
+                    self._renewal.named.append(f"row {row} stays as it is: {column.name} {error}")
+                return
+        for name, token in remasked_values.items():
+            columns[name][place] = token
+        key_ids[place] = self._primary
+        self._renewal.rows += 1

@@ -1,0 +1,131 @@
+"""Masking values into tokens, and turning tokens back into values.
+
+*Guarantees*: equal values of one domain give equal tokens under one key; a token of one domain cannot be unmasked as,
+or matched with, a token of another; an altered token is refused. *What it does not hide*: that two values are equal,
+how often a value occurs, and how long it is. docs/masking.md says what follows from that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+import tink
+
+from maskline.errors import TokenError
+from maskline.keys import Keyset
+from maskline.masks.tokens import IV_LENGTH, PREFIX_LENGTH, decode_token, encode_token, plain_ciphertexts, token_key_id
+
+FINGERPRINT_DOMAIN = "maskline.fingerprint"
+
+REJECTED_BODY_DOMAIN = "rejected_messages.body"
+"""The associated data that the bodies of messages are encrypted with."""
+
+
+class Masker:
+    """Masks and unmasks single values.
+
+    Args:
+        keyset: Masks under its primary key, unmasks under any of its keys.
+    """
+
+    def __init__(self, keyset: Keyset) -> None:
+        self._keyset = keyset
+
+    def mask(self, value: str, domain: str) -> str:
+        """Return the token of a value.
+
+        Args:
+            value: Any text; the empty string is a value like any other.
+            domain: The associated data, ``stream.column`` by default (see `maskline.streams.definition`).
+        """
+        return encode_token(self._keyset.encrypt(value.encode(), domain.encode()))
+
+    def unmask(self, token: str, domain: str) -> str:
+        """Return the value of a token.
+
+        Where the keyset holds raw keys, it may also be plain AES-SIV that was made elsewhere, in base64 or hexadecimal.
+
+        Args:
+            token: What `mask` returned.
+            domain: The domain it was masked in.
+
+        Raises:
+            TokenError: It is cut off, altered, of another domain, or of a key that the keyset does not hold. A wrong
+                value is never returned.
+        """
+        try:
+            return self._decrypted(token, domain).decode()
+        except UnicodeDecodeError:
+            raise TokenError("holds bytes that are no text in UTF-8; whoever made it masked something else") from None
+
+    def _decrypted(self, token: str, domain: str) -> bytes:
+        try:
+            return self._decrypted_token(token, domain)
+        except TokenError:
+            if self._keyset.has_raw_keys:
+                for ciphertext in plain_ciphertexts(token):
+                    with contextlib.suppress(tink.TinkError):
+                        return self._keyset.decrypt(ciphertext, domain.encode())
+            raise
+
+    def _decrypted_token(self, token: str, domain: str) -> bytes:
+        ciphertext = decode_token(token)
+        key_id = token_key_id(ciphertext)
+        if key_id not in self._keyset.key_ids:
+            raise TokenError(f"was made with key {key_id}, and this keyset {self._keyset.unavailable_reason(key_id)}")
+        try:
+            return self._keyset.decrypt(ciphertext, domain.encode())
+        except tink.TinkError:
+            raise TokenError(f"was altered, or is not of the domain {domain}") from None
+
+    def remask(self, token: str, domain: str) -> str:
+        """Return the token of the same value, whatever its bytes, under the primary key.
+
+        Args:
+            token: A token of any of the keyset's keys.
+            domain: The domain it was masked in.
+
+        Raises:
+            TokenError: As `unmask`.
+        """
+        return encode_token(self._keyset.encrypt(self._decrypted(token, domain), domain.encode()))
+
+    def fingerprint(self, value: str) -> str:
+        """Return what stands for a value and cannot be turned back into it, by nobody: a token without its ciphertext.
+
+        Whoever holds the keyset can tell whether it is that of a value they know.
+
+        Args:
+            value: Any text.
+        """
+        ciphertext = self._keyset.encrypt(value.encode(), FINGERPRINT_DOMAIN.encode())
+        return encode_token(ciphertext[: PREFIX_LENGTH + IV_LENGTH])
+
+    def seal_body(self, body: str) -> bytes:
+        """Encrypt the body of a message, whatever is in it, lone surrogates too."""
+        return self._keyset.encrypt(body.encode("utf-8", "surrogatepass"), REJECTED_BODY_DOMAIN.encode())
+
+    def unseal_body(self, sealed: bytes) -> str:
+        """Decrypt what `seal_body` encrypted.
+
+        Raises:
+            TokenError: The keyset does not hold its key, or it was altered.
+        """
+        key_id = token_key_id(sealed)
+        if key_id not in self._keyset.key_ids:
+            raise TokenError(
+                f"the body was sealed with key {key_id}, and this keyset {self._keyset.unavailable_reason(key_id)}"
+            )
+        try:
+            clear = self._keyset.decrypt(sealed, REJECTED_BODY_DOMAIN.encode())
+        except tink.TinkError:
+            raise TokenError("the body was altered") from None
+        return clear.decode("utf-8", "surrogatepass")
+
+    def remask_body(self, sealed: bytes) -> bytes:
+        """Encrypt under the primary key what `seal_body` encrypted under any of the keyset's keys.
+
+        Raises:
+            TokenError: As `unseal_body`.
+        """
+        return self.seal_body(self.unseal_body(sealed))

@@ -1,0 +1,145 @@
+"""Looking after rejected messages: listing them, reading one, and sending them back once."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+import msgspec
+from psycopg2 import sql
+
+from maskline.postgres.connection import Connection, map_postgres_errors
+
+_COLUMNS = "message_id::text, stream, reason, detail, sent_at, rejected_at, receive_count, requeued_at"
+
+
+class RejectedMessage(msgspec.Struct, frozen=True):
+    """One rejected message, without its body.
+
+    Attributes:
+        message_id: The MessageId.
+        stream: The stream that refused it.
+        reason: Why, as a word.
+        detail: Why, as a sentence.
+        sent_at: SentTimestamp.
+        rejected_at: When it was rejected.
+        receive_count: How often it had been delivered by then.
+        requeued_at: When it was sent back, or None.
+    """
+
+    message_id: str
+    stream: str
+    reason: str
+    detail: str
+    sent_at: datetime
+    rejected_at: datetime
+    receive_count: int
+    requeued_at: datetime | None
+
+
+class RejectedMessages:
+    """The rejected messages of a database.
+
+    Every method raises a `DatabaseError` where the role may not read or change them.
+
+    Args:
+        connection: A connection with the rights of the table's owner.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def count_by_reason(self, stream: str | None = None) -> dict[str, int]:
+        """Count those that were not sent back, by reason."""
+        with map_postgres_errors(), self._connection, self._connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT reason, count(*) FROM rejected_messages"
+                " WHERE requeued_at IS NULL AND stream = coalesce(%s, stream) GROUP BY reason ORDER BY reason",
+                [stream],
+            )
+            return dict(cursor.fetchall())
+
+    def newest(
+        self, limit: int, *, stream: str | None = None, reason: str | None = None, requeued: bool = False
+    ) -> list[RejectedMessage]:
+        """Return the newest.
+
+        Args:
+            limit: The most to return.
+            stream: Only those of one stream.
+            reason: Only those of one reason.
+            requeued: Whether to return those that were sent back, too.
+        """
+        query = sql.SQL(
+            "SELECT {columns} FROM rejected_messages WHERE stream = coalesce(%s, stream)"
+            " AND reason = coalesce(%s, reason) AND (%s OR requeued_at IS NULL)"
+            " ORDER BY rejected_at DESC, message_id LIMIT %s"
+        ).format(columns=sql.SQL(_COLUMNS))
+        with map_postgres_errors(), self._connection, self._connection.cursor() as cursor:
+            cursor.execute(query, [stream, reason, requeued, limit])
+            return [RejectedMessage(*row) for row in cursor]
+
+    def waiting(self, stream: str) -> list[str]:
+        """Return the message ids of all of a stream that were not sent back, oldest first."""
+        with map_postgres_errors(), self._connection, self._connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT message_id::text FROM rejected_messages WHERE requeued_at IS NULL AND stream = %s"
+                " ORDER BY rejected_at",
+                [stream],
+            )
+            return [message_id for (message_id,) in cursor]
+
+    def find(self, message_id: str) -> tuple[RejectedMessage, bytes] | None:
+        """Return one with its sealed body, or None where there is none."""
+        query = sql.SQL("SELECT body, {columns} FROM rejected_messages WHERE message_id = %s").format(
+            columns=sql.SQL(_COLUMNS)
+        )
+        with map_postgres_errors(), self._connection, self._connection.cursor() as cursor:
+            cursor.execute(query, [message_id])
+            row = cursor.fetchone()
+        return (RejectedMessage(*row[1:]), bytes(row[0])) if row else None
+
+    @contextlib.contextmanager
+    def requeuing(self, message_id: str, stream: str) -> Iterator[Requeue | None]:
+        """Lock one that was not sent back yet, and mark it as sent back when the block ends.
+
+        Yields None where it is not there or was sent back: two callers at once never both send it. The block sends the
+        body and then says so by `Requeue.sent_as`; if it fails before, nothing is marked.
+
+        A process that dies between the two has sent a message that is not marked; promise 1 goes before promise 2.
+
+        Args:
+            message_id: The MessageId.
+            stream: The stream that refused it; one of another stream is not there.
+        """
+        with map_postgres_errors(), self._connection, self._connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT body FROM rejected_messages"
+                " WHERE message_id = %s AND stream = %s AND requeued_at IS NULL FOR UPDATE",
+                [message_id, stream],
+            )
+            row = cursor.fetchone()
+            requeue = Requeue(bytes(row[0])) if row else None
+            yield requeue
+            if requeue is not None and requeue.new_message_id is not None:
+                cursor.execute(
+                    "UPDATE rejected_messages SET requeued_at = now(), requeued_message_id = %s WHERE message_id = %s",
+                    [requeue.new_message_id, message_id],
+                )
+
+
+class Requeue:
+    """A rejected message that is being sent back.
+
+    Args:
+        sealed_body: Its body, encrypted.
+    """
+
+    def __init__(self, sealed_body: bytes) -> None:
+        self.sealed_body = sealed_body
+        self.new_message_id: str | None = None
+
+    def sent_as(self, message_ids: Sequence[str]) -> None:
+        """Say that it was sent, and under which new MessageId."""
+        (self.new_message_id,) = message_ids

@@ -1,0 +1,137 @@
+"""The tables that are re-encrypted: which columns, how a value of one is remasked_values, and the statements for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from psycopg2 import sql
+
+from maskline.errors import TokenError
+from maskline.keys import Keyset
+from maskline.masks.deterministic import Masker
+from maskline.postgres.statements import REJECTED_MESSAGES
+from maskline.streams.definition import Column, StreamDefinition
+
+
+class RemaskedColumn(msgspec.Struct, frozen=True):
+    """A column whose values are re-encrypted.
+
+    Attributes:
+        name: The column.
+        array: The type of an array of its values, ready for a cast.
+        remask: Turns a value of an older key into that of the primary key; raises a `TokenError` where it cannot.
+    """
+
+    name: str
+    array: str
+    remask: Callable[[Any], object]
+
+
+class RemaskedTable(msgspec.Struct, frozen=True):
+    """A table whose rows are re-encrypted.
+
+    Attributes:
+        name: The table. It may be partitioned.
+        columns: The columns that are re-encrypted.
+    """
+
+    name: str
+    columns: tuple[RemaskedColumn, ...]
+
+
+def stream_table(stream: StreamDefinition, keyset: Keyset) -> RemaskedTable:
+    """Return the table of a stream, with its masked columns.
+
+    Args:
+        stream: The stream.
+        keyset: The keyset whose primary key masks.
+    """
+    masker = Masker(keyset)
+    columns = (
+        RemaskedColumn(column.name, column.type.array, _remask_value(masker, column))
+        for column in stream.masked_columns
+    )
+    return RemaskedTable(stream.table, tuple(columns))
+
+
+def rejections_table(keyset: Keyset) -> RemaskedTable:
+    """Return ``rejected_messages``, whose bodies are sealed with the same keyset.
+
+    Args:
+        keyset: The keyset whose primary key seals.
+    """
+    masker = Masker(keyset)
+    body = RemaskedColumn("body", "bytea[]", lambda sealed: masker.remask_body(bytes(sealed)))
+    return RemaskedTable(REJECTED_MESSAGES, (body,))
+
+
+def _remask_value(masker: Masker, column: Column) -> Callable[[str], str]:
+    domain = column.domain or ""
+    limit = column.type.max_length
+
+    def remask(token: str) -> str:
+        remasked_values = masker.remask(token, domain)
+        if limit is not None and len(remasked_values) > limit:
+            raise TokenError(f"would become {len(remasked_values)} characters long, and the column takes {limit}")
+        return remasked_values
+
+    return remask
+
+
+_PLACE = sql.SQL("target.tableoid, target.ctid::text")
+_OF_OLDER_KEYS = sql.SQL("(target.key_id = ANY (%s::bigint[]) OR %s AND target.key_id IS NULL)")
+_AT_PLACES = sql.SQL("target.tableoid = batch._partition AND target.ctid = batch._place")
+
+
+def list_statement(table: RemaskedTable) -> sql.Composable:
+    """Return what lists the rows of older keys in some pages, and how large they are."""
+    sizes = (sql.SQL("coalesce(octet_length(target.{}), 0)").format(sql.Identifier(c.name)) for c in table.columns)
+    return sql.SQL(
+        "SELECT {place}, {size} FROM {table} AS target"
+        " WHERE target.ctid > %s::tid AND target.ctid < %s::tid AND {of_older_keys}"
+    ).format(
+        place=_PLACE,
+        size=sql.SQL(" + ").join([sql.SQL("0"), *sizes]),
+        table=sql.Identifier(table.name),
+        of_older_keys=_OF_OLDER_KEYS,
+    )
+
+
+def select_statement(table: RemaskedTable) -> sql.Composable:
+    """Return what reads and locks rows by their places; a foreign key to one of them may still be checked meanwhile."""
+    row = sql.SQL("coalesce(target.message_id::text, 'ctid ' || target.ctid::text)")
+    values = (sql.SQL("target.{}").format(sql.Identifier(column.name)) for column in table.columns)
+    return sql.SQL(
+        "SELECT {columns} FROM {table} AS target JOIN unnest(%s::oid[], %s::tid[]) AS batch (_partition, _place)"
+        " ON {at_places} WHERE {of_older_keys} FOR NO KEY UPDATE OF target"
+    ).format(
+        columns=_listed(_PLACE, row, *values),
+        table=sql.Identifier(table.name),
+        at_places=_AT_PLACES,
+        of_older_keys=_OF_OLDER_KEYS,
+    )
+
+
+def update_statement(table: RemaskedTable) -> sql.Composable:
+    """Return what writes rows back, with the id of the key that they are of now."""
+    new_values = [sql.Identifier(f"_{number}") for number in range(len(table.columns))]
+    assignments = (
+        sql.SQL("{} = batch.{}").format(sql.Identifier(column.name), value)
+        for column, value in zip(table.columns, new_values, strict=True)
+    )
+    arrays = ("oid[]", "tid[]", *(column.array for column in table.columns))
+    return sql.SQL(
+        "UPDATE {table} AS target SET {assignments} FROM unnest({arrays}) AS batch ({columns}) WHERE {at_places}"
+    ).format(
+        table=sql.Identifier(table.name),
+        assignments=_listed(sql.SQL("key_id = %s"), *assignments),
+        arrays=_listed(*(sql.SQL("%s::" + array) for array in arrays)),
+        columns=_listed(sql.SQL("_partition"), sql.SQL("_place"), *new_values),
+        at_places=_AT_PLACES,
+    )
+
+
+def _listed(*parts: sql.Composable) -> sql.Composable:
+    return sql.SQL(", ").join(parts)

@@ -1,0 +1,44 @@
+"""Reading the tokens of a column, any number of them, without holding them all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from psycopg2 import sql
+
+from maskline.errors import UsageError
+from maskline.postgres.connection import Connection, map_postgres_errors
+from maskline.streams.definition import StreamDefinition
+
+ROWS_PER_FETCH = 2000
+
+
+def read_tokens(
+    connection: Connection, stream: StreamDefinition, column: str, where: str | None
+) -> Iterator[tuple[str, str]]:
+    """Yield row and token of one column, in one read-only transaction.
+
+    A row is named by its message id, or by its ctid where it is older than those.
+
+    Args:
+        connection: A connection of the reader's own, in no transaction.
+        stream: The stream.
+        column: The masked column.
+        where: A condition in SQL on the stream's table, run with the rights of the connection's role.
+
+    Raises:
+        UsageError: The condition has a semicolon, and so could be more than a condition.
+        DatabaseError: The condition is not SQL, changes something, or the role may not read the table.
+    """
+    if where and ";" in where:
+        raise UsageError("where: give one condition without a semicolon; in a text write chr(59)")
+    connection.set_session(readonly=True)
+    # The condition ends with its line, and so does a comment in it.
+    query = sql.SQL(
+        "SELECT coalesce(message_id::text, 'ctid ' || ctid::text), {column} FROM {table}"
+        " WHERE {column} IS NOT NULL AND ({condition}\n)"
+    ).format(column=sql.Identifier(column), table=sql.Identifier(stream.table), condition=sql.SQL(where or "TRUE"))
+    with map_postgres_errors(), connection.cursor("tokens") as cursor:
+        cursor.itersize = ROWS_PER_FETCH
+        cursor.execute(query)
+        yield from cursor

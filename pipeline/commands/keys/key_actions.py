@@ -1,0 +1,216 @@
+"""Actions on the keys of a keyset: changed one by one, and listed with the rows that need them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import stat
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.table import Table
+
+from maskline.errors import UsageError
+from maskline.keys import keyset_provider
+from maskline.keys.keyset import keyset_handle
+from maskline.keys.keyset_editor import DESTROYED, DISABLED, ENABLED, KEY_BYTES, RAW, KeyInfo, KeysetEditor
+from maskline.keys.keyset_store import change_keyset
+from maskline.keys.raw_keys import parse_raw_key
+from maskline.pipeline.command_parser import add_action
+from maskline.pipeline.key_usage_check import (
+    add_opaque_copy,
+    refuse_if_anything_needs,
+    refuse_if_copy_needs,
+    usage_in_copy,
+    usage_in_database,
+)
+from maskline.pipeline.options import Options, required
+from maskline.pipeline.printing import echo
+from maskline.postgres.key_usage import KeyUsage
+
+STANDARD_INPUT = "-"
+MAX_KEY_CHARACTERS = 1024
+READS = "It reads plain AES-SIV made elsewhere; remask brings such values under the primary key."
+MASKS = "It masks once it is promoted."
+FORCED = {
+    "disable": "disable it, whatever rows of the opaque copy need it",
+    "destroy": "destroy it, enabled or not, whatever rows need it",
+}
+
+T = TypeVar("T")
+Act = Callable[[argparse.Namespace], None]
+NO_KEY = "none"
+NOT_HELD = "not held"
+
+
+def add_actions(actions: Any) -> None:
+    """Add the actions to the parser of the command."""
+    _action(actions, "add", _add, "add a new key, not yet the primary")
+    importing = _action(actions, "import", _import, "add a key of 64 bytes that was made elsewhere")
+    importing.add_argument(
+        "key_file",
+        metavar="KEY_FILE",
+        help="64 bytes, or their hexadecimal digits or base64; - is standard input",
+    )
+    importing.add_argument(
+        "--output_prefix",
+        choices=["raw", "tink"],
+        default="raw",
+        help="raw reads plain AES-SIV made elsewhere; tink makes tokens that name the key, and can be promoted "
+        "(%(default)s)",
+    )
+    for name, act, summary in (
+        ("promote", _promote, "make a key the primary, which masks"),
+        ("enable", _enable, "let a disabled key unmask again"),
+        (
+            "disable",
+            _disable,
+            "keep a key that unmasks no more, until it is enabled again; refused while a lake copy needs it",
+        ),
+        ("destroy", _destroy, "remove a disabled key's bytes for good; refused while rows need it"),
+    ):
+        action = _action(actions, name, act, summary)
+        action.add_argument("key_id", type=int, metavar="KEY_ID", help="its id, as keys list shows it")
+        if name == "destroy":
+            Options(action).add_postgres()
+        if name in FORCED:
+            add_opaque_copy(action)
+            action.add_argument("--force", action="store_true", help=FORCED[name])
+    listing = add_action(
+        actions, "list", "show ids and states, and with --postgres and --lake_opaque how many rows carry each id"
+    )
+    Options(listing).add_keyset()
+    Options(listing).add_postgres()
+    add_opaque_copy(listing)
+    listing.set_defaults(act=_list)
+
+
+def _action(actions: Any, name: str, act: Act, summary: str) -> argparse.ArgumentParser:
+    parser = add_action(actions, name, summary)
+    Options(parser).add_keyset()
+    parser.set_defaults(act=act)
+    return parser
+
+
+def _changed(arguments: argparse.Namespace, change: Callable[[KeysetEditor], T]) -> T:
+    provider = keyset_provider(required(arguments, "keyset"))
+    result, previous = change_keyset(provider, change)
+    if previous is None:
+        echo(f"{provider.uri} stays as it is.")
+    else:
+        echo(f"Changed {provider.uri}; the version before is {previous}.")
+    return result
+
+
+def _add(arguments: argparse.Namespace) -> None:
+    key_id = _changed(arguments, KeysetEditor.add)
+    echo(f"Added key {key_id}, not yet the primary. Once every job and reader has this version: keys promote {key_id}")
+
+
+def _import(arguments: argparse.Namespace) -> None:
+    key = parse_raw_key(_read_key(arguments.key_file))
+    is_raw = arguments.output_prefix == RAW
+    key_id = _changed(arguments, lambda editor: editor.import_key(key, is_raw=is_raw))
+    echo(f"Imported key {key_id}. {READS if is_raw else MASKS}")
+
+
+def _read_key(name: str) -> bytes:
+    if name == STANDARD_INPUT:
+        return sys.stdin.buffer.read(MAX_KEY_CHARACTERS)
+    if len(name) >= KEY_BYTES and "/" not in name:
+        raise UsageError("key: give the name of the file that holds it, not the key itself")
+    try:
+        with Path(name).open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if stat.S_ISREG(mode) and stat.S_IMODE(mode) & 0o077:
+                raise UsageError(f"key {name}: others can read it; run: chmod 600 {name}")
+            return file.read(MAX_KEY_CHARACTERS)
+    except OSError as error:
+        raise UsageError(f"key: the file cannot be read ({error.strerror})") from None
+
+
+def _promote(arguments: argparse.Namespace) -> None:
+    _changed(arguments, lambda editor: editor.promote(arguments.key_id))
+    echo(
+        f"Key {arguments.key_id} is the primary. Jobs take it at their next start: restart them all, and then bring "
+        "older tokens under it with: python -m pipeline remask (and lake remask, where there is a data lake)"
+    )
+
+
+def _enable(arguments: argparse.Namespace) -> None:
+    _changed(arguments, lambda editor: editor.enable(arguments.key_id))
+    echo(f"Key {arguments.key_id} is enabled.")
+
+
+def _disable(arguments: argparse.Namespace) -> None:
+    def disable(editor: KeysetEditor) -> None:
+        key = editor.key(arguments.key_id)
+        if key.state == ENABLED and not (key.is_primary or arguments.force):
+            refuse_if_copy_needs(key, arguments)
+        editor.disable(arguments.key_id)
+
+    _changed(arguments, disable)
+    echo(f"Key {arguments.key_id} is disabled: nothing it masked can be unmasked until it is enabled again.")
+    echo(
+        "A job that started when it was the primary still masks with it: restart every such job before it is destroyed."
+    )
+
+
+def _destroy(arguments: argparse.Namespace) -> None:
+    key_id: int = arguments.key_id
+
+    def destroy(editor: KeysetEditor) -> None:
+        key = editor.key(key_id)
+        if not (key.is_primary or key.state == DESTROYED or arguments.force):
+            _refuse_if_needed(key, arguments)
+        editor.destroy(key_id)
+
+    _changed(arguments, destroy)
+    echo(f"Key {key_id} is destroyed. The version before, and every copy, still hold it: delete those, too.")
+
+
+def _refuse_if_needed(key: KeyInfo, arguments: argparse.Namespace) -> None:
+    if key.state != DISABLED:
+        raise UsageError(
+            f"key {key.key_id}: is {key.state}; disable it first, restart every job that started when it was the "
+            "primary, and see that nothing misses it"
+        )
+    if not arguments.postgres:
+        raise UsageError("postgres: missing; rows that need the key are counted first: give --postgres, or say --force")
+    refuse_if_anything_needs(key, arguments.postgres, arguments)
+
+
+def _list(arguments: argparse.Namespace) -> None:
+    keys = KeysetEditor(keyset_handle(keyset_provider(required(arguments, "keyset")).fetch())).keys()
+    usage = usage_in_database(arguments.postgres) if arguments.postgres else []
+    usage += usage_in_copy(arguments)
+    Console(highlight=False).print(keys_table(keys, usage))
+
+
+def keys_table(keys: list[KeyInfo], usage: list[KeyUsage]) -> Table:
+    """Return the table of keys, those that only rows know included.
+
+    Args:
+        keys: The keyset's keys.
+        usage: How many rows carry each key id; empty where that was not asked for.
+    """
+    table = Table()
+    for heading in ("key id", "state", "prefix", "primary"):
+        table.add_column(heading, no_wrap=True)
+    for counted in usage:
+        table.add_column(counted.table, justify="right", overflow="fold", min_width=8)
+
+    def counts(key_id: int | None) -> list[str]:
+        return [f"{counted.rows.get(key_id, 0):,}" for counted in usage]
+
+    for key in keys:
+        table.add_row(str(key.key_id), key.state, key.prefix, "yes" if key.is_primary else "", *counts(key.key_id))
+    held = {key.key_id for key in keys}
+    carried = {key_id for counted in usage for key_id in counted.rows}
+    for key_id in sorted(carried - held, key=lambda key_id: key_id or 0):
+        name, state = (NO_KEY, "") if key_id is None else (str(key_id), NOT_HELD)
+        table.add_row(name, state, "", "", *counts(key_id))
+    return table

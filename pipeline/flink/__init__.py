@@ -1,0 +1,1 @@
+"""All that is about Flink: options, environments, submission, and a cluster of one's own machine."""

@@ -1,0 +1,58 @@
+"""The counts of a job on Flink, read from the metrics of its operators by Flink's REST API.
+
+Source: https://nightlies.apache.org/flink/flink-docs-release-1.19/docs/ops/metrics/#rest-api-integration
+"""
+
+from __future__ import annotations
+
+from collections import Counter as Counts
+from collections.abc import Iterator
+from urllib.parse import quote
+
+from maskline.pipeline.flink.local_cluster import FlinkCluster
+from maskline.pipeline.job import BRANCHES
+from maskline.transforms.metrics import NAMESPACE, branch_metric
+
+COUNTERS = ("received", "written", "duplicates", "rejected", "extra_fields", "deleted", "delete_failures", "db_retries")
+_REASON = "rejected_"
+
+
+class FlinkCounts:
+    """Reads what a job has counted. Unlike a `Tally` it knows no latest values.
+
+    Args:
+        cluster: The cluster.
+        job_id: The job's id at Flink.
+    """
+
+    def __init__(self, cluster: FlinkCluster, job_id: str) -> None:
+        self._cluster = cluster
+        self._job = f"/jobs/{job_id}"
+
+    def counts(self) -> Counts[str]:
+        """Return all counts, of all branches together; a name never counted counts 0."""
+        counts: Counts[str] = Counts()
+        for vertex in self._cluster.rest(self._job)["vertices"]:
+            for name, value in self._metrics(f"{self._job}/vertices/{vertex['id']}/subtasks/metrics"):
+                counts[_without_branch(name)] += value
+        return counts
+
+    def latest(self, name: str) -> int | None:  # noqa: ARG002 - what a tally is asked
+        """Return None: Flink keeps no latest values."""
+        return None
+
+    def _metrics(self, path: str) -> Iterator[tuple[str, int]]:
+        mark = f".{NAMESPACE}_"
+        ids = [metric["id"] for metric in self._cluster.rest(path) if mark in metric["id"]]
+        if not ids:
+            return
+        for metric in self._cluster.rest(f"{path}?get={quote(','.join(ids))}&agg=sum"):
+            yield metric["id"].rpartition(mark)[2], int(metric["sum"])
+
+
+def _without_branch(name: str) -> str:
+    for branch in BRANCHES:
+        base = name.removeprefix(branch_metric("", branch))
+        if base != name and (base in COUNTERS or base.startswith(_REASON)):
+            return base
+    return name

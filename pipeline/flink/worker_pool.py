@@ -1,0 +1,86 @@
+"""Beam's pool of SDK workers for a cluster whose environment type is EXTERNAL, on loopback's port.
+
+Source: https://beam.apache.org/documentation/runtime/sdk-harness-config/
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+
+from maskline.errors import SetupError
+from maskline.pipeline.local.processes import free_port, start_child, stop_child, stop_child_left_behind
+
+START_SECONDS = 60
+STOP_SECONDS = 15
+
+
+class WorkerPool:
+    """A pool that starts a worker process for whoever asks, and runs while the ``with`` block does.
+
+    Args:
+        log: Where the workers' logs go.
+        python: The Python that has Beam.
+        environment: Variables to set beside those of this process; workers find credentials and passwords here.
+        container_executable: Beam's own start program, which installs what a job staged; without it a worker uses
+            the packages of `python`.
+    """
+
+    def __init__(
+        self,
+        log: Path,
+        python: Path = Path(sys.executable),
+        environment: dict[str, str] | None = None,
+        container_executable: Path | None = None,
+    ) -> None:
+        self._log = log
+        self._python = python
+        self._environment = environment or {}
+        self._container_executable = container_executable
+        self._port = free_port()
+
+    def __enter__(self) -> WorkerPool:
+        """Start the pool and wait until it listens.
+
+        Raises:
+            SetupError: It did not start; the message names its log.
+        """
+        module = "apache_beam.runners.worker.worker_pool_main"
+        command = [str(self._python), "-m", module, f"--service_port={self._port}"]
+        if self._container_executable:
+            command.append(f"--container_executable={self._container_executable}")
+        # The pool starts workers as bare "python".
+        path = f"{self._python.parent}{os.pathsep}{os.environ['PATH']}"
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        pid_file = self._log.with_suffix(".pid")
+        stop_child_left_behind(pid_file, "worker_pool_main")
+        self.process = start_child(command, {**os.environ, **self._environment, "PATH": path}, self._log, pid_file)
+        give_up = time.monotonic() + START_SECONDS
+        while not self._listens():
+            if self.process.poll() is not None or time.monotonic() > give_up:
+                self.__exit__(None, None, None)
+                raise SetupError(f"flink: the worker pool did not start; see {self._log}")
+            time.sleep(0.1)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop the pool and its workers."""
+        stop_child(self.process, STOP_SECONDS)
+
+    @property
+    def address(self) -> str:
+        """Host and port of the pool, for ``--environment_config``."""
+        return f"127.0.0.1:{self._port}"
+
+    def _listens(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
+        except OSError:
+            return False
+        return True

@@ -1,0 +1,111 @@
+"""Which rows still need a key: those of the database, and those of the opaque copy in the data lake."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+
+from maskline.errors import UsageError
+from maskline.keys.keyset_editor import DISABLED, RAW, KeyInfo
+from maskline.lake.columns import Copy
+from maskline.lake.key_usage import copy_key_usage
+from maskline.pipeline.lake_options import add_lake, opaque_copy
+from maskline.pipeline.options import Options
+from maskline.pipeline.printing import echo
+from maskline.postgres.connection import check_dsn, connect
+from maskline.postgres.key_usage import KeyUsage, key_usage
+
+REMASK = "python -m pipeline remask (once for each stream)"
+LAKE_REMASK = "python -m pipeline lake remask"
+NOT_LOOKED_AT = "A copy in a data lake was not looked at; where there is one, say --lake_opaque URI."
+
+
+def add_opaque_copy(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where the opaque copy is, whose rows may need a key, too."""
+    options = Options(parser)
+    options.add_stream()
+    add_lake(options, (Copy.TOKENIZED,))
+
+
+def usage_in_database(dsn: str) -> list[KeyUsage]:
+    """Return how many rows of each table of a database carry each key id.
+
+    Args:
+        dsn: The database.
+
+    Raises:
+        DatabaseError: They cannot be counted.
+    """
+    with contextlib.closing(connect(check_dsn(dsn))) as connection:
+        return key_usage(connection)
+
+
+def usage_in_copy(arguments: argparse.Namespace) -> list[KeyUsage]:
+    """Return how many rows of the opaque copy carry each key id; nothing where the copy is not given.
+
+    Args:
+        arguments: The command line.
+
+    Raises:
+        UsageError: The place will not do.
+        LakeError: The copy is not there, or may not be read.
+        LakeUnavailableError: The store does not answer.
+    """
+    table = opaque_copy(arguments)
+    return [] if table is None else [copy_key_usage(table)]
+
+
+def refuse_if_copy_needs(key: KeyInfo, arguments: argparse.Namespace) -> None:
+    """Check that no row of the opaque copy needs a key, or say that none was looked at.
+
+    Args:
+        key: The key.
+        arguments: The command line.
+
+    Raises:
+        UsageError: A row does; the message says how many, and what to do.
+    """
+    _refuse_if_needed(key, [], usage_in_copy(arguments))
+
+
+def refuse_if_anything_needs(key: KeyInfo, dsn: str, arguments: argparse.Namespace) -> None:
+    """Check that no row of a database's tables needs a key, nor any of the opaque copy.
+
+    Args:
+        key: The key.
+        dsn: The database.
+        arguments: The command line.
+
+    Raises:
+        UsageError: A row does; the message says how many, and what to do.
+    """
+    _refuse_if_needed(key, usage_in_database(dsn), usage_in_copy(arguments))
+
+
+def _refuse_if_needed(key: KeyInfo, in_database: list[KeyUsage], in_copy: list[KeyUsage]) -> None:
+    # What a raw key reads carries no id.
+    carried = None if key.prefix == RAW else key.key_id
+    used = [
+        f"{place.rows[carried]:,} rows of {_name(place, in_copy)}"
+        for place in in_database + in_copy
+        if place.rows.get(carried)
+    ]
+    if used:
+        what = "name no key and may need it" if key.prefix == RAW else "carry its id and need it"
+        remedies = [
+            command
+            for command, places in ((REMASK, in_database), (LAKE_REMASK, in_copy))
+            if any(place.rows.get(carried) for place in places)
+        ]
+        first = "enable it, and " if key.state == DISABLED else ""
+        raise UsageError(
+            f"key {key.key_id}: {' and '.join(used)} {what}; {first}bring them under the primary key with: "
+            f"{', and '.join(remedies)}"
+        )
+    if in_database:
+        echo(f"No row of {' and '.join(table.table for table in in_database)} in this database needs it.")
+    echo(f"No row of the {in_copy[0].table} needs it." if in_copy else NOT_LOOKED_AT)
+
+
+def _name(place: KeyUsage, in_copy: list[KeyUsage]) -> str:
+    return f"the {place.table}" if place in in_copy else place.table

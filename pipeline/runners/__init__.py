@@ -1,0 +1,1 @@
+"""What runs the job: this process, several processes, or a cluster."""

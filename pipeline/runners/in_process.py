@@ -1,0 +1,186 @@
+"""Running the job in this process: until its end, or until a signal asks it to stop."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+import apache_beam as beam
+import msgspec
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from rich.console import Console
+
+from maskline.errors import MasklineError
+from maskline.pipeline.beam_options import Runner
+from maskline.pipeline.job import JobSettings, build
+from maskline.pipeline.progress import showing_progress
+from maskline.pipeline.runners.fn_api_runner import patch_metric_consolidation
+from maskline.pipeline.summary import RunCounts
+from maskline.pipeline.tracebacks import suppress_own_tracebacks
+from maskline.sqs.lease import IN_FLIGHT
+from maskline.transforms.control import CONTROL, JobControl
+from maskline.transforms.metrics import TALLY
+
+INTERRUPTED_EXIT_CODE = 130
+
+logger = logging.getLogger(__name__)
+
+
+class JobFailedError(MasklineError):
+    """The job failed for a reason that maskline does not know; the log has what the runner said."""
+
+
+class RunResult(msgspec.Struct, frozen=True):
+    """How a run went.
+
+    Attributes:
+        counts: What became of the messages.
+        seconds: From the start to the last change of a count; waiting for the end of the queue does not count.
+        was_stopped: Whether a signal ended it.
+    """
+
+    counts: RunCounts
+    seconds: float
+    was_stopped: bool
+
+
+Monitor = Callable[[Callable[[], RunCounts]], contextlib.AbstractContextManager[None]]
+"""What looks after a run while it lasts, given what returns the counts so far: it shows them, and stops the run."""
+
+
+def console_monitor(console: Console) -> Monitor:
+    """Return what shows a run's progress on a console and has signals stop the run.
+
+    The first SIGINT or SIGTERM ends it in an orderly way: nothing more is received, the micro-batch in hand is
+    committed and deleted. A second one ends the process at once; nothing is lost then either.
+
+    Args:
+        console: Where progress is shown.
+    """
+
+    @contextlib.contextmanager
+    def monitoring(look: Callable[[], RunCounts]) -> Iterator[None]:
+        with stopping_on_signals(CONTROL, console), showing_progress(look, console):
+            yield
+
+    return monitoring
+
+
+def run_job(job: JobSettings, options: PipelineOptions, runner: Runner, monitor: Monitor) -> RunResult:
+    """Run the job in this process, and return how it went.
+
+    Args:
+        job: The job.
+        options: Beam's options.
+        runner: What runs it.
+        monitor: What looks after it meanwhile; see `console_monitor`.
+
+    Raises:
+        MasklineError: The job failed.
+    """
+    progress = RunMonitor(time.monotonic, lambda: RunCounts.of(TALLY))
+    IN_FLIGHT.is_kept = True
+    options.view_as(StandardOptions).runner = runner.name
+    pipeline = beam.Pipeline(options=options)
+    build(pipeline, job)
+    run_to_end = _started(pipeline, runner)
+    with (
+        suppress_own_tracebacks(),
+        monitor(progress.snapshot),
+        patch_metric_consolidation(),
+    ):
+        # Signals are handled in the main thread, which must not hold a lock that the handler wants.
+        thread = _RunnerThread(run_to_end)
+        thread.start()
+        while thread.is_alive():
+            thread.join(0.1)
+            progress.snapshot()
+    if thread.failure is not None:
+        raise CONTROL.failure or _unknown_failure(thread.failure) from None
+    return RunResult(progress.snapshot(), progress.seconds, CONTROL.stopping.is_set())
+
+
+def _started(pipeline: beam.Pipeline, runner: Runner) -> Callable[[], object]:
+    """Return what runs a pipeline to its end, in another thread, once all that needs the main thread is done."""
+    if runner.name == "PrismRunner":
+        # Its job server takes SIGINT for itself here; stopping_on_signals then takes it back.
+        return pipeline.run().wait_until_finish  # type: ignore[no-any-return]
+    return lambda: pipeline.run().wait_until_finish()
+
+
+def _unknown_failure(failure: BaseException) -> JobFailedError:
+    logger.error("the runner failed", exc_info=failure)
+    return JobFailedError(
+        f"the job failed ({type(failure).__name__}); what it had not deleted is in the queue still. The log above says "
+        "where"
+    )
+
+
+class _RunnerThread(threading.Thread):
+    def __init__(self, run: Callable[[], object]) -> None:
+        super().__init__(name="beam-runner", daemon=True)
+        self._run_pipeline = run
+        self.failure: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self._run_pipeline()
+        except BaseException as error:
+            self.failure = error
+
+
+class RunMonitor:
+    """Looks at the counts of a run, and remembers when they last changed.
+
+    Args:
+        clock: Monotonic time in seconds.
+        counts: Returns the counts so far.
+    """
+
+    def __init__(self, clock: Callable[[], float], counts: Callable[[], RunCounts]) -> None:
+        self._clock = clock
+        self._counts = counts
+        self._started = self._last_change = clock()
+        self._last_counts = counts()
+
+    def snapshot(self) -> RunCounts:
+        """Return the counts so far."""
+        counts = self._counts()
+        if counts != self._last_counts:
+            self._last_change = self._clock()
+        self._last_counts = counts
+        return counts
+
+    @property
+    def seconds(self) -> float:
+        """How long the counts have changed for."""
+        return self._last_change - self._started
+
+
+@contextlib.contextmanager
+def stopping_on_signals(control: JobControl, console: Console) -> Iterator[None]:
+    """Have a first SIGINT or SIGTERM end a job in an orderly way, and a second one end this process at once.
+
+    Args:
+        control: Is told to stop.
+        console: Gets its cursor back before the process ends.
+    """
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        if control.stopping.is_set():
+            console.show_cursor()
+            os._exit(INTERRUPTED_EXIT_CODE)
+        control.stopping.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,179 @@
+"""The job in several processes of one machine, for one Python process uses one core.
+
+Each process is a whole job of its own on the same queue: they share nothing, and the unique index on ``message_id`` is
+all they meet at. The process that was started only watches them, adds up their counts and passes signals on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+
+from rich.console import Console
+
+from maskline.errors import MasklineError
+from maskline.pipeline.beam_options import parse_beam_options, resolve_runner
+from maskline.pipeline.job import JobSettings
+from maskline.pipeline.logs import configure_logging
+from maskline.pipeline.progress import showing_progress
+from maskline.pipeline.runners.in_process import (
+    INTERRUPTED_EXIT_CODE,
+    JobFailedError,
+    RunMonitor,
+    RunResult,
+    run_job,
+    stopping_on_signals,
+)
+from maskline.pipeline.summary import RunCounts
+from maskline.transforms.control import CONTROL, JobControl
+from maskline.transforms.metrics import Tally
+
+REPORT_SECONDS = 0.25
+STOP = "stop"
+
+Report = RunCounts | MasklineError
+"""What a worker process tells the watching one: its counts so far, and at last why it failed, if it did."""
+
+
+def run_processes(
+    job: JobSettings, beam_arguments: Sequence[str], processes: int, console: Console, log_level: str
+) -> RunResult:
+    """Run the job in several processes, show their progress together, and return how they went.
+
+    Signals stop them as they stop one. Where one process fails, or is killed, the others end in an orderly way.
+
+    Args:
+        job: The job, checked.
+        beam_arguments: Beam's options as they were given, for an engine that runs in a process.
+        processes: How many, 2 or more.
+        console: Where progress is shown.
+        log_level: What the processes log, as in `configure_logging`.
+
+    Raises:
+        MasklineError: A process failed; what it had not deleted is in the queue still.
+    """
+    control = JobControl()
+    workers = [_Worker(number, job, beam_arguments, log_level) for number in range(1, processes + 1)]
+    monitor = RunMonitor(time.monotonic, lambda: RunCounts.together([worker.counts for worker in workers]))
+    with stopping_on_signals(control, console), showing_progress(monitor.snapshot, console):
+        while running := [worker for worker in workers if worker.is_running]:
+            wait([worker.connection for worker in running], timeout=REPORT_SECONDS)
+            for worker in running:
+                worker.read_reports()
+            if control.stopping.is_set() or any(worker.failure for worker in workers):
+                for worker in running:
+                    worker.stop()
+            monitor.snapshot()
+    failures = [worker.failure for worker in workers if worker.failure]
+    if failures:
+        raise failures[0]
+    return RunResult(monitor.snapshot(), monitor.seconds, control.stopping.is_set())
+
+
+class _Worker:
+    """One worker process, as the watching process sees it.
+
+    Args:
+        number: Which of them it is, from 1.
+        job: The job.
+        beam_arguments: Beam's options.
+        log_level: What it logs.
+    """
+
+    def __init__(self, number: int, job: JobSettings, beam_arguments: Sequence[str], log_level: str) -> None:
+        self._number = number
+        self.connection, remote = multiprocessing.Pipe()
+        self.counts = RunCounts.of(Tally())
+        self.failure: MasklineError | None = None
+        self.is_running = True
+        self._is_told_to_stop = False
+        self._process: BaseProcess = multiprocessing.get_context("spawn").Process(
+            target=_worker_main,
+            args=(remote, job, tuple(beam_arguments), log_level),
+            name=f"maskline-{number}",
+            daemon=True,
+        )
+        with _ignoring_interrupts():  # the new process inherits that, and only this one answers to Ctrl-C
+            self._process.start()
+        remote.close()
+
+    def read_reports(self) -> None:
+        """Take in what it has said; where it has ended, find out how."""
+        try:
+            while self.connection.poll():
+                report: Report = self.connection.recv()
+                if isinstance(report, RunCounts):
+                    self.counts = report
+                else:
+                    self.failure = report
+        except (EOFError, OSError):
+            self._process.join()
+            self.is_running = False
+            if self._process.exitcode != 0 and self.failure is None:
+                self.failure = JobFailedError(
+                    f"process {self._number} of the job ended with exit code {self._process.exitcode}; what it had not "
+                    "deleted is in the queue still"
+                )
+
+    def stop(self) -> None:
+        """Have it end in an orderly way, once."""
+        if not self._is_told_to_stop:
+            self._is_told_to_stop = True
+            with contextlib.suppress(OSError):  # it has just ended
+                self.connection.send(STOP)
+
+
+def _worker_main(connection: Connection, job: JobSettings, beam_arguments: Sequence[str], log_level: str) -> None:
+    configure_logging(log_level)
+    signal.signal(signal.SIGTERM, lambda _number, _frame: CONTROL.stopping.set())
+    threading.Thread(target=_stop_listener, args=(connection,), name="obey", daemon=True).start()
+    options = parse_beam_options(beam_arguments)
+
+    @contextlib.contextmanager
+    def reporting(look: Callable[[], RunCounts]) -> Iterator[None]:
+        ended = threading.Event()
+        reporter = threading.Thread(target=_report, args=(connection, look, ended), name="report", daemon=True)
+        reporter.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            reporter.join()
+
+    try:
+        ran = run_job(job, options, resolve_runner(options), reporting)
+    except MasklineError as error:
+        connection.send(error)
+    else:
+        connection.send(ran.counts)
+
+
+def _report(connection: Connection, look: Callable[[], RunCounts], ended: threading.Event) -> None:
+    with contextlib.suppress(OSError):  # nobody listens any more; `_stop_listener` finds that, too
+        while not ended.wait(REPORT_SECONDS):
+            connection.send(look())
+
+
+def _stop_listener(connection: Connection) -> None:
+    """Stop when told to; where nobody is left to tell, end at once: what is not deleted comes back."""
+    try:
+        while connection.recv() == STOP:
+            CONTROL.stopping.set()
+    except (EOFError, OSError):
+        os._exit(INTERRUPTED_EXIT_CODE)
+
+
+@contextlib.contextmanager
+def _ignoring_interrupts() -> Iterator[None]:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

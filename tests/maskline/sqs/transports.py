@@ -1,0 +1,117 @@
+"""The two ways to make the frequent calls, for tests that hold of both."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import botocore.session
+import msgspec
+from botocore.config import Config
+from botocore.loaders import create_loader
+
+from maskline.pipeline.local.sqs import CREDENTIALS
+from maskline.sqs import QueueAddress, SqsQueue
+from maskline.sqs.curl_transport import CurlTransport, SqsTransport
+
+WAYS = ("boto3", "libcurl")
+REGION = "us-east-1"
+
+_one_loader = functools.cache(create_loader)  # it would read the descriptions of the services for every client anew
+
+
+class CountedClient:
+    """A boto3 client that counts the frequent calls it is asked for.
+
+    Args:
+        client: The client.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.meta = client.meta
+        self.asked = 0
+
+    def __getattr__(self, operation: str) -> Any:
+        def call(**request: Any) -> Any:
+            self.asked += 1
+            return getattr(self._client, operation)(**request)
+
+        return call
+
+
+class Connections(msgspec.Struct, frozen=True):
+    """A boto3 client, and libcurl's calls that fall back on it.
+
+    Attributes:
+        client: The client.
+        fallback: The same, counting what libcurl leaves to it.
+        curl: The calls.
+    """
+
+    client: Any
+    fallback: CountedClient
+    curl: CurlTransport
+
+    def by(self, way: str) -> SqsTransport:
+        """Return the calls by one of `WAYS`."""
+        calls: SqsTransport = self.client if way == "boto3" else self.curl
+        return calls
+
+    def queue(self, way: str, url: str) -> SqsQueue:
+        """Return a queue whose frequent calls are made by one of `WAYS`."""
+        return SqsQueue(self.client, QueueAddress("logins"), url, self.by(way))
+
+
+def session_with(access_key: str, secret_key: str, token: str | None = None) -> botocore.session.Session:
+    """Return a botocore session with credentials."""
+    session = new_session()
+    session.set_credentials(access_key, secret_key, token)
+    return session
+
+
+def new_session() -> botocore.session.Session:
+    """Return a botocore session that has its credentials from the environment."""
+    session = botocore.session.Session()
+    session.register_component("data_loader", _one_loader())
+    return session
+
+
+@contextmanager
+def connected(
+    endpoint: str | None,
+    session: botocore.session.Session | None = None,
+    attempts: int = 1,
+    seconds: float = 30,
+    connect_seconds: float = 5,
+) -> Iterator[Connections]:
+    """Connect both ways to an SQS API.
+
+    Args:
+        endpoint: Its URL, or None for AWS's own.
+        session: Where credentials are from; any credentials if None.
+        attempts: How often boto3 asks at most.
+        seconds: How long an answer may keep silent.
+        connect_seconds: How long connecting may take.
+    """
+    session = session or session_with(CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"])
+    retries = {"mode": "standard", "total_max_attempts": attempts}
+    config = Config(connect_timeout=connect_seconds, read_timeout=seconds, retries=retries, max_pool_connections=32)
+    client = session.create_client("sqs", region_name=REGION, endpoint_url=endpoint, config=config)
+    fallback = CountedClient(client)
+    curl = CurlTransport(fallback, session)
+    try:
+        yield Connections(client, fallback, curl)
+    finally:
+        curl.close()
+        client.close()
+
+
+def end_of(call: Callable[[SqsQueue], object], queue: SqsQueue) -> str:
+    """Return what a call brings, or how it fails: by which error, saying what."""
+    try:
+        return f"brings {call(queue)}"
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"

@@ -1,0 +1,80 @@
+"""Submitting to a cluster that is not there is one clear line."""
+
+from __future__ import annotations
+
+import _thread
+import threading
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from maskline.errors import UnavailableError
+from maskline.pipeline.beam_options import parse_beam_options
+from maskline.pipeline.job import JobSettings
+from maskline.pipeline.runners.cluster import submit_job, with_max_long_poll
+from maskline.sqs import QueueAddress
+from maskline.sqs.receiver import ReceiveSettings
+from maskline.streams.definition import StreamDefinition
+
+
+def test_a_runner_that_fails_is_reported_in_one_line(
+    user_logins: StreamDefinition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = JobSettings(user_logins, QueueAddress("logins"), "postgresql://writer@db/logins", "env:KEYSET")
+
+    def refuse(*_: object) -> None:
+        raise RuntimeError("Pipeline failed in state FAILED\nwith details")
+
+    monkeypatch.setattr("apache_beam.Pipeline.run", refuse)
+
+    with pytest.raises(UnavailableError, match=r"^the runner reported: Pipeline failed in state FAILED$"):
+        submit_job(job, parse_beam_options(["--runner=FlinkRunner"]), Console(quiet=True))
+
+
+def test_on_a_cluster_an_idle_poll_lasts_as_long_as_sqs_allows(user_logins: StreamDefinition) -> None:
+    job = JobSettings(user_logins, QueueAddress("logins"), "postgresql://writer@db/logins", "env:KEYSET")
+
+    assert with_max_long_poll(job).receive == ReceiveSettings(long_poll_seconds=20)
+
+
+def test_a_job_that_ends_with_its_queue_polls_as_shortly_as_before(user_logins: StreamDefinition) -> None:
+    receive = ReceiveSettings(long_poll_seconds=1)
+    job = JobSettings(user_logins, QueueAddress("logins"), "postgresql://writer@db/logins", "env:KEYSET", receive)
+
+    ending = msgspec.structs.replace(job, until_empty=True)
+
+    assert with_max_long_poll(ending) == ending
+
+
+def test_ctrl_c_cancels_the_job_over_a_connection_that_is_open_still(
+    user_logins: StreamDefinition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = JobSettings(user_logins, QueueAddress("logins"), "postgresql://writer@db/logins", "env:KEYSET")
+    submitted = InterruptedJob()
+    monkeypatch.setattr("apache_beam.Pipeline.run", lambda _: submitted)
+
+    exit_code = submit_job(job, parse_beam_options(["--runner=PortableRunner"]), Console(quiet=True))
+
+    assert exit_code == 0
+    assert submitted.was_canceled.is_set()
+
+
+class InterruptedJob:
+    """A job that runs until it is canceled, and whose starter gets a Ctrl-C."""
+
+    def __init__(self) -> None:
+        self.was_canceled = threading.Event()
+        self._is_connected = True
+
+    def wait_until_finish(self) -> None:
+        try:
+            _thread.interrupt_main()
+            assert self.was_canceled.wait(10)
+        finally:  # as Beam's own does
+            self._is_connected = False
+        raise RuntimeError("Pipeline failed in state CANCELLED")
+
+    def cancel(self) -> None:
+        assert self._is_connected, "Cannot invoke RPC on closed channel!"
+        self.was_canceled.set()

@@ -1,0 +1,86 @@
+"""Running the job: how it ends, whatever ends it."""
+
+from __future__ import annotations
+
+import io
+import signal
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from maskline.errors import KeysetError
+from maskline.pipeline.beam_options import parse_beam_options, resolve_runner
+from maskline.pipeline.job import JobSettings
+from maskline.pipeline.runners import in_process
+from maskline.pipeline.runners.in_process import JobFailedError, RunResult, console_monitor, run_job
+from maskline.sqs import QueueAddress, SqsQueue
+from maskline.sqs.receiver import ReceiveSettings
+from maskline.streams.definition import StreamDefinition
+from maskline.transforms.control import CONTROL
+from tests.e2e.conftest import login
+
+
+@pytest.fixture
+def job(user_logins: StreamDefinition, queue_address: QueueAddress, dsn: str, keyset_uri: str) -> JobSettings:
+    receive = ReceiveSettings(long_poll_seconds=0, seconds=0.05)
+    return JobSettings(user_logins, queue_address, dsn, keyset_uri, receive, until_empty=True)
+
+
+def run(job: JobSettings) -> RunResult:
+    options = parse_beam_options([])
+    return run_job(job, options, resolve_runner(options), console_monitor(Console(file=io.StringIO())))
+
+
+def test_a_run_says_what_became_of_the_messages(job: JobSettings, queue: SqsQueue) -> None:
+    queue.send([login(1), "not JSON"])
+
+    ran = run(job)
+
+    assert (ran.counts.received, ran.counts.written, ran.counts.deleted) == (2, 1, 2)
+    assert ran.counts.rejected_by_reason == {"not_json": 1}
+    assert ran.seconds > 0
+    assert not ran.was_stopped
+
+
+def test_the_handlers_of_signals_are_put_back(job: JobSettings) -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+
+    run(job)
+
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_an_error_of_ours_comes_out_as_it_is_and_not_as_the_runner_wraps_it(job: JobSettings) -> None:
+    broken = msgspec.structs.replace(job, keyset="env:NOT_SET_ANYWHERE")
+
+    with pytest.raises(KeysetError, match="NOT_SET_ANYWHERE is not set"):
+        run(broken)
+
+
+def test_an_error_that_nobody_knows_is_a_failure_with_its_kind(
+    job: JobSettings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(in_process, "_started", lambda *_: fail)
+
+    with pytest.raises(JobFailedError, match="the job failed \\(ZeroDivisionError\\)"):
+        run(job)
+
+    assert "the runner failed" in caplog.text
+
+
+def test_the_first_signal_asks_and_the_second_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    exits: list[int] = []
+    monkeypatch.setattr("os._exit", exits.append)
+
+    with in_process.stopping_on_signals(CONTROL, Console(file=io.StringIO())):
+        signal.raise_signal(signal.SIGINT)
+        was_asked, exits_after_first = CONTROL.stopping.is_set(), list(exits)
+        signal.raise_signal(signal.SIGTERM)
+
+    assert was_asked
+    assert exits_after_first == []
+    assert exits == [130]

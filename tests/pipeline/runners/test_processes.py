@@ -1,0 +1,51 @@
+"""The job in several processes: what they do together, and that the failure of one is the run's."""
+
+from __future__ import annotations
+
+import io
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from maskline.errors import KeysetError
+from maskline.pipeline.job import JobSettings
+from maskline.pipeline.runners.in_process import RunResult
+from maskline.pipeline.runners.processes import run_processes
+from maskline.postgres.connection import Connection
+from maskline.sqs import QueueAddress, SqsQueue
+from maskline.sqs.receiver import ReceiveSettings
+from maskline.streams.definition import StreamDefinition
+from tests.e2e.conftest import Ledger, login
+
+CONSOLE = Console(file=io.StringIO())
+
+
+@pytest.fixture
+def job(user_logins: StreamDefinition, queue_address: QueueAddress, dsn: str, keyset_uri: str) -> JobSettings:
+    receive = ReceiveSettings(size=10, long_poll_seconds=1, seconds=0.05)
+    return JobSettings(user_logins, queue_address, dsn, keyset_uri, receive, until_empty=True)
+
+
+def run(job: JobSettings) -> RunResult:
+    return run_processes(job, [], 2, CONSOLE, "warning")
+
+
+def test_two_processes_share_the_messages_and_their_counts_add_up(
+    job: JobSettings, queue: SqsQueue, database: Connection
+) -> None:
+    sent = queue.send([*(login(number) for number in range(100)), "not JSON"])
+
+    ran = run(job)
+
+    assert (ran.counts.received, ran.counts.written, ran.counts.deleted) == (101, 100, 101)
+    assert ran.counts.rejected_by_reason == {"not_json": 1}
+    assert not ran.was_stopped
+    Ledger(database, queue).check(sent)
+
+
+def test_the_error_of_a_process_comes_out_as_it_is(job: JobSettings) -> None:
+    broken = msgspec.structs.replace(job, keyset="env:NOT_SET_ANYWHERE")
+
+    with pytest.raises(KeysetError, match="NOT_SET_ANYWHERE is not set"):
+        run(broken)
