@@ -16,6 +16,7 @@ wrong, where, and what to do::
     │   ├── DatabaseUnavailableError 1
     │   ├── KeysetUnavailableError   1
     │   └── LakeUnavailableError     1
+    ├── TableError                1   a table takes no rows for a cause of its own; nothing was rejected for it
     └── TokenError                1   a token that this keyset cannot turn back into its value
 
 No message ever holds the value of a personal field, a key, or a password.
@@ -82,6 +83,10 @@ class KeysetUnavailableError(UnavailableError):
 
 class LakeUnavailableError(UnavailableError):
     """The store of the lake did not answer, or did not do what it was asked, for longer than the retries allow."""
+
+
+class TableError(MasklineError):
+    """A table takes no rows, or not these, for a cause of its own that is in no message; nothing was rejected for it."""
 
 
 class TokenError(MasklineError):

@@ -46,7 +46,7 @@ class WriteRejections(beam.PTransform):
     ) -> None:
         super().__init__()
         connecting = functools.partial(connect, check_dsn(dsn))
-        self._write = _WriteRejections(connecting, InsertRejections(stream), retry_seconds, lease, branch)
+        self._write = _WriteRejections(connecting, InsertRejections(), retry_seconds, lease, branch)
 
     def expand(self, batches: PCollection[list[Rejection]]) -> PCollection[list[Receipt]]:
         """Write each micro-batch."""

@@ -1,23 +1,32 @@
-"""What an error of Postgres means: try again, the row's fault, or stop the job.
+"""What an error of Postgres means: try again, this row's fault, the table's own cause, or the set-up.
+
+A rejection is the row's only where its cause can be in the message. docs/design.md has all of it as a table.
 
 Source: https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import psycopg2
 from psycopg2 import errorcodes
 
-from maskline.errors import DatabaseError, DatabaseUnavailableError, MasklineError
+from maskline.errors import DatabaseError, DatabaseUnavailableError, MasklineError, TableError
+from maskline.postgres.ledger import ROWS_MISSING
 
-_ROW_CLASSES = ("22", "23", "44", "54")
-_ROW_CODES = (errorcodes.RAISE_EXCEPTION,)
+_ROW_CLASSES = ("22", "23", "44", "54", "P0")
 _TRANSIENT_CLASSES = ("08", "40", "53", "57", "58")
 _TRANSIENT_CODES = (errorcodes.LOCK_NOT_AVAILABLE, errorcodes.OBJECT_IN_USE, errorcodes.READ_ONLY_SQL_TRANSACTION)
+_TABLE_CAUSES = {
+    errorcodes.SEQUENCE_GENERATOR_LIMIT_EXCEEDED: "a sequence of the table is at its end",
+    errorcodes.FEATURE_NOT_SUPPORTED: "the table cannot be written so",
+}
 _MIGRATE = "; is the database migrated? run: python -m pipeline migrate --postgres DSN"
 _REMEDIES = {
     errorcodes.UNDEFINED_TABLE: _MIGRATE,
     errorcodes.UNDEFINED_COLUMN: _MIGRATE,
+    errorcodes.UNDEFINED_FUNCTION: _MIGRATE,
     errorcodes.INSUFFICIENT_PRIVILEGE: (
         "; the job takes the role maskline_writer, unmask and leakage maskline_analyst, remask and keys "
         "maskline_remasker, and all else the tables' owner"
@@ -40,35 +49,71 @@ _REFUSED_LOGINS = (
     "server does not support SSL",
     "service file",
 )
+_RAISED_BY_A_TRIGGER = "exec_stmt_raise"
+_ROW_POLICY = "ExecWithCheckOptions"
+"""Where in the server an error comes from: that is alike in every language of its messages."""
 
 
 class RowRejectedError(Exception):
-    """Postgres refused a statement for the values of a row in it. The message holds names and never a value."""
+    """Postgres refused a statement for the values of a row in it. The message holds names and never a value.
+
+    Args:
+        detail: What it objected to.
+        names_field: Whether that names a column or a constraint, so that other rows may well pass.
+    """
+
+    def __init__(self, detail: str, *, names_field: bool = False) -> None:
+        super().__init__(detail)
+        self.names_field = names_field
 
 
-def map_postgres_error(error: psycopg2.Error) -> MasklineError | RowRejectedError:
+def map_postgres_error(
+    error: psycopg2.Error, filled_columns: Collection[str] | None = None
+) -> MasklineError | RowRejectedError:
     """Return what an error means to the job.
 
     Args:
         error: What psycopg2 raised.
+        filled_columns: The columns that the statement gave values for, or None where that is not known.
 
     Returns:
-        A `RowRejectedError` for values that a table does not take (classes 22 and 23, a view's or trigger's check, an
-        index entry too long); a `DatabaseUnavailableError` where the same statement may succeed later (connection,
-        serialization, deadlock, resources, shutdown, lock or statement time-out, a standby that was promoted); else a
-        `DatabaseError`: no table, no column, no right, no login, or anything not known to be harmless.
+        A `RowRejectedError` for anything raised while a row was executed (classes 22, 23, 44, 54 and P0, a trigger's
+        own code, a row policy, rows that a trigger or rule swallowed); a `TableError` for what no message can cause
+        (no partition, a sequence at its end, a column without a value); a `DatabaseUnavailableError` where the same
+        statement may succeed later (connection, serialization, deadlock, resources, shutdown, lock or statement
+        time-out, a standby that was promoted); else a `DatabaseError`: no table, no column, no permission, no login, or
+        anything not known to be harmless.
     """
     code = error.pgcode
     if code is None:
         return _without_code(error)
-    if code.startswith(_ROW_CLASSES) or code in _ROW_CODES:
-        return RowRejectedError(_described(error, code))
     if code.startswith(_TRANSIENT_CLASSES) or code in _TRANSIENT_CODES:
         return DatabaseUnavailableError(f"postgres: {_described(error, code)}")
-    # The server's own text names tables, columns and roles and quotes no values; that of a trigger's RAISE may.
-    is_raised = error.diag.source_function == "exec_stmt_raise"
-    text = "a trigger raised an error" if is_raised else (error.diag.message_primary or "").strip()
+    cause = _cause_of_the_table(error, code, filled_columns)
+    if cause is not None:
+        return TableError(f"postgres: {cause} ({_described(error, code)})")
+    if code == ROWS_MISSING:
+        return RowRejectedError(f"{code} a trigger or a rule of the table swallowed it")
+    function = error.diag.source_function
+    is_row_policy = code == errorcodes.INSUFFICIENT_PRIVILEGE and function == _ROW_POLICY
+    if code.startswith(_ROW_CLASSES) or function == _RAISED_BY_A_TRIGGER or is_row_policy:
+        names_field = bool(error.diag.column_name or error.diag.constraint_name)
+        return RowRejectedError(_described(error, code), names_field=names_field)
+    # The server's own text names tables, columns and roles and quotes no values.
+    text = (error.diag.message_primary or "").strip()
     return DatabaseError(f"postgres: {text} ({_described(error, code)}){_REMEDIES.get(code, '')}")
+
+
+def _cause_of_the_table(error: psycopg2.Error, code: str, filled_columns: Collection[str] | None) -> str | None:
+    if error.diag.source_function == _RAISED_BY_A_TRIGGER:
+        return None
+    if code == errorcodes.CHECK_VIOLATION and not error.diag.constraint_name:
+        return "the table has no partition for a row"
+    if code == errorcodes.NOT_NULL_VIOLATION and filled_columns is not None:
+        column = error.diag.column_name
+        if column is not None and column not in filled_columns:
+            return f"column {column} is NOT NULL, and the stream does not fill it"
+    return _TABLE_CAUSES.get(code)
 
 
 def _without_code(error: psycopg2.Error) -> MasklineError:

@@ -6,7 +6,7 @@ from psycopg2 import sql
 
 from maskline.postgres.connection import Connection
 
-NEEDED_REVISION = "0009"
+NEEDED_REVISION = "0010"
 """The newest revision in ``migrations``."""
 
 VERSION_TABLE = "maskline_schema_version"

@@ -1,8 +1,9 @@
-"""The statements that the job runs, built with `psycopg2.sql`: names quoted, every value a parameter.
+"""The statement that gives each message of a micro-batch its outcome: ledger and tables in one transaction.
 
-One statement inserts a whole micro-batch: each column travels as one array, and ``ON CONFLICT (message_id) DO
-NOTHING RETURNING message_id`` makes it idempotent and says which rows are new. As one statement it is one transaction,
-in one round trip, and works behind PgBouncer in transaction mode.
+It enters the messages into the ledger, inserts those that are new there into their tables, and raises, so that all of
+it rolls back, where a table took another number of rows. It is one string in one round trip, works behind PgBouncer in
+transaction mode, and does not depend on how the server is set up: isolation, durability, time-outs and deferred
+constraints are said in it. Names are quoted, every value is a parameter, and each column travels as one array.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Generic, Protocol, TypeVar
 from psycopg2 import sql
 
 from maskline.postgres.arrays import array_literal
+from maskline.postgres.ledger import OUTCOMES, VOUCHED_AGE, VOUCHED_LEAD, WRITES_LEDGER
 from maskline.records import MaskedRow, Receipt, Rejection
 from maskline.streams.definition import StreamDefinition
 
@@ -21,8 +23,13 @@ STATEMENT_TIMEOUT_SECONDS = 30
 
 REJECTED_MESSAGES = "rejected_messages"
 
-OUTCOME_LOCK = 0x6D61736B6C696E65
-"""The advisory lock of the database that is taken while outcomes are written ("maskline" in ASCII)."""
+CONFIRMATION = "SELECT pg_logical_emit_message(true, 'maskline', '')"
+"""Writes to the log, so that the commit is acknowledged only once all that stands before it in the log is, too.
+
+A transaction that finds nothing but duplicates would else not wait for the standby that their own commit waits for.
+
+Source: https://www.postgresql.org/docs/current/functions-admin.html#PG-LOGICAL-EMIT-MESSAGE
+"""
 
 
 class _HasReceipt(Protocol):
@@ -33,42 +40,81 @@ class _HasReceipt(Protocol):
 Record = TypeVar("Record", bound=_HasReceipt)
 
 
+def transaction_settings() -> sql.Composable:
+    """Return what each transaction begins with, whatever the server, the database or the role has set.
+
+    ``synchronous_commit`` is raised to ``on`` and never lowered. Deferred constraints are checked before the commit, so
+    that they name a row and not a whole transaction.
+
+    Source: https://www.postgresql.org/docs/current/runtime-config-wal.html#GUC-SYNCHRONOUS-COMMIT
+    """
+    return sql.SQL(
+        "SET LOCAL TRANSACTION ISOLATION LEVEL READ COMMITTED;"
+        " SET LOCAL lock_timeout = {lock_timeout}; SET LOCAL statement_timeout = {statement_timeout};"
+        " SET LOCAL client_min_messages = warning; SET CONSTRAINTS ALL IMMEDIATE;"
+        " SELECT set_config('synchronous_commit',"
+        " CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true),"
+        " set_config({ledger}, 'on', true); "
+    ).format(
+        lock_timeout=sql.Literal(f"{LOCK_TIMEOUT_SECONDS}s"),
+        statement_timeout=sql.Literal(f"{STATEMENT_TIMEOUT_SECONDS}s"),
+        ledger=sql.Literal(WRITES_LEDGER),
+    )
+
+
 class InsertStatement(Generic[Record]):
-    """An idempotent insert of a micro-batch of records.
+    """Gives the records of a micro-batch their outcome.
+
+    Its one row is the message ids that it entered, as an array; how many of those the ledger cannot vouch for, since
+    they were sent too long ago or too far ahead of the server's clock; and the place of its last entry in the log.
 
     Args:
-        table: The table to insert into.
-        arrays: The columns that travel as arrays, by name, with the type of each array.
-        other_table: The table whose messages are left alone: a message that became a row once never becomes a
-            rejection later, nor the other way about, whatever changed in between.
-        lock: The function that takes `OUTCOME_LOCK`. Rows share it and rejections, which are few, have it alone, for
-            two transactions at once would not see each other's message.
+        table: The table to insert into, with its schema or found by the search path.
+        arrays: The columns by name, each with the type of an array of its values. ``message_id`` and ``sent_at`` have
+            to be among them.
+        keeps_earlier: Whether a row of the same message that is in the table already, and not in the ledger any more,
+            counts as this one. It takes a unique index on ``message_id``.
     """
 
-    def __init__(self, table: str, arrays: dict[str, str], other_table: str, lock: str) -> None:
+    def __init__(self, table: str, arrays: dict[str, str], *, keeps_earlier: bool = False) -> None:
+        self.table = table
+        self.columns = frozenset(arrays)
         columns = sql.SQL(", ").join(map(sql.Identifier, arrays))
-        self.query: sql.Composable = sql.SQL(
-            "SET LOCAL lock_timeout = {lock_timeout}; SET LOCAL statement_timeout = {statement_timeout};"
-            " SELECT {lock}({outcome_lock});"
-            " INSERT INTO {table} ({columns}) SELECT {columns} FROM unnest({arrays}) AS batch ({columns})"
-            " WHERE NOT EXISTS (SELECT 1 FROM {other_table} AS other WHERE other.message_id = batch.message_id)"
-            " ON CONFLICT (message_id) DO NOTHING RETURNING message_id"
+        values = (_value(name, array) for name, array in arrays.items())
+        target = sql.Identifier(*table.split("."))
+        earlier: sql.Composable = sql.SQL("")
+        if keeps_earlier:
+            earlier = sql.SQL(
+                " + (SELECT count(*) FROM {} AS earlier WHERE earlier.message_id IN (SELECT message_id FROM fresh))"
+            ).format(target)
+        self.query: sql.Composable = transaction_settings() + sql.SQL(
+            "WITH batch AS MATERIALIZED (SELECT {values} FROM unnest({arrays}) AS batch ({columns})),"
+            " fresh AS (INSERT INTO {outcomes} (message_id, sent_at) SELECT message_id, sent_at FROM batch"
+            " ON CONFLICT DO NOTHING RETURNING message_id, sent_at),"
+            " written AS (INSERT INTO {target} ({columns}) SELECT {columns} FROM batch"
+            " WHERE (message_id IN (SELECT message_id FROM fresh)) IS TRUE{on_conflict} RETURNING 1)"
+            " SELECT maskline_guard((SELECT count(*) FROM fresh), (SELECT count(*) FROM written){earlier}),"
+            " ARRAY(SELECT message_id FROM fresh)::text[],"
+            " (SELECT count(*) FROM fresh WHERE sent_at NOT BETWEEN now() - {age} AND now() + {lead}),"
+            " pg_logical_emit_message(true, 'maskline', '')"
         ).format(
-            lock_timeout=sql.Literal(f"{LOCK_TIMEOUT_SECONDS}s"),
-            statement_timeout=sql.Literal(f"{STATEMENT_TIMEOUT_SECONDS}s"),
-            lock=sql.SQL(lock),
-            outcome_lock=sql.Literal(OUTCOME_LOCK),
-            table=sql.Identifier(table),
+            values=sql.SQL(", ").join(values),
+            arrays=sql.SQL(", ").join(sql.SQL(f"%s::{_transport(array)}") for array in arrays.values()),
             columns=columns,
-            arrays=sql.SQL(", ").join(sql.SQL("%s::" + array_type) for array_type in arrays.values()),
-            other_table=sql.Identifier(other_table),
+            outcomes=sql.Identifier(OUTCOMES),
+            target=target,
+            on_conflict=sql.SQL(" ON CONFLICT (message_id) DO NOTHING" if keeps_earlier else ""),
+            earlier=earlier,
+            age=sql.Literal(VOUCHED_AGE),
+            lead=sql.Literal(VOUCHED_LEAD),
         )
 
-    def parameters(self, records: Sequence[Record]) -> Sequence[object]:
+    def parameters(self, records: Sequence[Record]) -> Sequence[str]:
         """Return the arrays for a micro-batch, one a column.
 
         Args:
-            records: The micro-batch, not empty.
+            records: The micro-batch, not empty, sorted by message id (in any other order two writers could wait for
+                each other), each message once.
         """
         raise NotImplementedError
 
@@ -83,9 +129,9 @@ class InsertRows(InsertStatement[MaskedRow]):
     def __init__(self, stream: StreamDefinition) -> None:
         arrays = {column.name: column.type.array for column in stream.columns}
         arrays |= {"create_date": "date[]", "message_id": "uuid[]", "sent_at": "timestamptz[]", "key_id": "bigint[]"}
-        super().__init__(stream.table, arrays, other_table=REJECTED_MESSAGES, lock="pg_advisory_xact_lock_shared")
+        super().__init__(stream.table, arrays)
 
-    def parameters(self, records: Sequence[MaskedRow]) -> Sequence[object]:
+    def parameters(self, records: Sequence[MaskedRow]) -> Sequence[str]:
         """Return the arrays for a micro-batch; create_date is the UTC date of SentTimestamp, so it never changes."""
         return [
             *map(array_literal, zip(*(row.values for row in records), strict=True)),
@@ -97,13 +143,9 @@ class InsertRows(InsertStatement[MaskedRow]):
 
 
 class InsertRejections(InsertStatement[Rejection]):
-    """Inserts rejections into ``rejected_messages``.
+    """Inserts rejections into ``rejected_messages``."""
 
-    Args:
-        stream: The stream that refused them.
-    """
-
-    def __init__(self, stream: StreamDefinition) -> None:
+    def __init__(self) -> None:
         arrays = {
             "message_id": "uuid[]",
             "stream": "varchar[]",
@@ -114,17 +156,28 @@ class InsertRejections(InsertStatement[Rejection]):
             "key_id": "bigint[]",
             "body": "bytea[]",
         }
-        super().__init__(REJECTED_MESSAGES, arrays, other_table=stream.table, lock="pg_advisory_xact_lock")
+        super().__init__(REJECTED_MESSAGES, arrays, keeps_earlier=True)
 
-    def parameters(self, records: Sequence[Rejection]) -> Sequence[object]:
+    def parameters(self, records: Sequence[Rejection]) -> Sequence[str]:
         """Return the arrays for a micro-batch."""
         return [
-            [rejection.receipt.message_id for rejection in records],
-            [rejection.stream for rejection in records],
-            [str(rejection.reason) for rejection in records],
-            [rejection.detail for rejection in records],
-            [rejection.sent_at for rejection in records],
-            [rejection.receive_count for rejection in records],
-            [rejection.key_id for rejection in records],
-            [rejection.sealed_body for rejection in records],
+            array_literal(rejection.receipt.message_id for rejection in records),
+            array_literal(rejection.stream for rejection in records),
+            array_literal(str(rejection.reason) for rejection in records),
+            array_literal(rejection.detail for rejection in records),
+            array_literal(str(rejection.sent_at) for rejection in records),
+            array_literal(str(rejection.receive_count) for rejection in records),
+            array_literal(str(rejection.key_id) for rejection in records),
+            array_literal(f"\\x{rejection.sealed_body.hex()}" for rejection in records),
         ]
+
+
+def _transport(array: str) -> str:
+    """Return the type of the array that a column travels as: of arrays, as text, for unnest takes nested ones apart."""
+    return "text[]" if array.endswith("[][]") else array
+
+
+def _value(name: str, array: str) -> sql.Composable:
+    if not array.endswith("[][]"):
+        return sql.Identifier(name)
+    return sql.SQL("{name}::" + array.removesuffix("[]") + " AS {name}").format(name=sql.Identifier(name))

@@ -1,8 +1,8 @@
-"""Writing a micro-batch so that every record ends as committed or refused, whatever the database does meanwhile.
+"""Writing a micro-batch so that every record ends as committed or rejected, whatever the database does meanwhile.
 
-*Guarantee*: when `BatchWriter.write` returns, each record is committed (by this call or an earlier one) or named as
-refused; when it raises, nothing is known to be committed, and the same call may simply be made again. A connection
-lost while COMMIT was under way is such a case: the insert is idempotent, so it is repeated.
+*Guarantee*: when `BatchWriter.write` returns, each record is committed (by this call or an earlier one) and as durable
+as the server can make it, or named as rejected; when it raises, nothing is known to be committed, and the same call may
+simply be made again. A connection lost while COMMIT was under way is such a case: the ledger knows what was entered.
 """
 
 from __future__ import annotations
@@ -11,17 +11,34 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Generic
+from typing import Any, Generic
 
 import msgspec
 import psycopg2
 import tenacity
+from psycopg2 import sql
 
-from maskline.errors import UsageError
+from maskline.errors import DatabaseUnavailableError, TableError, UsageError
 from maskline.postgres.connection import Connect, Connection
+from maskline.postgres.deadlines import DEADLINES, Deadlines
 from maskline.postgres.failures import RowRejectedError, map_postgres_error
+from maskline.postgres.ledger import VOUCHED_AGE, empty_old_days
 from maskline.postgres.retry import retrying
-from maskline.postgres.statements import InsertStatement, Record
+from maskline.postgres.statements import (
+    CONFIRMATION,
+    STATEMENT_TIMEOUT_SECONDS,
+    InsertStatement,
+    Record,
+    transaction_settings,
+)
+
+ANSWER_SECONDS = STATEMENT_TIMEOUT_SECONDS + 10
+"""How long an insert may take as the client sees it: the server's own time-out comes first where it is still there."""
+
+MIN_ANSWER_SECONDS = 10.0
+
+EMPTYING_SECONDS = 3600.0
+"""How often a writer empties the ledger's old days."""
 
 logger = logging.getLogger(__name__)
 
@@ -32,10 +49,12 @@ class RowRejection(msgspec.Struct, Generic[Record], frozen=True):
     Attributes:
         record: The record.
         detail: What Postgres objected to, without values.
+        names_field: Whether that names a column or a constraint.
     """
 
     record: Record
     detail: str
+    names_field: bool = False
 
 
 class WriteOutcome(msgspec.Struct, Generic[Record]):
@@ -45,12 +64,15 @@ class WriteOutcome(msgspec.Struct, Generic[Record]):
         committed: The records that are in the database now, those that were there before included.
         inserted: The message ids that this call inserted; the rest were there before.
         rejected: The records that Postgres does not take.
+        unvouched: How many were inserted that were sent too long ago, or too far ahead of the server's clock, for the
+            ledger to tell a first delivery from a later one.
         commit_seconds: How long the successful statements took.
     """
 
     committed: list[Record] = []
     inserted: set[str] = set()
     rejected: list[RowRejection[Record]] = []
+    unvouched: int = 0
     commit_seconds: float = 0.0
 
     @property
@@ -65,9 +87,12 @@ class BatchWriter(Generic[Record]):
     Args:
         connect: Opens a connection.
         statement: The insert.
-        retry_seconds: How long a micro-batch is retried while Postgres is not available.
+        retry_seconds: How long a micro-batch is retried while Postgres is not available; a wait for an answer ends
+            then, too, but takes `MIN_ANSWER_SECONDS` if need be.
         stopping: When set, retrying ends: the messages are safe in the queue.
         on_retry: Called before each retry.
+        deadlines: Ends waits that last too long.
+        clock: Monotonic time in seconds.
     """
 
     def __init__(
@@ -77,27 +102,41 @@ class BatchWriter(Generic[Record]):
         retry_seconds: float,
         stopping: threading.Event,
         on_retry: Callable[[], None] = lambda: None,
+        deadlines: Deadlines = DEADLINES,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         check_retry_seconds(retry_seconds)
         self._connect = connect
         self._statement = statement
+        self._retry_seconds = retry_seconds
+        self._stopping = stopping
         self._connection: Connection | None = None
         self._on_retry = on_retry
+        self._deadlines = deadlines
+        self._clock = clock
+        self._days_emptied_at: float | None = None
         self._retry = retrying(retry_seconds, stopping, self._before_retry)
 
     def write(self, records: Sequence[Record]) -> WriteOutcome[Record]:
-        """Write a micro-batch in one transaction; in several, each of good rows alone, where a row is refused.
+        """Write a micro-batch in one transaction; in several, each of good records alone, where one is rejected.
 
         Args:
-            records: The micro-batch.
+            records: The micro-batch, in any order; a message may be there twice.
 
         Raises:
             DatabaseUnavailableError: Postgres was not available for `retry_seconds`.
-            DatabaseError: The table, a column, a right or the login is missing.
+            DatabaseError: The table, a column, a permission or the login is missing.
+            TableError: The table takes no rows for a cause of its own: nothing is to be rejected for it. Some of the
+                records may be committed.
         """
         outcome: WriteOutcome[Record] = WriteOutcome()
         if records:
-            self._write_or_bisect(records, outcome)
+            each_once = {record.receipt.message_id: record for record in records}
+            self._write_or_bisect([each_once[message_id] for message_id in sorted(each_once)], outcome)
+            self._raise_for_a_common_cause(outcome, len(each_once))
+            rejected = {rejection.record.receipt.message_id for rejection in outcome.rejected}
+            outcome.committed = [record for record in records if record.receipt.message_id not in rejected]
+            self._empty_old_days()
         return outcome
 
     def close(self) -> None:
@@ -108,45 +147,103 @@ class BatchWriter(Generic[Record]):
 
     def _write_or_bisect(self, records: Sequence[Record], outcome: WriteOutcome[Record]) -> None:
         try:
-            self._retry(self._insert, records, outcome)
+            self._retry(self._insert, records, outcome, self._clock() + self._retry_seconds)
         except RowRejectedError as rejection:
             if len(records) == 1:
-                outcome.rejected.append(RowRejection(records[0], str(rejection)))
+                outcome.rejected.append(RowRejection(records[0], str(rejection), rejection.names_field))
                 return
             middle = len(records) // 2
             self._write_or_bisect(records[:middle], outcome)
             self._write_or_bisect(records[middle:], outcome)
 
-    def _insert(self, records: Sequence[Record], outcome: WriteOutcome[Record]) -> None:
+    def _raise_for_a_common_cause(self, outcome: WriteOutcome[Record], records: int) -> None:
+        causes = {rejection.detail for rejection in outcome.rejected if not rejection.names_field}
+        if records > 1 and len(outcome.rejected) == records and len(causes) == 1:
+            raise TableError(
+                f"postgres: table {self._statement.table} takes none of {records} rows, all for one cause: "
+                f"{causes.pop()}; none was rejected"
+            )
+
+    def _insert(self, records: Sequence[Record], outcome: WriteOutcome[Record], retried_until: float) -> None:
         parameters = self._statement.parameters(records)
-        started = time.monotonic()
+        started = self._clock()
+        seconds = min(ANSWER_SECONDS, max(MIN_ANSWER_SECONDS, retried_until - started))
         try:
-            connection = self._open_connection()
-            with connection.cursor() as cursor:
-                cursor.execute(self._statement.query, parameters)
-                inserted = {message_id for (message_id,) in cursor}
+            connection = self._open_connection(seconds)
+            with self._deadlines.within(connection, seconds, "an insert", self._stopping):
+                (_, inserted, unvouched, _) = _only_row(connection, self._statement.query, parameters)
+                if connection.notices:
+                    _confirm(connection)
         except psycopg2.Error as error:
-            meaning = map_postgres_error(error)
+            meaning = map_postgres_error(error, self._statement.columns)
             if not isinstance(meaning, RowRejectedError):
                 self.close()
             raise meaning from None
+        except DatabaseUnavailableError:
+            self.close()
+            raise
         except (ValueError, UnicodeError):
             raise RowRejectedError("a text that Postgres cannot store (NUL or a lone surrogate)") from None
         outcome.committed.extend(records)
-        outcome.inserted |= inserted
-        outcome.commit_seconds += time.monotonic() - started
+        outcome.inserted.update(inserted)
+        outcome.unvouched += unvouched
+        outcome.commit_seconds += self._clock() - started
+        if unvouched:
+            logger.warning(
+                "%d of %d messages were sent more than %d days ago, or ahead of the server's clock: one that is "
+                "delivered again after its day of the ledger was emptied becomes a second row",
+                unvouched,
+                len(records),
+                VOUCHED_AGE.days,
+            )
 
-    def _open_connection(self) -> Connection:
+    def _open_connection(self, seconds: float) -> Connection:
         if self._connection is None:
-            self._connection = self._connect()
-            # One statement is one transaction; see maskline.postgres.statements.
+            self._connection = self._deadlines.connect(self._connect, self._stopping, seconds)
+            # One string is one transaction; see maskline.postgres.statements.
             self._connection.autocommit = True
         return self._connection
+
+    def _empty_old_days(self) -> None:
+        """Empty the ledger's old days, at the first write and then every hour; what fails waits for the next time."""
+        now = self._clock()
+        if self._connection is None or (
+            self._days_emptied_at is not None and now - self._days_emptied_at < EMPTYING_SECONDS
+        ):
+            return
+        self._days_emptied_at = now
+        try:
+            with self._deadlines.within(self._connection, ANSWER_SECONDS, "emptying the ledger", self._stopping):
+                emptied = empty_old_days(self._connection)
+        except (psycopg2.Error, DatabaseUnavailableError) as error:
+            self.close()
+            logger.warning("the ledger's old days were not emptied: %s", type(error).__name__)
+            return
+        if emptied:
+            logger.info("emptied %d old days of the ledger", emptied)
 
     def _before_retry(self, attempt: tenacity.RetryCallState) -> None:
         self._on_retry()
         if attempt.outcome is not None:
             logger.warning("writing failed, trying again: %s", attempt.outcome.exception())
+
+
+def _only_row(connection: Connection, query: sql.Composable, parameters: Sequence[object] | None) -> tuple[Any, ...]:
+    del connection.notices[:]
+    with connection.cursor() as cursor:
+        cursor.execute(query, parameters)
+        (row,) = cursor.fetchall()
+    return row
+
+
+def _confirm(connection: Connection) -> None:
+    """Have the server acknowledge the log up to here without a complaint.
+
+    A server that gives up waiting for its synchronous standby says so by a warning, commits, and calls that success.
+    """
+    _only_row(connection, transaction_settings() + sql.SQL(CONFIRMATION), None)
+    if connection.notices:
+        raise DatabaseUnavailableError("postgres: the commit is not confirmed: its synchronous standby did not answer")
 
 
 def check_retry_seconds(retry_seconds: float) -> None:

@@ -30,7 +30,7 @@ def write_masked(dsn: str, keyset: Keyset, bodies: Iterable[str]) -> list[str]:
     for start in range(0, len(masked), BATCH_SIZE):
         rows.write(masked[start : start + BATCH_SIZE])
     rows.close()
-    rejections = BatchWriter(connecting, InsertRejections(stream), 0, never)
+    rejections = BatchWriter(connecting, InsertRejections(), 0, never)
     rejections.write([outcome for outcome in outcomes if isinstance(outcome, Rejection)])
     rejections.close()
     return [outcome.receipt.message_id for outcome in outcomes]

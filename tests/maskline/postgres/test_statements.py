@@ -208,7 +208,7 @@ def test_every_type_of_a_stream_comes_out_as_it_went_in(database: Connection) ->
 def test_a_rejection_is_stored_with_its_sealed_body_byte_for_byte(
     database: Connection, user_logins: StreamDefinition
 ) -> None:
-    insert = InsertRejections(user_logins)
+    insert = InsertRejections()
 
     run(database, insert.query.as_string(database), insert.parameters([rejection(3, reason=Reason.TOO_LONG)]))
 

@@ -30,7 +30,7 @@ def writer(dsn: str, user_logins: StreamDefinition) -> Iterator[BatchWriter[Mask
 @pytest.fixture
 def rejection_writer(dsn: str, user_logins: StreamDefinition) -> Iterator[BatchWriter[Rejection]]:
     """Writes rejections, with no patience."""
-    writer = BatchWriter(functools.partial(connect, dsn), InsertRejections(user_logins), 0, threading.Event())
+    writer = BatchWriter(functools.partial(connect, dsn), InsertRejections(), 0, threading.Event())
     yield writer
     writer.close()
 
@@ -195,7 +195,7 @@ def test_the_rights_of_maskline_writer_are_enough(
     dsn: str, user_logins: StreamDefinition, database: Connection
 ) -> None:
     rows = BatchWriter(writer_connect(dsn), InsertRows(user_logins), 0, threading.Event())
-    rejections = BatchWriter(writer_connect(dsn), InsertRejections(user_logins), 0, threading.Event())
+    rejections = BatchWriter(writer_connect(dsn), InsertRejections(), 0, threading.Event())
 
     first = rows.write([row(1), row(2, user_id=TOO_LONG), row(3)])
     again = rows.write([row(1), row(3)])

@@ -30,7 +30,7 @@ def test_a_row_and_a_rejection_of_one_message_at_the_same_moment_never_both_stay
     )
     connecting, never = functools.partial(connect, dsn), threading.Event()
     rows = BatchWriter(connecting, InsertRows(user_logins), 30, never)
-    rejections = BatchWriter(connecting, InsertRejections(user_logins), 30, never)
+    rejections = BatchWriter(connecting, InsertRejections(), 30, never)
 
     with ThreadPoolExecutor(2) as workers:
         writing_row = workers.submit(rows.write, [row(1)])
