@@ -86,7 +86,7 @@ class LakeUnavailableError(UnavailableError):
 
 
 class TableError(MasklineError):
-    """A table takes no rows, or not these, for a cause of its own that is in no message; nothing was rejected for it."""
+    """A table takes no rows, or not these, for a cause of its own, in no message; nothing was rejected for it."""
 
 
 class TokenError(MasklineError):

@@ -10,8 +10,8 @@ from maskline.errors import MasklineError, SetupError
 from maskline.keys import keyset_provider, open_keyset
 from maskline.pipeline.job import JobSettings
 from maskline.postgres.connection import check_dsn, connect, map_postgres_errors
-from maskline.postgres.revision import NEEDED_REVISION, database_revision
-from maskline.postgres.table_check import table_problems
+from maskline.postgres.revision import OLDEST_REVISION, database_revision
+from maskline.postgres.table_check import TableReport, check_tables
 from maskline.sqs import SqsQueue
 
 FEW_RECEIVES = 3
@@ -87,15 +87,17 @@ def _check_postgres(job: JobSettings) -> list[Finding]:
     try:
         with map_postgres_errors():
             revision = database_revision(connection)
-            problems = table_problems(connection, job.stream) if revision == NEEDED_REVISION else []
+            is_new_enough = revision is not None and revision >= OLDEST_REVISION
+            report = check_tables(connection, job.stream) if is_new_enough else TableReport()
     finally:
         connection.close()
-    if revision != NEEDED_REVISION:
+    if not is_new_enough:
         text = (
-            f"the schema is at revision {revision or 'none'}, the job needs {NEEDED_REVISION}; run: "
+            f"the schema is at revision {revision or 'none'}, the job needs {OLDEST_REVISION} or newer; run: "
             f"python -m pipeline migrate --postgres '{job.postgres}'"
         )
         return [Finding("postgres", text, is_problem=True)]
-    if problems:
-        return [Finding("postgres", problem, is_problem=True) for problem in problems]
-    return [Finding("postgres", f"table {job.stream.table} is ready (schema revision {revision})")]
+    warnings = [Finding("postgres", warning, is_warning=True) for warning in report.warnings]
+    if report.problems:
+        return [*(Finding("postgres", problem, is_problem=True) for problem in report.problems), *warnings]
+    return [Finding("postgres", f"table {job.stream.table} is ready (schema revision {revision})"), *warnings]
