@@ -10,11 +10,12 @@ import functools
 import apache_beam as beam
 import msgspec
 
-from maskline.sqs import QueueAddress, SqsQueue
+from maskline.sqs import QueueAddress
 from maskline.sqs.lease import VisibilityLease
 from maskline.sqs.receiver import ReceiveSettings
 from maskline.streams.definition import StreamDefinition
 from maskline.transforms import DeleteFromSqs, MaskPii, MicroBatch, ReadFromSqs, WriteRejections, WriteToPostgres
+from maskline.transforms.run_context import RunContext
 
 REJECTIONS, ROW_REJECTIONS = "rejections", "row_rejections"
 BRANCHES = (REJECTIONS, ROW_REJECTIONS)
@@ -45,30 +46,38 @@ class JobSettings(msgspec.Struct, frozen=True):
     db_retry_seconds: float = 300
 
 
-def build(pipeline: beam.Pipeline, job: JobSettings) -> None:
+def build(pipeline: beam.Pipeline, job: JobSettings, context: RunContext | None = None) -> None:
     """Add the job to a pipeline.
 
     Args:
         pipeline: An empty pipeline, on any runner.
         job: The job.
+        context: The run, where it is started in this process; one that nobody holds if left out.
     """
-    lease = VisibilityLease(functools.partial(SqsQueue.open, job.queue), job.receive.visibility_seconds)
-    sink = (job.stream, job.postgres, job.db_retry_seconds, lease)
-
-    messages = pipeline | "Receive from SQS" >> ReadFromSqs(job.queue, job.receive, job.pollers, job.until_empty)
-    masked, rejected = messages | "Mask" >> MaskPii(job.stream, job.keyset)
-    committed, rejected_rows = (
-        masked | "Batch rows" >> MicroBatch(job.receive.size) | "Write rows" >> WriteToPostgres(*sink)
+    context = context or RunContext()
+    lease = VisibilityLease(job.queue, job.receive.visibility_seconds)
+    read = ReadFromSqs(job.queue, job.receive, job.pollers, job.until_empty, context=context)
+    write_rejections = functools.partial(
+        WriteRejections, job.stream, job.postgres, job.db_retry_seconds, lease, context=context
     )
-    committed | "Delete rows' messages" >> DeleteFromSqs(job.queue, overlapping=True)
+    delete = functools.partial(DeleteFromSqs, job.queue, overlapping=True, context=context)
+
+    messages = pipeline | "Receive from SQS" >> read
+    masked, rejected = messages | "Mask" >> MaskPii(job.stream, job.keyset, context)
+    committed, rejected_rows = (
+        masked
+        | "Batch rows" >> MicroBatch(job.receive.size)
+        | "Write rows" >> WriteToPostgres(job.stream, job.postgres, job.db_retry_seconds, lease, context)
+    )
+    committed | "Delete rows' messages" >> delete()
     (
         rejected
         | "Batch rejections" >> MicroBatch(job.receive.size)
-        | "Write rejections" >> WriteRejections(*sink, branch=REJECTIONS)
-        | "Delete rejections' messages" >> DeleteFromSqs(job.queue, REJECTIONS, overlapping=True)
+        | "Write rejections" >> write_rejections(branch=REJECTIONS)
+        | "Delete rejections' messages" >> delete(branch=REJECTIONS)
     )
     (
         rejected_rows
-        | "Write refused rows" >> WriteRejections(*sink, branch=ROW_REJECTIONS)
-        | "Delete refused rows' messages" >> DeleteFromSqs(job.queue, ROW_REJECTIONS, overlapping=True)
+        | "Write refused rows" >> write_rejections(branch=ROW_REJECTIONS)
+        | "Delete refused rows' messages" >> delete(branch=ROW_REJECTIONS)
     )

@@ -13,8 +13,8 @@ from maskline.keys import Keyset, StoredKeyset, keyset_provider, open_keyset
 from maskline.records import MaskedRow, Rejection, SqsMessage
 from maskline.streams.definition import StreamDefinition
 from maskline.streams.masking import MessageMasker
-from maskline.transforms.control import CONTROL
-from maskline.transforms.metrics import EXTRA_FIELDS, MASKED
+from maskline.transforms.metrics import JobCounter
+from maskline.transforms.run_context import RunContext, run_context
 
 MASKED_TAG = "masked"
 REJECTED_TAG = "rejected"
@@ -36,17 +36,21 @@ class MaskPii(beam.PTransform):
     Args:
         stream: What the messages look like.
         keyset: The keyset to mask under: its URI (see `maskline.keys.providers`), or a `StoredKeyset` as a side input.
+        context: The run, which a starter shares with its transforms; see `RunContext`.
 
     Raises:
         UsageError: `keyset` is neither, or the URI names no provider.
     """
 
-    def __init__(self, stream: StreamDefinition, keyset: str | pvalue.AsSingleton) -> None:
+    def __init__(
+        self, stream: StreamDefinition, keyset: str | pvalue.AsSingleton, context: RunContext | None = None
+    ) -> None:
         super().__init__()
+        context = context or run_context()
         if isinstance(keyset, str):
-            self._mask = beam.ParDo(_MaskByUri(stream, keyset))
+            self._mask = beam.ParDo(_MaskByUri(stream, keyset, context))
         elif isinstance(keyset, pvalue.AsSingleton):
-            self._mask = beam.ParDo(_MaskBySideInput(stream), keyset)
+            self._mask = beam.ParDo(_MaskBySideInput(stream, context), keyset)
         else:
             raise UsageError(
                 "MaskPii takes its keyset by URI, keyset='file:keyset.json', or as a side input of one StoredKeyset, "
@@ -62,8 +66,11 @@ class MaskPii(beam.PTransform):
 class _Mask(beam.DoFn):
     """Masks, and counts what it masked, once it has a keyset."""
 
-    def __init__(self, stream: StreamDefinition) -> None:
+    def __init__(self, stream: StreamDefinition, context: RunContext) -> None:
         self._stream = stream
+        self._context = context
+        self._masked_counter = JobCounter("masked", context)
+        self._extra_fields_counter = JobCounter("extra_fields", context)
         self._masker: MessageMasker | None = None
 
     def use(self, keyset: Keyset) -> None:
@@ -84,23 +91,23 @@ class _Mask(beam.DoFn):
             yield outcome
 
     def finish_bundle(self) -> None:
-        MASKED.add(self._masked)
+        self._masked_counter.add(self._masked)
         if self._masker is not None:
-            EXTRA_FIELDS.add(self._masker.extra_fields)
+            self._extra_fields_counter.add(self._masker.extra_fields)
             self._masker.extra_fields = 0
 
 
 class _MaskByUri(_Mask):
     """Opens the keyset in ``setup``, which comes before the first message of all that is fused with it."""
 
-    def __init__(self, stream: StreamDefinition, uri: str) -> None:
-        super().__init__(stream)
+    def __init__(self, stream: StreamDefinition, uri: str, context: RunContext) -> None:
+        super().__init__(stream, context)
         self._uri = keyset_provider(uri).uri
         # A worker has several copies of a DoFn, and a KMS is asked once for all of them.
         self._opened_in_process = Shared()
 
     def setup(self) -> None:
-        with CONTROL.reporting_failures():
+        with self._context.reporting_failures():
             self.use(self._opened_in_process.acquire(self._open))
 
     def process(self, message: SqsMessage) -> Iterator[MaskedRow | pvalue.TaggedOutput]:
@@ -111,13 +118,13 @@ class _MaskByUri(_Mask):
 
 
 class _MaskBySideInput(_Mask):
-    def __init__(self, stream: StreamDefinition) -> None:
-        super().__init__(stream)
+    def __init__(self, stream: StreamDefinition, context: RunContext) -> None:
+        super().__init__(stream, context)
         self._stored: StoredKeyset | None = None
 
     def process(self, message: SqsMessage, stored: StoredKeyset) -> Iterator[MaskedRow | pvalue.TaggedOutput]:
         if stored is not self._stored and stored != self._stored:
-            with CONTROL.reporting_failures():
+            with self._context.reporting_failures():
                 self.use(open_keyset(stored))
             self._stored = stored
         return self.mask(message)

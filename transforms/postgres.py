@@ -16,7 +16,8 @@ from maskline.records import MaskedRow, Receipt, Rejection
 from maskline.sqs.lease import VisibilityLease
 from maskline.streams.definition import StreamDefinition
 from maskline.streams.masking import rejected_by_database
-from maskline.transforms.metrics import END_TO_END_LATENCY_MILLISECONDS, WRITTEN
+from maskline.transforms.metrics import JobCounter, JobDistribution
+from maskline.transforms.run_context import RunContext, run_context
 from maskline.transforms.sink import CommitBatch, committed_receipts
 
 COMMITTED_TAG = "committed"
@@ -40,6 +41,7 @@ class WriteToPostgres(beam.PTransform):
         dsn: The database, without a password: it becomes part of the job graph.
         retry_seconds: How long a micro-batch is retried, 0 to 39,600.
         lease: Keeps the messages invisible in their queue meanwhile.
+        context: The run, which a starter shares with its transforms; see `RunContext`.
 
     Raises:
         UsageError: `dsn` is none or holds a password, or `retry_seconds` is out of range.
@@ -51,9 +53,11 @@ class WriteToPostgres(beam.PTransform):
         dsn: str,
         retry_seconds: float = 300,
         lease: VisibilityLease | None = None,
+        context: RunContext | None = None,
     ) -> None:
         super().__init__()
-        self._write = _WriteRows(stream, functools.partial(connect, check_dsn(dsn)), retry_seconds, lease)
+        connecting = functools.partial(connect, check_dsn(dsn))
+        self._write = _WriteRows(stream, connecting, retry_seconds, lease, context or run_context())
 
     def expand(self, batches: pvalue.PCollection[list[MaskedRow]]) -> pvalue.DoOutputsTuple:
         """Write each micro-batch."""
@@ -66,14 +70,21 @@ class WriteToPostgres(beam.PTransform):
 
 class _WriteRows(CommitBatch[MaskedRow]):
     def __init__(
-        self, stream: StreamDefinition, connect: Connect, retry_seconds: float, lease: VisibilityLease | None
+        self,
+        stream: StreamDefinition,
+        connect: Connect,
+        retry_seconds: float,
+        lease: VisibilityLease | None,
+        context: RunContext,
     ) -> None:
-        super().__init__(connect, InsertRows(stream), retry_seconds, lease)
+        super().__init__(connect, InsertRows(stream), retry_seconds, lease, context)
         self._stream = stream.name
+        self._written = JobCounter("written", context)
+        self._latency_milliseconds = JobDistribution("end_to_end_latency_milliseconds", context)
 
     def process(self, rows: list[MaskedRow]) -> Iterator[list[Receipt] | pvalue.TaggedOutput]:
         outcome = self.commit(rows)
-        _count(outcome)
+        self._count(outcome)
         if outcome.committed:
             yield committed_receipts(outcome)
         if outcome.rejected:
@@ -84,11 +95,10 @@ class _WriteRows(CommitBatch[MaskedRow]):
             rejected_by_database(rejection.record, self._stream, rejection.detail) for rejection in outcome.rejected
         ]
 
-
-def _count(outcome: WriteOutcome[MaskedRow]) -> None:
-    WRITTEN.add(len(outcome.inserted))
-    now = time.time()
-    sent_at = {row.receipt.message_id: row.sent_at for row in outcome.committed}
-    END_TO_END_LATENCY_MILLISECONDS.update(
-        *(round((now - sent_at[message_id].timestamp()) * 1000) for message_id in outcome.inserted)
-    )
+    def _count(self, outcome: WriteOutcome[MaskedRow]) -> None:
+        self._written.add(len(outcome.inserted))
+        now = time.time()
+        sent_at = {row.receipt.message_id: row.sent_at for row in outcome.committed}
+        self._latency_milliseconds.update(
+            *(round((now - sent_at[message_id].timestamp()) * 1000) for message_id in outcome.inserted)
+        )

@@ -15,8 +15,8 @@ from maskline.postgres.statements import InsertRejections
 from maskline.records import Receipt, Rejection
 from maskline.sqs.lease import VisibilityLease
 from maskline.streams.definition import StreamDefinition
-from maskline.transforms.control import CONTROL
-from maskline.transforms.metrics import JobCounter, rejected_for
+from maskline.transforms.metrics import JobCounter
+from maskline.transforms.run_context import RunContext, run_context
 from maskline.transforms.sink import CommitBatch, committed_receipts
 
 
@@ -31,6 +31,7 @@ class WriteRejections(beam.PTransform):
         retry_seconds: How long a micro-batch is retried while Postgres is not available, 0 to 39,600.
         lease: Keeps the messages invisible in their queue meanwhile.
         branch: What the names of its metrics begin with, where a graph has several; see `JobCounter`.
+        context: The run, which a starter shares with its transforms; see `RunContext`.
 
     Raises:
         UsageError: `dsn` is none or holds a password, or `retry_seconds` is out of range.
@@ -43,10 +44,13 @@ class WriteRejections(beam.PTransform):
         retry_seconds: float = 300,
         lease: VisibilityLease | None = None,
         branch: str = "",
+        context: RunContext | None = None,
     ) -> None:
         super().__init__()
         connecting = functools.partial(connect, check_dsn(dsn))
-        self._write = _WriteRejections(connecting, InsertRejections(stream), retry_seconds, lease, branch)
+        self._write = _WriteRejections(
+            connecting, InsertRejections(stream), retry_seconds, lease, context or run_context(), branch
+        )
 
     def expand(self, batches: PCollection[list[Rejection]]) -> PCollection[list[Receipt]]:
         """Write each micro-batch."""
@@ -60,11 +64,12 @@ class _WriteRejections(CommitBatch[Rejection]):
         statement: InsertRejections,
         retry_seconds: float,
         lease: VisibilityLease | None,
+        context: RunContext,
         branch: str,
     ) -> None:
-        super().__init__(connect, statement, retry_seconds, lease, branch)
+        super().__init__(connect, statement, retry_seconds, lease, context, branch)
         self._branch = branch
-        self._rejected = JobCounter("rejected", branch)
+        self._rejected = JobCounter("rejected", context, branch)
 
     def start_bundle(self) -> None:
         """Have its counters exist."""
@@ -74,11 +79,11 @@ class _WriteRejections(CommitBatch[Rejection]):
     def process(self, rejections: list[Rejection]) -> Iterator[list[Receipt]]:
         outcome = self.commit(rejections)
         if outcome.rejected:
-            with CONTROL.reporting_failures():
+            with self._context.reporting_failures():
                 raise DatabaseError(f"postgres: rejected_messages takes no rejections: {outcome.rejected[0].detail}")
         # By message id, for one message may be twice in a micro-batch.
         reasons = {rejection.receipt.message_id: rejection.reason for rejection in rejections}
         self._rejected.add(len(outcome.inserted))
         for reason, count in Counts(reasons[message_id] for message_id in outcome.inserted).items():
-            rejected_for(reason, self._branch).add(count)
+            JobCounter(f"rejected_{reason}", self._context, self._branch).add(count)
         yield committed_receipts(outcome)

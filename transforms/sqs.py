@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import logging
 import time
 from collections.abc import Iterator
@@ -21,11 +20,10 @@ from maskline.records import Receipt, SqsMessage
 from maskline.sqs import QueueAddress, SqsQueue
 from maskline.sqs.client import OpenQueue
 from maskline.sqs.deleter import BatchDeleter, Deletion
-from maskline.sqs.lease import IN_FLIGHT
 from maskline.sqs.receiver import MicroBatchReceiver, ReceiveSettings
-from maskline.transforms.control import CONTROL
-from maskline.transforms.metrics import RECEIVED, JobCounter
+from maskline.transforms.metrics import JobCounter
 from maskline.transforms.polling import FINISHED, Polling, PollingRestrictions
+from maskline.transforms.run_context import RunContext, run_context
 
 EMPTY_POLLS_TO_END = 2
 IN_FLIGHT_GRACE_SECONDS = 10
@@ -53,6 +51,7 @@ class ReadFromSqs(beam.PTransform):
             message visible, in flight or delayed. Delayed messages are waited for, and so are those that another
             consumer holds, until they must have come back; if they still have not, the log says how many were left.
         after: A side input that must be there before the first message is received.
+        context: The run, which a starter shares with its transforms; see `RunContext`.
 
     Raises:
         UsageError: A value is out of its range.
@@ -65,6 +64,7 @@ class ReadFromSqs(beam.PTransform):
         pollers: int = 1,
         until_empty: bool = False,
         after: AsSingleton | None = None,
+        context: RunContext | None = None,
     ) -> None:
         super().__init__()
         if pollers < 1:
@@ -74,10 +74,11 @@ class ReadFromSqs(beam.PTransform):
         self._pollers = pollers
         self._until_empty = until_empty
         self._after = after
+        self._context = context or run_context()
 
     def expand(self, pbegin: PBegin) -> PCollection[SqsMessage]:
         """Start the pollers."""
-        poll = _Poll(functools.partial(SqsQueue.open, self._queue), self._receive, self._until_empty)
+        poll = _Poll(self._queue, self._receive, self._until_empty, self._context)
         return (
             pbegin
             | "Pollers" >> beam.Create(range(self._pollers))
@@ -87,15 +88,25 @@ class ReadFromSqs(beam.PTransform):
 
 
 class _Poll(beam.DoFn):
-    def __init__(self, open_queue: OpenQueue, settings: ReceiveSettings, until_empty: bool) -> None:
-        self._open_queue = open_queue
+    def __init__(
+        self,
+        address: QueueAddress,
+        settings: ReceiveSettings,
+        until_empty: bool,
+        context: RunContext,
+        open_queue: OpenQueue = SqsQueue.open,
+    ) -> None:
+        self._address = address
         self._settings = settings
         self._until_empty = until_empty
+        self._context = context
+        self._open_queue = open_queue
+        self._received = JobCounter("received", context)
 
     def setup(self) -> None:
-        with CONTROL.reporting_failures():
-            self._queue = self._open_queue()
-        self._receiver = MicroBatchReceiver(self._queue, self._settings, CONTROL.stopping)
+        with self._context.reporting_failures():
+            self._queue = self._open_queue(self._address)
+        self._receiver = MicroBatchReceiver(self._queue, self._settings, self._context.stopping)
         self._bundle_has_messages = False
 
     def teardown(self) -> None:
@@ -113,14 +124,16 @@ class _Poll(beam.DoFn):
         watermark: Any = beam.DoFn.WatermarkEstimatorParam(ManualWatermarkEstimator.default_provider()),
     ) -> Iterator[WindowedValue]:
         polled_at = time.time()
-        with CONTROL.reporting_failures():
+        with self._context.reporting_failures():
             # Pollers of one bundle poll one after another, and the bundle's end is when messages are written.
             messages = self._receiver.receive(waits=not self._bundle_has_messages)
             state = tracker.current_restriction().after(len(messages), polled_at)
-            is_finished = CONTROL.stopping.is_set() or (self._until_empty and self._is_drained(state))
+            is_finished = self._context.stopping.is_set() or (self._until_empty and self._is_drained(state))
         self._bundle_has_messages |= bool(messages)
-        RECEIVED.add(len(messages))
-        IN_FLIGHT.add(Receipt(message.message_id, message.receipt_handle) for message in messages)
+        self._received.add(len(messages))
+        self._context.in_flight.add(
+            self._address, (Receipt(message.message_id, message.receipt_handle) for message in messages)
+        )
         for message in messages:
             yield WindowedValue(message, Timestamp.of(message.sent_at.timestamp()), _GLOBAL_WINDOW)
         _advance(watermark, min((message.sent_at.timestamp() for message in messages), default=polled_at))
@@ -165,32 +178,49 @@ class DeleteFromSqs(beam.PTransform):
         overlapping: Whether a bundle may end while its deletions are under way, so that they go on while the next
             micro-batch is received. They are waited for, and counted, at the end of the next bundle that deletes
             nothing, or before the next deletion. For a stream that has no end; a bounded one would end uncounted.
+        context: The run, which a starter shares with its transforms; see `RunContext`.
     """
 
-    def __init__(self, queue: QueueAddress, branch: str = "", overlapping: bool = False) -> None:
+    def __init__(
+        self,
+        queue: QueueAddress,
+        branch: str = "",
+        overlapping: bool = False,
+        context: RunContext | None = None,
+    ) -> None:
         super().__init__()
         self._queue = queue
         self._branch = branch
         self._overlapping = overlapping
+        self._context = context or run_context()
 
     def expand(self, batches: PCollection[list[Receipt]]) -> PCollection[None]:
         """Delete each micro-batch; nothing comes out."""
         return batches | "Delete messages" >> beam.ParDo(
-            _Delete(functools.partial(SqsQueue.open, self._queue), self._branch, self._overlapping)
+            _Delete(self._queue, self._branch, self._overlapping, self._context)
         )
 
 
 class _Delete(beam.DoFn):
-    def __init__(self, open_queue: OpenQueue, branch: str, overlapping: bool) -> None:
-        self._open_queue = open_queue
+    def __init__(
+        self,
+        address: QueueAddress,
+        branch: str,
+        overlapping: bool,
+        context: RunContext,
+        open_queue: OpenQueue = SqsQueue.open,
+    ) -> None:
+        self._address = address
         self._overlapping = overlapping
+        self._context = context
+        self._open_queue = open_queue
         self._under_way: Deletion | None = None
-        self._deleted = JobCounter("deleted", branch)
-        self._delete_failures = JobCounter("delete_failures", branch)
+        self._deleted = JobCounter("deleted", context, branch)
+        self._delete_failures = JobCounter("delete_failures", context, branch)
 
     def setup(self) -> None:
-        with CONTROL.reporting_failures():
-            self._deleter = BatchDeleter(self._open_queue(), CONTROL.stopping)
+        with self._context.reporting_failures():
+            self._deleter = BatchDeleter(self._open_queue(self._address), self._context.stopping)
 
     def teardown(self) -> None:
         with contextlib.suppress(QueueError):  # what was not deleted comes back
@@ -204,19 +234,19 @@ class _Delete(beam.DoFn):
 
     def process(self, receipts: list[Receipt]) -> None:
         self._finish_deletion()
-        IN_FLIGHT.remove(receipts)
+        self._context.in_flight.remove(self._address, receipts)
         self._under_way = self._deleter.start(receipts)
         self._deletes_in_this_bundle = True
 
     def finish_bundle(self) -> None:
-        if not (self._overlapping and self._deletes_in_this_bundle) or CONTROL.stopping.is_set():
+        if not (self._overlapping and self._deletes_in_this_bundle) or self._context.stopping.is_set():
             self._finish_deletion()
 
     def _finish_deletion(self) -> None:
         if self._under_way is None:
             return
         deletion, self._under_way = self._under_way, None
-        with CONTROL.reporting_failures():
+        with self._context.reporting_failures():
             failures = deletion.failures()
         self._deleted.add(len(deletion.receipts) - len(failures))
         self._delete_failures.add(len(failures))

@@ -14,10 +14,11 @@ from maskline.postgres.connection import Connection
 from maskline.sqs import QueueAddress, SqsQueue
 from maskline.sqs.receiver import ReceiveSettings
 from maskline.streams.definition import StreamDefinition
+from maskline.transforms.run_context import RunContext
 from tests.e2e.job_process import JobProcess
 
 StartJob = Callable[..., JobProcess]
-RunHere = Callable[[], None]
+RunHere = Callable[[], RunContext]
 
 
 @pytest.fixture
@@ -51,9 +52,11 @@ def run_here(user_logins: StreamDefinition, queue_address: QueueAddress, dsn: st
     receive = ReceiveSettings(long_poll_seconds=0, seconds=0.05)
     job = JobSettings(user_logins, queue_address, dsn, keyset_uri, receive, until_empty=True)
 
-    def run() -> None:
+    def run() -> RunContext:
+        context = RunContext(tracks_in_flight=True)
         with beam.Pipeline(runner="FnApiRunner") as pipeline:
-            build(pipeline, job)
+            build(pipeline, job, context)
+        return context
 
     return run
 
