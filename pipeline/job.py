@@ -10,6 +10,8 @@ import functools
 import apache_beam as beam
 import msgspec
 
+from maskline.keys import KeysetUri
+from maskline.postgres.dsn import PostgresDsn
 from maskline.sqs import QueueAddress
 from maskline.sqs.lease import VisibilityLease
 from maskline.sqs.receiver import ReceiveSettings
@@ -28,8 +30,8 @@ class JobSettings(msgspec.Struct, frozen=True):
     Attributes:
         stream: What the messages look like and where they go.
         queue: The queue they come from.
-        postgres: The database, as a data source name without a password.
-        keyset: The URI of the keyset they are masked under.
+        postgres: The database.
+        keyset: The keyset they are masked under.
         receive: How they are received.
         pollers: How many pollers receive them.
         until_empty: Whether to end once the queue is empty.
@@ -38,8 +40,8 @@ class JobSettings(msgspec.Struct, frozen=True):
 
     stream: StreamDefinition
     queue: QueueAddress
-    postgres: str
-    keyset: str
+    postgres: PostgresDsn
+    keyset: KeysetUri
     receive: ReceiveSettings = ReceiveSettings()
     pollers: int = 1
     until_empty: bool = False
@@ -55,7 +57,7 @@ def build(pipeline: beam.Pipeline, job: JobSettings, context: RunContext | None 
         context: The run, where it is started in this process; one that nobody holds if left out.
     """
     context = context or RunContext()
-    lease = VisibilityLease(job.queue, job.receive.visibility_seconds)
+    lease = VisibilityLease(job.queue, job.receive.visibility_timeout_seconds)
     read = ReadFromSqs(job.queue, job.receive, job.pollers, job.until_empty, context=context)
     write_rejections = functools.partial(
         WriteRejections, job.stream, job.postgres, job.db_retry_seconds, lease, context=context
@@ -66,13 +68,13 @@ def build(pipeline: beam.Pipeline, job: JobSettings, context: RunContext | None 
     masked, rejected = messages | "Mask" >> MaskPii(job.stream, job.keyset, context)
     committed, rejected_rows = (
         masked
-        | "Batch rows" >> MicroBatch(job.receive.size)
+        | "Batch rows" >> MicroBatch(job.receive.micro_batch_size)
         | "Write rows" >> WriteToPostgres(job.stream, job.postgres, job.db_retry_seconds, lease, context)
     )
     committed | "Delete rows' messages" >> delete()
     (
         rejected
-        | "Batch rejections" >> MicroBatch(job.receive.size)
+        | "Batch rejections" >> MicroBatch(job.receive.micro_batch_size)
         | "Write rejections" >> write_rejections(branch=REJECTIONS)
         | "Delete rejections' messages" >> delete(branch=REJECTIONS)
     )

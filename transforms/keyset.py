@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection
+from apache_beam.transforms.display import DisplayDataItem
 
-from maskline.keys import StoredKeyset, keyset_provider
+from maskline.keys import KeysetUri, StoredKeyset
 from maskline.transforms.run_context import RunContext, run_context
 
 
@@ -21,23 +23,27 @@ class ReadKeyset(beam.PTransform):
         context: The run, which a starter shares with its transforms; see `RunContext`.
 
     Raises:
-        UsageError: The URI names no provider.
+        ArgumentError: The URI names no provider.
     """
 
-    def __init__(self, uri: str, context: RunContext | None = None) -> None:
+    def __init__(self, uri: KeysetUri | str, context: RunContext | None = None) -> None:
         super().__init__()
-        self._uri = keyset_provider(uri).uri
+        self._uri = KeysetUri.parse(uri)
         self._context = context or run_context()
 
     def expand(self, pbegin: PBegin) -> PCollection[StoredKeyset]:
         """Read it once."""
         return pbegin | "Once" >> beam.Create([self._uri]) | "Fetch" >> beam.ParDo(_Fetch(self._context))
 
+    def display_data(self) -> dict[str, Any]:
+        """Show where the keyset is kept."""
+        return {"keyset": DisplayDataItem(str(self._uri), label="Keyset")}
+
 
 class _Fetch(beam.DoFn):
     def __init__(self, context: RunContext) -> None:
         self._context = context
 
-    def process(self, uri: str) -> Iterator[StoredKeyset]:
+    def process(self, uri: KeysetUri) -> Iterator[StoredKeyset]:
         with self._context.reporting_failures():
-            yield keyset_provider(uri).fetch()
+            yield uri.provider().fetch()

@@ -11,16 +11,18 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.io.watermark_estimators import ManualWatermarkEstimator
 from apache_beam.pvalue import AsSingleton, PBegin, PCollection
+from apache_beam.transforms.display import DisplayDataItem
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.timestamp import Timestamp
 from apache_beam.utils.windowed_value import WindowedValue
 
-from maskline.errors import QueueError, QueueUnavailableError, UsageError
+from maskline.errors import ArgumentError, QueueError, QueueUnavailableError
 from maskline.records import Receipt, SqsMessage
 from maskline.sqs import QueueAddress, SqsQueue
 from maskline.sqs.client import OpenQueue
 from maskline.sqs.deleter import BatchDeleter, Deletion
 from maskline.sqs.receiver import MicroBatchReceiver, ReceiveSettings
+from maskline.transforms.arguments import parse_queue
 from maskline.transforms.metrics import JobCounter
 from maskline.transforms.polling import FINISHED, Polling, PollingRestrictions
 from maskline.transforms.run_context import RunContext, run_context
@@ -44,7 +46,7 @@ class ReadFromSqs(beam.PTransform):
     emitted, and wall time while the queue is empty, so that a runner shows the true lag.
 
     Args:
-        queue: The queue.
+        queue: The queue: its address, URL or name.
         receive: How micro-batches are received.
         pollers: How many poll at the same time, spread over the workers, 1 or more.
         until_empty: Whether to end once the queue is empty: consecutive long polls brought nothing, and SQS counts no
@@ -54,12 +56,12 @@ class ReadFromSqs(beam.PTransform):
         context: The run, which a starter shares with its transforms; see `RunContext`.
 
     Raises:
-        UsageError: A value is out of its range.
+        ArgumentError: A value is out of its range.
     """
 
     def __init__(
         self,
-        queue: QueueAddress,
+        queue: QueueAddress | str,
         receive: ReceiveSettings | None = None,
         pollers: int = 1,
         until_empty: bool = False,
@@ -68,8 +70,10 @@ class ReadFromSqs(beam.PTransform):
     ) -> None:
         super().__init__()
         if pollers < 1:
-            raise UsageError(f"pollers is {pollers}; it must be 1 or more")
-        self._queue = queue
+            raise ArgumentError(f"pollers is {pollers}; it must be 1 or more")
+        self._queue = parse_queue(queue)
+        if receive is not None and not isinstance(receive, ReceiveSettings):
+            raise ArgumentError(f"receive is a {type(receive).__name__}; give ReceiveSettings or None")
         self._receive = receive or ReceiveSettings()
         self._pollers = pollers
         self._until_empty = until_empty
@@ -85,6 +89,18 @@ class ReadFromSqs(beam.PTransform):
             | "Spread" >> beam.Reshuffle()
             | "Poll" >> beam.ParDo(poll, *([self._after] if self._after else [])).with_output_types(SqsMessage)
         )
+
+    def display_data(self) -> dict[str, Any]:
+        """Show the queue, and how it is received from."""
+        return {
+            "queue": DisplayDataItem(str(self._queue), label="Queue"),
+            "pollers": DisplayDataItem(self._pollers, label="Pollers"),
+            "micro_batch_size": DisplayDataItem(self._receive.micro_batch_size, label="Micro-batch size"),
+            "visibility_timeout_seconds": DisplayDataItem(
+                self._receive.visibility_timeout_seconds, label="Visibility time-out (s)"
+            ),
+            "until_empty": DisplayDataItem(self._until_empty, label="Ends with the queue"),
+        }
 
 
 class _Poll(beam.DoFn):
@@ -153,7 +169,11 @@ class _Poll(beam.DoFn):
         if depth.total == 0:
             return True
         waited = time.time() - state.empty_since
-        if depth.visible or depth.delayed or waited < self._settings.visibility_seconds + IN_FLIGHT_GRACE_SECONDS:
+        if (
+            depth.visible
+            or depth.delayed
+            or waited < self._settings.visibility_timeout_seconds + IN_FLIGHT_GRACE_SECONDS
+        ):
             return False
         logger.warning("ending with %d messages left in flight with another consumer", depth.in_flight)
         return True
@@ -173,7 +193,7 @@ class DeleteFromSqs(beam.PTransform):
     (``delete_failures``) and logged, and stop nothing.
 
     Args:
-        queue: The queue the messages came from.
+        queue: The queue the messages came from: its address, URL or name.
         branch: What the names of its metrics begin with, where a graph has several; see `JobCounter`.
         overlapping: Whether a bundle may end while its deletions are under way, so that they go on while the next
             micro-batch is received. They are waited for, and counted, at the end of the next bundle that deletes
@@ -183,13 +203,13 @@ class DeleteFromSqs(beam.PTransform):
 
     def __init__(
         self,
-        queue: QueueAddress,
+        queue: QueueAddress | str,
         branch: str = "",
         overlapping: bool = False,
         context: RunContext | None = None,
     ) -> None:
         super().__init__()
-        self._queue = queue
+        self._queue = parse_queue(queue)
         self._branch = branch
         self._overlapping = overlapping
         self._context = context or run_context()
@@ -199,6 +219,10 @@ class DeleteFromSqs(beam.PTransform):
         return batches | "Delete messages" >> beam.ParDo(
             _Delete(self._queue, self._branch, self._overlapping, self._context)
         )
+
+    def display_data(self) -> dict[str, Any]:
+        """Show the queue."""
+        return {"queue": DisplayDataItem(str(self._queue), label="Queue")}
 
 
 class _Delete(beam.DoFn):

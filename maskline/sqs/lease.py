@@ -12,7 +12,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
-from maskline.errors import MasklineError, UsageError
+from maskline.errors import ArgumentError, MasklineError
 from maskline.records import Receipt
 from maskline.sqs.address import QueueAddress
 from maskline.sqs.client import MAX_VISIBILITY_SECONDS, OpenQueue, Queue, SqsQueue
@@ -41,7 +41,7 @@ class VisibilityLease:
         wait: Waits for an event so many seconds and says whether it was set; a test passes its own.
 
     Raises:
-        UsageError: `visibility_timeout_seconds` is out of its range.
+        ArgumentError: `visibility_timeout_seconds` is out of its range.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class VisibilityLease:
         wait: Wait = threading.Event.wait,
     ) -> None:
         if not 1 <= visibility_timeout_seconds <= MAX_VISIBILITY_SECONDS:
-            raise UsageError(f"visibility_timeout_seconds is {visibility_timeout_seconds}; SQS takes 1 to 43200")
+            raise ArgumentError(f"visibility_timeout_seconds is {visibility_timeout_seconds}; SQS takes 1 to 43200")
         self.queue = queue
         self._visibility_timeout_seconds = visibility_timeout_seconds
         self._open_queue = open_queue

@@ -22,7 +22,11 @@ def test_the_defaults_are_those_of_the_manual() -> None:
     job = job_settings(parse(NEEDED))
 
     assert (job.queue.queue, job.queue.endpoint, job.stream.name) == ("logins", None, "user_logins")
-    assert (job.receive.size, job.receive.seconds, job.receive.visibility_seconds) == (1_000, 0.2, 60)
+    assert (job.receive.micro_batch_size, job.receive.micro_batch_seconds, job.receive.visibility_timeout_seconds) == (
+        1_000,
+        0.2,
+        60,
+    )
     assert (job.pollers, job.db_retry_seconds, job.until_empty) == (1, 300, False)
 
 
@@ -31,7 +35,7 @@ def test_an_option_can_come_from_the_environment_and_the_command_line_goes_first
 
     job = job_settings(parse(NEEDED, environment))
 
-    assert job.receive.size == 7
+    assert job.receive.micro_batch_size == 7
     assert job.queue.queue == "logins"
     assert job.until_empty
 

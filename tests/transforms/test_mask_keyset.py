@@ -13,7 +13,7 @@ from apache_beam.testing.test_pipeline import TestPipeline as BeamPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
 from maskline.errors import KeysetError, UsageError
-from maskline.keys import StoredKeyset, create_keyset, open_keyset
+from maskline.keys import KeysetUri, StoredKeyset, create_keyset, open_keyset
 from maskline.keys.files import FileKeyset
 from maskline.masks.deterministic import Masker
 from maskline.records import MaskedRow
@@ -57,7 +57,7 @@ def test_a_worker_that_masked_already_can_still_not_send_its_key_on(
 ) -> None:
     by_side_input, by_uri = (
         _MaskBySideInput(user_logins, RunContext()),
-        _MaskByUri(user_logins, keyset_uri, RunContext()),
+        _MaskByUri(user_logins, KeysetUri.parse(keyset_uri), RunContext()),
     )
     by_side_input.start_bundle()
     list(by_side_input.process(message(login()), KEYSET))
@@ -74,7 +74,7 @@ def test_copies_in_one_process_share_one_keyset_that_was_opened_once(
     path = tmp_path / "keyset.json"
     provider = FileKeyset(path)
     provider.create(stored_keyset.content)
-    original = _MaskByUri(user_logins, provider.uri, RunContext())
+    original = _MaskByUri(user_logins, KeysetUri.parse(provider.uri), RunContext())
     first, second = (pickle.loads(pickle.dumps(original)) for _ in range(2))
     first.setup()
 
@@ -88,7 +88,7 @@ def test_a_keyset_that_could_not_be_read_is_read_again_by_the_next_copy(
     user_logins: StreamDefinition, stored_keyset: StoredKeyset, tmp_path: Path
 ) -> None:
     provider = FileKeyset(tmp_path / "keyset.json")
-    mask = _MaskByUri(user_logins, provider.uri, RunContext())
+    mask = _MaskByUri(user_logins, KeysetUri.parse(provider.uri), RunContext())
     with pytest.raises(KeysetError):
         mask.setup()
 
@@ -102,10 +102,10 @@ def test_each_job_of_a_process_reads_its_keyset_anew(user_logins: StreamDefiniti
     provider = FileKeyset(tmp_path / "keyset.json")
     before, after = create_keyset(), create_keyset()
     provider.create(before)
-    earlier = _MaskByUri(user_logins, provider.uri, RunContext())
+    earlier = _MaskByUri(user_logins, KeysetUri.parse(provider.uri), RunContext())
     earlier.setup()
     provider.replace(before, after)
-    later = _MaskByUri(user_logins, provider.uri, RunContext())
+    later = _MaskByUri(user_logins, KeysetUri.parse(provider.uri), RunContext())
     later.setup()
 
     key_ids = [_key_id(earlier), _key_id(later)]

@@ -62,7 +62,7 @@ def test_no_receipt_comes_out_where_the_commit_fails(
     receipts, rejections = Collect(), Collect()
 
     context = RunContext()
-    write = WriteToPostgres(user_logins, dsn, retry_seconds=0, context=context)
+    write = WriteToPostgres(user_logins, dsn, db_retry_seconds=0, context=context)
     error = failure_of([row(1), row(2)], write, context, receipts, rejections)
 
     assert isinstance(error, DatabaseUnavailableError)
@@ -90,7 +90,7 @@ def test_a_database_that_nobody_serves_fails_the_bundle(user_logins: StreamDefin
     receipts, rejections = Collect(), Collect()
     context = RunContext()
     dsn = "postgresql://postgres@/logins?host=/there/is/none"
-    write = WriteToPostgres(user_logins, dsn, retry_seconds=0, context=context)
+    write = WriteToPostgres(user_logins, dsn, db_retry_seconds=0, context=context)
 
     error = failure_of([row(1)], write, context, receipts, rejections)
 
@@ -187,7 +187,7 @@ def test_a_time_to_retry_out_of_its_range_is_refused_at_construction(
     seconds: float, user_logins: StreamDefinition
 ) -> None:
     with pytest.raises(UsageError, match=f"db_retry_seconds is {seconds}; it must be from 0 to 39600"):
-        WriteToPostgres(user_logins, "postgresql://writer@db/logins", retry_seconds=seconds)
+        WriteToPostgres(user_logins, "postgresql://writer@db/logins", db_retry_seconds=seconds)
 
 
 def failure_of(

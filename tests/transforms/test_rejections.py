@@ -136,7 +136,7 @@ def test_a_password_is_refused_at_construction_and_not_repeated(user_logins: Str
 
 def test_a_time_to_retry_out_of_its_range_is_refused_at_construction(user_logins: StreamDefinition) -> None:
     with pytest.raises(UsageError, match="db_retry_seconds is -1; it must be from 0 to 39600"):
-        WriteRejections(user_logins, "postgresql://writer@db/logins", retry_seconds=-1)
+        WriteRejections(user_logins, "postgresql://writer@db/logins", db_retry_seconds=-1)
 
 
 def failure_of(

@@ -90,7 +90,7 @@ def test_failed_without_a_stop_messages_come_back_when_their_time_out_is_over(
     monkeypatch.setattr(maskline.postgres.statements, "LOCK_TIMEOUT_SECONDS", 0.2)
     rows = received_rows(queue, count=1, visibility_seconds=600)
     context, lease = RunContext(), lease_of(queue_address, 600)
-    write = WriteToPostgres(user_logins, dsn, retry_seconds=0, lease=lease, context=context)
+    write = WriteToPostgres(user_logins, dsn, db_retry_seconds=0, lease=lease, context=context)
 
     with pytest.raises(Exception, match="55P03 lock_not_available"):
         run_write(rows, write)

@@ -29,7 +29,9 @@ from tests.awaiting import await_until
 from tests.maskline.sqs.faults import FaultyQueue, receipts_of, some_messages
 from tests.transforms.running import Collect, a_pipeline, measured_pipeline
 
-SHORT = ReceiveSettings(size=25, seconds=0.05, visibility_seconds=60, long_poll_seconds=0)
+SHORT = ReceiveSettings(
+    micro_batch_size=25, micro_batch_seconds=0.05, visibility_timeout_seconds=60, long_poll_seconds=0
+)
 ADDRESS = QueueAddress("logins")
 NOBODYS_HANDLE = Receipt("00000000-0000-0000-0000-000000000001", "nonsense")
 
@@ -93,7 +95,9 @@ def test_until_empty_what_another_consumer_never_gives_back_is_reported(
     began = time.monotonic()
 
     with caplog.at_level(logging.WARNING, "maskline.transforms.sqs"), a_pipeline() as pipeline:
-        settings = ReceiveSettings(size=25, seconds=0.05, visibility_seconds=1, long_poll_seconds=0)
+        settings = ReceiveSettings(
+            micro_batch_size=25, micro_batch_seconds=0.05, visibility_timeout_seconds=1, long_poll_seconds=0
+        )
         pipeline | ReadFromSqs(queue_address, settings, until_empty=True)
 
     assert time.monotonic() - began >= 1

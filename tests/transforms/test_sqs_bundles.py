@@ -12,7 +12,7 @@ from maskline.transforms.run_context import RunContext
 from maskline.transforms.sqs import _Poll
 from tests.maskline.sqs.faults import FaultyQueue, some_messages
 
-SETTINGS = ReceiveSettings(size=1, seconds=0, long_poll_seconds=7)
+SETTINGS = ReceiveSettings(micro_batch_size=1, micro_batch_seconds=0, long_poll_seconds=7)
 
 
 def test_while_nothing_was_received_every_poller_of_a_bundle_waits() -> None:

@@ -11,10 +11,12 @@ import pytest
 from rich.console import Console
 
 from maskline.errors import KeysetError
+from maskline.keys import KeysetUri
 from maskline.pipeline.beam_options import parse_beam_options, resolve_runner
 from maskline.pipeline.job import JobSettings
 from maskline.pipeline.runners import in_process
 from maskline.pipeline.runners.in_process import JobFailedError, RunResult, console_monitor, new_run, run_job
+from maskline.postgres.dsn import PostgresDsn
 from maskline.sqs import QueueAddress, SqsQueue
 from maskline.sqs.receiver import ReceiveSettings
 from maskline.streams.definition import StreamDefinition
@@ -23,8 +25,10 @@ from tests.e2e.conftest import login
 
 @pytest.fixture
 def job(user_logins: StreamDefinition, queue_address: QueueAddress, dsn: str, keyset_uri: str) -> JobSettings:
-    receive = ReceiveSettings(long_poll_seconds=0, seconds=0.05)
-    return JobSettings(user_logins, queue_address, dsn, keyset_uri, receive, until_empty=True)
+    receive = ReceiveSettings(long_poll_seconds=0, micro_batch_seconds=0.05)
+    return JobSettings(
+        user_logins, queue_address, PostgresDsn.parse(dsn), KeysetUri.parse(keyset_uri), receive, until_empty=True
+    )
 
 
 def run(job: JobSettings) -> RunResult:
@@ -52,7 +56,7 @@ def test_the_handlers_of_signals_are_put_back(job: JobSettings) -> None:
 
 
 def test_an_error_of_ours_comes_out_as_it_is_and_not_as_the_runner_wraps_it(job: JobSettings) -> None:
-    broken = msgspec.structs.replace(job, keyset="env:NOT_SET_ANYWHERE")
+    broken = msgspec.structs.replace(job, keyset=KeysetUri.parse("env:NOT_SET_ANYWHERE"))
 
     with pytest.raises(KeysetError, match="NOT_SET_ANYWHERE is not set"):
         run(broken)
