@@ -70,6 +70,21 @@ def test_a_wrong_value_is_refused_before_anything_starts(option: str, complaint:
     assert "hunter2" not in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("option", "line"),
+    [
+        ("--postgres=nonsense", "postgres: not a data source name; give one like postgresql://user@host/database"),
+        ("--queue_endpoint=localhost", "queue_endpoint 'localhost': give a URL like http://127.0.0.1:9324"),
+        ("--queue=not a queue", "queue 'not a queue': give a queue's URL or its name"),
+    ],
+)
+def test_a_wrong_value_is_named_by_its_option_and_not_by_the_parameter_of_the_api(option: str, line: str) -> None:
+    with pytest.raises(UsageError) as refusal:
+        job_settings(parse([*NEEDED, option]))
+
+    assert str(refusal.value) == line
+
+
 def test_all_that_is_missing_is_named_at_once() -> None:
     with pytest.raises(UsageError) as refusal:
         job_settings(parse([]))
