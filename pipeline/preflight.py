@@ -7,9 +7,8 @@ import json
 import msgspec
 
 from maskline.errors import MasklineError, SetupError
-from maskline.keys import keyset_provider, open_keyset
 from maskline.pipeline.job import JobSettings
-from maskline.postgres.connection import check_dsn, connect, map_postgres_errors
+from maskline.postgres.connection import connect, map_postgres_errors
 from maskline.postgres.revision import OLDEST_REVISION, database_revision
 from maskline.postgres.table_check import TableReport, check_tables
 from maskline.sqs import SqsQueue
@@ -64,7 +63,7 @@ def raise_on_problems(findings: list[Finding]) -> None:
 
 
 def _check_keyset(job: JobSettings) -> list[Finding]:
-    keyset = open_keyset(keyset_provider(job.keyset).fetch())
+    keyset = job.keyset.open()
     return [Finding("keyset", f"{job.keyset}: primary key {keyset.primary_key_id} encrypts and decrypts")]
 
 
@@ -74,16 +73,17 @@ def _check_queue(job: JobSettings) -> list[Finding]:
     findings = [Finding("queue", f"{job.queue}: readable, about {waiting} messages waiting")]
     receives = json.loads(attributes.get("RedrivePolicy", "{}")).get("maxReceiveCount")
     if receives is not None and int(receives) < FEW_RECEIVES:
+        seconds = job.receive.visibility_timeout_seconds
         text = (
             f"{job.queue}: its redrive policy gives a message up after {receives} receives; a job that is killed with "
-            f"messages in hand uses one up every {job.receive.visibility_seconds} s, so allow {FEW_RECEIVES} or more"
+            f"messages in flight uses one up every {seconds} s, so allow {FEW_RECEIVES} or more"
         )
         findings.append(Finding("queue", text, is_warning=True))
     return findings
 
 
 def _check_postgres(job: JobSettings) -> list[Finding]:
-    connection = connect(check_dsn(job.postgres))
+    connection = connect(job.postgres)
     try:
         with map_postgres_errors():
             revision = database_revision(connection)

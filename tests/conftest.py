@@ -21,10 +21,7 @@ from maskline.pipeline.local.sqs import CREDENTIALS, EmbeddedSqs
 from maskline.postgres.connection import Connection, connect
 from maskline.postgres.schema import Schema
 from maskline.sqs import QueueAddress, SqsQueue
-from maskline.sqs.lease import IN_FLIGHT
 from maskline.streams.definition import StreamDefinition, load_stream
-from maskline.transforms.control import CONTROL
-from maskline.transforms.metrics import TALLY
 from tests.aws_emulation import EmulatedAws
 from tests.maskline.stored_tokens import stored_values
 
@@ -177,17 +174,6 @@ def prism_options() -> list[str]:
     if not PRISM.exists():
         pytest.skip(f"Prism is not there: {PRISM} is missing; ./run_tests.sh builds it where Go is installed")
     return [f"--prism_location={PRISM}"]
-
-
-@pytest.fixture(autouse=True)
-def _fresh_process_state() -> Iterator[None]:
-    """Undo what a job says to its process."""
-    CONTROL.reset()
-    TALLY.reset()
-    IN_FLIGHT.reset()
-    yield
-    CONTROL.reset()
-    IN_FLIGHT.reset()
 
 
 def run_sql(dsn: str, statement: str) -> None:

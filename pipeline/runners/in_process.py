@@ -23,9 +23,7 @@ from maskline.pipeline.progress import showing_progress
 from maskline.pipeline.runners.fn_api_runner import patch_metric_consolidation
 from maskline.pipeline.summary import RunCounts
 from maskline.pipeline.tracebacks import suppress_own_tracebacks
-from maskline.sqs.lease import IN_FLIGHT
-from maskline.transforms.control import CONTROL, JobControl
-from maskline.transforms.metrics import TALLY
+from maskline.transforms.run_context import RunContext
 
 INTERRUPTED_EXIT_CODE = 130
 
@@ -50,8 +48,8 @@ class RunResult(msgspec.Struct, frozen=True):
     was_stopped: bool
 
 
-Monitor = Callable[[Callable[[], RunCounts]], contextlib.AbstractContextManager[None]]
-"""What looks after a run while it lasts, given what returns the counts so far: it shows them, and stops the run."""
+Monitor = Callable[[RunContext, Callable[[], RunCounts]], contextlib.AbstractContextManager[None]]
+"""What looks after a run while it lasts, given it and what returns its counts: it shows them, and stops the run."""
 
 
 def console_monitor(console: Console) -> Monitor:
@@ -65,14 +63,21 @@ def console_monitor(console: Console) -> Monitor:
     """
 
     @contextlib.contextmanager
-    def monitoring(look: Callable[[], RunCounts]) -> Iterator[None]:
-        with stopping_on_signals(CONTROL, console), showing_progress(look, console):
+    def monitoring(context: RunContext, counts: Callable[[], RunCounts]) -> Iterator[None]:
+        with stopping_on_signals(context.stopping, console), showing_progress(counts, console):
             yield
 
     return monitoring
 
 
-def run_job(job: JobSettings, options: PipelineOptions, runner: Runner, monitor: Monitor) -> RunResult:
+def new_run() -> RunContext:
+    """Return a new run whose job is to run in this process, where messages are both received and deleted."""
+    return RunContext(tracks_in_flight=True)
+
+
+def run_job(
+    job: JobSettings, options: PipelineOptions, runner: Runner, monitor: Monitor, context: RunContext
+) -> RunResult:
     """Run the job in this process, and return how it went.
 
     Args:
@@ -80,19 +85,19 @@ def run_job(job: JobSettings, options: PipelineOptions, runner: Runner, monitor:
         options: Beam's options.
         runner: What runs it.
         monitor: What looks after it meanwhile; see `console_monitor`.
+        context: The run, as `new_run` makes it. Its counts go on where an earlier job of the run left them.
 
     Raises:
         MasklineError: The job failed.
     """
-    progress = RunMonitor(time.monotonic, lambda: RunCounts.of(TALLY))
-    IN_FLIGHT.is_kept = True
+    progress = RunMonitor(time.monotonic, lambda: RunCounts.of(context.tally))
     options.view_as(StandardOptions).runner = runner.name
     pipeline = beam.Pipeline(options=options)
-    build(pipeline, job)
+    build(pipeline, job, context)
     run_to_end = _started(pipeline, runner)
     with (
         suppress_own_tracebacks(),
-        monitor(progress.snapshot),
+        monitor(context, progress.snapshot),
         patch_metric_consolidation(),
     ):
         # Signals are handled in the main thread, which must not hold a lock that the handler wants.
@@ -102,8 +107,8 @@ def run_job(job: JobSettings, options: PipelineOptions, runner: Runner, monitor:
             thread.join(0.1)
             progress.snapshot()
     if thread.failure is not None:
-        raise CONTROL.failure or _unknown_failure(thread.failure) from None
-    return RunResult(progress.snapshot(), progress.seconds, CONTROL.stopping.is_set())
+        raise context.failure or _unknown_failure(thread.failure) from None
+    return RunResult(progress.snapshot(), progress.seconds, context.stopping.is_set())
 
 
 def _started(pipeline: beam.Pipeline, runner: Runner) -> Callable[[], object]:
@@ -164,19 +169,19 @@ class RunMonitor:
 
 
 @contextlib.contextmanager
-def stopping_on_signals(control: JobControl, console: Console) -> Iterator[None]:
+def stopping_on_signals(stopping: threading.Event, console: Console) -> Iterator[None]:
     """Have a first SIGINT or SIGTERM end a job in an orderly way, and a second one end this process at once.
 
     Args:
-        control: Is told to stop.
+        stopping: Is set by the first.
         console: Gets its cursor back before the process ends.
     """
 
     def stop(_number: int, _frame: FrameType | None) -> None:
-        if control.stopping.is_set():
+        if stopping.is_set():
             console.show_cursor()
             os._exit(INTERRUPTED_EXIT_CODE)
-        control.stopping.set()
+        stopping.set()
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
