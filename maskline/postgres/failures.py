@@ -99,8 +99,10 @@ def map_postgres_error(
     if code.startswith(_ROW_CLASSES) or function == _RAISED_BY_A_TRIGGER or is_row_policy:
         names_field = bool(error.diag.column_name or error.diag.constraint_name)
         return RowRejectedError(_described(error, code), names_field=names_field)
-    # The server's own text names tables, columns and roles and quotes no values.
-    text = (error.diag.message_primary or "").strip()
+    # The server's own text names tables, columns and roles and quotes no values; within a function it may.
+    text = (
+        "a function that the table calls failed" if error.diag.context else (error.diag.message_primary or "").strip()
+    )
     return DatabaseError(f"postgres: {text} ({_described(error, code)}){_REMEDIES.get(code, '')}")
 
 

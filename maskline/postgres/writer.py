@@ -185,7 +185,7 @@ class BatchWriter(Generic[Record]):
         except (ValueError, UnicodeError):
             raise RowRejectedError("a text that Postgres cannot store (NUL or a lone surrogate)") from None
         outcome.committed.extend(records)
-        outcome.inserted.update(inserted)
+        outcome.inserted.update((record.receipt.message_id for record in records) if inserted is None else inserted)
         outcome.unvouched += unvouched
         outcome.commit_seconds += self._clock() - started
         if unvouched:

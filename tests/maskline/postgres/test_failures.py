@@ -138,8 +138,25 @@ def test_the_text_of_a_trigger_is_not_passed_on(database: Connection) -> None:
 
     meaning = provoked(database, "INSERT INTO guarded VALUES (%s)", SECRET)
 
+    assert isinstance(meaning, RowRejectedError)
+    assert str(meaning) == "ZZ001 unknown"
+
+
+def test_the_text_of_an_error_within_a_function_is_not_passed_on(database: Connection) -> None:
+    run(
+        database,
+        """
+        CREATE TABLE guarded (code text);
+        CREATE FUNCTION guard() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN EXECUTE format('SELECT %I', NEW.code); RETURN NEW; END $$;
+        CREATE TRIGGER guard BEFORE INSERT ON guarded FOR EACH ROW EXECUTE FUNCTION guard();
+        """,
+    )
+
+    meaning = provoked(database, "INSERT INTO guarded VALUES (%s)", SECRET)
+
     assert isinstance(meaning, DatabaseError)
-    assert "ZZ001" in str(meaning)
+    assert str(meaning).startswith("postgres: a function that the table calls failed (42703 undefined_column)")
 
 
 def test_a_serialization_failure_may_pass(dsn: str) -> None:
