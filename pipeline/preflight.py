@@ -9,6 +9,8 @@ import msgspec
 from maskline.errors import MasklineError, SetupError
 from maskline.keys import keyset_provider, open_keyset
 from maskline.pipeline.job import JobSettings
+from maskline.pipeline.program import program_name
+from maskline.pipeline.remedies import with_remedy
 from maskline.postgres.connection import check_dsn, connect, map_postgres_errors
 from maskline.postgres.revision import NEEDED_REVISION, database_revision
 from maskline.postgres.table_check import table_problems
@@ -47,7 +49,7 @@ def preflight(job: JobSettings) -> list[Finding]:
         try:
             findings.extend(check(job))
         except MasklineError as error:
-            findings.append(Finding(part, str(error).removeprefix(part).lstrip(": "), is_problem=True))
+            findings.append(Finding(part, with_remedy(error).removeprefix(part).lstrip(": "), is_problem=True))
     return findings
 
 
@@ -93,7 +95,7 @@ def _check_postgres(job: JobSettings) -> list[Finding]:
     if revision != NEEDED_REVISION:
         text = (
             f"the schema is at revision {revision or 'none'}, the job needs {NEEDED_REVISION}; run: "
-            f"python -m pipeline migrate --postgres '{job.postgres}'"
+            f"{program_name()} migrate --postgres '{job.postgres}'"
         )
         return [Finding("postgres", text, is_problem=True)]
     if problems:

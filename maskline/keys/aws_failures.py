@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from maskline.aws import AwsError, error_code, is_access_denied, setup_problem
-from maskline.errors import KeysetError, KeysetUnavailableError
+from maskline.errors import KeysetError, KeysetUnavailableError, Remedy
 
 _NOT_THERE = {"ResourceNotFoundException", "NoSuchKey"}
 _NOT_A_NAME = {"InvalidBucketName", "ParamValidationError"}
@@ -32,9 +32,7 @@ def map_keyset_error(
     if is_access_denied(error):
         return KeysetError(f"keyset {uri}: {service} refuses these credentials ({code}); it takes {permissions}")
     if code in _NOT_THERE:
-        return KeysetError(
-            f"keyset {uri}: is not there ({code}); make one with: python -m pipeline keys create --keyset URI"
-        )
+        return KeysetError(f"keyset {uri}: is not there ({code})", remedy=Remedy.CREATE_KEYSET)
     if code == "NoSuchBucket":
         return KeysetError(f"keyset {uri}: its bucket is not there ({code})")
     if code in _NOT_A_NAME:

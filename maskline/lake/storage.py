@@ -165,7 +165,7 @@ def check_apart(opaque: Storage, clear: Storage) -> None:
     if opaque.is_on_s3 and clear.is_on_s3:
         if opaque.options()["aws_access_key_id"] == clear.options()["aws_access_key_id"]:
             raise UsageError(
-                f"lake {clear.uri}: the clear copy needs credentials of its own; give --lake_clear_profile"
+                f"lake {clear.uri}: the clear copy needs credentials of its own; name another profile for it"
             )
     elif not opaque.is_on_s3 and not clear.is_on_s3 and opaque.path.exists() and clear.path.exists():
         ours, theirs = opaque.path.stat(), clear.path.stat()

@@ -8,20 +8,16 @@ from __future__ import annotations
 import psycopg2
 from psycopg2 import errorcodes
 
-from maskline.errors import DatabaseError, DatabaseUnavailableError, MasklineError
+from maskline.errors import DatabaseError, DatabaseUnavailableError, MasklineError, Remedy
 
 _ROW_CLASSES = ("22", "23", "44", "54")
 _ROW_CODES = (errorcodes.RAISE_EXCEPTION,)
 _TRANSIENT_CLASSES = ("08", "40", "53", "57", "58")
 _TRANSIENT_CODES = (errorcodes.LOCK_NOT_AVAILABLE, errorcodes.OBJECT_IN_USE, errorcodes.READ_ONLY_SQL_TRANSACTION)
-_MIGRATE = "; is the database migrated? run: python -m pipeline migrate --postgres DSN"
 _REMEDIES = {
-    errorcodes.UNDEFINED_TABLE: _MIGRATE,
-    errorcodes.UNDEFINED_COLUMN: _MIGRATE,
-    errorcodes.INSUFFICIENT_PRIVILEGE: (
-        "; the job takes the role maskline_writer, unmask and leakage maskline_analyst, remask and keys "
-        "maskline_remasker, and all else the tables' owner"
-    ),
+    errorcodes.UNDEFINED_TABLE: Remedy.MIGRATE,
+    errorcodes.UNDEFINED_COLUMN: Remedy.MIGRATE,
+    errorcodes.INSUFFICIENT_PRIVILEGE: Remedy.TAKE_ROLE,
 }
 _REFUSED_LOGINS = (
     "authentication failed",
@@ -68,7 +64,7 @@ def map_postgres_error(error: psycopg2.Error) -> MasklineError | RowRejectedErro
     # The server's own text names tables, columns and roles and quotes no values; that of a trigger's RAISE may.
     is_raised = error.diag.source_function == "exec_stmt_raise"
     text = "a trigger raised an error" if is_raised else (error.diag.message_primary or "").strip()
-    return DatabaseError(f"postgres: {text} ({_described(error, code)}){_REMEDIES.get(code, '')}")
+    return DatabaseError(f"postgres: {text} ({_described(error, code)})", remedy=_REMEDIES.get(code))
 
 
 def _without_code(error: psycopg2.Error) -> MasklineError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from maskline.errors import DatabaseError, Remedy
 from maskline.postgres.connection import Connection
 from maskline.postgres.statements import REJECTED_MESSAGES
 from maskline.streams.definition import JOB_COLUMNS, StreamDefinition
@@ -44,6 +45,9 @@ def table_problems(connection: Connection, stream: StreamDefinition) -> list[str
 
     Returns:
         What stands in the way, a sentence each; empty if nothing does.
+
+    Raises:
+        DatabaseError: There is no such table to compare.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_is_in_recovery()")
@@ -51,7 +55,7 @@ def table_problems(connection: Connection, stream: StreamDefinition) -> list[str
     if is_standby:
         return ["the server is a standby, which takes no writes; connect to the primary"]
     if not _exists(connection, REJECTED_MESSAGES):
-        return [f"table {REJECTED_MESSAGES} does not exist; run: python -m pipeline migrate --postgres DSN"]
+        raise DatabaseError(f"postgres: table {REJECTED_MESSAGES} does not exist", remedy=Remedy.MIGRATE)
     needed = {column.name: column.type.declaration for column in stream.columns} | JOB_COLUMNS
     return [
         *_column_problems(connection, stream.table, needed),
@@ -76,7 +80,7 @@ def _column_problems(connection: Connection, table: str, needed: dict[str, str])
         cursor.execute(_HAS_UNIQUE_MESSAGE_ID, [table])
         ((has_unique_message_id,),) = cursor.fetchall()
     if not found:
-        return [f"table {table} does not exist; python -m pipeline ddl prints it for a stream of your own"]
+        raise DatabaseError(f"postgres: table {table} does not exist", remedy=Remedy.CREATE_TABLE)
     problems = []
     for name, declaration in needed.items():
         if name not in found:

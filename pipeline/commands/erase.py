@@ -2,8 +2,8 @@
 
 Rejections are found by decrypting them. It is safe to repeat, and has to be repeated where it did not come to its end.
 pii_access_log says that it was done, when, by whom and why, and how many rows left which place, and holds a fingerprint
-of the person that nobody can turn back, with the keyset or without. Earlier versions of the copies go with:
-python -m pipeline lake vacuum. Takes the role maskline_eraser.
+of the person that nobody can turn back, with the keyset or without. Earlier versions of the copies go with lake vacuum.
+Takes the role maskline_eraser.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.add_keyset()
     options.add_stream()
     add_lake(options)
-    parser.add_argument("--user_id", required=True, metavar="ID", help="the person")
-    parser.add_argument("--reason", required=True, help="why; it goes into pii_access_log, so it must not name them")
-    parser.add_argument("--no_lake", action="store_true", help="there are no copies in a lake")
+    options.add("user_id", "the person", required=True, metavar="ID")
+    options.add("reason", "why; it goes into pii_access_log, so it must not name them", required=True, metavar="TEXT")
+    options.add("no_lake", "there are no copies in a lake", action="store_true")
 
 
 def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:

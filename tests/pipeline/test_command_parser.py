@@ -54,7 +54,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_no_garbage_is_collected_while_a_command_is_imported(program: str) -> None:
-    command, _ = open_command(program, "look", {"look": "look"})
+    command, _ = open_command(program, program, "look", {"look": "look"})
 
     assert not command.GARBAGE_IS_COLLECTED
     assert gc.isenabled()
@@ -62,6 +62,6 @@ def test_no_garbage_is_collected_while_a_command_is_imported(program: str) -> No
 
 def test_garbage_is_collected_after_an_import_that_failed(program: str) -> None:
     with pytest.raises(LookupError):
-        open_command(program, "fail", {"fail": "fail"})
+        open_command(program, program, "fail", {"fail": "fail"})
 
     assert gc.isenabled()

@@ -29,14 +29,13 @@ RETRY_SECONDS = 300
 def add_actions(actions: Any) -> None:
     """Add the action to the parser of the command."""
     remasking = add_action(
-        actions, "remask", "after remask: bring the opaque copy's tokens under the primary key, in one commit"
+        actions, "remask", "after remask: bring the opaque copy's tokens under the primary key, in one commit", _remask
     )
     options = Options(remasking)
     options.add_postgres()
     options.add_keyset()
     options.add_stream()
     add_lake(options)
-    remasking.set_defaults(act=_remask)
 
 
 def _remask(arguments: argparse.Namespace) -> int:
