@@ -33,3 +33,14 @@ def notice_former_name(former: str, current: str) -> None:
         current: The name to give.
     """
     notice(f"{former} is now {current}; the old name goes in the next release")
+
+
+def ending_of(value: object, characters: int = 10) -> str:
+    """Return a value, or the end of a long one: all tokens of a key begin alike.
+
+    Args:
+        value: The value of a column; None for NULL.
+        characters: How many to show at the most.
+    """
+    text = "NULL" if value is None else str(value)
+    return text if len(text) <= characters else "…" + text[1 - characters :]

@@ -28,4 +28,5 @@ def with_remedy(error: MasklineError) -> str:
         return str(error)
     if error.remedy is Remedy.TAKE_ROLE:
         return f"{error}{ROLES}"
-    return f"{error}; run: {program_name()} {COMMANDS[error.remedy]}"
+    separator = "" if str(error).endswith("?") else ";"
+    return f"{error}{separator} run: {program_name()} {COMMANDS[error.remedy]}"

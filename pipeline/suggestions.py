@@ -6,15 +6,16 @@ import difflib
 from collections.abc import Iterable
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
+def suggestion(name: str, known: Iterable[str], prefix: str = "") -> str:
     """Return ``; did you mean …?`` with the known name that is nearest, or an empty text where none is near.
 
     Args:
         name: What was given.
         known: What could have been.
+        prefix: What all names begin with, which makes none of them nearer than the others.
     """
-    nearest = difflib.get_close_matches(name, sorted(known), n=1)
-    return f"; did you mean {nearest[0]}?" if nearest else ""
+    nearest = difflib.get_close_matches(name.removeprefix(prefix), [each.removeprefix(prefix) for each in known], n=1)
+    return f"; did you mean {prefix}{nearest[0]}?" if nearest else ""
 
 
 def unknown_name(what: str, name: str, known: Iterable[str]) -> str:

@@ -94,4 +94,4 @@ def unknown_variables(environment: Mapping[str, str], arguments: Iterable[str]) 
     for name in sorted(environment.keys() - VARIABLES - keysets):
         if not name.startswith(VARIABLE_PREFIX) or name.startswith(OF_TESTS) or _OF_KUBERNETES.fullmatch(name):
             continue
-        yield f"{name}: no option has this variable, so it does nothing{suggestion(name, VARIABLES)}"
+        yield f"{name}: no option has this variable, so it does nothing{suggestion(name, VARIABLES, VARIABLE_PREFIX)}"

@@ -61,7 +61,7 @@ def key_usage(connection: Connection, only: str | None = None) -> list[KeyUsage]
         for needed in {REJECTED_MESSAGES, only or REJECTED_MESSAGES} - found_by_name:
             raise DatabaseError(
                 f"postgres: table {needed} is not there, or has no key_id, so no row can be counted; is this the job's "
-                "database, and migrated?",
+                "database?",
                 remedy=Remedy.MIGRATE,
             )
         if only:

@@ -20,8 +20,8 @@ import tenacity
 from maskline.errors import UsageError
 from maskline.postgres.connection import Connect, Connection
 from maskline.postgres.failures import RowRejectedError, map_postgres_error
-from maskline.postgres.retry import retrying
 from maskline.postgres.statements import InsertStatement, Record
+from maskline.retry import retrying
 
 logger = logging.getLogger(__name__)
 

@@ -29,7 +29,7 @@ from maskline.pipeline.printing import echo
 from maskline.postgres.access_log import record_access
 from maskline.postgres.connection import Connect, check_dsn, connect
 from maskline.postgres.erasure import Erasure, erase_from_database, person_column
-from maskline.postgres.retry import retrying
+from maskline.retry import log_retry, retrying
 from maskline.streams.definition import StreamDefinition, load_stream
 
 UNREADABLE_EXIT_CODE = 1
@@ -98,8 +98,8 @@ def _copies(arguments: argparse.Namespace, stream: StreamDefinition) -> list[Lak
 
 def _erase_from_copy(table: LakeTable, column: str, person: str, record: Record) -> int:
     entering = functools.partial(record, f"erase from {table.copy.value} copy")
-    patiently = retrying(RETRY_SECONDS, threading.Event(), lambda _attempt: None, on=UnavailableError)
-    return int(patiently(erase_from_copy, table, column, person, entering))
+    retry = retrying(RETRY_SECONDS, threading.Event(), log_retry(logger, "erasing"), on=UnavailableError)
+    return int(retry(erase_from_copy, table, column, person, entering))
 
 
 def _record(

@@ -36,7 +36,8 @@ from maskline.pipeline.local.setup import forget_earlier_runs, prepare_job
 from maskline.pipeline.local.sqs import CREDENTIALS, EmbeddedSqs
 from maskline.pipeline.options import Options
 from maskline.pipeline.progress import showing_progress
-from maskline.pipeline.runners.in_process import RunMonitor, RunResult, stopping_on_signals
+from maskline.pipeline.runners.in_process import RunMonitor, RunResult
+from maskline.pipeline.stopping import stopping_on_signals
 from maskline.pipeline.summary import RunCounts
 from maskline.sqs import SqsQueue
 from maskline.transforms.control import CONTROL
@@ -133,7 +134,7 @@ def _send_and_watch(job: JobSettings, directory: LocalDirectory, count: int | No
     sender = SampleSender(queue, directory, count, CONTROL.stopping)
     monitor = RunMonitor(time.monotonic, lambda: RunCounts.of(counts))
     terminal.print("Sending sample messages. Ctrl-C stops.")
-    with stopping_on_signals(CONTROL, terminal), showing_progress(monitor.snapshot, terminal):
+    with stopping_on_signals(CONTROL.stopping, terminal), showing_progress(monitor.snapshot, terminal):
         sender.start()
         while not CONTROL.stopping.is_set() and (sender.is_alive() or queue.depth().total):
             CONTROL.stopping.wait(LOOK_SECONDS)

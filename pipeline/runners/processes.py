@@ -24,13 +24,12 @@ from maskline.pipeline.job import JobSettings
 from maskline.pipeline.logs import configure_logging
 from maskline.pipeline.progress import showing_progress
 from maskline.pipeline.runners.in_process import (
-    INTERRUPTED_EXIT_CODE,
     JobFailedError,
     RunMonitor,
     RunResult,
     run_job,
-    stopping_on_signals,
 )
+from maskline.pipeline.stopping import STOPPED_EXIT_CODE, stopping_on_signals
 from maskline.pipeline.summary import RunCounts
 from maskline.transforms.control import CONTROL, JobControl
 from maskline.transforms.metrics import Tally
@@ -62,7 +61,7 @@ def run_processes(
     control = JobControl()
     workers = [_Worker(number, job, beam_arguments, log_level) for number in range(1, processes + 1)]
     monitor = RunMonitor(time.monotonic, lambda: RunCounts.together([worker.counts for worker in workers]))
-    with stopping_on_signals(control, console), showing_progress(monitor.snapshot, console):
+    with stopping_on_signals(control.stopping, console), showing_progress(monitor.snapshot, console):
         while running := [worker for worker in workers if worker.is_running]:
             wait([worker.connection for worker in running], timeout=REPORT_SECONDS)
             for worker in running:
@@ -167,7 +166,7 @@ def _stop_listener(connection: Connection) -> None:
         while connection.recv() == STOP:
             CONTROL.stopping.set()
     except (EOFError, OSError):
-        os._exit(INTERRUPTED_EXIT_CODE)
+        os._exit(STOPPED_EXIT_CODE)
 
 
 @contextlib.contextmanager

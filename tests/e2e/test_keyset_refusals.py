@@ -88,7 +88,7 @@ def test_a_kms_key_that_may_not_be_used(
     job_options: list[str], queue: SqsQueue, aws: EmulatedAws, keyset_uri: str, tmp_path: Path
 ) -> None:
     uri = f"aws-kms://{aws.create_kms_key()}?keyset=file:{tmp_path / 'wrapped.json'}"
-    wrapping = JobProcess(["keys", "wrap", f"--keyset={keyset_uri}", f"--to={uri}"])
+    wrapping = JobProcess(["keys", "wrap", f"--keyset={keyset_uri}", f"--target={uri}"])
     assert wrapping.wait() == 0, wrapping.errors
     credentials = aws.credentials_for("kms:Encrypt")
     with aws.enforcing_rights():

@@ -19,7 +19,7 @@ from tests.faults.postgres_wire import dsn_through
 
 BROKERS = ("ministack", "ElasticMQ")
 RUNNERS = ("FnApiRunner", "Prism")
-EVERY_ENGINE = "MASKLINE_FAULTS_ON_EVERY_ENGINE"
+EVERY_ENGINE = "MASKLINE_TEST_FAULTS_ON_EVERY_ENGINE"
 """The environment variable that has every case run on every engine, as the report does."""
 
 on_both_brokers = pytest.mark.parametrize(

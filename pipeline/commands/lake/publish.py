@@ -72,7 +72,8 @@ def _publish(arguments: argparse.Namespace) -> int:
         _print_policies(tables, arguments.print_policy)
         return 0
     check_copies_apart(tables)
-    with stopping_on_signals() as stopping, contextlib.ExitStack() as opened:
+    stopping = threading.Event()
+    with stopping_on_signals(stopping, Console(stderr=True)), contextlib.ExitStack() as opened:
         publishers = []
         for table in tables:
             source = opened.enter_context(contextlib.closing(row_source(arguments, stream)))

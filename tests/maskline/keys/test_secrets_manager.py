@@ -136,13 +136,12 @@ def test_a_process_that_dies_in_the_middle_of_a_change_leaves_the_old_version(
     assert held(aws, name_of(secret)) == "{newer}"
 
 
-def test_a_secret_that_is_not_there_is_answered_with_the_command_that_makes_one(aws: EmulatedAws) -> None:
+def test_a_secret_that_is_not_there_is_an_error_that_names_it(aws: EmulatedAws) -> None:
     provider = SecretsManagerKeyset("absent")
 
     assert refusal_of(provider.fetch) == refusal_of(lambda: provider.replace(b"{old}", b"{new}"))
     assert refusal_of(provider.fetch) == (
-        "keyset aws-secretsmanager://absent: is not there (ResourceNotFoundException); "
-        "make one with: python -m pipeline keys create --keyset URI"
+        "keyset aws-secretsmanager://absent: is not there (ResourceNotFoundException)"
     )
 
 

@@ -64,7 +64,7 @@ def test_on_a_file_system_each_copy_is_for_its_group_and_for_nobody_else(
         for option in (f"--lake_{copy.value}={open_directory / copy.value}", f"--lake_{copy.value}_group={group}")
     ]
 
-    assert main(["publish", f"--postgres={dsn}", f"--keyset={keyset_uri}", *options]) == 0
+    assert main(["lake", "publish", f"--postgres={dsn}", f"--keyset={keyset_uri}", *options]) == 0
 
     for copy in Copy:
         other = Copy.TOKENIZED if copy is Copy.CLEARTEXT else Copy.CLEARTEXT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from maskline.errors import DatabaseError, Remedy
 from maskline.postgres.connection import Connection
 from maskline.postgres.table_check import table_problems
 from maskline.streams.definition import StreamDefinition, load_stream
@@ -19,19 +20,22 @@ def test_the_rights_of_maskline_writer_are_enough(dsn: str, user_logins: StreamD
         assert table_problems(writer, user_logins) == []
 
 
-def test_a_database_that_was_never_migrated_is_told_the_command(
+def test_a_database_that_was_never_migrated_is_told_the_remedy(
     unmigrated_dsn: str, user_logins: StreamDefinition
 ) -> None:
-    with connected(unmigrated_dsn) as connection:
-        problems = table_problems(connection, user_logins)
+    with connected(unmigrated_dsn) as connection, pytest.raises(DatabaseError) as rejection:
+        table_problems(connection, user_logins)
 
-    assert problems == ["table rejected_messages does not exist; run: python -m pipeline migrate --postgres DSN"]
+    assert str(rejection.value) == "postgres: table rejected_messages does not exist"
+    assert rejection.value.remedy is Remedy.MIGRATE
 
 
-def test_a_stream_without_its_table_is_told_the_command(database: Connection) -> None:
-    problems = table_problems(database, load_stream("tests/e2e/orders.toml"))
+def test_a_stream_without_its_table_is_told_the_remedy(database: Connection) -> None:
+    with pytest.raises(DatabaseError) as rejection:
+        table_problems(database, load_stream("tests/e2e/orders.toml"))
 
-    assert problems == ["table orders does not exist; python -m pipeline ddl prints it for a stream of your own"]
+    assert str(rejection.value) == "postgres: table orders does not exist"
+    assert rejection.value.remedy is Remedy.CREATE_TABLE
 
 
 @pytest.mark.parametrize(
