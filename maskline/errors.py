@@ -74,7 +74,7 @@ class QueueError(SetupError):
 
 
 class DatabaseError(SetupError):
-    """The database lacks a table, a column or a right, or refuses the login."""
+    """The database lacks a table, a column or a permission, or refuses the login."""
 
 
 class KeysetError(SetupError):

@@ -69,6 +69,6 @@ def build(pipeline: beam.Pipeline, job: JobSettings) -> None:
     )
     (
         rejected_rows
-        | "Write refused rows" >> WriteRejections(*sink, branch=ROW_REJECTIONS)
-        | "Delete refused rows' messages" >> DeleteFromSqs(job.queue, ROW_REJECTIONS, overlapping=True)
+        | "Write rejected rows" >> WriteRejections(*sink, branch=ROW_REJECTIONS)
+        | "Delete rejected rows' messages" >> DeleteFromSqs(job.queue, ROW_REJECTIONS, overlapping=True)
     )

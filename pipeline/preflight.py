@@ -78,7 +78,7 @@ def _check_queue(job: JobSettings) -> list[Finding]:
     if receives is not None and int(receives) < FEW_RECEIVES:
         text = (
             f"{job.queue}: its redrive policy gives a message up after {receives} receives; a job that is killed with "
-            f"messages in hand uses one up every {job.receive.visibility_seconds} s, so allow {FEW_RECEIVES} or more"
+            f"messages in flight uses one up every {job.receive.visibility_seconds} s, so allow {FEW_RECEIVES} or more"
         )
         findings.append(Finding("queue", text, is_warning=True))
     return findings

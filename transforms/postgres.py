@@ -20,7 +20,7 @@ from maskline.transforms.metrics import END_TO_END_LATENCY_MILLISECONDS, WRITTEN
 from maskline.transforms.sink import CommitBatch, committed_receipts
 
 COMMITTED_TAG = "committed"
-REJECTED_ROWS_TAG = "refused"
+REJECTED_ROWS_TAG = "rejected"
 
 
 class WriteToPostgres(beam.PTransform):
@@ -33,7 +33,7 @@ class WriteToPostgres(beam.PTransform):
 
     Returns two PCollections, of ``list[Receipt]`` and of ``list[Rejection]``::
 
-        committed, refused = batches | WriteToPostgres(stream, "postgresql://writer@db/logins")
+        committed, rejected = batches | WriteToPostgres(stream, "postgresql://writer@db/logins")
 
     Args:
         stream: The stream whose table is written.

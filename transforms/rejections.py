@@ -1,4 +1,4 @@
-"""The sink of refused messages: kept with their bodies encrypted, so that none is lost and none is in the clear."""
+"""The sink of rejected messages: kept with their bodies encrypted, so that none is lost and none is in the clear."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class WriteRejections(beam.PTransform):
     *Guarantee*: a receipt is emitted only for a rejection that is committed; the same message is kept once.
 
     Args:
-        stream: The stream that refused the messages; one that became a row before is left alone.
+        stream: The stream that rejected the messages; one that became a row before is left alone.
         dsn: The database, without a password: it becomes part of the job graph.
         retry_seconds: How long a micro-batch is retried while Postgres is not available, 0 to 39,600.
         lease: Keeps the messages invisible in their queue meanwhile.

@@ -1,4 +1,4 @@
-"""Measure what the job does and costs on Flink, beside DirectRunner in the same sitting, and what a second slot gains.
+"""Measure what the job does and costs on Flink, beside DirectRunner in the same run, and what a second slot gains.
 
 A Flink cluster of this machine (a JobManager, a TaskManager), a pool of SDK workers and Beam's job server count as the
 job: their CPU and memory are its own. Each slot has a Python process. All take turns, and the middle of each one's

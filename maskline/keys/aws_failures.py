@@ -20,10 +20,10 @@ def map_keyset_error(
         error: What botocore raised after its own retries.
         uri: The URI of the keyset.
         service: The service's name.
-        permissions: The rights that reading and changing the keyset take.
+        permissions: The permissions that reading and changing the keyset take.
 
     Returns:
-        A `KeysetError` where only a person can mend it, else a `KeysetUnavailableError`.
+        A `KeysetError` where only a person can fix it, else a `KeysetUnavailableError`.
     """
     code = error_code(error)
     problem = setup_problem(error)

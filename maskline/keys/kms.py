@@ -1,7 +1,7 @@
 """KMS keys that encrypt keysets, through Tink's AWS KMS integration.
 
 The KMS key never leaves KMS: an encrypted keyset goes there, and comes back in clear into this process's memory, for
-whoever has the right ``kms:Decrypt``.
+whoever has the permission ``kms:Decrypt``.
 
 Source: https://developers.google.com/tink/client-side-encryption#kms-aws
 """

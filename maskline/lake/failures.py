@@ -1,4 +1,4 @@
-"""What the failures of a lake's store mean: a conflict, a set-up to mend, or a store that does not answer."""
+"""What the failures of a lake's store mean: a conflict, a set-up to fix, or a store that does not answer."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def map_lake_errors(uri: str) -> Iterator[None]:
 
     Raises:
         LakeConflictError: A commit came too late.
-        LakeError: Something has to be mended.
+        LakeError: Something has to be fixed.
         LakeUnavailableError: The store did not do what it was asked.
     """
     try:

@@ -63,11 +63,11 @@ class Backlog(msgspec.Struct, frozen=True):
 class RowSource:
     """Reads a stream's table, over a connection that it opens when needed and replaces when lost.
 
-    Every method raises a `DatabaseError` where the table, a column or a right is missing, and a
+    Every method raises a `DatabaseError` where the table, a column or a permission is missing, and a
     `DatabaseUnavailableError` where nobody answers.
 
     Args:
-        connect: Opens a connection with the rights of ``maskline_publisher``.
+        connect: Opens a connection with the permissions of ``maskline_publisher``.
         stream: The stream.
     """
 

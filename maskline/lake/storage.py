@@ -1,7 +1,7 @@
 """Where a copy is kept, and with which credentials it is read and written.
 
 A copy in S3 is reached with the credentials of an AWS profile, looked up anew whenever the table is opened, so that
-those which expire are renewed. A copy on a file system belongs to its directory's owner and group.
+those which expire are refreshed. A copy on a file system belongs to its directory's owner and group.
 
 Source: https://delta-io.github.io/delta-rs/usage/writing/writing-to-s3-with-locking-provider/
 """

@@ -52,7 +52,7 @@ def map_postgres_error(error: psycopg2.Error) -> MasklineError | RowRejectedErro
         A `RowRejectedError` for values that a table does not take (classes 22 and 23, a view's or trigger's check, an
         index entry too long); a `DatabaseUnavailableError` where the same statement may succeed later (connection,
         serialization, deadlock, resources, shutdown, lock or statement time-out, a standby that was promoted); else a
-        `DatabaseError`: no table, no column, no right, no login, or anything not known to be harmless.
+        `DatabaseError`: no table, no column, no permission, no login, or anything not known to be harmless.
     """
     code = error.pgcode
     if code is None:

@@ -109,7 +109,7 @@ class Remasker:
 
         Raises:
             DatabaseUnavailableError: Postgres was not available for `retry_seconds`. What was committed stays.
-            DatabaseError: The table, a column or a right is missing.
+            DatabaseError: The table, a column or a permission is missing.
         """
         try:
             pages = self._retry(self._in_transaction, self._count_pages)

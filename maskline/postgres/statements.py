@@ -100,7 +100,7 @@ class InsertRejections(InsertStatement[Rejection]):
     """Inserts rejections into ``rejected_messages``.
 
     Args:
-        stream: The stream that refused them.
+        stream: The stream that rejected them.
     """
 
     def __init__(self, stream: StreamDefinition) -> None:

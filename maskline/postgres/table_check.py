@@ -40,7 +40,7 @@ def table_problems(connection: Connection, stream: StreamDefinition) -> list[str
     """Compare a stream's table, and ``rejected_messages``, with what the job writes.
 
     Args:
-        connection: A connection with the rights that the job will have.
+        connection: A connection with the permissions that the job will have.
         stream: The stream.
 
     Returns:

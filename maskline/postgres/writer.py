@@ -1,7 +1,7 @@
-"""Writing a micro-batch so that every record ends as committed or refused, whatever the database does meanwhile.
+"""Writing a micro-batch so that every record ends as committed or rejected, whatever the database does meanwhile.
 
 *Guarantee*: when `BatchWriter.write` returns, each record is committed (by this call or an earlier one) or named as
-refused; when it raises, nothing is known to be committed, and the same call may simply be made again. A connection
+rejected; when it raises, nothing is known to be committed, and the same call may simply be made again. A connection
 lost while COMMIT was under way is such a case: the insert is idempotent, so it is repeated.
 """
 
@@ -86,14 +86,14 @@ class BatchWriter(Generic[Record]):
         self._retry = retrying(retry_seconds, stopping, self._before_retry)
 
     def write(self, records: Sequence[Record]) -> WriteOutcome[Record]:
-        """Write a micro-batch in one transaction; in several, each of good rows alone, where a row is refused.
+        """Write a micro-batch in one transaction; in several, each of good rows only, where a row is rejected.
 
         Args:
             records: The micro-batch.
 
         Raises:
             DatabaseUnavailableError: Postgres was not available for `retry_seconds`.
-            DatabaseError: The table, a column, a right or the login is missing.
+            DatabaseError: The table, a column, a permission or the login is missing.
         """
         outcome: WriteOutcome[Record] = WriteOutcome()
         if records:

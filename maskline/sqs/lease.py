@@ -46,7 +46,7 @@ class InFlight:
                 self._receipts.pop(receipt.receipt_handle, None)
 
     def including(self, receipts: Iterable[Receipt]) -> list[Receipt]:
-        """Return these deliveries and all others in hand."""
+        """Return these deliveries and all others in flight."""
         with self._lock:
             return list({**self._receipts, **{receipt.receipt_handle: receipt for receipt in receipts}}.values())
 
@@ -58,11 +58,11 @@ class InFlight:
 
 
 IN_FLIGHT = InFlight()
-"""What this process has in hand: while one micro-batch waits for the database, others of its bundle wait behind it."""
+"""What this process has in flight: while one micro-batch waits for the database, others of its bundle wait behind it."""
 
 
 class VisibilityLease:
-    """Extends the visibility time-out of the messages in hand. Cheap when the work is quick: it does nothing then.
+    """Extends the visibility time-out of the messages in flight. Cheap when the work is quick: it does nothing then.
 
     It can be pickled until it is first used, so a transform may carry it to its worker.
 
@@ -82,7 +82,7 @@ class VisibilityLease:
 
     @contextlib.contextmanager
     def held(self, receipts: Sequence[Receipt]) -> Iterator[None]:
-        """Keep deliveries, and all others that this process has in hand, invisible until the block ends.
+        """Keep deliveries, and all others that this process has in flight, invisible until the block ends.
 
         Args:
             receipts: The deliveries.
@@ -99,7 +99,7 @@ class VisibilityLease:
             extender.join()
 
     def release(self, receipts: Sequence[Receipt]) -> None:
-        """Make deliveries, and all others that this process has in hand, visible at once, for whoever receives next.
+        """Make deliveries, and all others that this process has in flight, visible at once, for whoever receives next.
 
         Args:
             receipts: The deliveries.

@@ -103,7 +103,7 @@ def case(
 
 @pytest.fixture
 def as_writer(case: FaultCase) -> Iterator[str]:
-    """The option that lets a job log in with the rights of ``maskline_writer`` alone."""
+    """The option that lets a job log in with the permissions of ``maskline_writer`` alone."""
     role = f"writer_{uuid.uuid4().hex}"
     case.sql(f"CREATE ROLE {role} LOGIN IN ROLE maskline_writer")
     yield f"--postgres={dsn_through(case.database_line, case.dsn, user=role)}"
