@@ -99,11 +99,11 @@ def vacuum(
         )
     version = table.newest()
     latest = datetime.now(UTC) - timedelta(hours=retention_hours)
-    unfinished = [file for file in incomplete_uploads(table.storage) if file.since <= latest]
+    incomplete = [file for file in incomplete_uploads(table.storage) if file.since <= latest]
     with map_lake_errors(table.uri):
         finished = version.table.vacuum(
             retention_hours=retention_hours, dry_run=dry_run, enforce_retention_duration=False, full=True
         )
     if not dry_run:
-        remove_incomplete_uploads(table.storage, unfinished)
-    return [*finished, *(file.path for file in unfinished)]
+        remove_incomplete_uploads(table.storage, incomplete)
+    return [*finished, *(file.path for file in incomplete)]

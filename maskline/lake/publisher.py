@@ -94,7 +94,7 @@ class Publisher:
 
         Raises:
             TokenError: A token cannot be unmasked, so nothing of its commit was published.
-            DatabaseError: The table, a column or a permission is missing, or the database is not the one the copy is of.
+            DatabaseError: The table, a column or a permission is missing, or the database is not the copy's.
             LakeError: The copy is another stream's, or may not be written.
             UnavailableError: One of them did not answer for `retry_seconds`.
         """

@@ -58,7 +58,7 @@ class InFlight:
 
 
 IN_FLIGHT = InFlight()
-"""What this process has in flight: while one micro-batch waits for the database, others of its bundle wait behind it."""
+"""What this process has in flight: while one micro-batch waits for the database, others of its bundle wait, too."""
 
 
 class VisibilityLease:

@@ -63,7 +63,7 @@ def answer(code: str, status: int = 400) -> ClientError:
     ],
     ids=lambda each: type(each).__name__ if isinstance(each, Exception) else "",
 )
-def test_a_wrong_set_up_is_told_with_what_mends_it(error: BotoCoreError, problem: str) -> None:
+def test_a_wrong_set_up_is_told_with_what_fixes_it(error: BotoCoreError, problem: str) -> None:
     assert setup_problem(error) == problem
 
 

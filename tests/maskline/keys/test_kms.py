@@ -215,7 +215,7 @@ def test_who_may_not_decrypt_is_told_what_it_takes(
 ) -> None:
     _log_in(aws, monkeypatch, *allowed)
 
-    with aws.enforcing_rights():
+    with aws.enforcing_permissions():
         why = refusal_of(lambda: open_keyset(encrypted))
 
     assert why == f"keyset test:kms: {ACCESS_DENIED}"
@@ -226,7 +226,7 @@ def test_who_may_only_decrypt_reads_the_keyset_and_does_not_change_it(
 ) -> None:
     _log_in(aws, monkeypatch, "kms:Decrypt")
 
-    with aws.enforcing_rights():
+    with aws.enforcing_permissions():
         assert open_keyset(encrypted).primary_key_id == 7
         why = refusal_of(lambda: encrypted_by(kms_key))
 

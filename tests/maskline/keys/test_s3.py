@@ -150,7 +150,7 @@ def test_who_may_not_read_the_object_is_told_what_it_takes(
 ) -> None:
     _log_in(aws, monkeypatch, *allowed)
 
-    with aws.enforcing_rights():
+    with aws.enforcing_permissions():
         why = refusal_of(keyset.fetch)
 
     assert why == f"keyset {keyset.uri}: {ACCESS_DENIED}"
@@ -161,7 +161,7 @@ def test_who_may_only_read_the_object_changes_nothing(
 ) -> None:
     _log_in(aws, monkeypatch, "s3:GetObject")
 
-    with aws.enforcing_rights():
+    with aws.enforcing_permissions():
         assert keyset.fetch().content == b"{old}"
         why = refusal_of(lambda: keyset.replace(b"{old}", b"{new}"))
         also = refusal_of(lambda: S3Keyset(f"//{bucket}/new.json").create(b"{new}"))
@@ -171,12 +171,12 @@ def test_who_may_only_read_the_object_changes_nothing(
     assert held(aws, bucket) == {"logins/keyset.json": b"{old}"}
 
 
-def test_the_rights_that_are_named_are_enough(
+def test_the_permissions_that_are_named_are_enough(
     aws: EmulatedAws, bucket: str, keyset: S3Keyset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _log_in(aws, monkeypatch, "s3:GetObject", "s3:PutObject")
 
-    with aws.enforcing_rights():
+    with aws.enforcing_permissions():
         S3Keyset(f"//{bucket}/new.json").create(b"{new}")
         keyset.replace(b"{old}", b"{new}")
 

@@ -136,7 +136,7 @@ def test_in_s3_a_subscriber_of_one_copy_is_refused_the_other(
         publish(dsn, LakeTable(storage, load_stream("user_logins"), copy), keyset if copy is Copy.CLEARTEXT else None)
         subscribers[copy] = Subscriber(aws, reader_policy(storage))
 
-    with aws.enforcing_rights():
+    with aws.enforcing_permissions():
         reads = {copy: [subscribers[copy].may_read(place) for place in places.values()] for copy in Copy}
         with pytest.raises(LakeError, match="may not be read or written"):
             publish(

@@ -33,7 +33,7 @@ def test_an_entry_is_committed_when_the_call_returns(dsn: str, database: Connect
     assert status == psycopg2.extensions.TRANSACTION_STATUS_IDLE
 
 
-def test_the_rights_of_maskline_analyst_are_enough(dsn: str, database: Connection) -> None:
+def test_the_permissions_of_maskline_analyst_are_enough(dsn: str, database: Connection) -> None:
     with connected(dsn, role="maskline_analyst") as analyst:
         enter(analyst)
 

@@ -15,7 +15,7 @@ def test_a_migrated_database_has_no_problem(database: Connection, user_logins: S
     assert table_problems(database, user_logins) == []
 
 
-def test_the_rights_of_maskline_writer_are_enough(dsn: str, user_logins: StreamDefinition) -> None:
+def test_the_permissions_of_maskline_writer_are_enough(dsn: str, user_logins: StreamDefinition) -> None:
     with connected(dsn, role="maskline_writer") as writer:
         assert table_problems(writer, user_logins) == []
 
@@ -173,7 +173,7 @@ def test_a_missing_right_is_named(
         assert table_problems(writer, user_logins) == problems
 
 
-def test_a_role_with_none_of_the_rights_is_told_so(dsn: str, user_logins: StreamDefinition) -> None:
+def test_a_role_with_none_of_the_permissions_is_told_so(dsn: str, user_logins: StreamDefinition) -> None:
     with connected(dsn, role="maskline_auditor") as auditor:
         problems = table_problems(auditor, user_logins)
 

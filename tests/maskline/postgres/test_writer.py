@@ -191,7 +191,7 @@ def test_a_message_written_before_never_becomes_a_rejection(
     assert rows_of(database, "SELECT message_id FROM rejected_messages") == [(message_id(2),)]
 
 
-def test_the_rights_of_maskline_writer_are_enough(
+def test_the_permissions_of_maskline_writer_are_enough(
     dsn: str, user_logins: StreamDefinition, database: Connection
 ) -> None:
     rows = BatchWriter(writer_connect(dsn), InsertRows(user_logins), 0, threading.Event())

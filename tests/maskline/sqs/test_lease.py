@@ -59,7 +59,7 @@ def test_released_messages_are_visible_at_once(queue: SqsQueue) -> None:
     assert [message.receive_count for message in again] == [2] * 12
 
 
-def test_released_with_them_is_all_else_that_the_process_has_in_hand() -> None:
+def test_released_with_them_is_all_else_that_the_process_has_in_flight() -> None:
     first, second = some_receipts(2)
     queue = FaultyQueue()
     IN_FLIGHT.is_kept = True
@@ -170,7 +170,7 @@ def test_a_time_out_that_sqs_does_not_take_is_refused(seconds: int) -> None:
         VisibilityLease(FaultyQueue, seconds)
 
 
-def test_what_else_this_process_has_in_hand_is_kept_invisible_too() -> None:
+def test_what_else_this_process_has_in_flight_is_kept_invisible_too() -> None:
     IN_FLIGHT.is_kept = True
     behind = Receipt("00000000-0000-4000-8000-000000000002", "behind")
     deleted = Receipt("00000000-0000-4000-8000-000000000003", "deleted")
@@ -182,7 +182,7 @@ def test_what_else_this_process_has_in_hand_is_kept_invisible_too() -> None:
     assert IN_FLIGHT.including([in_commit, behind]) == [behind, in_commit]
 
 
-def test_where_nothing_is_deleted_in_this_process_nothing_is_kept_in_hand() -> None:
+def test_where_nothing_is_deleted_in_this_process_nothing_is_kept_in_flight() -> None:
     IN_FLIGHT.add([Receipt("00000000-0000-4000-8000-000000000002", "behind")])
 
     assert IN_FLIGHT.including([]) == []
