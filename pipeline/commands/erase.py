@@ -59,7 +59,7 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     stream = load_stream(arguments.stream)
     person: str = arguments.user_id
     if not person or person in arguments.reason:
-        raise UsageError("user_id: is empty, or stands in the reason, which is kept; say why without saying whom")
+        raise UsageError("user_id: is empty, or is in the reason, which is kept; say why without saying whom")
     column = person_column(stream)
     tables = _copies(arguments, stream)
     for table in tables:

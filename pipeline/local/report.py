@@ -18,6 +18,7 @@ from maskline.pipeline.job import JobSettings
 from maskline.pipeline.local.postgres import EmbeddedPostgres
 from maskline.pipeline.local.sqs import CREDENTIALS
 from maskline.pipeline.printing import ending_of
+from maskline.pipeline.program import program_name
 from maskline.pipeline.runners.in_process import RunResult
 from maskline.pipeline.summary import summary_table
 from maskline.postgres.connection import Connection, connect
@@ -98,8 +99,8 @@ def next_steps(job: JobSettings, postgres: EmbeddedPostgres, lake: Path | None =
         postgres: The database.
         lake: The directory of the copies in the lake, where there are any.
     """
-    python = os.path.relpath(sys.executable)
-    pipeline = f"{python} -m pipeline"
+    # Nobody says that the environment is activated.
+    pipeline = program_name().replace("python", os.path.relpath(sys.executable), 1)
     database = f"--postgres '{job.postgres}'"
     credentials = " ".join(f"{name}={value}" for name, value in CREDENTIALS.items())
     queue = f"--queue {job.queue.queue} --queue_endpoint {job.queue.endpoint}"
@@ -130,6 +131,6 @@ def _next_steps_with_lake(parts: str, pipeline: str, lake: Path) -> list[str]:
         "  publish what has come since, compare both copies with the table, and forget a person everywhere:",
         *(
             f"    {pipeline} {command} {parts} \\\n      {copies}"
-            for command in ("publish", "lake verify", "erase --user_id USER_ID --reason 'trying it out'")
+            for command in ("lake publish", "lake verify", "erase --user_id USER_ID --reason 'trying it out'")
         ),
     ]
