@@ -59,7 +59,7 @@ def _run_command(arguments: Sequence[str]) -> int:
         return 0 if arguments else 2
     name, *rest = arguments
     configure_logging()
-    command, parser = open_command("benchmarks", name, COMMANDS)
+    command, parser = open_command("benchmarks", "python -m benchmarks", name, COMMANDS)
     command.add_options(parser)
     ours, job_options = _split(rest)
     parsed = parser.parse_args(ours)

@@ -25,13 +25,34 @@ No message ever holds the value of a personal field, a key, or a password.
 
 from __future__ import annotations
 
+import enum
 from typing import ClassVar
 
 
+class Remedy(enum.Enum):
+    """What puts an error right, where that is something maskline does. What is run for it, the command line knows."""
+
+    MIGRATE = enum.auto()
+    CREATE_TABLE = enum.auto()
+    CREATE_KEYSET = enum.auto()
+    WRAP_KEYSET = enum.auto()
+    COMPARE_COPY = enum.auto()
+    TAKE_ROLE = enum.auto()
+
+
 class MasklineError(Exception):
-    """The base of all errors that maskline raises on purpose."""
+    """The base of all errors that maskline raises on purpose.
+
+    Args:
+        message: What is wrong, where, and what to do, in one line.
+        remedy: What puts it right, where that is something maskline does.
+    """
 
     exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str = "", *, remedy: Remedy | None = None) -> None:
+        super().__init__(message)
+        self.remedy = remedy
 
 
 class UsageError(MasklineError):
@@ -59,7 +80,7 @@ class QueueError(SetupError):
 
 
 class DatabaseError(SetupError):
-    """The database lacks a table, a column or a right, or refuses the login."""
+    """The database lacks a table, a column or a permission, or refuses the login."""
 
 
 class KeysetError(SetupError):

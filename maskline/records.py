@@ -14,7 +14,7 @@ import msgspec
 
 
 class Reason(enum.StrEnum):
-    """Why a message was refused. The values are stored, counted and shown; they never change."""
+    """Why a message was rejected. The values are stored, counted and shown; they never change."""
 
     NOT_JSON = "not_json"
     NOT_AN_OBJECT = "not_an_object"
@@ -84,7 +84,7 @@ class MaskedRow(Redacted, frozen=True):
         receive_count: How often the message was delivered so far.
         key_id: The id of the key that made the row's tokens.
         values: The values of the stream's columns, in the order of its definition.
-        sealed_body: The body encrypted, kept in case Postgres refuses the row (see ``Rejection``).
+        sealed_body: The body encrypted, kept in case Postgres rejects the row (see ``Rejection``).
     """
 
     receipt: Receipt
@@ -104,7 +104,7 @@ class Rejection(Redacted, frozen=True):
 
     Attributes:
         receipt: What deletes the message once the rejection is committed.
-        stream: The name of the stream that refused it.
+        stream: The name of The stream that rejected it.
         reason: Why, as a word to count by.
         detail: Why, as a sentence with names of fields and never a value.
         sent_at: SentTimestamp, UTC.

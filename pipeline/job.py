@@ -80,6 +80,6 @@ def build(pipeline: beam.Pipeline, job: JobSettings, context: RunContext | None 
     )
     (
         rejected_rows
-        | "Write refused rows" >> write_rejections(branch=ROW_REJECTIONS)
-        | "Delete refused rows' messages" >> delete(branch=ROW_REJECTIONS)
+        | "Write rejected rows" >> write_rejections(branch=ROW_REJECTIONS)
+        | "Delete rejected rows' messages" >> delete(branch=ROW_REJECTIONS)
     )

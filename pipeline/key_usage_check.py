@@ -12,12 +12,11 @@ from maskline.lake.key_usage import copy_key_usage
 from maskline.pipeline.lake_options import add_lake, opaque_copy
 from maskline.pipeline.options import Options
 from maskline.pipeline.printing import echo
+from maskline.pipeline.program import program_name
 from maskline.postgres.connection import connect
 from maskline.postgres.dsn import PostgresDsn
 from maskline.postgres.key_usage import KeyUsage, key_usage
 
-REMASK = "python -m pipeline remask (once for each stream)"
-LAKE_REMASK = "python -m pipeline lake remask"
 NOT_LOOKED_AT = "A copy in a data lake was not looked at; where there is one, say --lake_opaque URI."
 
 
@@ -56,7 +55,7 @@ def usage_in_copy(arguments: argparse.Namespace) -> list[KeyUsage]:
     return [] if table is None else [copy_key_usage(table)]
 
 
-def refuse_if_copy_needs(key: KeyInfo, arguments: argparse.Namespace) -> None:
+def check_copy_does_not_need(key: KeyInfo, arguments: argparse.Namespace) -> None:
     """Check that no row of the opaque copy needs a key, or say that none was looked at.
 
     Args:
@@ -66,10 +65,10 @@ def refuse_if_copy_needs(key: KeyInfo, arguments: argparse.Namespace) -> None:
     Raises:
         UsageError: A row does; the message says how many, and what to do.
     """
-    _refuse_if_needed(key, [], usage_in_copy(arguments))
+    _check_not_needed(key, [], usage_in_copy(arguments))
 
 
-def refuse_if_anything_needs(key: KeyInfo, dsn: PostgresDsn, arguments: argparse.Namespace) -> None:
+def check_nothing_needs(key: KeyInfo, dsn: PostgresDsn, arguments: argparse.Namespace) -> None:
     """Check that no row of a database's tables needs a key, nor any of the opaque copy.
 
     Args:
@@ -80,10 +79,10 @@ def refuse_if_anything_needs(key: KeyInfo, dsn: PostgresDsn, arguments: argparse
     Raises:
         UsageError: A row does; the message says how many, and what to do.
     """
-    _refuse_if_needed(key, usage_in_database(dsn), usage_in_copy(arguments))
+    _check_not_needed(key, usage_in_database(dsn), usage_in_copy(arguments))
 
 
-def _refuse_if_needed(key: KeyInfo, in_database: list[KeyUsage], in_copy: list[KeyUsage]) -> None:
+def _check_not_needed(key: KeyInfo, in_database: list[KeyUsage], in_copy: list[KeyUsage]) -> None:
     # What a raw key reads carries no id.
     carried = None if key.prefix == RAW else key.key_id
     used = [
@@ -94,8 +93,8 @@ def _refuse_if_needed(key: KeyInfo, in_database: list[KeyUsage], in_copy: list[K
     if used:
         what = "name no key and may need it" if key.prefix == RAW else "carry its id and need it"
         remedies = [
-            command
-            for command, places in ((REMASK, in_database), (LAKE_REMASK, in_copy))
+            f"{program_name()} {command}"
+            for command, places in (("remask (once for each stream)", in_database), ("lake remask", in_copy))
             if any(place.rows.get(carried) for place in places)
         ]
         first = "enable it, and " if key.state == DISABLED else ""

@@ -10,11 +10,14 @@ import argparse
 import contextlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from maskline.errors import ArgumentError, UsageError
 from maskline.keys import KeysetUri
+from maskline.pipeline.logs import LEVELS
+from maskline.pipeline.printing import notice_former_name
 from maskline.postgres.dsn import PostgresDsn
 from maskline.sqs import QueueAddress
 from maskline.sqs.receiver import ReceiveSettings
@@ -22,6 +25,9 @@ from maskline.streams.definition import load_stream
 
 if TYPE_CHECKING:
     from maskline.pipeline.job import JobSettings
+
+VARIABLE_PREFIX = "MASKLINE_"
+_TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
 UNTIL_EMPTY_LONG_POLL_SECONDS = 1
 """Shorter than while streaming, for the end of the queue is known only after two such polls brought nothing."""
@@ -32,21 +38,56 @@ class Options:
 
     Args:
         parser: The parser, or a group of it.
-        environment: Where the variables are looked up.
+        environment: Where the variables are looked up; an empty one is as good as none.
     """
 
     def __init__(self, parser: argparse._ActionsContainer, environment: Mapping[str, str] = os.environ) -> None:
         self._parser = parser
         self._environment = environment
 
-    def add(self, name: str, help: str, **settings: Any) -> None:  # noqa: A002 - argparse's own word
-        """Add ``--name``; `settings` go to argparse."""
-        variable = f"MASKLINE_{name.upper()}"
-        if variable in self._environment:
-            settings["default"] = self._environment[variable]
-            if settings.get("action") == "store_true":
-                settings["default"] = _truth(variable, settings["default"])
-        self._parser.add_argument(f"--{name}", help=f"{help} [{variable}]", **settings)
+    def add(
+        self,
+        name: str,
+        help: str,  # noqa: A002 - argparse's own word
+        *,
+        former: str | None = None,
+        former_variable: str | None = None,
+        **settings: Any,
+    ) -> None:
+        """Add ``--name``.
+
+        Args:
+            name: The option.
+            help: What it means; the variable's name is added.
+            former: What the option was called before; still taken, with a notice.
+            former_variable: What its variable was called before; likewise.
+            settings: Go to `argparse.ArgumentParser.add_argument`.
+        """
+        current = variable_of(name)
+        variable = next((each for each in (current, former_variable) if each and self._environment.get(each)), None)
+        declared = dict(settings)
+        if variable:
+            declared["default"] = _VariableText(self._environment[variable])
+            declared.pop("required", None)
+        action = self._parser.add_argument(f"--{name}", help=f"{help} [{current}]", **declared)
+        if variable:
+            action.type = _converter(variable, current, settings)
+        if former:
+            self._parser.add_argument(
+                f"--{former}",
+                action=_FormerName,
+                renamed=action,
+                choices=settings.get("choices"),
+                type=settings.get("type", str),
+            )
+
+    def add_log_level(self, default: str = "warning") -> None:
+        """Add the option that says what is logged.
+
+        Args:
+            default: The level where none is given.
+        """
+        self.add("log_level", "what to log (warning)", choices=LEVELS, default=default)
 
     def add_queue(self) -> None:
         """Add the options that say where the queue is."""
@@ -73,6 +114,13 @@ class Options:
     def add_stream(self) -> None:
         """Add the option that names the stream."""
         self.add("stream", "a stream by name, or the path of its .toml (%(default)s)", default="user_logins")
+
+    def add_data_directory(self) -> None:
+        """Add the options that say where an embedded queue and database keep their data, and since when."""
+        self.add(
+            "data_directory", "where data live (%(default)s)", type=Path, default=Path(".maskline"), metavar="PATH"
+        )
+        self.add("fresh", "forget the data of earlier runs first", action="store_true")
 
     def add_job(self) -> None:
         """Add the options of a running job."""
@@ -114,10 +162,79 @@ class Options:
         self.add("until_empty", "end once the queue is empty, in place of streaming on", action="store_true")
 
 
-def _truth(variable: str, value: str) -> bool:
-    if value.lower() not in ("true", "1", "false", "0"):
-        raise UsageError(f"{variable} is {value!r}; it must be true or false")
-    return value.lower() in ("true", "1")
+class _VariableText(str):
+    """What a variable of the environment holds."""
+
+    __slots__ = ()
+
+
+class _FormerName(argparse.Action):
+    """An option under the name that it had before: not in the help, and with a notice when it is given."""
+
+    def __init__(self, *, renamed: argparse.Action, **settings: Any) -> None:
+        super().__init__(**settings | {"dest": renamed.dest, "default": argparse.SUPPRESS, "help": argparse.SUPPRESS})
+        self._renamed = renamed
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,  # noqa: ARG002 - argparse's
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        notice_former_name(str(option_string), self._renamed.option_strings[0])
+        setattr(namespace, self.dest, values)
+        self._renamed.required = False
+
+
+def variable_of(name: str) -> str:
+    """Return the environment variable of an option.
+
+    Args:
+        name: The option without its dashes.
+    """
+    return f"{VARIABLE_PREFIX}{name.upper()}"
+
+
+def _converter(variable: str, current: str, settings: Mapping[str, Any]) -> Callable[[str], Any]:
+    """Return what turns a variable's text, or the command line's, into the option's value.
+
+    argparse converts a default that is a text where the command line has nothing better, but does not see that it is
+    among the choices, and a complaint of its own would name the option that nobody gave.
+
+    Args:
+        variable: The variable that was found.
+        current: What it is called now.
+        settings: Those of the option.
+    """
+    convert = settings.get("type", str)
+    choices = _TRUTH if settings.get("action") == "store_true" else settings.get("choices")
+
+    def value_from(text: str) -> Any:
+        if not isinstance(text, _VariableText):
+            return convert(text)
+        if variable != current:
+            notice_former_name(variable, current)
+        if choices is _TRUTH:
+            if text.lower() not in _TRUTH:
+                raise argparse.ArgumentTypeError(f"{variable} is {text!r}; it must be true or false")
+            return _TRUTH[text.lower()]
+        try:
+            value = convert(str(text))
+        except (ValueError, argparse.ArgumentTypeError):
+            raise argparse.ArgumentTypeError(f"{variable} is {text!r}; it must be {_kind(convert)}") from None
+        if choices is not None and value not in choices:
+            raise argparse.ArgumentTypeError(f"{variable} is {text!r}; it must be one of {', '.join(choices)}")
+        return value
+
+    value_from.__name__ = getattr(convert, "__name__", "value")  # what argparse says about a value that will not do
+    return value_from
+
+
+def _kind(convert: Callable[[str], Any]) -> str:
+    if convert is int:
+        return "a whole number"
+    return "a number" if convert is float else "a path"
 
 
 def required(arguments: argparse.Namespace, name: str) -> str:
@@ -128,7 +245,7 @@ def required(arguments: argparse.Namespace, name: str) -> str:
     """
     value = getattr(arguments, name)
     if not value:
-        raise UsageError(f"{name}: missing; give --{name} or set MASKLINE_{name.upper()}")
+        raise UsageError(f"{name}: missing; give --{name} or set {variable_of(name)}")
     return str(value)
 
 
@@ -190,7 +307,7 @@ def job_settings(arguments: argparse.Namespace) -> JobSettings:
 
     missing = [name for name in ("queue", "postgres", "keyset") if not getattr(arguments, name)]
     if len(missing) > 1:
-        options = " and ".join(f"--{name} (or MASKLINE_{name.upper()})" for name in missing)
+        options = " and ".join(f"--{name} (or {variable_of(name)})" for name in missing)
         raise UsageError(f"{', '.join(missing)}: missing; give {options}")
     return JobSettings(
         stream=load_stream(arguments.stream),

@@ -8,6 +8,8 @@ import msgspec
 
 from maskline.errors import MasklineError, SetupError
 from maskline.pipeline.job import JobSettings
+from maskline.pipeline.program import program_name
+from maskline.pipeline.remedies import with_remedy
 from maskline.postgres.connection import connect, map_postgres_errors
 from maskline.postgres.revision import OLDEST_REVISION, database_revision
 from maskline.postgres.table_check import TableReport, check_tables
@@ -46,7 +48,7 @@ def preflight(job: JobSettings) -> list[Finding]:
         try:
             findings.extend(check(job))
         except MasklineError as error:
-            findings.append(Finding(part, str(error).removeprefix(part).lstrip(": "), is_problem=True))
+            findings.append(Finding(part, with_remedy(error).removeprefix(part).lstrip(": "), is_problem=True))
     return findings
 
 
@@ -94,7 +96,7 @@ def _check_postgres(job: JobSettings) -> list[Finding]:
     if not is_new_enough:
         text = (
             f"the schema is at revision {revision or 'none'}, the job needs {OLDEST_REVISION} or newer; run: "
-            f"python -m pipeline migrate --postgres '{job.postgres}'"
+            f"{program_name()} migrate --postgres '{job.postgres}'"
         )
         return [Finding("postgres", text, is_problem=True)]
     warnings = [Finding("postgres", warning, is_warning=True) for warning in report.warnings]

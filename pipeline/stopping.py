@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from types import FrameType
 
+from rich.console import Console
+
 STOPPED_EXIT_CODE = 130
 SIGNAL_SECONDS = 0.1
 
 
 @contextlib.contextmanager
-def stopping_on_signals() -> Iterator[threading.Event]:
-    """Have a first Ctrl-C or SIGTERM end the step under way and no more, and a second one end the process."""
-    stopping = threading.Event()
+def stopping_on_signals(stopping: threading.Event, console: Console) -> Iterator[None]:
+    """Have a first SIGINT or SIGTERM end the step under way and no more, and a second one end this process at once.
+
+    Args:
+        stopping: Is set by the first.
+        console: Gets its cursor back before the process ends.
+    """
 
     def stop(_number: int, _frame: FrameType | None) -> None:
+        if stopping.is_set():
+            console.show_cursor()
+            os._exit(STOPPED_EXIT_CODE)
         stopping.set()
-        for number in before:
-            signal.signal(number, signal.SIG_DFL)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield stopping
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -74,7 +74,7 @@ def test_the_table_of_options_is_that_of_run() -> None:
 
 
 def test_every_dependency_earns_its_line() -> None:
-    table = README.partition("## What it stands on")[2]
+    table = README.partition("## Dependencies")[2]
 
     documented = [name for row in re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE) for name in row.split(", ")]
 

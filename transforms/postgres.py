@@ -25,7 +25,7 @@ from maskline.transforms.run_context import RunContext, run_context
 from maskline.transforms.sink import CommitBatch, committed_receipts
 
 COMMITTED_TAG = "committed"
-REJECTED_ROWS_TAG = "refused"
+REJECTED_ROWS_TAG = "rejected"
 
 
 class WriteToPostgres(beam.PTransform):
@@ -38,7 +38,7 @@ class WriteToPostgres(beam.PTransform):
 
     Returns two PCollections, of ``list[Receipt]`` and of ``list[Rejection]``::
 
-        committed, refused = batches | WriteToPostgres(stream, "postgresql://writer@db/logins")
+        committed, rejected = batches | WriteToPostgres(stream, "postgresql://writer@db/logins")
 
     Args:
         stream: The stream whose table is written: a definition, or the name or path of one, which is read now.

@@ -1,4 +1,4 @@
-"""The sink of refused messages: kept with their bodies encrypted, so that none is lost and none is in the clear."""
+"""The sink of rejected messages: kept with their bodies encrypted, so that none is lost and none is in the clear."""
 
 from __future__ import annotations
 

@@ -85,14 +85,15 @@ def main(arguments: argparse.Namespace) -> int:
 def _fill(bench: Workbench, rows: int) -> None:
     sent = "SELECT message_id, sent_at FROM user_logins WHERE sent_at > now() - interval '16 days'"
     insert = (
-        f"INSERT INTO {TABLE} (user_id, device_type, masked_ip, masked_device_id, locale, app_version, create_date,"
+        "INSERT INTO user_logins (user_id, device_type, masked_ip, masked_device_id, locale, app_version, create_date,"
         " message_id, sent_at, key_id) SELECT gen_random_uuid(), 'android', repeat('i', 46), repeat('d', 43), 'RU',"
-        " '2.3.0', current_date, gen_random_uuid(), now() - random() * interval '32 days', 1 FROM generate_series(1, "
+        " '2.3.0', current_date, gen_random_uuid(), now() - random() * interval '32 days', 1"
+        f" FROM generate_series(1, {rows})"
     )
     bench.run(
         f"TRUNCATE {TABLE}, {INDEXED_TABLE}, maskline_outcomes, rejected_messages",
-        f"{insert}{rows})",
-        f"INSERT INTO {INDEXED_TABLE} SELECT * FROM {TABLE}",  # noqa: S608 - our own
+        insert,
+        f"INSERT INTO {INDEXED_TABLE} SELECT * FROM {TABLE}",
         f"INSERT INTO maskline_outcomes {sent}",
         f"VACUUM ANALYZE {TABLE}, {INDEXED_TABLE}, maskline_outcomes",
     )

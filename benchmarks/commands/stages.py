@@ -42,7 +42,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     add_sqs(parser, default="stub")
     add_count(parser, "messages", 20_000, "how many messages")
-    add_count(parser, "runs", 3, "how many runs of which the middle counts")
+    add_count(parser, "runs", 3, "how many runs of which the median counts")
     add_name(parser, "stages")
 
 

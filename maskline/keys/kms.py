@@ -1,7 +1,7 @@
 """KMS keys that encrypt keysets, through Tink's AWS KMS integration.
 
 The KMS key never leaves KMS: an encrypted keyset goes there, and comes back in clear into this process's memory, for
-whoever has the right ``kms:Decrypt``.
+whoever has the permission ``kms:Decrypt``.
 
 Source: https://developers.google.com/tink/client-side-encryption#kms-aws
 """
@@ -63,7 +63,7 @@ def aws_kms_key(key_arn: str, open_client: OpenClient = open_client) -> KmsKey:
     try:
         client = open_client("kms", match["region"])
     except BotoCoreError as error:
-        raise _translated(error, f"aws-kms://{key_arn}") from None
+        raise _map_error(error, f"aws-kms://{key_arn}") from None
     return awskms.new_client(boto3_client=client).get_aead(f"aws-kms://{key_arn}")
 
 
@@ -81,16 +81,16 @@ def map_kms_errors(origin: str) -> Iterator[None]:
     try:
         yield
     except BotoCoreError as error:
-        raise _translated(error, origin) from None
+        raise _map_error(error, origin) from None
     except tink.TinkError as error:
         # Tink wraps botocore's error in its own.
         cause = error.args[0] if error.args else None
         if not isinstance(cause, ClientError):
             raise
-        raise _translated(cause, origin) from None
+        raise _map_error(cause, origin) from None
 
 
-def _translated(error: AwsError, origin: str) -> KeysetError | KeysetUnavailableError:
+def _map_error(error: AwsError, origin: str) -> KeysetError | KeysetUnavailableError:
     code = error_code(error)
     problem = setup_problem(error)
     if problem:

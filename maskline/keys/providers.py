@@ -31,7 +31,7 @@ _EXAMPLE = "for example file:keyset.json"
 class KeysetStore(Protocol):
     """A place that keeps the bytes of one keyset.
 
-    Every method raises a `KeysetError` where the place cannot be reached with the rights of this process, and a
+    Every method raises a `KeysetError` where the place cannot be reached with the permissions of this process, and a
     `KeysetUnavailableError` where a service does not answer.
     """
 

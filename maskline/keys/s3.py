@@ -50,7 +50,7 @@ class S3Keyset:
         try:
             self._put(self._key, content, IfNoneMatch="*")
         except (BotoCoreError, ClientError) as error:
-            raise self._translated(error) from None
+            raise self._map_error(error) from None
 
     def replace(self, expected: bytes, content: bytes) -> str:
         """Write a new version of the object, and keep the one before under another key."""
@@ -63,7 +63,7 @@ class S3Keyset:
                 return f"s3://{self._bucket}/{previous}"
         except (BotoCoreError, ClientError) as error:
             if error_code(error) not in _CHANGED:
-                raise self._translated(error) from None
+                raise self._map_error(error) from None
         raise KeysetError(f"keyset {self.uri}: somebody else changed it meanwhile; look at it and try again")
 
     def _read(self) -> tuple[bytes, str]:
@@ -71,7 +71,7 @@ class S3Keyset:
             answer = self._client().get_object(Bucket=self._bucket, Key=self._key)
             return answer["Body"].read(), answer["ETag"]
         except (BotoCoreError, ClientError) as error:
-            raise self._translated(error) from None
+            raise self._map_error(error) from None
 
     def _put(self, key: str, content: bytes, **condition: str) -> None:
         self._client().put_object(
@@ -81,5 +81,5 @@ class S3Keyset:
     def _client(self) -> Any:
         return self._open_client("s3", None)
 
-    def _translated(self, error: AwsError) -> KeysetError | KeysetUnavailableError:
+    def _map_error(self, error: AwsError) -> KeysetError | KeysetUnavailableError:
         return map_keyset_error(error, self.uri, service="S3", permissions=_PERMISSIONS)

@@ -58,7 +58,7 @@ class SecretsManagerKeyset:
         try:
             self._client().create_secret(Name=self._name, SecretString=content.decode())
         except (BotoCoreError, ClientError) as error:
-            raise self._translated(error) from None
+            raise self._map_error(error) from None
 
     def replace(self, expected: bytes, content: bytes) -> str:
         """Give the secret a new version."""
@@ -71,7 +71,7 @@ class SecretsManagerKeyset:
         try:
             answer = self._client().get_secret_value(SecretId=self._name, VersionStage=CURRENT_STAGE)
         except (BotoCoreError, ClientError) as error:
-            raise self._translated(error) from None
+            raise self._map_error(error) from None
         content = answer["SecretBinary"] if "SecretBinary" in answer else answer["SecretString"].encode()
         return content, answer["VersionId"]
 
@@ -81,7 +81,7 @@ class SecretsManagerKeyset:
                 SecretId=self._name, SecretString=content.decode(), VersionStages=[NEW_STAGE]
             )
         except (BotoCoreError, ClientError) as error:
-            raise self._translated(error) from None
+            raise self._map_error(error) from None
         return str(answer["VersionId"])
 
     def _move_stage(self, version: str, new_version: str) -> bool:
@@ -95,7 +95,7 @@ class SecretsManagerKeyset:
             )
         except (BotoCoreError, ClientError) as error:
             if error_code(error) != _CHANGED:
-                raise self._translated(error) from None
+                raise self._map_error(error) from None
             return False
         return True
 
@@ -103,5 +103,5 @@ class SecretsManagerKeyset:
         arn = self._name.split(":")
         return self._open_client("secretsmanager", arn[3] if arn[0] == "arn" and len(arn) > 3 else None)
 
-    def _translated(self, error: AwsError) -> KeysetError | KeysetUnavailableError:
+    def _map_error(self, error: AwsError) -> KeysetError | KeysetUnavailableError:
         return map_keyset_error(error, self.uri, service="Secrets Manager", permissions=_PERMISSIONS)

@@ -6,7 +6,7 @@ from maskline.streams.definition import JOB_COLUMNS, WRITTEN_IN, StreamDefinitio
 
 
 def create_table(stream: StreamDefinition) -> str:
-    """Return the statements that create a stream's table and grant the roles their rights.
+    """Return the statements that create a stream's table and grant the roles their permissions.
 
     Names in a definition are identifiers already (see `maskline.streams.definition`); quoting lets them be SQL's own
     words, too.

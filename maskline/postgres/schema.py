@@ -28,7 +28,7 @@ class Schema:
     """The schema of one database.
 
     Args:
-        connect: Opens a connection with the rights of a table owner.
+        connect: Opens a connection with the permissions of a table owner.
     """
 
     def __init__(self, connect: Connect) -> None:
@@ -56,7 +56,7 @@ class Schema:
 
         Raises:
             UsageError: There is no such revision.
-            DatabaseError: A downgrade would lose data (the message lists what stands in the way), or a right is
+            DatabaseError: A downgrade would lose data (the message lists what stands in the way), or a permission is
                 missing.
             DatabaseUnavailableError: Nobody answers, or the table is in use; nothing was changed.
         """

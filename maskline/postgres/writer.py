@@ -23,7 +23,6 @@ from maskline.postgres.connection import Connect, Connection
 from maskline.postgres.deadlines import DEADLINES, Deadlines
 from maskline.postgres.failures import RowRejectedError, map_postgres_error
 from maskline.postgres.ledger import VOUCHED_AGE, empty_old_days
-from maskline.postgres.retry import retrying
 from maskline.postgres.statements import (
     CONFIRMATION,
     STATEMENT_TIMEOUT_SECONDS,
@@ -31,6 +30,7 @@ from maskline.postgres.statements import (
     Record,
     transaction_settings,
 )
+from maskline.retry import retrying
 
 ANSWER_SECONDS = STATEMENT_TIMEOUT_SECONDS + 10
 """How long an insert may take as the client sees it: the server's own time-out comes first where it is still there."""

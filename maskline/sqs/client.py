@@ -86,7 +86,7 @@ class Queue(Protocol):
 class SqsQueue:
     """An SQS queue, with AWS's *standard* retries. Thread-safe.
 
-    Every method raises `QueueError` where only a person can mend it (no such queue, no right, no credentials) and
+    Every method raises `QueueError` where only a person can fix it (no such queue, no permission, no credentials) and
     `QueueUnavailableError` where the same call may succeed later.
 
     Args:

@@ -98,8 +98,8 @@ class MessageDecoder:
             raise InvalidValueError(Reason.NULL_FIELD, f"field {column.field} is null")
         try:
             read_value = read(value)
-        except InvalidValueError as refusal:
-            raise InvalidValueError(refusal.reason, f"field {column.field} {refusal.detail}") from None
+        except InvalidValueError as rejection:
+            raise InvalidValueError(rejection.reason, f"field {column.field} {rejection.detail}") from None
         limit = self._token_limits.get(column.name)
         if limit is not None and len(str(read_value).encode()) > limit:
             detail = f"field {column.field} is longer than {limit} bytes, so its token would not fit {column.name}"

@@ -39,12 +39,12 @@ class MessageMasker:
         receipt = Receipt(message.message_id, message.receipt_handle)
         try:
             decoded = self._decoder.decode(message.body)
-        except InvalidValueError as refusal:
+        except InvalidValueError as rejection:
             return Rejection(
                 receipt,
                 self._stream.name,
-                refusal.reason,
-                refusal.detail,
+                rejection.reason,
+                rejection.detail,
                 message.sent_at,
                 message.receive_count,
                 self._key_id,

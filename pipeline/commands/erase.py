@@ -2,8 +2,8 @@
 
 Rejections are found by decrypting them. It is safe to repeat, and has to be repeated where it did not come to its end.
 pii_access_log says that it was done, when, by whom and why, and how many rows left which place, and holds a fingerprint
-of the person that nobody can turn back, with the keyset or without. Earlier versions of the copies go with:
-python -m pipeline lake vacuum. Takes the role maskline_eraser.
+of the person that nobody can turn back, with the keyset or without. Earlier versions of the copies go with lake vacuum.
+Takes the role maskline_eraser.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from maskline.pipeline.printing import echo
 from maskline.postgres.access_log import record_access
 from maskline.postgres.connection import Connect, connect
 from maskline.postgres.erasure import Erasure, erase_from_database, person_column
-from maskline.postgres.retry import retrying
+from maskline.retry import log_retry, retrying
 from maskline.streams.definition import StreamDefinition, load_stream
 
 UNREADABLE_EXIT_CODE = 1
@@ -48,9 +48,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.add_keyset()
     options.add_stream()
     add_lake(options)
-    parser.add_argument("--user_id", required=True, metavar="ID", help="the person")
-    parser.add_argument("--reason", required=True, help="why; it goes into pii_access_log, so it must not name them")
-    parser.add_argument("--no_lake", action="store_true", help="there are no copies in a lake")
+    options.add("user_id", "the person", required=True, metavar="ID")
+    options.add("reason", "why; it goes into pii_access_log, so it must not name them", required=True, metavar="TEXT")
+    options.add("no_lake", "there are no copies in a lake", action="store_true")
 
 
 def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
@@ -58,7 +58,7 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     stream = load_stream(arguments.stream)
     person: str = arguments.user_id
     if not person or person in arguments.reason:
-        raise UsageError("user_id: is empty, or stands in the reason, which is kept; say why without saying whom")
+        raise UsageError("user_id: is empty, or is in the reason, which is kept; say why without saying whom")
     column = person_column(stream)
     tables = _copies(arguments, stream)
     for table in tables:
@@ -97,8 +97,8 @@ def _copies(arguments: argparse.Namespace, stream: StreamDefinition) -> list[Lak
 
 def _erase_from_copy(table: LakeTable, column: str, person: str, record: Record) -> int:
     entering = functools.partial(record, f"erase from {table.copy.value} copy")
-    patiently = retrying(RETRY_SECONDS, threading.Event(), lambda _attempt: None, on=UnavailableError)
-    return int(patiently(erase_from_copy, table, column, person, entering))
+    retry = retrying(RETRY_SECONDS, threading.Event(), log_retry(logger, "erasing"), on=UnavailableError)
+    return int(retry(erase_from_copy, table, column, person, entering))
 
 
 def _record(

@@ -34,24 +34,25 @@ from maskline.pipeline.local.report import show_results
 from maskline.pipeline.local.sender import SampleSender
 from maskline.pipeline.local.setup import forget_earlier_runs, prepare_job
 from maskline.pipeline.local.sqs import CREDENTIALS, EmbeddedSqs
+from maskline.pipeline.options import Options
 from maskline.pipeline.progress import showing_progress
-from maskline.pipeline.runners.in_process import RunMonitor, RunResult, stopping_on_signals
+from maskline.pipeline.runners.in_process import RunMonitor, RunResult
+from maskline.pipeline.stopping import stopping_on_signals
 from maskline.pipeline.summary import RunCounts
 from maskline.sqs import SqsQueue
 
-DEFAULT_DIRECTORY = Path(".maskline")
 LOOK_SECONDS = 0.5
 SLOTS = 4
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("--messages", type=int, metavar="N", help="how many to send, and then end (stream on)")
-    parser.add_argument("--fresh", action="store_true", help="forget the data of earlier runs first")
-    parser.add_argument("--data_directory", type=Path, default=DEFAULT_DIRECTORY, help="where data live (%(default)s)")
-    parser.add_argument("--parallelism", type=int, default=1, metavar="N", help="pollers and slots (%(default)s)")
-    parser.add_argument("--flink_home", type=Path, required=True, help="the directory that holds Flink's bin and lib")
-    parser.add_argument("--flink_job_server_jar", help="Beam's job server for Flink; Beam fetches it if left out")
+    options = Options(parser)
+    options.add("messages", "how many to send, and then end (stream on)", type=int, metavar="N")
+    options.add_data_directory()
+    options.add("parallelism", "pollers and slots (%(default)s)", type=int, default=1, metavar="N")
+    options.add("flink_home", "the directory that holds Flink's bin and lib", type=Path, required=True, metavar="PATH")
+    options.add("flink_job_server_jar", "Beam's job server for Flink; Beam fetches it if left out", metavar="PATH|URL")
 
 
 def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:

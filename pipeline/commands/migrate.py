@@ -1,6 +1,6 @@
 """Bring the database to what the job needs, keeping its rows, or back.
 
-All of it happens in one transaction. A step back that would lose data refuses and lists what stands in the way.
+All of it happens in one transaction. A step back that would lose data is not taken: what it would lose is listed.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from maskline.postgres.schema import Schema, print_sql
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    Options(parser).add_postgres()
-    parser.add_argument("--to", default="head", metavar="REVISION", help="a revision, head or base (%(default)s)")
-    parser.add_argument(
-        "--sql",
+    options = Options(parser)
+    options.add_postgres()
+    options.add("revision", "a revision, head or base (%(default)s)", former="to", default="head")
+    options.add(
+        "sql",
+        "print the SQL in place of running it; without --postgres for a database that was never migrated",
         action="store_true",
-        help="print the SQL in place of running it; without --postgres for a database that was never migrated",
     )
 
 
@@ -32,9 +33,9 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     console = Console(highlight=False, soft_wrap=True)
     if arguments.sql:
         current = _schema(arguments).revision() if arguments.postgres else None
-        console.print(print_sql(current, arguments.to), markup=False)
+        console.print(print_sql(current, arguments.revision), markup=False)
         return 0
-    before, after = _schema(arguments).migrate(arguments.to)
+    before, after = _schema(arguments).migrate(arguments.revision)
     if before == after:
         console.print(f"The schema is at revision {after or 'base'} already.")
     else:

@@ -50,7 +50,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
     """Run the job; 0 when it ended in an orderly way."""
-    options = parse_beam_options(beam_arguments)
+    options = parse_beam_options(beam_arguments, "run", vars(arguments))
     job = job_settings(arguments)
     check_beam_options(options, job, arguments.allow_cleartext_keyset)
     runner = resolve_runner(options)

@@ -33,11 +33,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.add_postgres()
     options.add_keyset()
     options.add_stream()
-    parser.add_argument("--column", required=True, help="the masked column, masked_ip say")
-    parser.add_argument("--reason", required=True, help="why the values are needed; it goes into pii_access_log")
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument("--where", metavar="SQL", help="which rows, as a condition in SQL (all)")
-    source.add_argument("--stdin", action="store_true", help="take the tokens from standard input, one a line")
+    options.add("column", "the masked column, masked_ip say", required=True, metavar="NAME")
+    options.add("reason", "why the values are needed; it goes into pii_access_log", required=True, metavar="TEXT")
+    source = Options(parser.add_mutually_exclusive_group())
+    source.add("where", "which rows, as a condition in SQL (all)", metavar="SQL")
+    source.add("stdin", "take the tokens from standard input, one a line", action="store_true")
 
 
 def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:

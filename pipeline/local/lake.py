@@ -21,6 +21,7 @@ from maskline.masks.deterministic import Masker
 from maskline.pipeline.job import JobSettings
 from maskline.pipeline.lake_options import OTHERS_MASK
 from maskline.pipeline.local.directory import LocalDirectory
+from maskline.pipeline.printing import ending_of
 from maskline.postgres.connection import connect
 
 ROWS_SHOWN = 5
@@ -63,12 +64,6 @@ def _side_by_side(directory: LocalDirectory) -> Table:
     for heading in headings:
         shown.add_column(heading, style="cyan" if heading.startswith("opaque") else None, no_wrap=True)
     for user_id, masked_ip, address, masked_device_id, device_id in found:
-        tokens = (_shortened(user_id), _shortened(masked_ip), _shortened(masked_device_id))
+        tokens = [ending_of(value, CHARACTERS_SHOWN) for value in (user_id, masked_ip, masked_device_id)]
         shown.add_row(tokens[0], tokens[1], address or "NULL", tokens[2], device_id or "NULL")
     return shown
-
-
-def _shortened(value: object) -> str:
-    """Show the end of a long value: all tokens of a key begin alike."""
-    text = "NULL" if value is None else str(value)
-    return text if len(text) <= CHARACTERS_SHOWN else "…" + text[1 - CHARACTERS_SHOWN :]

@@ -22,7 +22,7 @@ from maskline.streams.definition import load_stream
 
 QUEUE = "logins"
 LOCAL_VISIBILITY_SECONDS = 10
-"""Short, so that a run after one that was killed has not long to wait for the messages which that had in hand."""
+"""Short, so that a run after one that was killed has not long to wait for the messages which that had in flight."""
 
 
 def forget_earlier_runs(directory: LocalDirectory) -> None:

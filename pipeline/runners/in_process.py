@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from types import FrameType
 
 import apache_beam as beam
 import msgspec
@@ -21,11 +18,10 @@ from maskline.pipeline.beam_options import Runner
 from maskline.pipeline.job import JobSettings, build
 from maskline.pipeline.progress import showing_progress
 from maskline.pipeline.runners.fn_api_runner import patch_metric_consolidation
+from maskline.pipeline.stopping import stopping_on_signals
 from maskline.pipeline.summary import RunCounts
 from maskline.pipeline.tracebacks import suppress_own_tracebacks
 from maskline.transforms.run_context import RunContext
-
-INTERRUPTED_EXIT_CODE = 130
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +51,7 @@ Monitor = Callable[[RunContext, Callable[[], RunCounts]], contextlib.AbstractCon
 def console_monitor(console: Console) -> Monitor:
     """Return what shows a run's progress on a console and has signals stop the run.
 
-    The first SIGINT or SIGTERM ends it in an orderly way: nothing more is received, the micro-batch in hand is
+    The first SIGINT or SIGTERM ends it in an orderly way: nothing more is received, the micro-batch in flight is
     committed and deleted. A second one ends the process at once; nothing is lost then either.
 
     Args:
@@ -166,26 +162,3 @@ class RunMonitor:
     def seconds(self) -> float:
         """How long the counts have changed for."""
         return self._last_change - self._started
-
-
-@contextlib.contextmanager
-def stopping_on_signals(stopping: threading.Event, console: Console) -> Iterator[None]:
-    """Have a first SIGINT or SIGTERM end a job in an orderly way, and a second one end this process at once.
-
-    Args:
-        stopping: Is set by the first.
-        console: Gets its cursor back before the process ends.
-    """
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        if stopping.is_set():
-            console.show_cursor()
-            os._exit(INTERRUPTED_EXIT_CODE)
-        stopping.set()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -24,14 +24,13 @@ from maskline.pipeline.job import JobSettings
 from maskline.pipeline.logs import configure_logging
 from maskline.pipeline.progress import showing_progress
 from maskline.pipeline.runners.in_process import (
-    INTERRUPTED_EXIT_CODE,
     JobFailedError,
     RunMonitor,
     RunResult,
     new_run,
     run_job,
-    stopping_on_signals,
 )
+from maskline.pipeline.stopping import STOPPED_EXIT_CODE, stopping_on_signals
 from maskline.pipeline.summary import RunCounts
 from maskline.transforms.run_context import RunContext
 from maskline.transforms.tally import Tally
@@ -169,7 +168,7 @@ def _stop_listener(connection: Connection, stopping: threading.Event) -> None:
         while connection.recv() == STOP:
             stopping.set()
     except (EOFError, OSError):
-        os._exit(INTERRUPTED_EXIT_CODE)
+        os._exit(STOPPED_EXIT_CODE)
 
 
 @contextlib.contextmanager

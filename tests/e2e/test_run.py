@@ -109,7 +109,7 @@ def test_killed_at_any_moment_and_started_again_it_writes_every_message_exactly_
     ledger.check(sent)
 
 
-def test_messages_in_hand_stay_invisible_while_the_database_is_away(
+def test_messages_in_flight_stay_invisible_while_the_database_is_away(
     start_job: StartJob, queue: SqsQueue, ledger: Ledger, dsn: str
 ) -> None:
     sent = queue.send([*(login(number) for number in range(15)), *["not JSON"] * 5])

@@ -79,6 +79,6 @@ def test_the_labels_say_what_the_steps_do(steps: list[AppliedPTransform]) -> Non
         "Batch rejections",
         "Write rejections",
         "Delete rejections' messages",
-        "Write refused rows",
-        "Delete refused rows' messages",
+        "Write rejected rows",
+        "Delete rejected rows' messages",
     ]

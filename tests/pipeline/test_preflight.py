@@ -56,7 +56,7 @@ def test_all_problems_come_at_once(job: JobSettings, unmigrated_dsn: str) -> Non
     assert [line.split(":")[0].strip() for line in lines] == ["keyset", "queue", "postgres"]
     assert "NOT_SET_ANYWHERE is not set" in lines[0]
     assert "does not exist" in lines[1]
-    assert "python -m pipeline migrate" in lines[2]
+    assert "maskline migrate" in lines[2]
 
 
 @pytest.mark.parametrize(

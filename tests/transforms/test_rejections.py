@@ -1,4 +1,4 @@
-"""The sink of refused messages on FnApiRunner."""
+"""The sink of rejected messages on FnApiRunner."""
 
 from __future__ import annotations
 

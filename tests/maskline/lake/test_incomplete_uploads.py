@@ -82,7 +82,10 @@ def test_credentials_that_may_not_list_uploads_are_told_what_they_lack(aws: Emul
     session = boto3.session.Session(*credentials.values(), region_name="us-east-1")
     table = LakeTable(Storage(uri, open_session=lambda _: session), load_stream("user_logins"), Copy.TOKENIZED)
 
-    with aws.enforcing_rights(), pytest.raises(LakeError, match=r"allow s3:ListBucketMultipartUploads and s3:Abort"):
+    with (
+        aws.enforcing_permissions(),
+        pytest.raises(LakeError, match=r"allow s3:ListBucketMultipartUploads and s3:Abort"),
+    ):
         vacuum(table)
 
 

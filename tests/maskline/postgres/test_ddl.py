@@ -105,7 +105,7 @@ def test_names_may_be_words_of_sql(database: Connection) -> None:
     assert check_tables(database, stream).problems == []
 
 
-def test_the_roles_get_their_rights_on_what_was_printed_and_no_others(
+def test_the_roles_get_their_permissions_on_what_was_printed_and_no_others(
     dsn: str, database: Connection, orders: StreamDefinition
 ) -> None:
     run(database, create_table(orders))

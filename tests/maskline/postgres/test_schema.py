@@ -38,7 +38,7 @@ def schema(dsn: str) -> Schema:
 
 
 def everything(dsn: str) -> list[list[tuple[object, ...]]]:
-    """Return what a database looks like: columns, rights, indexes, triggers."""
+    """Return what a database looks like: columns, permissions, indexes, triggers."""
     with connected(dsn) as connection:
         return [rows_of(connection, query) for query in (COLUMNS, RIGHTS, INDEXES, TRIGGERS)]
 

@@ -172,7 +172,7 @@ def test_rejected_messages_that_exist_nowhere_else_refuse_to_go(dsn: str, databa
 
     assert str(refused.value) == (
         "postgres: rejected_messages holds 1 messages that exist nowhere else. "
-        "Send them back with: python -m pipeline rejects requeue --all; or delete them first."
+        "Send all of them back to the queue, or delete them, first."
     )
     assert structure(database) == tables
     assert value_of(database, "SELECT count(*) FROM rejected_messages") == 1

@@ -22,12 +22,12 @@ def test_a_migrated_database_has_no_problem(database: Connection, user_logins: S
     assert problems(database, user_logins) == []
 
 
-def test_the_rights_of_maskline_writer_are_enough(dsn: str, user_logins: StreamDefinition) -> None:
+def test_the_permissions_of_maskline_writer_are_enough(dsn: str, user_logins: StreamDefinition) -> None:
     with connected(dsn, role="maskline_writer") as writer:
         assert problems(writer, user_logins) == []
 
 
-def test_a_database_that_was_never_migrated_is_told_the_command(
+def test_a_database_that_was_never_migrated_is_told_the_remedy(
     unmigrated_dsn: str, user_logins: StreamDefinition
 ) -> None:
     with connected(unmigrated_dsn) as connection:
@@ -192,7 +192,7 @@ def test_a_missing_right_is_named(
         assert problems(writer, user_logins) == expected
 
 
-def test_a_role_with_none_of_the_rights_is_told_so(dsn: str, user_logins: StreamDefinition) -> None:
+def test_a_role_with_none_of_the_permissions_is_told_so(dsn: str, user_logins: StreamDefinition) -> None:
     with connected(dsn, role="maskline_auditor") as auditor:
         found = problems(auditor, user_logins)
 

@@ -100,7 +100,7 @@ def test_a_failure_while_filling_loses_nothing_that_was_received(failure: Except
     assert len(messages) == 10 * (len(queue.received) - 1) >= 10
 
 
-def test_what_only_a_person_can_mend_is_not_tried_again() -> None:
+def test_what_only_a_person_can_fix_is_not_tried_again() -> None:
     queue = FaultyQueue(receive=lambda number: GONE)
 
     with pytest.raises(QueueError) as failed:

@@ -9,7 +9,7 @@ from tests.conftest import run_sql
 
 
 def test_it_says_from_where_to_where_it_went(unmigrated_dsn: str, capsys: pytest.CaptureFixture[str]) -> None:
-    commands = [[], [], ["--to=0003"], ["--to=base"]]
+    commands = [[], [], ["--revision=0003"], ["--to=base"]]
 
     exit_codes = [main(["migrate", f"--postgres={unmigrated_dsn}", *options]) for options in commands]
 
@@ -25,7 +25,7 @@ def test_it_says_from_where_to_where_it_went(unmigrated_dsn: str, capsys: pytest
 def test_a_step_back_that_would_lose_a_version_lists_it(dsn: str, capsys: pytest.CaptureFixture[str]) -> None:
     run_sql(dsn, "INSERT INTO user_logins (app_version) VALUES ('2.3.0'), ('7'), ('2.3.0')")
 
-    exit_code = main(["migrate", f"--postgres={dsn}", "--to=0001"])
+    exit_code = main(["migrate", f"--postgres={dsn}", "--revision=0001"])
 
     assert exit_code == 2
     assert "would lose the version of 2 rows of user_logins: '2.3.0' (2 rows)" in capsys.readouterr().err
@@ -36,7 +36,7 @@ def test_the_sql_is_printed_and_not_run(unmigrated_dsn: str, capsys: pytest.Capt
     from_nothing = capsys.readouterr().out
     main(["migrate", f"--postgres={unmigrated_dsn}"])
     capsys.readouterr()
-    main(["migrate", "--sql", f"--postgres={unmigrated_dsn}", "--to=0005"])
+    main(["migrate", "--sql", f"--postgres={unmigrated_dsn}", "--revision=0005"])
     one_step_back = capsys.readouterr().out
 
     assert "CREATE UNIQUE INDEX IF NOT EXISTS user_logins_message_id" in from_nothing
@@ -47,7 +47,7 @@ def test_the_sql_is_printed_and_not_run(unmigrated_dsn: str, capsys: pytest.Capt
 
 
 def test_an_unknown_revision_is_one_line(dsn: str, capsys: pytest.CaptureFixture[str]) -> None:
-    exit_code = main(["migrate", f"--postgres={dsn}", "--to=0042"])
+    exit_code = main(["migrate", f"--postgres={dsn}", "--revision=0042"])
 
     assert exit_code == 2
     assert "revision '0042' is not known; known: base, 0001" in capsys.readouterr().err

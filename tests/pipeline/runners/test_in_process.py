@@ -16,6 +16,7 @@ from maskline.pipeline.beam_options import parse_beam_options, resolve_runner
 from maskline.pipeline.job import JobSettings
 from maskline.pipeline.runners import in_process
 from maskline.pipeline.runners.in_process import JobFailedError, RunResult, console_monitor, new_run, run_job
+from maskline.pipeline.stopping import stopping_on_signals
 from maskline.postgres.dsn import PostgresDsn
 from maskline.sqs import QueueAddress, SqsQueue
 from maskline.sqs.receiver import ReceiveSettings
@@ -81,7 +82,7 @@ def test_the_first_signal_asks_and_the_second_ends_the_process(monkeypatch: pyte
     monkeypatch.setattr("os._exit", exits.append)
 
     stopping = threading.Event()
-    with in_process.stopping_on_signals(stopping, Console(file=io.StringIO())):
+    with stopping_on_signals(stopping, Console(file=io.StringIO())):
         signal.raise_signal(signal.SIGINT)
         was_asked, exits_after_first = stopping.is_set(), list(exits)
         signal.raise_signal(signal.SIGTERM)

@@ -44,7 +44,7 @@ def downgrade() -> None:
             SELECT count(*) INTO waiting FROM rejected_messages WHERE requeued_at IS NULL;
             IF waiting > 0 THEN
                 RAISE EXCEPTION 'rejected_messages holds % messages that exist nowhere else', waiting
-                    USING HINT = 'Send them back with: python -m pipeline rejects requeue --all; or delete them first.';
+                    USING HINT = 'Send all of them back to the queue, or delete them, first.';
             END IF;
             DROP TABLE rejected_messages;
         END $$

@@ -35,7 +35,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take the rights back, and drop the roles that nobody else uses."""
+    """Take the permissions back, and drop the roles that nobody else uses."""
     op.execute("REVOKE ALL ON user_logins, rejected_messages, maskline_schema_version FROM maskline_writer")
     op.execute("REVOKE ALL (message_id) ON user_logins, rejected_messages FROM maskline_writer")
     op.execute("REVOKE ALL ON user_logins, pii_access_log FROM maskline_analyst")

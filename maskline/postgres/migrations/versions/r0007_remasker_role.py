@@ -11,7 +11,7 @@ down_revision = "0006"
 
 ROLE = "maskline_remasker"
 PLACE = "tableoid, ctid"
-"""Where a row lies: system columns, each with a right of its own."""
+"""Where a row lies: system columns, each with a permission of its own."""
 
 ROWS = "message_id, key_id, masked_ip, masked_device_id"
 REJECTIONS = "message_id, key_id, body"
@@ -37,7 +37,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take the rights back, and drop the role unless somebody else uses it."""
+    """Take the permissions back, and drop the role unless somebody else uses it."""
     op.execute(f"REVOKE ALL ({PLACE}, {ROWS}) ON user_logins FROM {ROLE}")
     op.execute(f"REVOKE ALL ({PLACE}, {REJECTIONS}) ON rejected_messages FROM {ROLE}")
     op.execute(f"REVOKE ALL ON pii_access_log FROM {ROLE}")

@@ -32,7 +32,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take the rights back, and drop the role unless somebody else uses it."""
+    """Take the permissions back, and drop the role unless somebody else uses it."""
     op.execute(f"REVOKE ALL ON user_logins, rejected_messages, pii_access_log FROM {ROLE}")
     op.execute(f"REVOKE ALL (user_id) ON user_logins FROM {ROLE}")
     op.execute(f"REVOKE ALL (message_id, stream, body) ON rejected_messages FROM {ROLE}")
