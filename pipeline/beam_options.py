@@ -18,7 +18,7 @@ from apache_beam.options.pipeline_options import (
 from maskline.errors import UsageError
 from maskline.keys import keyset_provider
 from maskline.pipeline.flink.options import check_flink_options
-from maskline.pipeline.job import JobSettings
+from maskline.pipeline.job_settings import JobSettings
 
 RUNNERS_WITH_OPTIONS_OF_THEIR_OWN = ("FlinkRunner", "PortableRunner", "SparkRunner", "DataflowRunner")
 IN_PROCESS_RUNNERS = ("FnApiRunner", "PrismRunner")

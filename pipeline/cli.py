@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from maskline.errors import MasklineError, UsageError
+from maskline.extras import missing_extra
 from maskline.pipeline.command_parser import open_command, summaries
 from maskline.pipeline.logs import LEVELS, configure_logging
+from maskline.pipeline.versions import format_versions
 
 COMMANDS = {
     "local": "try it: an embedded queue and database, sample messages, and the job",
@@ -28,6 +31,14 @@ COMMANDS = {
 }
 """The commands, each in a module of its own in `maskline.pipeline.commands`; it is imported only when it runs."""
 
+_EXTRAS = {"run": "beam", "local": "local", "flink": "local", "publish": "lake", "lake": "lake"}
+"""The extra that brings all that a command needs, where it is not ``cli``."""
+
+
+def run() -> NoReturn:
+    """Run the command line of this process: ``maskline``, once it is installed."""
+    sys.exit(main(sys.argv[1:]))
+
 
 def main(arguments: Sequence[str]) -> int:
     """Run a command.
@@ -40,6 +51,13 @@ def main(arguments: Sequence[str]) -> int:
     """
     try:
         return _run_command(arguments)
+    except ModuleNotFoundError as error:
+        name = arguments[0]
+        missing = missing_extra(error, f"the command {name}", _EXTRAS.get(name, "cli"))
+        if missing is None:
+            raise
+        print(f"maskline: {missing}", file=sys.stderr)  # noqa: T201
+        return missing.exit_code
     except MasklineError as error:
         print(f"maskline: {error}", file=sys.stderr)  # noqa: T201
         return error.exit_code
@@ -56,9 +74,12 @@ def _run_command(arguments: Sequence[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_help())  # noqa: T201
         return 0 if arguments else 2
+    if arguments[0] in ("-V", "--version"):
+        print(format_versions())  # noqa: T201
+        return 0
     name, *rest = arguments
     configure_logging()
-    command, parser = open_command("pipeline", name, COMMANDS)
+    command, parser = open_command("pipeline", name, COMMANDS, package="maskline.pipeline")
     parser.add_argument("--log_level", choices=LEVELS, default="warning", help="what to log (%(default)s)")
     command.add_options(parser)
     parsed, unparsed = parser.parse_known_args(rest)

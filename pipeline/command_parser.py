@@ -47,13 +47,16 @@ def add_action(actions: Any, name: str, summary: str) -> argparse.ArgumentParser
     return parser
 
 
-def open_command(program: str, name: str, commands: Mapping[str, str]) -> tuple[Any, CommandParser]:
-    """Import the module of a command, ``PROGRAM.commands.NAME``, and return it with an empty parser of its own.
+def open_command(
+    program: str, name: str, commands: Mapping[str, str], package: str | None = None
+) -> tuple[Any, CommandParser]:
+    """Import the module of a command, ``PACKAGE.commands.NAME``, and return it with an empty parser of its own.
 
     Args:
-        program: The package, run by ``python -m``.
+        program: What ``python -m`` runs.
         name: The command.
         commands: All commands, each with its summary.
+        package: The package, where its name is not that of the program.
 
     Raises:
         UsageError: There is no such command.
@@ -61,7 +64,7 @@ def open_command(program: str, name: str, commands: Mapping[str, str]) -> tuple[
     if name not in commands:
         raise UsageError(f"command {name!r} is not known; known: {', '.join(commands)}")
     with gc_paused():
-        command = importlib.import_module(f"{program}.commands.{name}")
+        command = importlib.import_module(f"{package or program}.commands.{name}")
     parser = CommandParser(
         prog=f"python -m {program} {name}",
         description=command.__doc__,

@@ -9,16 +9,14 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from maskline.errors import UsageError
+from maskline.pipeline.job_settings import JobSettings
 from maskline.postgres.connection import check_dsn
 from maskline.sqs import QueueAddress
 from maskline.sqs.receiver import ReceiveSettings
 from maskline.streams.definition import load_stream
-
-if TYPE_CHECKING:
-    from maskline.pipeline.job import JobSettings
 
 UNTIL_EMPTY_LONG_POLL_SECONDS = 1
 """Shorter than while streaming, for the end of the queue is known only after two such polls brought nothing."""
@@ -144,8 +142,6 @@ def job_settings(arguments: argparse.Namespace) -> JobSettings:
     Raises:
         UsageError: Some are missing, or one is out of its range.
     """
-    from maskline.pipeline.job import JobSettings  # Beam takes a second, and most commands do without it
-
     missing = [name for name in ("queue", "postgres", "keyset") if not getattr(arguments, name)]
     if len(missing) > 1:
         options = " and ".join(f"--{name} (or MASKLINE_{name.upper()})" for name in missing)

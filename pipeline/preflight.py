@@ -8,7 +8,7 @@ import msgspec
 
 from maskline.errors import MasklineError, SetupError
 from maskline.keys import keyset_provider, open_keyset
-from maskline.pipeline.job import JobSettings
+from maskline.pipeline.job_settings import JobSettings
 from maskline.postgres.connection import check_dsn, connect, map_postgres_errors
 from maskline.postgres.revision import NEEDED_REVISION, database_revision
 from maskline.postgres.table_check import table_problems

@@ -10,7 +10,7 @@ from psycopg2.extensions import parse_dsn
 
 from maskline.errors import UsageError
 from maskline.pipeline.flink.environment import check_environment, environment_defaults
-from maskline.pipeline.job import JobSettings
+from maskline.pipeline.job_settings import JobSettings
 
 FLINK_VERSION = "1.19"
 DEFAULTS = {

@@ -10,7 +10,8 @@ from pathlib import Path
 import apache_beam as beam
 import pytest
 
-from maskline.pipeline.job import JobSettings, build
+from maskline.pipeline.job import build
+from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.local.samples import Samples
 from maskline.sqs import QueueAddress
 from maskline.streams.definition import load_stream

@@ -21,7 +21,8 @@ from apache_beam.runners.dataflow.dataflow_runner import DataflowRunner
 from maskline.keys import StoredKeyset, keyset_provider
 from maskline.keys.keyset import keyset_handle
 from maskline.keys.keyset_store import store_keyset
-from maskline.pipeline.job import JobSettings, build
+from maskline.pipeline.job import build
+from maskline.pipeline.job_settings import JobSettings
 from maskline.sqs import QueueAddress
 from maskline.streams.definition import StreamDefinition
 from tests.aws_emulation import EmulatedAws

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from maskline.errors import SetupError
-from maskline.pipeline.job import JobSettings
+from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.local.sqs import EmbeddedSqs
 from maskline.pipeline.preflight import preflight, raise_on_problems
 from maskline.postgres.connection import Connection

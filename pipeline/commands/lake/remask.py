@@ -10,7 +10,7 @@ from typing import Any
 
 from maskline.errors import UnavailableError, UsageError
 from maskline.keys import keyset_provider, open_keyset
-from maskline.lake.columns import Copy
+from maskline.lake.copies import Copy
 from maskline.lake.remask import LakeRemasker, RemaskResult
 from maskline.lake.table import LakeTable
 from maskline.pipeline.command_parser import add_action

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from maskline.errors import KeysetError
 from maskline.pipeline.beam_options import parse_beam_options, resolve_runner
-from maskline.pipeline.job import JobSettings
+from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.runners import in_process
 from maskline.pipeline.runners.in_process import JobFailedError, RunResult, console_monitor, run_job
 from maskline.sqs import QueueAddress, SqsQueue
