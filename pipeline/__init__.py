@@ -1,7 +1,6 @@
 """The job and its commands; imported as ``maskline.pipeline``, and run from a checkout by ``python -m pipeline``."""
 
 import sys
-from collections.abc import Sequence
 
 if __name__ != "maskline.pipeline":
 
@@ -9,7 +8,7 @@ if __name__ != "maskline.pipeline":
         """Refuses all but ``python -m pipeline`` under another name: it would be a second copy of a module."""
 
         @staticmethod
-        def find_spec(name: str, path: Sequence[str] | None = None, target: object = None) -> None:
+        def find_spec(name: str, *_: object) -> None:
             if name.startswith(f"{__name__}.") and name != f"{__name__}.__main__":
                 raise ImportError(f"import maskline.{name}, not {name}")
 

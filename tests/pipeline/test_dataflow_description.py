@@ -30,6 +30,8 @@ from tests.beam_graph import unpacked
 from tests.e2e.job_process import PROJECT
 from tests.maskline.key_traces import holds, keys_of, traces
 
+pytestmark = pytest.mark.heavy
+
 PASSWORD = "correct-horse-battery-staple"
 Describe = Callable[[str], Path]
 
@@ -43,7 +45,7 @@ def describe(tmp_path: Path, user_logins: StreamDefinition, monkeypatch: pytest.
     project.mkdir()
     for name in ("maskline", "transforms", "pipeline"):
         shutil.copytree(PROJECT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("setup.py", "requirements.txt", "MANIFEST.in"):
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in"):
         shutil.copy(PROJECT / name, project / name)
 
     def describe_job(keyset: str) -> Path:

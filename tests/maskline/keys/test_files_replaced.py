@@ -39,6 +39,8 @@ from pathlib import Path
 from maskline.errors import KeysetError
 from maskline.keys.files import FileKeyset
 
+pytestmark = pytest.mark.heavy
+
 provider, name, done = FileKeyset(Path(sys.argv[1])), sys.argv[2], 0
 while done < 20:
     before = provider.fetch().content

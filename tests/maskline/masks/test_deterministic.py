@@ -26,6 +26,7 @@ IP_TOKEN = "AQAAAAedIOab67Dyd5c3Aeffd_5JcG8n0Cjy9M6sVuhWeA60"
 MASKER = Masker(opened(7))
 
 
+@pytest.mark.heavy
 @settings(deadline=None)
 @given(st.text(), st.text())
 def test_every_value_comes_back_from_its_token(value: str, domain: str) -> None:
