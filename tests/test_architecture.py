@@ -88,6 +88,7 @@ def test_a_layer_is_told_from_the_one_below_it() -> None:
     assert {layer: len(list(sources(layer))) > 10 for layer in FOLDERS} == dict.fromkeys(FOLDERS, True)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", ["transforms", "transforms.mask", "pipeline.cli"])
 def test_a_second_copy_of_a_module_cannot_be_imported(name: str) -> None:
     result = run_python(f"import {name}")
@@ -96,6 +97,7 @@ def test_a_second_copy_of_a_module_cannot_be_imported(name: str) -> None:
     assert result.stderr.splitlines()[-1].startswith("ImportError: import maskline.")
 
 
+@pytest.mark.heavy
 def test_a_command_from_the_checkout_loads_no_module_twice() -> None:
     code = (
         "import runpy, sys; sys.argv[1:] = ['ddl', '--stream', 'user_logins']\n"
@@ -109,6 +111,7 @@ def test_a_command_from_the_checkout_loads_no_module_twice() -> None:
     assert result.stdout.splitlines()[-1] == "['pipeline']", result.stderr
 
 
+@pytest.mark.heavy
 def test_the_core_needs_nothing_that_an_extra_brings() -> None:
     modules = [module for module in core_modules() if not set(module.split(".")) & {"lake", "schema", "shares"}]
     code = f"import importlib, sys; sys.modules.update(dict.fromkeys({OPTIONAL!r}))\n" + "\n".join(
@@ -120,6 +123,7 @@ def test_the_core_needs_nothing_that_an_extra_brings() -> None:
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.heavy
 def test_the_job_carries_nothing_of_what_migrates_a_database() -> None:
     result = run_python(
         "import maskline.pipeline.commands.run, sys; print({'alembic', 'sqlalchemy'} & sys.modules.keys())"
@@ -128,6 +132,7 @@ def test_the_job_carries_nothing_of_what_migrates_a_database() -> None:
     assert result.stdout == "set()\n"
 
 
+@pytest.mark.heavy
 def test_check_and_keys_do_without_beam_and_without_a_lake() -> None:
     result = run_python(
         "import sys; sys.modules.update(dict.fromkeys(['apache_beam', 'pyarrow', 'deltalake', 'duckdb']))\n"

@@ -13,6 +13,8 @@ import pytest
 from maskline.errors import KeysetError
 from maskline.keys.files import FileKeyset
 
+pytestmark = pytest.mark.heavy
+
 CHANGED_MEANWHILE = "somebody else changed it meanwhile; look at it and try again"
 KILLED_AT = """
 import os, sys
@@ -38,8 +40,6 @@ import sys
 from pathlib import Path
 from maskline.errors import KeysetError
 from maskline.keys.files import FileKeyset
-
-pytestmark = pytest.mark.heavy
 
 provider, name, done = FileKeyset(Path(sys.argv[1])), sys.argv[2], 0
 while done < 20:
