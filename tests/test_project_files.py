@@ -57,7 +57,7 @@ def test_the_hooks_are_the_checks_of_ci() -> None:
 @pytest.mark.heavy
 @pytest.mark.skipif(not MKDOCS.exists(), reason="mkdocs is not installed; tests/requirements.txt has it")
 def test_the_api_pages_are_built_without_a_warning(tmp_path: Path) -> None:
-    command = [MKDOCS, "build", "--strict", "--config-file", "docs/api/mkdocs.yml", "--site-dir", tmp_path]
+    command = [str(MKDOCS), "build", "--strict", "--config-file", "docs/api/mkdocs.yml", "--site-dir", str(tmp_path)]
 
     built = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
 
