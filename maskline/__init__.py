@@ -15,6 +15,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from maskline._version import __version__
+
 if TYPE_CHECKING:
     from maskline.errors import (
         ArgumentError,
@@ -56,6 +58,7 @@ __all__ = [
     "TokenError",
     "UnavailableError",
     "UsageError",
+    "__version__",
     "load_keyset",
     "load_stream",
 ]

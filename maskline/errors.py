@@ -7,6 +7,7 @@ wrong, where, and what to do::
     ├── UsageError                2   an option, a file or a value given by the user is wrong
     │   └── ArgumentError         2   an argument of the API is wrong; a ValueError, too
     │       └── StreamDefinitionError 2   a stream's TOML file is wrong
+    ├── MissingExtraError         2   a package that an extra of maskline brings is not installed
     ├── SetupError                2   a part is not as the job needs it; nothing was taken from the queue
     │   ├── QueueError            2
     │   ├── DatabaseError         2
@@ -67,6 +68,12 @@ class ArgumentError(UsageError, ValueError):
 
 class StreamDefinitionError(ArgumentError):
     """A stream's definition cannot be used as it is written."""
+
+
+class MissingExtraError(MasklineError):
+    """A package that an extra of maskline brings is not installed; the message says how to install it."""
+
+    exit_code = 2
 
 
 class SetupError(MasklineError):

@@ -18,7 +18,7 @@ from apache_beam.options.pipeline_options import (
 from maskline.errors import UsageError
 from maskline.pipeline.command_parser import unknown_option
 from maskline.pipeline.flink.options import check_flink_options
-from maskline.pipeline.job import JobSettings
+from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.program import program_name
 from maskline.pipeline.suggestions import unknown_name, with_help
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from maskline.errors import MasklineError
+from maskline.extras import missing_extra
 from maskline.pipeline.command_parser import open_command, summaries
 from maskline.pipeline.logs import configure_logging
 from maskline.pipeline.options import Options
@@ -14,6 +16,7 @@ from maskline.pipeline.printing import notice, notice_former_name
 from maskline.pipeline.program import program_name
 from maskline.pipeline.remedies import with_remedy
 from maskline.pipeline.variables import unknown_variables
+from maskline.pipeline.versions import format_versions
 
 COMMAND_GROUPS = {
     "Try it": {
@@ -45,6 +48,14 @@ COMMANDS = {name: summary for commands in COMMAND_GROUPS.values() for name, summ
 
 FORMER_COMMANDS = {"publish": ("lake", "publish")}
 
+_EXTRAS = {"run": "beam", "local": "local", "flink": "local", "publish": "lake", "lake": "lake"}
+"""The extra that brings all that a command needs, where it is not ``cli``."""
+
+
+def run() -> NoReturn:
+    """Run the command line of this process: ``maskline``, once it is installed."""
+    sys.exit(main(sys.argv[1:]))
+
 
 def main(arguments: Sequence[str]) -> int:
     """Run a command.
@@ -57,6 +68,13 @@ def main(arguments: Sequence[str]) -> int:
     """
     try:
         return _run_command(arguments)
+    except ModuleNotFoundError as error:
+        name = arguments[0]
+        missing = missing_extra(error, f"the command {name}", _EXTRAS.get(name, "cli"))
+        if missing is None:
+            raise
+        print(f"maskline: {missing}", file=sys.stderr)  # noqa: T201
+        return missing.exit_code
     except MasklineError as error:
         notice(with_remedy(error))
         return error.exit_code
@@ -73,6 +91,9 @@ def _run_command(arguments: Sequence[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_help())  # noqa: T201
         return 0 if arguments else 2
+    if arguments[0] in ("-V", "--version"):
+        print(format_versions())  # noqa: T201
+        return 0
     for sentence in unknown_variables(os.environ, arguments):
         notice(sentence)
     if arguments[0] in FORMER_COMMANDS:

@@ -130,6 +130,7 @@ def open_command(
         program: What the program is called.
         name: The command.
         commands: All commands, each with its summary.
+        package: The package, where its name is not that of the program.
 
     Raises:
         UsageError: There is no such command.

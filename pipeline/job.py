@@ -8,44 +8,15 @@ from __future__ import annotations
 import functools
 
 import apache_beam as beam
-import msgspec
 
-from maskline.keys import KeysetUri
-from maskline.postgres.dsn import PostgresDsn
-from maskline.sqs import QueueAddress
+from maskline.pipeline.job_settings import JobSettings
 from maskline.sqs.lease import VisibilityLease
-from maskline.sqs.receiver import ReceiveSettings
-from maskline.streams.definition import StreamDefinition
 from maskline.transforms import DeleteFromSqs, MaskPii, MicroBatch, ReadFromSqs, WriteRejections, WriteToPostgres
 from maskline.transforms.run_context import RunContext
 
 REJECTIONS, ROW_REJECTIONS = "rejections", "row_rejections"
 BRANCHES = (REJECTIONS, ROW_REJECTIONS)
 """What the metrics of the branches beside that of the rows begin with."""
-
-
-class JobSettings(msgspec.Struct, frozen=True):
-    """All that the job needs to know.
-
-    Attributes:
-        stream: What the messages look like and where they go.
-        queue: The queue they come from.
-        postgres: The database.
-        keyset: The keyset they are masked under.
-        receive: How they are received.
-        pollers: How many pollers receive them.
-        until_empty: Whether to end once the queue is empty.
-        db_retry_seconds: How long a micro-batch is retried while Postgres is not available.
-    """
-
-    stream: StreamDefinition
-    queue: QueueAddress
-    postgres: PostgresDsn
-    keyset: KeysetUri
-    receive: ReceiveSettings = ReceiveSettings()
-    pollers: int = 1
-    until_empty: bool = False
-    db_retry_seconds: float = 300
 
 
 def build(pipeline: beam.Pipeline, job: JobSettings, context: RunContext | None = None) -> None:

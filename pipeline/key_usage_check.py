@@ -7,8 +7,7 @@ import contextlib
 
 from maskline.errors import UsageError
 from maskline.keys.keyset_editor import DISABLED, RAW, KeyInfo
-from maskline.lake.columns import Copy
-from maskline.lake.key_usage import copy_key_usage
+from maskline.lake.copies import Copy
 from maskline.pipeline.lake_options import add_lake, opaque_copy
 from maskline.pipeline.options import Options
 from maskline.pipeline.printing import echo
@@ -52,7 +51,11 @@ def usage_in_copy(arguments: argparse.Namespace) -> list[KeyUsage]:
         LakeUnavailableError: The store does not answer.
     """
     table = opaque_copy(arguments)
-    return [] if table is None else [copy_key_usage(table)]
+    if table is None:
+        return []
+    from maskline.lake.key_usage import copy_key_usage  # an extra brings its libraries
+
+    return [copy_key_usage(table)]
 
 
 def check_copy_does_not_need(key: KeyInfo, arguments: argparse.Namespace) -> None:

@@ -12,19 +12,17 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from maskline.errors import ArgumentError, UsageError
 from maskline.keys import KeysetUri
+from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.logs import LEVELS
 from maskline.pipeline.printing import notice_former_name
 from maskline.postgres.dsn import PostgresDsn
 from maskline.sqs import QueueAddress
 from maskline.sqs.receiver import ReceiveSettings
 from maskline.streams.definition import load_stream
-
-if TYPE_CHECKING:
-    from maskline.pipeline.job import JobSettings
 
 VARIABLE_PREFIX = "MASKLINE_"
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
@@ -303,8 +301,6 @@ def job_settings(arguments: argparse.Namespace) -> JobSettings:
     Raises:
         UsageError: Some are missing, or one is out of its range.
     """
-    from maskline.pipeline.job import JobSettings  # Beam takes a second, and most commands do without it
-
     missing = [name for name in ("queue", "postgres", "keyset") if not getattr(arguments, name)]
     if len(missing) > 1:
         options = " and ".join(f"--{name} (or {variable_of(name)})" for name in missing)

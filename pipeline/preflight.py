@@ -7,7 +7,7 @@ import json
 import msgspec
 
 from maskline.errors import MasklineError, SetupError
-from maskline.pipeline.job import JobSettings
+from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.program import program_name
 from maskline.pipeline.remedies import with_remedy
 from maskline.postgres.connection import connect, map_postgres_errors

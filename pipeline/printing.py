@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 
-from rich.console import Console
-
 
 def echo(sentence: str) -> None:
     """Print a sentence.
@@ -13,7 +11,7 @@ def echo(sentence: str) -> None:
     Args:
         sentence: The sentence.
     """
-    Console(highlight=False, soft_wrap=True).print(sentence, markup=False)
+    print(sentence)  # noqa: T201
 
 
 def notice(sentence: str) -> None:

@@ -1,4 +1,7 @@
-"""Real parts for the tests: one embedded Postgres, SQS API and AWS API a session, a database and a queue a test."""
+"""Real parts for the tests: one embedded Postgres, SQS API and AWS API a session, a database and a queue a test.
+
+It marks the tests that need none of them, too: ``pytest -m unit``.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +27,34 @@ from maskline.sqs import QueueAddress, SqsQueue
 from maskline.streams.definition import StreamDefinition, load_stream
 from tests.aws_emulation import EmulatedAws
 from tests.maskline.stored_tokens import stored_values
+from tests.tiers import is_unit_test
 
 TEMPLATE_DATABASE = "maskline_template"
 PRISM = Path(os.environ.get("PRISM_LOCATION", Path(__file__).parents[1] / ".cache" / "prism" / "prism"))
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 """Where the data of servers lie that are not to wait for a disk; the job refuses a server without fsync."""
 _one_loader = functools.cache(create_loader)
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest's own looks at the markers
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is of the tier ``unit``."""
+    for item in items:
+        if is_unit_test(item):
+            item.add_marker("unit")
+
+
+@pytest.fixture(autouse=True)
+def _no_server_in_a_unit_test(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail a unit test that starts a server after all: it belongs to another tier."""
+    if request.node.get_closest_marker("unit") is None:
+        return
+
+    def fail(*_: object) -> None:
+        pytest.fail("a unit test starts a server; ask for a fixture of tests.tiers.SERVERS, or mark it heavy")
+
+    for server in (EmbeddedPostgres, EmbeddedSqs, EmulatedAws):
+        monkeypatch.setattr(server, "__enter__", fail)
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,7 @@ POM = PROJECT / "tests" / "interoperability" / "pom.xml"
 SAMPLE_MESSAGES = 10_000
 
 
+@pytest.mark.heavy
 def test_its_commands_run_as_they_stand(tmp_path: Path, keyset_uri: str) -> None:
     (commands,) = blocks(MANUAL, "bash")
 

@@ -8,6 +8,16 @@ if __name__ != "maskline.transforms":
     # A second copy of every module would be a second copy of what a process has once: stop, counts, receipts in flight.
     raise ImportError(f"import maskline.transforms, not {__name__}")
 
+try:
+    import apache_beam as _  # noqa: F401
+except ModuleNotFoundError as error:
+    if error.name != "apache_beam":
+        raise
+    raise ModuleNotFoundError(
+        "maskline.transforms needs Apache Beam, which is not installed: pip install 'maskline[beam]'",
+        name=error.name,
+    ) from None
+
 from maskline.keys import KeysetUri, StoredKeyset
 from maskline.postgres.dsn import PostgresDsn
 from maskline.records import MaskedRow, Reason, Receipt, RejectedRecord, Rejection, SqsMessage

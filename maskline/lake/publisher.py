@@ -17,7 +17,8 @@ import msgspec
 import pyarrow as pa
 
 from maskline.errors import TokenError, UnavailableError
-from maskline.lake.columns import MESSAGE_ID, Copy, LakeColumn, arrow_schema
+from maskline.lake.columns import MESSAGE_ID, LakeColumn, arrow_schema
+from maskline.lake.copies import Copy
 from maskline.lake.files import FileSize, by_day
 from maskline.lake.source import Interval, Row, RowSource
 from maskline.lake.table import LakeTable, LakeVersion

@@ -19,7 +19,8 @@ import msgspec
 from psycopg2 import sql
 
 from maskline.errors import DatabaseError, Remedy
-from maskline.lake.columns import PARTITION, Copy, LakeColumn
+from maskline.lake.columns import PARTITION, LakeColumn
+from maskline.lake.copies import Copy
 from maskline.postgres.access_log import record_access
 from maskline.postgres.connection import Connect, Connection, map_postgres_errors
 from maskline.postgres.key_usage import FULL_SCAN_SETTINGS

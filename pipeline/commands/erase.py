@@ -14,13 +14,10 @@ import functools
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from maskline.errors import UnavailableError, UsageError
-from maskline.lake.columns import Copy
-from maskline.lake.erasure import erase_from_copy
-from maskline.lake.maintenance import SAFE_RETENTION_HOURS
-from maskline.lake.source import RowSource
-from maskline.lake.table import LakeTable
+from maskline.lake.copies import Copy
 from maskline.masks.deterministic import Masker
 from maskline.pipeline.lake_options import add_lake, lake_tables
 from maskline.pipeline.options import Options, keyset_uri, postgres_dsn
@@ -30,6 +27,9 @@ from maskline.postgres.connection import Connect, connect
 from maskline.postgres.erasure import Erasure, erase_from_database, person_column
 from maskline.retry import log_retry, retrying
 from maskline.streams.definition import StreamDefinition, load_stream
+
+if TYPE_CHECKING:
+    from maskline.lake.table import LakeTable
 
 UNREADABLE_EXIT_CODE = 1
 RETRY_SECONDS = 300
@@ -76,8 +76,7 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     echo(f"rejected_messages: {erased.rejections:,} removed.")
     in_lake = 0
     for table in tables:
-        with contextlib.closing(RowSource(connecting, stream)) as source, source.exclusive_lock(table.copy.value):
-            rows = _erase_from_copy(table, column, person, record)
+        rows = _erase_from_copy(table, column, person, record, connecting)
         echo(f"{table.copy.value}: {rows:,} rows removed from {table.uri}.")
         in_lake += rows
     record("erased", erased.rows + erased.rejections + in_lake)
@@ -95,10 +94,14 @@ def _copies(arguments: argparse.Namespace, stream: StreamDefinition) -> list[Lak
     return lake_tables(arguments, stream)
 
 
-def _erase_from_copy(table: LakeTable, column: str, person: str, record: Record) -> int:
+def _erase_from_copy(table: LakeTable, column: str, person: str, record: Record, connecting: Connect) -> int:
+    from maskline.lake.erasure import erase_from_copy  # an extra brings its libraries
+    from maskline.lake.source import RowSource
+
     entering = functools.partial(record, f"erase from {table.copy.value} copy")
     retry = retrying(RETRY_SECONDS, threading.Event(), log_retry(logger, "erasing"), on=UnavailableError)
-    return int(retry(erase_from_copy, table, column, person, entering))
+    with contextlib.closing(RowSource(connecting, table.stream)) as source, source.exclusive_lock(table.copy.value):
+        return int(retry(erase_from_copy, table, column, person, entering))
 
 
 def _record(
@@ -114,6 +117,8 @@ def _say_what_is_left(erased: Erasure, copies: list[Copy]) -> int:
             name = copy.value
             echo(f"No {name} copy was named. If there is one, it still has them: erase again, with --lake_{name} URI.")
     if copies:
+        from maskline.lake.maintenance import SAFE_RETENTION_HOURS
+
         echo(
             "Earlier versions of the copies still have them, for readers that look back. They go with lake vacuum, "
             f"{SAFE_RETENTION_HOURS // 24} days from now."

@@ -27,7 +27,8 @@ from maskline.pipeline.flink.counts import FlinkCounts
 from maskline.pipeline.flink.local_cluster import FlinkCluster
 from maskline.pipeline.flink.options import set_flink_defaults
 from maskline.pipeline.flink.worker_pool import WorkerPool
-from maskline.pipeline.job import JobSettings, build
+from maskline.pipeline.job import build
+from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.local.directory import LocalDirectory
 from maskline.pipeline.local.postgres import EmbeddedPostgres
 from maskline.pipeline.local.report import show_results

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from maskline.errors import UsageError
 from maskline.pipeline.beam_options import Runner, parse_beam_options, resolve_runner
-from maskline.pipeline.job import JobSettings
+from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.local.directory import LocalDirectory
 from maskline.pipeline.local.lake import publish_locally
 from maskline.pipeline.local.postgres import EmbeddedPostgres

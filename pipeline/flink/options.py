@@ -8,7 +8,7 @@ from apache_beam.options.pipeline_options import FlinkRunnerOptions, PipelineOpt
 
 from maskline.errors import UsageError
 from maskline.pipeline.flink.environment import check_environment, environment_defaults
-from maskline.pipeline.job import JobSettings
+from maskline.pipeline.job_settings import JobSettings
 
 FLINK_VERSION = "1.19"
 DEFAULTS = {

@@ -12,13 +12,13 @@ from deltalake import DeltaTable
 from rich.console import Console
 from rich.table import Table
 
-from maskline.lake.columns import Copy
+from maskline.lake.copies import Copy
 from maskline.lake.publisher import Publisher
 from maskline.lake.source import RowSource
 from maskline.lake.storage import Storage
 from maskline.lake.table import LakeTable
 from maskline.masks.deterministic import Masker
-from maskline.pipeline.job import JobSettings
+from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.lake_options import OTHERS_MASK
 from maskline.pipeline.local.directory import LocalDirectory
 from maskline.pipeline.printing import ending_of

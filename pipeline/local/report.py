@@ -12,9 +12,9 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from maskline.lake.columns import Copy
+from maskline.lake.copies import Copy
 from maskline.pipeline.commands.rejects import print_rejects
-from maskline.pipeline.job import JobSettings
+from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.local.postgres import EmbeddedPostgres
 from maskline.pipeline.local.sqs import CREDENTIALS
 from maskline.pipeline.printing import ending_of

@@ -7,7 +7,7 @@ import functools
 from maskline.keys import KeysetUri, create_keyset
 from maskline.keys.files import FileKeyset
 from maskline.pipeline.flink.local_cluster import FlinkCluster
-from maskline.pipeline.job import JobSettings
+from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.local.directory import LocalDirectory
 from maskline.pipeline.local.postgres import DATABASE, OWNERS_TABLE, EmbeddedPostgres
 from maskline.pipeline.local.sqs import EmbeddedSqs

@@ -15,7 +15,8 @@ from rich.console import Console
 
 from maskline.errors import MasklineError
 from maskline.pipeline.beam_options import Runner
-from maskline.pipeline.job import JobSettings, build
+from maskline.pipeline.job import build
+from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.progress import showing_progress
 from maskline.pipeline.runners.fn_api_runner import patch_metric_consolidation
 from maskline.pipeline.stopping import stopping_on_signals

@@ -20,7 +20,7 @@ from rich.console import Console
 
 from maskline.errors import MasklineError
 from maskline.pipeline.beam_options import parse_beam_options, resolve_runner
-from maskline.pipeline.job import JobSettings
+from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.logs import configure_logging
 from maskline.pipeline.progress import showing_progress
 from maskline.pipeline.runners.in_process import (

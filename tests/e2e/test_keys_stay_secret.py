@@ -13,7 +13,8 @@ import pytest
 from maskline.keys import KeysetUri, StoredKeyset, keyset_provider, open_keyset
 from maskline.keys.keyset import keyset_handle
 from maskline.keys.keyset_store import store_keyset
-from maskline.pipeline.job import JobSettings, build
+from maskline.pipeline.job import build
+from maskline.pipeline.job_settings import JobSettings
 from maskline.postgres.connection import Connection
 from maskline.postgres.dsn import PostgresDsn
 from maskline.sqs import QueueAddress, SqsQueue

@@ -11,7 +11,8 @@ import apache_beam as beam
 import pytest
 
 from maskline.keys import KeysetUri
-from maskline.pipeline.job import JobSettings, build
+from maskline.pipeline.job import build
+from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.local.samples import Samples
 from maskline.postgres.dsn import PostgresDsn
 from maskline.sqs import QueueAddress

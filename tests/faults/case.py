@@ -14,7 +14,8 @@ import boto3
 import msgspec
 
 from maskline.keys import KeysetUri
-from maskline.pipeline.job import JobSettings, build
+from maskline.pipeline.job import build
+from maskline.pipeline.job_settings import JobSettings
 from maskline.postgres.connection import Connection
 from maskline.postgres.dsn import PostgresDsn
 from maskline.sqs import QueueAddress, SqsQueue

@@ -13,7 +13,7 @@ from maskline.pipeline.beam_options import (
     parse_beam_options,
     resolve_runner,
 )
-from maskline.pipeline.job import JobSettings
+from maskline.pipeline.job_settings import JobSettings
 from maskline.postgres.dsn import PostgresDsn
 from maskline.sqs import QueueAddress
 from maskline.streams.definition import load_stream

@@ -21,7 +21,8 @@ from apache_beam.runners.dataflow.dataflow_runner import DataflowRunner
 from maskline.keys import KeysetUri, StoredKeyset, keyset_provider
 from maskline.keys.keyset import keyset_handle
 from maskline.keys.keyset_store import store_keyset
-from maskline.pipeline.job import JobSettings, build
+from maskline.pipeline.job import build
+from maskline.pipeline.job_settings import JobSettings
 from maskline.postgres.dsn import PostgresDsn
 from maskline.sqs import QueueAddress
 from maskline.streams.definition import StreamDefinition
@@ -29,6 +30,8 @@ from tests.aws_emulation import EmulatedAws
 from tests.beam_graph import unpacked
 from tests.e2e.job_process import PROJECT
 from tests.maskline.key_traces import holds, keys_of, traces
+
+pytestmark = pytest.mark.heavy
 
 PASSWORD = "correct-horse-battery-staple"
 Describe = Callable[[str], Path]
@@ -43,7 +46,7 @@ def describe(tmp_path: Path, user_logins: StreamDefinition, monkeypatch: pytest.
     project.mkdir()
     for name in ("maskline", "transforms", "pipeline"):
         shutil.copytree(PROJECT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("setup.py", "requirements.txt", "MANIFEST.in"):
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in"):
         shutil.copy(PROJECT / name, project / name)
 
     def describe_job(keyset: str) -> Path:

@@ -10,7 +10,7 @@ import pytest
 
 from maskline.errors import SetupError
 from maskline.keys import KeysetUri
-from maskline.pipeline.job import JobSettings
+from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.local.sqs import EmbeddedSqs
 from maskline.pipeline.preflight import preflight, raise_on_problems
 from maskline.postgres.connection import Connection

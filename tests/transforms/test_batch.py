@@ -28,6 +28,7 @@ def test_a_bundle_is_cut_into_batches_of_the_size_and_a_remainder(size: int, siz
         assert_that(lengths, equal_to(sizes))
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("size", [1, 3, 4, 1000])
 def test_no_element_is_lost_or_doubled_and_their_order_is_kept(size: int) -> None:
     expected = {

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
+import pytest
 from apache_beam.metrics.metric import MetricsFilter
 from apache_beam.pvalue import AsSingleton
 from apache_beam.runners.runner import PipelineResult
@@ -57,6 +58,7 @@ def test_a_login_becomes_a_row_of_tokens(user_logins: StreamDefinition) -> None:
         )
 
 
+@pytest.mark.heavy
 def test_every_message_has_one_outcome_and_none_is_an_error(user_logins: StreamDefinition) -> None:
     bodies = [login(), "not JSON", login(ip=None), "[" * 100_000, login(user_id=7), "\ud800", login(ip="\ud800")]
     messages = [message(body, number) for number, body in enumerate(bodies)]
@@ -80,6 +82,7 @@ def test_every_message_has_one_outcome_and_none_is_an_error(user_logins: StreamD
         )
 
 
+@pytest.mark.heavy
 def test_neither_outcome_holds_a_clear_value_and_both_hold_the_body(user_logins: StreamDefinition) -> None:
     messages = [message(login(), 1), message(login(user_id=None), 2)]
 

@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 
 from maskline.errors import UsageError
-from maskline.lake.columns import Copy
+from maskline.lake.copies import Copy
 from maskline.lake.files import FileSize
 from maskline.lake.policies import bucket_policy, key_policy, reader_policy
 from maskline.lake.publisher import Publisher

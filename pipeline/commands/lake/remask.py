@@ -10,7 +10,7 @@ import threading
 from typing import Any
 
 from maskline.errors import UnavailableError, UsageError
-from maskline.lake.columns import Copy
+from maskline.lake.copies import Copy
 from maskline.lake.remask import LakeRemasker, RemaskResult
 from maskline.pipeline.command_parser import add_action
 from maskline.pipeline.lake_options import add_lake, lake_tables, row_source

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from maskline.lake.columns import Copy
+from maskline.lake.copies import Copy
 from maskline.lake.maintenance import status
 from maskline.lake.source import Backlog
 from maskline.lake.verification import DayDifference, Verifier

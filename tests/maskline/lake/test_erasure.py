@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from maskline.keys import Keyset
-from maskline.lake.columns import Copy
+from maskline.lake.copies import Copy
 from maskline.lake.erasure import erase_from_copy
 from maskline.lake.failures import LakeConflictError
 from maskline.lake.maintenance import vacuum

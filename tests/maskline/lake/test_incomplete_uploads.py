@@ -14,7 +14,7 @@ import pytest
 
 from maskline.errors import LakeError, LakeUnavailableError
 from maskline.keys import Keyset
-from maskline.lake.columns import Copy
+from maskline.lake.copies import Copy
 from maskline.lake.incomplete_uploads import incomplete_uploads
 from maskline.lake.maintenance import vacuum
 from maskline.lake.storage import Storage

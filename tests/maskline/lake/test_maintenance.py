@@ -9,7 +9,7 @@ import pytest
 
 from maskline.errors import UsageError
 from maskline.keys import Keyset
-from maskline.lake.columns import Copy
+from maskline.lake.copies import Copy
 from maskline.lake.maintenance import compact, status, vacuum
 from tests.e2e.conftest import login
 from tests.maskline.lake.copies import files_that_know, lake_table, publish, rows_in

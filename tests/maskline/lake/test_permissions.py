@@ -18,7 +18,7 @@ from deltalake import DeltaTable
 
 from maskline.errors import LakeError, UsageError
 from maskline.keys import Keyset
-from maskline.lake.columns import Copy
+from maskline.lake.copies import Copy
 from maskline.lake.failures import map_lake_errors
 from maskline.lake.policies import reader_policy
 from maskline.lake.storage import Storage, check_apart

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from maskline.keys import Keyset
-from maskline.lake.columns import Copy
+from maskline.lake.copies import Copy
 from maskline.pipeline.cli import main
 from tests.e2e.conftest import login
 from tests.e2e.job_process import PROJECT, JobProcess

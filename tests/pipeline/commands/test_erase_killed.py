@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from maskline.keys import Keyset
-from maskline.lake.columns import Copy
+from maskline.lake.copies import Copy
 from maskline.lake.incomplete_uploads import incomplete_uploads
 from maskline.lake.storage import Storage
 from maskline.masks.deterministic import Masker

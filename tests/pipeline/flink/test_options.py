@@ -9,7 +9,7 @@ from maskline.errors import UsageError
 from maskline.keys import KeysetUri
 from maskline.pipeline.beam_options import parse_beam_options
 from maskline.pipeline.flink.options import check_flink_options, set_flink_defaults
-from maskline.pipeline.job import JobSettings
+from maskline.pipeline.job_settings import JobSettings
 from maskline.postgres.dsn import PostgresDsn
 from maskline.sqs import QueueAddress
 from maskline.streams.definition import load_stream

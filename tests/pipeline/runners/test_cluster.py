@@ -12,7 +12,7 @@ from rich.console import Console
 from maskline.errors import UnavailableError
 from maskline.keys import KeysetUri
 from maskline.pipeline.beam_options import parse_beam_options
-from maskline.pipeline.job import JobSettings
+from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.runners.cluster import submit_job, with_max_long_poll
 from maskline.postgres.dsn import PostgresDsn
 from maskline.sqs import QueueAddress

@@ -13,7 +13,7 @@ from rich.console import Console
 from maskline.errors import KeysetError
 from maskline.keys import KeysetUri
 from maskline.pipeline.beam_options import parse_beam_options, resolve_runner
-from maskline.pipeline.job import JobSettings
+from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.runners import in_process
 from maskline.pipeline.runners.in_process import JobFailedError, RunResult, console_monitor, new_run, run_job
 from maskline.pipeline.stopping import stopping_on_signals

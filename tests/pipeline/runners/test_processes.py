@@ -10,7 +10,7 @@ from rich.console import Console
 
 from maskline.errors import KeysetError
 from maskline.keys import KeysetUri
-from maskline.pipeline.job import JobSettings
+from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.runners.in_process import RunResult
 from maskline.pipeline.runners.processes import run_processes
 from maskline.postgres.connection import Connection
