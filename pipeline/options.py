@@ -159,6 +159,28 @@ class Options:
         )
         self.add("until_empty", "end once the queue is empty, in place of streaming on", action="store_true")
 
+    def add_http(self) -> None:
+        """Add the options of what a running job serves over HTTP."""
+        self.add(
+            "http_port",
+            "serve a page at /, Prometheus metrics at /metrics, and probes at /live and /ready; 0 takes a free port",
+            type=int,
+            metavar="PORT",
+        )
+        self.add(
+            "http_host",
+            "the address to serve them at (%(default)s); 0.0.0.0 for all, without a login",
+            default="127.0.0.1",
+            metavar="ADDRESS",
+        )
+        self.add(
+            "stall_seconds",
+            "after how long without progress /live says 503 (%(default)s)",
+            type=float,
+            default=300,
+            metavar="SECONDS",
+        )
+
 
 class _VariableText(str):
     """What a variable of the environment holds."""

@@ -8,16 +8,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-import msgspec
 from rich.console import Console
-from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
 from rich.text import Text
 
 from maskline.pipeline.logs import PROGRESS_LOGGER
-from maskline.pipeline.summary import RunCounts
 
-LIVE_SECONDS = 0.25
 LOG_SECONDS = 10.0
 
 logger = logging.getLogger(PROGRESS_LOGGER)
@@ -73,7 +69,7 @@ def showing_rows(total: int, console: Console) -> Iterator[Callable[[int], None]
     def log() -> None:
         logger.info("progress", extra={"rows": done, "of": total, "rows_per_second": round(rate.after(done))})
 
-    with _repeating(log):
+    with repeating(log):
         yield count
 
 
@@ -83,35 +79,12 @@ class _RowsPerSecond(ProgressColumn):
 
 
 @contextlib.contextmanager
-def showing_progress(counts: Callable[[], RunCounts], console: Console) -> Iterator[None]:
-    """Show the counts of a run while the block runs.
+def repeating(log: Callable[[], None]) -> Iterator[None]:
+    """Log every ten seconds while the block runs.
 
     Args:
-        counts: Returns the counts so far.
-        console: Where to show them: live if it is a terminal, and as log lines if not.
+        log: Writes the line.
     """
-    rate = Rate()
-
-    def line() -> Text:
-        now = counts()
-        return Text(now.line(rate.after(now.received)))
-
-    if console.is_terminal:
-        with Live(console=console, get_renderable=line, refresh_per_second=1 / LIVE_SECONDS, transient=True):
-            yield
-        return
-
-    def log() -> None:
-        now = counts()
-        values = msgspec.to_builtins(now)
-        logger.info("progress", extra={**values, "messages_per_second": round(rate.after(now.received))})
-
-    with _repeating(log):
-        yield
-
-
-@contextlib.contextmanager
-def _repeating(log: Callable[[], None]) -> Iterator[None]:
     ended = threading.Event()
 
     def repeat() -> None:

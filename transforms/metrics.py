@@ -39,7 +39,7 @@ class JobCounter:
 
 
 class JobDistribution:
-    """A Beam distribution whose latest value a run's tally keeps, and two counters, ``NAME_sum`` and ``NAME_count``.
+    """A Beam distribution whose histogram a run's tally keeps, and two counters, ``NAME_sum`` and ``NAME_count``.
 
     Flink hands a distribution to no reporter but as 0 (apache/beam#20635); the mean over any time is what the sum rose
     by, divided by what the count rose by.
@@ -66,7 +66,7 @@ class JobDistribution:
             self._metric.update(value)
         self._sum.inc(sum(values))
         self._count.inc(len(values))
-        self._context.tally.observe(self._name, values[-1])
+        self._context.tally.observe(self._name, values)
 
 
 def branch_metric(name: str, branch: str) -> str:

@@ -15,7 +15,9 @@ import weakref
 from collections.abc import Callable, Iterator
 
 from maskline.errors import MasklineError
+from maskline.postgres.connection import Connection
 from maskline.sqs.in_flight import InFlight
+from maskline.transforms.movement import Movement
 from maskline.transforms.tally import Tally
 
 DEFAULT_RUN_ID = ""
@@ -43,6 +45,7 @@ class RunContext:
         failure: The first error of ours that failed a bundle, or None.
         tally: The counts of the run so far.
         in_flight: The deliveries that were received and not deleted yet, by queue.
+        movement: When the run last got anywhere, and how old the messages are that it receives.
 
     Raises:
         ValueError: There is a context of that id.
@@ -54,6 +57,9 @@ class RunContext:
         self.failure: MasklineError | None = None
         self.tally = Tally()
         self.in_flight = InFlight(is_tracked=tracks_in_flight)
+        self.movement = Movement()
+        self._connections_lock = threading.Lock()
+        self._connections: weakref.WeakSet[Connection] = weakref.WeakSet()
         with _contexts_lock:
             if self.run_id in _contexts:
                 raise ValueError(f"run_id {self.run_id!r} is that of another run of this process")
@@ -68,6 +74,16 @@ class RunContext:
             if self.failure is None:
                 self.failure = error
             raise
+
+    def track_connection(self, connection: Connection) -> None:
+        """Count a connection to Postgres for as long as it is open."""
+        with self._connections_lock:
+            self._connections.add(connection)
+
+    def open_connections(self) -> int:
+        """Return how many connections to Postgres the DoFns of the run hold in this process."""
+        with self._connections_lock:
+            return sum(not connection.closed for connection in self._connections)
 
     def __reduce__(self) -> tuple[Callable[[str], RunContext], tuple[str]]:
         """Be pickled as the run's id."""

@@ -8,7 +8,7 @@ from typing import Any, Generic
 
 import apache_beam as beam
 
-from maskline.postgres.connection import Connect
+from maskline.postgres.connection import Connect, Connection
 from maskline.postgres.statements import InsertStatement, Record
 from maskline.postgres.writer import BatchWriter, WriteOutcome, check_retry_seconds
 from maskline.records import Receipt
@@ -53,7 +53,11 @@ class CommitBatch(beam.DoFn, Generic[Record]):
     def setup(self) -> None:
         """Make the writer; it connects when it first writes."""
         self._writer = BatchWriter(
-            self._connect, self._statement, self._retry_seconds, self._context.stopping, on_retry=self._db_retries.add
+            self._connect_and_tell,
+            self._statement,
+            self._retry_seconds,
+            self._context.stopping,
+            on_retry=self._db_retries.add,
         )
 
     def start_bundle(self) -> None:
@@ -76,10 +80,17 @@ class CommitBatch(beam.DoFn, Generic[Record]):
         receipts = [record.receipt for record in records]
         with self._context.reporting_failures(), self._released_on_stop(receipts), self._held(receipts):
             outcome = self._writer.write(records)
+        if outcome.committed:
+            self._context.movement.mark_progress()
         self._batch_size.update(len(records))
         self._commit_milliseconds.update(round(outcome.commit_seconds * 1000))
         self._duplicates.add(outcome.duplicates)
         return outcome
+
+    def _connect_and_tell(self) -> Connection:
+        connection = self._connect()
+        self._context.track_connection(connection)
+        return connection
 
     def _held(self, receipts: Sequence[Receipt]) -> contextlib.AbstractContextManager[Any]:
         return self._lease.held(receipts, self._context.in_flight) if self._lease else contextlib.nullcontext()

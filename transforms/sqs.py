@@ -144,6 +144,8 @@ class _Poll(beam.DoFn):
             # Pollers of one bundle poll one after another, and the bundle's end is when messages are written.
             messages = self._receiver.receive(waits=not self._bundle_has_messages)
             state = tracker.current_restriction().after(len(messages), polled_at)
+            oldest = min((message.sent_at.timestamp() for message in messages), default=None)
+            self._context.movement.mark_poll(oldest)
             is_finished = self._context.stopping.is_set() or (self._until_empty and self._is_drained(state))
         self._bundle_has_messages |= bool(messages)
         self._received.add(len(messages))
@@ -152,7 +154,7 @@ class _Poll(beam.DoFn):
         )
         for message in messages:
             yield WindowedValue(message, Timestamp.of(message.sent_at.timestamp()), _GLOBAL_WINDOW)
-        _advance(watermark, min((message.sent_at.timestamp() for message in messages), default=polled_at))
+        _advance(watermark, polled_at if oldest is None else oldest)
         if is_finished:
             tracker.try_claim(FINISHED)
         elif tracker.try_claim(state):
@@ -272,5 +274,8 @@ class _Delete(beam.DoFn):
         deletion, self._under_way = self._under_way, None
         with self._context.reporting_failures():
             failures = deletion.failures()
-        self._deleted.add(len(deletion.receipts) - len(failures))
+        deleted = len(deletion.receipts) - len(failures)
+        self._deleted.add(deleted)
+        if deleted:
+            self._context.movement.mark_progress()
         self._delete_failures.add(len(failures))

@@ -1,33 +1,72 @@
-"""The counts of a run, for a live line of them: runners report metrics late, or only at the end."""
+"""The counts of a run, for whoever watches it: runners report metrics late, or only at the end."""
 
 from __future__ import annotations
 
 import threading
+from bisect import bisect_right
 from collections import Counter as Counts
+from collections.abc import Collection
+from operator import add
+
+import msgspec
+
+HISTOGRAM_BOUNDS = tuple(digit * 10**power for power in range(7) for digit in (1, 2, 5))
+"""The upper bounds of every histogram's buckets, 1 to 5,000,000: messages of a micro-batch, or milliseconds."""
+
+
+class Histogram(msgspec.Struct, frozen=True):
+    """How many values of a distribution were how large.
+
+    Attributes:
+        up_to: For each of `HISTOGRAM_BOUNDS`, how many values were no larger.
+        count: How many values there were.
+        total: Their sum.
+    """
+
+    up_to: tuple[int, ...] = (0,) * len(HISTOGRAM_BOUNDS)
+    count: int = 0
+    total: int = 0
+
+    def with_values(self, values: Collection[int]) -> Histogram:
+        """Return the histogram of these values and those before."""
+        in_order = sorted(values)
+        up_to = (bisect_right(in_order, bound) for bound in HISTOGRAM_BOUNDS)
+        return Histogram(tuple(map(add, self.up_to, up_to)), self.count + len(in_order), self.total + sum(in_order))
+
+    def plus(self, other: Histogram) -> Histogram:
+        """Return the histogram of the values of both."""
+        return Histogram(tuple(map(add, self.up_to, other.up_to)), self.count + other.count, self.total + other.total)
 
 
 class Tally:
-    """Counts by name, and the last value of each distribution. Thread-safe."""
+    """Counts by name, and a histogram of each distribution. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts: Counts[str] = Counts()
-        self._latest: dict[str, int] = {}
+        self._histograms: dict[str, Histogram] = {}
 
     def add(self, name: str, amount: int) -> None:
         """Add to a count."""
         with self._lock:
             self._counts[name] += amount
 
-    def observe(self, name: str, value: int) -> None:
-        """Remember the latest value of a distribution."""
-        self._latest[name] = value
+    def observe(self, name: str, values: Collection[int]) -> None:
+        """Add values to a distribution; a micro-batch's at once, which costs a sort of them.
+
+        Args:
+            name: The distribution.
+            values: The values, in any order.
+        """
+        with self._lock:
+            self._histograms[name] = self._histograms.get(name, Histogram()).with_values(values)
 
     def counts(self) -> Counts[str]:
         """Return a copy of all counts; a name never counted counts 0."""
         with self._lock:
             return self._counts.copy()
 
-    def latest(self, name: str) -> int | None:
-        """Return the latest value of a distribution, or None before the first."""
-        return self._latest.get(name)
+    def histograms(self) -> dict[str, Histogram]:
+        """Return the histogram of each distribution that had a value."""
+        with self._lock:
+            return self._histograms.copy()

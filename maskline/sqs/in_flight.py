@@ -36,6 +36,11 @@ class InFlight:
                 for receipt in receipts:
                     self._receipts[queue].pop(receipt.receipt_handle, None)
 
+    def count(self) -> int:
+        """Return how many deliveries are in flight, of all queues."""
+        with self._lock:
+            return sum(map(len, self._receipts.values()))
+
     def including(self, queue: QueueAddress, receipts: Iterable[Receipt]) -> list[Receipt]:
         """Return these deliveries and all others of the same queue that are in flight."""
         with self._lock:

@@ -36,7 +36,8 @@ from maskline.pipeline.local.sender import SampleSender
 from maskline.pipeline.local.setup import forget_earlier_runs, prepare_job
 from maskline.pipeline.local.sqs import CREDENTIALS, EmbeddedSqs
 from maskline.pipeline.options import Options
-from maskline.pipeline.progress import showing_progress
+from maskline.pipeline.run_progress import showing_progress
+from maskline.pipeline.run_state import RunState
 from maskline.pipeline.runners.in_process import RunMonitor, RunResult
 from maskline.pipeline.stopping import stopping_on_signals
 from maskline.pipeline.summary import RunCounts
@@ -133,7 +134,7 @@ def _send_and_watch(job: JobSettings, directory: LocalDirectory, count: int | No
     stopping = threading.Event()
     queue = SqsQueue.open(job.queue)
     sender = SampleSender(queue, directory, count, stopping)
-    monitor = RunMonitor(time.monotonic, lambda: RunCounts.of(counts))
+    monitor = RunMonitor(time.monotonic, lambda: RunState(RunCounts.of(counts)))
     terminal.print("Sending sample messages. Ctrl-C stops.")
     with stopping_on_signals(stopping, terminal), showing_progress(monitor.snapshot, terminal):
         sender.start()
@@ -144,14 +145,14 @@ def _send_and_watch(job: JobSettings, directory: LocalDirectory, count: int | No
         _await_last_counts(monitor)
     if sender.failure is not None:
         raise sender.failure
-    return RunResult(monitor.snapshot(), monitor.seconds, stopping.is_set())
+    return RunResult(monitor.snapshot().counts, monitor.seconds, stopping.is_set())
 
 
 def _await_last_counts(monitor: RunMonitor) -> None:
     """Wait until Flink's counts, which come with its heartbeats, have caught up with the queue."""
     pause = threading.Event()
     for _ in range(40):
-        counts = monitor.snapshot()
+        counts = monitor.snapshot().counts
         if counts.received and counts.received == counts.deleted + counts.delete_failures:
             return
         pause.wait(LOOK_SECONDS)

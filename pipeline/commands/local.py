@@ -8,8 +8,9 @@ second run sends the messages that come next.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -17,6 +18,7 @@ from rich.console import Console
 
 from maskline.errors import UsageError
 from maskline.pipeline.beam_options import Runner, parse_beam_options, resolve_runner
+from maskline.pipeline.http.monitor import HttpMonitor
 from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.local.directory import LocalDirectory
 from maskline.pipeline.local.lake import publish_locally
@@ -26,8 +28,10 @@ from maskline.pipeline.local.sender import SampleSender
 from maskline.pipeline.local.setup import forget_earlier_runs, prepare_job
 from maskline.pipeline.local.sqs import CREDENTIALS, EmbeddedSqs
 from maskline.pipeline.options import Options
+from maskline.pipeline.run_state import RunState
 from maskline.pipeline.runners.in_process import RunResult, console_monitor, new_run, run_job
 from maskline.sqs import SqsQueue
+from maskline.transforms.run_context import RunContext
 
 TAKES_BEAM_OPTIONS = True
 
@@ -37,6 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options = Options(parser)
     options.add("messages", "how many to send (%(default)s)", type=int, default=100, metavar="N")
     options.add("follow", "keep sending and streaming until Ctrl-C", action="store_true")
+    options.add_http()
     options.add("lake", "publish to a data lake, too, and show both copies", action="store_true")
     options.add_data_directory()
 
@@ -61,7 +66,10 @@ def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
             if arguments.follow:
                 console.print(steps, soft_wrap=True, markup=False)
             started_at = datetime.now(UTC)
-            ran = _send_and_run(job, directory, None if arguments.follow else arguments.messages, options, runner)
+            context = new_run()
+            with _serving(arguments, job, console, context):
+                count = None if arguments.follow else arguments.messages
+                ran = _send_and_run(job, directory, count, options, runner, context)
             show_results(console, job, ran, started_at)
             if arguments.lake:
                 publish_locally(console, job, directory)
@@ -70,11 +78,28 @@ def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
     return 0
 
 
+@contextlib.contextmanager
+def _serving(arguments: argparse.Namespace, job: JobSettings, console: Console, context: RunContext) -> Iterator[None]:
+    """Serve the run over HTTP while the block runs, where it streams on or a port is given."""
+    if arguments.http_port is None and not arguments.follow:
+        yield
+        return
+    port = arguments.http_port or 0
+    with HttpMonitor(job, arguments.http_host, port, arguments.stall_seconds) as monitor:
+        monitor.follow(lambda: RunState.of(context))
+        console.print(f"Watch it at {monitor.url}", soft_wrap=True)
+        yield
+
+
 def _send_and_run(
-    job: JobSettings, directory: LocalDirectory, count: int | None, options: PipelineOptions, runner: Runner
+    job: JobSettings,
+    directory: LocalDirectory,
+    count: int | None,
+    options: PipelineOptions,
+    runner: Runner,
+    context: RunContext,
 ) -> RunResult:
     terminal = Console(stderr=True, highlight=False)
-    context = new_run()
     queue = SqsQueue.open(job.queue)
     sender = SampleSender(queue, directory, count, context.stopping)
     sender.start()

@@ -7,10 +7,12 @@ end it in an orderly way, or with --until_empty until the queue is empty.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 
+from maskline.errors import UsageError
 from maskline.pipeline.beam_options import (
     check_beam_options,
     check_processes,
@@ -19,8 +21,11 @@ from maskline.pipeline.beam_options import (
     resolve_runner,
 )
 from maskline.pipeline.flink.options import set_flink_defaults
+from maskline.pipeline.http.monitor import Follow, HttpMonitor
+from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.options import Options, job_settings
 from maskline.pipeline.preflight import preflight, raise_on_problems
+from maskline.pipeline.run_state import RunState
 from maskline.pipeline.runners.cluster import submit_job
 from maskline.pipeline.runners.in_process import console_monitor, new_run, run_job
 from maskline.pipeline.runners.processes import run_processes
@@ -45,6 +50,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=1,
         metavar="N",
     )
+    options.add_http()
     parser.epilog = format_beam_help()
 
 
@@ -57,18 +63,36 @@ def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
     check_processes(arguments.processes, runner)
     if runner.name == "FlinkRunner":
         options = set_flink_defaults(options, job)
-    terminal = Console(stderr=True)
-    findings = preflight(job)
-    raise_on_problems(findings)
-    for finding in findings:
-        if finding.is_warning:
-            terminal.print(f"warning: {finding.part}: {finding.text}", highlight=False, soft_wrap=True)
-    terminal.print(f"Running on {runner.description}. Ctrl-C stops.", highlight=False, soft_wrap=True)
-    if not runner.is_in_process:
-        return submit_job(job, options, terminal)
-    if arguments.processes > 1:
-        ran = run_processes(job, beam_arguments, arguments.processes, terminal, arguments.log_level)
-    else:
-        ran = run_job(job, options, runner, console_monitor(terminal), new_run())
+    if arguments.http_port is not None and not runner.is_in_process:
+        raise UsageError(f"http_port: {runner.name} runs the job elsewhere, and has metrics of its own: docs/flink.md")
+    terminal = Console(stderr=True, highlight=False, soft_wrap=True)
+    with _serving(arguments, job, terminal) as follow:
+        findings = preflight(job)
+        raise_on_problems(findings)
+        for finding in findings:
+            if finding.is_warning:
+                terminal.print(f"warning: {finding.part}: {finding.text}")
+        terminal.print(f"Running on {runner.description}. Ctrl-C stops.")
+        if not runner.is_in_process:
+            return submit_job(job, options, terminal)
+        if arguments.processes > 1:
+            ran = run_processes(job, beam_arguments, arguments.processes, terminal, arguments.log_level, follow)
+        else:
+            context = new_run()
+            follow(lambda: RunState.of(context))
+            ran = run_job(job, options, runner, console_monitor(terminal), context)
     Console().print(summary_table(ran.counts, ran.seconds))
     return 0
+
+
+@contextlib.contextmanager
+def _serving(arguments: argparse.Namespace, job: JobSettings, terminal: Console) -> Iterator[Follow]:
+    """Serve the run over HTTP while the block runs, where that is asked for; yield what is told of its state."""
+    if arguments.http_port is None:
+        yield lambda _state: None
+        return
+    with HttpMonitor(
+        job, arguments.http_host, arguments.http_port, arguments.stall_seconds, arguments.processes
+    ) as monitor:
+        terminal.print(f"Serving a page, metrics and probes at {monitor.url}")
+        yield monitor.follow

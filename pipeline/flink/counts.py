@@ -18,7 +18,7 @@ _REASON = "rejected_"
 
 
 class FlinkCounts:
-    """Reads what a job has counted. Unlike a `Tally` it knows no latest values.
+    """Reads what a job has counted.
 
     Args:
         cluster: The cluster.
@@ -36,10 +36,6 @@ class FlinkCounts:
             for name, value in self._metrics(f"{self._job}/vertices/{vertex['id']}/subtasks/metrics"):
                 counts[_without_branch(name)] += value
         return counts
-
-    def latest(self, name: str) -> int | None:  # noqa: ARG002 - what a tally is asked
-        """Return None: Flink keeps no latest values."""
-        return None
 
     def _metrics(self, path: str) -> Iterator[tuple[str, int]]:
         mark = f".{NAMESPACE}_"

@@ -17,7 +17,8 @@ from maskline.errors import MasklineError
 from maskline.pipeline.beam_options import Runner
 from maskline.pipeline.job import build
 from maskline.pipeline.job_settings import JobSettings
-from maskline.pipeline.progress import showing_progress
+from maskline.pipeline.run_progress import showing_progress
+from maskline.pipeline.run_state import RunState
 from maskline.pipeline.runners.fn_api_runner import patch_metric_consolidation
 from maskline.pipeline.stopping import stopping_on_signals
 from maskline.pipeline.summary import RunCounts
@@ -45,8 +46,8 @@ class RunResult(msgspec.Struct, frozen=True):
     was_stopped: bool
 
 
-Monitor = Callable[[RunContext, Callable[[], RunCounts]], contextlib.AbstractContextManager[None]]
-"""What looks after a run while it lasts, given it and what returns its counts: it shows them, and stops the run."""
+Monitor = Callable[[RunContext, Callable[[], RunState]], contextlib.AbstractContextManager[None]]
+"""What looks after a run while it lasts, given it and what returns its state: it shows that, and stops the run."""
 
 
 def console_monitor(console: Console) -> Monitor:
@@ -60,8 +61,8 @@ def console_monitor(console: Console) -> Monitor:
     """
 
     @contextlib.contextmanager
-    def monitoring(context: RunContext, counts: Callable[[], RunCounts]) -> Iterator[None]:
-        with stopping_on_signals(context.stopping, console), showing_progress(counts, console):
+    def monitoring(context: RunContext, state: Callable[[], RunState]) -> Iterator[None]:
+        with stopping_on_signals(context.stopping, console), showing_progress(state, console):
             yield
 
     return monitoring
@@ -87,7 +88,7 @@ def run_job(
     Raises:
         MasklineError: The job failed.
     """
-    progress = RunMonitor(time.monotonic, lambda: RunCounts.of(context.tally))
+    progress = RunMonitor(time.monotonic, lambda: RunState.of(context))
     options.view_as(StandardOptions).runner = runner.name
     pipeline = beam.Pipeline(options=options)
     build(pipeline, job, context)
@@ -105,7 +106,7 @@ def run_job(
             progress.snapshot()
     if thread.failure is not None:
         raise context.failure or _unknown_failure(thread.failure) from None
-    return RunResult(progress.snapshot(), progress.seconds, context.stopping.is_set())
+    return RunResult(progress.snapshot().counts, progress.seconds, context.stopping.is_set())
 
 
 def _started(pipeline: beam.Pipeline, runner: Runner) -> Callable[[], object]:
@@ -138,26 +139,26 @@ class _RunnerThread(threading.Thread):
 
 
 class RunMonitor:
-    """Looks at the counts of a run, and remembers when they last changed.
+    """Looks at the state of a run, and remembers when its counts last changed.
 
     Args:
         clock: Monotonic time in seconds.
-        counts: Returns the counts so far.
+        state: Returns the state of the run.
     """
 
-    def __init__(self, clock: Callable[[], float], counts: Callable[[], RunCounts]) -> None:
+    def __init__(self, clock: Callable[[], float], state: Callable[[], RunState]) -> None:
         self._clock = clock
-        self._counts = counts
+        self._state = state
         self._started = self._last_change = clock()
-        self._last_counts = counts()
+        self._last_counts = state().counts
 
-    def snapshot(self) -> RunCounts:
-        """Return the counts so far."""
-        counts = self._counts()
-        if counts != self._last_counts:
+    def snapshot(self) -> RunState:
+        """Return the state of the run."""
+        state = self._state()
+        if state.counts != self._last_counts:
             self._last_change = self._clock()
-        self._last_counts = counts
-        return counts
+        self._last_counts = state.counts
+        return state
 
     @property
     def seconds(self) -> float:

@@ -20,9 +20,11 @@ from rich.console import Console
 
 from maskline.errors import MasklineError
 from maskline.pipeline.beam_options import parse_beam_options, resolve_runner
+from maskline.pipeline.http.monitor import Follow
 from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.logs import configure_logging
-from maskline.pipeline.progress import showing_progress
+from maskline.pipeline.run_progress import showing_progress
+from maskline.pipeline.run_state import RunState
 from maskline.pipeline.runners.in_process import (
     JobFailedError,
     RunMonitor,
@@ -31,19 +33,22 @@ from maskline.pipeline.runners.in_process import (
     run_job,
 )
 from maskline.pipeline.stopping import STOPPED_EXIT_CODE, stopping_on_signals
-from maskline.pipeline.summary import RunCounts
 from maskline.transforms.run_context import RunContext
-from maskline.transforms.tally import Tally
 
 REPORT_SECONDS = 0.25
 STOP = "stop"
 
-Report = RunCounts | MasklineError
-"""What a worker process tells the watching one: its counts so far, and at last why it failed, if it did."""
+Report = RunState | MasklineError
+"""What a worker process tells the watching one: its state, and at last why it failed, if it did."""
 
 
 def run_processes(
-    job: JobSettings, beam_arguments: Sequence[str], processes: int, console: Console, log_level: str
+    job: JobSettings,
+    beam_arguments: Sequence[str],
+    processes: int,
+    console: Console,
+    log_level: str,
+    follow: Follow = lambda _state: None,
 ) -> RunResult:
     """Run the job in several processes, show their progress together, and return how they went.
 
@@ -55,13 +60,15 @@ def run_processes(
         processes: How many, 2 or more.
         console: Where progress is shown.
         log_level: What the processes log, as in `configure_logging`.
+        follow: Is told what returns the state of all processes together.
 
     Raises:
         MasklineError: A process failed; what it had not deleted is in the queue still.
     """
     stopping = threading.Event()
     workers = [_Worker(number, job, beam_arguments, log_level) for number in range(1, processes + 1)]
-    monitor = RunMonitor(time.monotonic, lambda: RunCounts.together([worker.counts for worker in workers]))
+    monitor = RunMonitor(time.monotonic, lambda: RunState.together([worker.state for worker in workers]))
+    follow(lambda: RunState.together([worker.state for worker in workers]))
     with stopping_on_signals(stopping, console), showing_progress(monitor.snapshot, console):
         while running := [worker for worker in workers if worker.is_running]:
             wait([worker.connection for worker in running], timeout=REPORT_SECONDS)
@@ -74,7 +81,7 @@ def run_processes(
     failures = [worker.failure for worker in workers if worker.failure]
     if failures:
         raise failures[0]
-    return RunResult(monitor.snapshot(), monitor.seconds, stopping.is_set())
+    return RunResult(monitor.snapshot().counts, monitor.seconds, stopping.is_set())
 
 
 class _Worker:
@@ -90,7 +97,7 @@ class _Worker:
     def __init__(self, number: int, job: JobSettings, beam_arguments: Sequence[str], log_level: str) -> None:
         self._number = number
         self.connection, remote = multiprocessing.Pipe()
-        self.counts = RunCounts.of(Tally())
+        self.state = RunState.at_start(time.monotonic())
         self.failure: MasklineError | None = None
         self.is_running = True
         self._is_told_to_stop = False
@@ -109,13 +116,14 @@ class _Worker:
         try:
             while self.connection.poll():
                 report: Report = self.connection.recv()
-                if isinstance(report, RunCounts):
-                    self.counts = report
+                if isinstance(report, RunState):
+                    self.state = report
                 else:
                     self.failure = report
         except (EOFError, OSError):
             self._process.join()
             self.is_running = False
+            self.state = self.state.at_end()
             if self._process.exitcode != 0 and self.failure is None:
                 self.failure = JobFailedError(
                     f"process {self._number} of the job ended with exit code {self._process.exitcode}; what it had not "
@@ -138,9 +146,9 @@ def _worker_main(connection: Connection, job: JobSettings, beam_arguments: Seque
     options = parse_beam_options(beam_arguments)
 
     @contextlib.contextmanager
-    def reporting(_: RunContext, counts: Callable[[], RunCounts]) -> Iterator[None]:
+    def reporting(_: RunContext, state: Callable[[], RunState]) -> Iterator[None]:
         ended = threading.Event()
-        reporter = threading.Thread(target=_report, args=(connection, counts, ended), name="report", daemon=True)
+        reporter = threading.Thread(target=_report, args=(connection, state, ended), name="report", daemon=True)
         reporter.start()
         try:
             yield
@@ -149,17 +157,17 @@ def _worker_main(connection: Connection, job: JobSettings, beam_arguments: Seque
             reporter.join()
 
     try:
-        ran = run_job(job, options, resolve_runner(options), reporting, context)
+        run_job(job, options, resolve_runner(options), reporting, context)
     except MasklineError as error:
         connection.send(error)
     else:
-        connection.send(ran.counts)
+        connection.send(RunState.of(context))
 
 
-def _report(connection: Connection, counts: Callable[[], RunCounts], ended: threading.Event) -> None:
+def _report(connection: Connection, state: Callable[[], RunState], ended: threading.Event) -> None:
     with contextlib.suppress(OSError):  # nobody listens any more; `_stop_listener` finds that, too
         while not ended.wait(REPORT_SECONDS):
-            connection.send(counts())
+            connection.send(state())
 
 
 def _stop_listener(connection: Connection, stopping: threading.Event) -> None:

@@ -13,6 +13,7 @@ from typing import IO
 
 PROJECT = Path(__file__).parents[2]
 MAX_RUN_SECONDS = 90
+MAX_PRINTED = 1_000_000
 MODULE = ("-m", "pipeline")
 
 
@@ -57,6 +58,12 @@ class JobProcess:
     def is_running(self) -> bool:
         """Say whether it still runs."""
         return self._process.poll() is None
+
+    def printed(self) -> str:
+        """Return what it has printed so far: its output, and then its errors."""
+        # Read at a place: to seek would move the child's own place in the files.
+        files = [os.pread(file.fileno(), MAX_PRINTED, 0) for file in (self._output, self._errors)]
+        return b"".join(files).decode()
 
     def wait(self, seconds: float = MAX_RUN_SECONDS) -> int:
         """Wait for its end, keep what it printed, and return its exit code."""

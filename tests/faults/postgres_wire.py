@@ -6,6 +6,7 @@ Source: https://www.postgresql.org/docs/current/protocol-message-formats.html
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 from psycopg2.extensions import make_dsn, parse_dsn
@@ -76,6 +77,11 @@ INSERT_COMMITTED = Point(Direction.TO_CLIENT, _CompletedInsert())
 
 def postgres_proxy(dsn: str) -> TcpProxy:
     """Return a proxy in front of a server that listens on a Unix socket."""
+    return TcpProxy(postgres_connect(dsn), _framing)
+
+
+def postgres_connect(dsn: str) -> Callable[[], socket.socket]:
+    """Return what connects to a server that listens on a Unix socket."""
     directory = Path(parse_dsn(dsn)["host"])
 
     def connect() -> socket.socket:
@@ -87,7 +93,7 @@ def postgres_proxy(dsn: str) -> TcpProxy:
             raise
         return server
 
-    return TcpProxy(connect, _framing)
+    return connect
 
 
 def dsn_through(proxy: TcpProxy, dsn: str, user: str = "postgres") -> str:

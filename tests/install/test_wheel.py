@@ -14,6 +14,8 @@ from tests.install.environments import copy_of_checkout
 
 FOLDERS = {"maskline": "maskline", "maskline/transforms": "transforms", "maskline/pipeline": "pipeline"}
 
+PAGE = ("index.html", "page.css", "page.js", "uPlot.LICENSE", "uPlot.iife.min.js", "uPlot.json", "uPlot.min.css")
+
 
 def build_wheel(checkout: Path, target: Path) -> list[str]:
     """Build a wheel, with the setuptools that is installed, and return the names of the files in it."""
@@ -35,6 +37,7 @@ def test_it_has_one_root_and_each_file_once(files: list[str], checkout: Path) ->
         *(f"{package}/{file}" for package, folder in FOLDERS.items() for file in sources(checkout / folder)),
         "maskline/py.typed",
         "maskline/streams/user_logins.toml",
+        *(f"maskline/pipeline/http/static/{name}" for name in PAGE),
     }
 
     assert sorted(files) == sorted(expected)
@@ -80,7 +83,8 @@ def sources(folder: Path) -> list[Path]:
 
 
 def copy_folder(source: Path, target: Path) -> None:
-    """Copy the modules of a folder."""
-    for path in sources(source):
+    """Copy the modules of a folder, and the page."""
+    page = [Path("http", "static", name) for name in PAGE if (source / "http" / "static" / name).exists()]
+    for path in [*sources(source), *page]:
         (target / path).parent.mkdir(parents=True, exist_ok=True)
         (target / path).write_bytes((source / path).read_bytes())

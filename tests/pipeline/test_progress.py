@@ -6,9 +6,9 @@ import io
 
 from rich.console import Console
 
-from maskline.pipeline.progress import Rate, showing_progress, showing_rows
-from maskline.pipeline.summary import RunCounts
-from maskline.transforms.tally import Tally
+from maskline.pipeline.progress import Rate, showing_rows
+from maskline.pipeline.run_progress import showing_progress
+from maskline.pipeline.run_state import RunState
 
 
 def test_the_rate_is_that_of_the_last_five_seconds() -> None:
@@ -25,9 +25,9 @@ def test_the_rate_is_that_of_the_last_five_seconds() -> None:
 
 def test_a_terminal_shows_a_live_line() -> None:
     screen = io.StringIO()
-    counts = RunCounts.of(Tally())
+    state = RunState.at_start(0)
 
-    with showing_progress(lambda: counts, Console(file=screen, force_terminal=True, width=120)):
+    with showing_progress(lambda: state, Console(file=screen, force_terminal=True, width=120)):
         pass
 
     assert "received 0  written 0" in screen.getvalue()
@@ -35,9 +35,9 @@ def test_a_terminal_shows_a_live_line() -> None:
 
 def test_elsewhere_there_is_no_live_line() -> None:
     screen = io.StringIO()
-    counts = RunCounts.of(Tally())
+    state = RunState.at_start(0)
 
-    with showing_progress(lambda: counts, Console(file=screen)):
+    with showing_progress(lambda: state, Console(file=screen)):
         pass
 
     assert screen.getvalue() == ""

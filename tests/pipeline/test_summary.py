@@ -23,13 +23,12 @@ def counted() -> RunCounts:
     tally.add("rejected_not_json", 20)
     tally.add("rejected_missing_field", 30)
     tally.add("delete_failures", 1)
-    tally.observe("end_to_end_latency_milliseconds", 1234)
     return RunCounts.of(tally)
 
 
 def test_the_line_of_counts() -> None:
-    assert counted().line(messages_per_second=400.4) == (
-        "received 1,200  written 1,000  duplicates 150  rejected 50  deleted 1,199  400/s  lag 1.2 s"
+    assert counted().line(messages_per_second=400.4, oldest_message_seconds=1.24) == (
+        "received 1,200  written 1,000  duplicates 150  rejected 50  deleted 1,199  400/s  oldest message 1.2 s"
     )
 
 

@@ -17,7 +17,7 @@ from maskline.transforms.mask import _MaskBySideInput
 from maskline.transforms.metrics import JobCounter, JobDistribution
 from maskline.transforms.run_context import RunContext
 from maskline.transforms.sqs import _Delete, _Poll
-from maskline.transforms.tally import Tally
+from maskline.transforms.tally import HISTOGRAM_BOUNDS, Tally
 
 
 class CountEach(beam.DoFn):
@@ -55,23 +55,31 @@ def test_the_tally_counts_what_beam_counts() -> None:
     assert context.tally.counts() == {"masked": 3, "rejected_too_long": 6}
     (sizes,) = found["distributions"]
     assert (sizes.key.metric.name, sizes.committed.sum, sizes.committed.min) == ("batch_size", 21, 5)
-    assert context.tally.latest("batch_size") in (5, 7, 9)
+    histogram = context.tally.histograms()["batch_size"]
+    assert (histogram.count, histogram.total) == (3, 21)
 
 
 def test_a_name_never_counted_counts_nothing() -> None:
     tally = Tally()
 
     assert tally.counts()["masked"] == 0
-    assert tally.latest("batch_size") is None
+    assert tally.histograms() == {}
 
 
-def test_the_latest_value_of_a_distribution_is_kept() -> None:
+def test_a_histogram_says_how_many_values_were_no_larger_than_each_bound() -> None:
     tally = Tally()
 
-    tally.observe("batch_size", 500)
-    tally.observe("batch_size", 3)
+    tally.observe("batch_size", [500, 1])
+    tally.observe("batch_size", [501, 9_999_999])
 
-    assert tally.latest("batch_size") == 3
+    histogram = tally.histograms()["batch_size"]
+    assert dict(zip(HISTOGRAM_BOUNDS, histogram.up_to, strict=True)) == {
+        **dict.fromkeys((1, 2, 5, 10, 20, 50, 100, 200), 1),
+        500: 2,
+        **dict.fromkeys((1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000), 3),
+        **dict.fromkeys((1_000_000, 2_000_000, 5_000_000), 3),
+    }
+    assert (histogram.count, histogram.total) == (4, 10_001_001)
 
 
 def test_counts_that_were_handed_out_do_not_change_later() -> None:
@@ -142,7 +150,7 @@ def test_the_names_that_dashboards_read_stay_what_they_are(user_logins: StreamDe
 
     counted = set(context.tally.counts())
     distributions = ("batch_size", "commit_milliseconds", "end_to_end_latency_milliseconds")
-    observed = [context.tally.latest(name) for name in distributions]
+    observed = [context.tally.histograms()[name].count for name in distributions]
 
     assert counted == {
         "received",
@@ -155,7 +163,7 @@ def test_the_names_that_dashboards_read_stay_what_they_are(user_logins: StreamDe
         "delete_failures",
         "db_retries",
     }
-    assert observed == [1, 1, 1]
+    assert observed == [2, 2, 1]  # micro-batches of rejections are micro-batches
 
 
 def test_branches_have_metrics_of_their_own_and_are_tallied_together() -> None:

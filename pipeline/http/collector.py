@@ -1,0 +1,152 @@
+"""A run's metrics for Prometheus, read from its state at the moment when they are asked for.
+
+Source: https://prometheus.io/docs/instrumenting/writing_clientlibs/ and https://prometheus.io/docs/practices/naming/
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable, Iterator
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from maskline import __version__
+from maskline.pipeline.http.liveness import Liveness
+from maskline.pipeline.http.readiness import Readiness
+from maskline.pipeline.run_state import RunState
+from maskline.records import Reason
+from maskline.sqs.client import QueueDepth
+from maskline.transforms.tally import HISTOGRAM_BOUNDS, Histogram
+
+_COUNTERS = {
+    "received": ("received", "Messages received; one that is delivered twice counts twice."),
+    "written": ("written", "Rows inserted."),
+    "duplicates": ("duplicates", "Messages whose row or rejection was there before."),
+    "deleted": ("deleted", "Messages deleted from the queue."),
+    "delete_failures": ("delete_failures", "Messages that could not be deleted, and come back."),
+    "db_retries": ("database_retries", "Times that a micro-batch was tried again, for Postgres was not available."),
+    "extra_fields": ("extra_fields", "Fields that the stream does not know, ignored."),
+}
+"""The metric of each count, and what it means."""
+
+_MILLISECONDS = 1000
+_HISTOGRAMS = {
+    "batch_size": ("batch_size_messages", 1, "Messages of each micro-batch that was committed."),
+    "commit_milliseconds": ("commit_seconds", _MILLISECONDS, "How long the successful statements of a commit took."),
+    "end_to_end_latency_milliseconds": (
+        "end_to_end_latency_seconds",
+        _MILLISECONDS,
+        "From when the queue accepted a message to the commit of its row.",
+    ),
+}
+"""The metric of each distribution, how many of the distribution's units its own unit has, and what it means."""
+
+
+class RunCollector(Collector):
+    """Reads the metrics of a run. It holds no personal data: counts, times and names of parts are all there is.
+
+    Args:
+        stream: The name of the stream.
+        queue: The name of the queue.
+        state: Returns the state of the run.
+        depth: Returns the depth of the queue, or None where it has not answered lately.
+        liveness: Whether the run gets anywhere.
+        readiness: Whether the parts outside answered lately.
+    """
+
+    def __init__(
+        self,
+        stream: str,
+        queue: str,
+        state: Callable[[], RunState],
+        depth: Callable[[], QueueDepth | None],
+        liveness: Liveness,
+        readiness: Readiness,
+    ) -> None:
+        self._stream = stream
+        self._queue = queue
+        self._state = state
+        self._depth = depth
+        self._liveness = liveness
+        self._readiness = readiness
+
+    def collect(self) -> Iterator[Metric]:
+        """Return all metrics."""
+        state = self._state()
+        yield _build_info()
+        yield from self._counters(state)
+        yield from self._histograms(state)
+        yield from self._gauges(state)
+
+    def _counters(self, state: RunState) -> Iterator[Metric]:
+        for name, (metric, meaning) in _COUNTERS.items():
+            counter = CounterMetricFamily(f"maskline_{metric}", meaning, labels=["stream"])
+            counter.add_metric([self._stream], getattr(state.counts, name))
+            yield counter
+        rejected = CounterMetricFamily("maskline_rejected", "Messages rejected.", labels=["stream", "reason"])
+        # Each reason from 0 on: an alert sees a rise from 0, and none from nothing to 1.
+        for reason in sorted({*Reason, *state.counts.rejected_by_reason}):
+            rejected.add_metric([self._stream, reason], state.counts.rejected_by_reason.get(reason, 0))
+        yield rejected
+
+    def _histograms(self, state: RunState) -> Iterator[Metric]:
+        for name, (metric, units, meaning) in _HISTOGRAMS.items():
+            histogram = state.histograms.get(name, Histogram())
+            buckets = [
+                *(
+                    (str(bound / units), float(up_to))
+                    for bound, up_to in zip(HISTOGRAM_BOUNDS, histogram.up_to, strict=True)
+                ),
+                ("+Inf", float(histogram.count)),
+            ]
+            family = HistogramMetricFamily(f"maskline_{metric}", meaning, labels=["stream"])
+            family.add_metric([self._stream], buckets, histogram.total / units)
+            yield family
+
+    def _gauges(self, state: RunState) -> Iterator[Metric]:
+        depth = self._depth()
+        if depth is not None:
+            messages = GaugeMetricFamily(
+                "maskline_queue_messages",
+                "Messages in the queue, approximately, as SQS says.",
+                labels=["queue", "state"],
+            )
+            for name in ("visible", "in_flight", "delayed"):
+                messages.add_metric([self._queue, name], getattr(depth, name))
+            yield messages
+        if state.oldest_message_seconds is not None:
+            yield self._of_queue(
+                "maskline_oldest_message_age_seconds",
+                "About how old the oldest message of the queue is: the greatest age at which one was received in the "
+                "last 30 s, growing while nothing is received after it. Exact is CloudWatch's alone.",
+                state.oldest_message_seconds,
+            )
+        yield self._of_queue(
+            "maskline_in_flight_messages", "Messages this job has received and not deleted yet.", state.in_flight
+        )
+        yield GaugeMetricFamily(
+            "maskline_database_connections", "Connections to Postgres that the job holds open.", state.connections
+        )
+        yield GaugeMetricFamily(
+            "maskline_seconds_since_progress",
+            "Since a message was received, committed or deleted, or a poll came back empty.",
+            self._liveness.seconds_since_progress(),
+        )
+        ready = GaugeMetricFamily("maskline_ready", "Whether a part outside answered lately.", labels=["part"])
+        for part, status in self._readiness.status().items():
+            ready.add_metric([part], status.is_ready)
+        yield ready
+
+    def _of_queue(self, name: str, meaning: str, value: float) -> Metric:
+        gauge = GaugeMetricFamily(name, meaning, labels=["queue"])
+        gauge.add_metric([self._queue], value)
+        return gauge
+
+
+def _build_info() -> Metric:
+    info = GaugeMetricFamily("maskline_build_info", "What runs.", labels=["version", "beam", "tink"])
+    versions = (importlib.metadata.version(name) for name in ("apache-beam", "tink"))
+    info.add_metric([__version__, *versions], 1)
+    return info

@@ -1,0 +1,140 @@
+"""What ``--http_port`` starts: the metrics, probes and page of a run at one port."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+import msgspec
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.exposition import choose_encoder
+
+from maskline import __version__
+from maskline.pipeline.http.collector import RunCollector
+from maskline.pipeline.http.liveness import Liveness
+from maskline.pipeline.http.outside_parts import DepthGauge, outside_parts
+from maskline.pipeline.http.readiness import Readiness
+from maskline.pipeline.http.samples import SampleRing
+from maskline.pipeline.http.server import Answer, HttpServer
+from maskline.pipeline.job_settings import JobSettings
+from maskline.pipeline.run_state import RunState
+
+JSON = "application/json"
+
+Follow = Callable[[Callable[[], RunState]], None]
+"""Is told what returns the state of a run, once there is one."""
+
+
+class HttpMonitor:
+    """Serves a job's metrics, probes and page while the ``with`` block runs.
+
+    =============  =====================================================================================
+    ``/``          a page for people: rates, lag, rejections, retries and what is in flight
+    ``/metrics``   for Prometheus
+    ``/live``      503 where the run has got nowhere for `stall_seconds`
+    ``/ready``     503 where queue, database or keyset has not answered lately
+    ``/samples``   what the page shows, as JSON
+    =============  =====================================================================================
+
+    None of them waits for anything outside this process, and none holds personal data.
+
+    Args:
+        job: The job.
+        host: The address to listen at.
+        port: The port, or 0 for one that is free.
+        stall_seconds: How long the run may get nowhere.
+        processes: How many processes share the work.
+
+    Raises:
+        UsageError: The port cannot be listened at.
+        ArgumentError: `stall_seconds` is out of range.
+    """
+
+    def __init__(self, job: JobSettings, host: str, port: int, stall_seconds: float, processes: int = 1) -> None:
+        at_start = RunState.at_start(time.monotonic())
+        self._state: Callable[[], RunState] = lambda: at_start
+        self._about = {
+            "stream": job.stream.name,
+            "queue": job.queue.name,
+            "host": socket.gethostname(),
+            "processes": processes,
+            "version": __version__,
+        }
+        depth = DepthGauge(job)
+        self._liveness = Liveness(self.state, stall_seconds)
+        self._readiness = Readiness(outside_parts(job, depth))
+        self._ring = SampleRing(self.state, depth.depth)
+        self._registry = CollectorRegistry()
+        self._registry.register(
+            RunCollector(job.stream.name, job.queue.name, self.state, depth.depth, self._liveness, self._readiness)
+        )
+        if processes == 1:  # else this process only watches those that work
+            ProcessCollector(registry=self._registry)
+        self._server = HttpServer(
+            host,
+            port,
+            {
+                "/metrics": self._metrics,
+                "/live": self._live,
+                "/ready": self._ready,
+                "/samples": self._samples,
+            },
+        )
+        self.url = self._server.url
+
+    def __enter__(self) -> HttpMonitor:
+        """Start serving."""
+        with contextlib.ExitStack() as stack:
+            for each in (self._readiness, self._ring, self._server):
+                stack.enter_context(each)
+            self._running = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Serve no more, and free the port."""
+        self._running.close()
+
+    def follow(self, state: Callable[[], RunState]) -> None:
+        """Show another run, or the run now that it has begun.
+
+        Args:
+            state: Returns its state.
+        """
+        self._state = state
+
+    def state(self) -> RunState:
+        """Return the state of the run that is shown."""
+        return self._state()
+
+    def _metrics(self, accept: str) -> Answer:
+        encode, media_type = choose_encoder(accept)
+        return Answer(encode(self._registry), media_type)
+
+    def _live(self, _accept: str) -> Answer:
+        return _json(self._live_status(), 200 if self._liveness.is_live() else 503)
+
+    def _live_status(self) -> dict[str, object]:
+        return {
+            "live": self._liveness.is_live(),
+            "seconds_since_progress": round(self._liveness.seconds_since_progress(), 1),
+            "stall_seconds": self._liveness.stall_seconds,
+        }
+
+    def _ready(self, _accept: str) -> Answer:
+        return _json(self._readiness.status(), 200 if self._readiness.is_ready() else 503)
+
+    def _samples(self, _accept: str) -> Answer:
+        samples = self._ring.samples()
+        columns = {name: [getattr(sample, name) for sample in samples] for name in samples[0].__struct_fields__}
+        return _json(
+            {"about": self._about, "live": self._live_status(), "ready": self._readiness.status(), "samples": columns}
+        )
+
+
+def _json(value: object, status: int = 200) -> Answer:
+    return Answer(msgspec.json.encode(value), JSON, status)

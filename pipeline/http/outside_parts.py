@@ -1,0 +1,86 @@
+"""How the parts outside a job are asked whether they are there: its queue, its database and its keyset."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from maskline.errors import DatabaseUnavailableError
+from maskline.pipeline.http.readiness import FRESH_SECONDS, Part
+from maskline.pipeline.job_settings import JobSettings
+from maskline.postgres.connection import connect, map_postgres_errors
+from maskline.postgres.deadlines import DEADLINES
+from maskline.sqs import SqsQueue
+from maskline.sqs.client import QueueDepth
+
+DATABASE_SECONDS = 5.0
+KEYSET_SECONDS = 60.0
+"""Every time is a call of KMS or Secrets Manager, which bill it and write it down."""
+
+
+class DepthGauge:
+    """Remembers the depth of a queue for as long as it is worth something.
+
+    Args:
+        job: The job whose queue it is.
+        clock: Monotonic time in seconds.
+    """
+
+    def __init__(self, job: JobSettings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._job = job
+        self._clock = clock
+        self._seen: tuple[float, QueueDepth] | None = None
+
+    def measure(self) -> None:
+        """Ask the queue.
+
+        Raises:
+            MasklineError: It did not answer, or may not be asked.
+        """
+        self.remember(SqsQueue.open(self._job.queue).depth())
+
+    def remember(self, depth: QueueDepth) -> None:
+        """Take an answer in."""
+        self._seen = (self._clock(), depth)
+
+    def depth(self) -> QueueDepth | None:
+        """Return the depth, or None where the queue has not answered lately."""
+        if self._seen is None or self._clock() - self._seen[0] > FRESH_SECONDS:
+            return None
+        return self._seen[1]
+
+
+def outside_parts(job: JobSettings, depth: DepthGauge) -> dict[str, Part]:
+    """Return the parts outside a job.
+
+    Args:
+        job: The job.
+        depth: Is told the depth of the queue each time that it is asked.
+    """
+    return {
+        "queue": Part(depth.measure),
+        "database": Part(lambda: _ask_database(job)),
+        "keyset": Part(lambda: _ask_keyset(job), KEYSET_SECONDS),
+    }
+
+
+def _ask_database(job: JobSettings) -> None:
+    never = threading.Event()
+    connection = DEADLINES.connect(lambda: connect(job.postgres), never, DATABASE_SECONDS)
+    try:
+        with (
+            map_postgres_errors(),
+            DEADLINES.within(connection, DATABASE_SECONDS, "a readiness check", never),
+            connection.cursor() as cursor,
+        ):
+            cursor.execute("SELECT pg_is_in_recovery()")
+            ((is_standby,),) = cursor.fetchall()
+    finally:
+        connection.close()
+    if is_standby:
+        raise DatabaseUnavailableError("postgres: the server is a standby, and takes no rows")
+
+
+def _ask_keyset(job: JobSettings) -> None:
+    job.keyset.open()
