@@ -13,11 +13,12 @@ wrong, where, and what to do::
     │   ├── DatabaseError         2
     │   ├── KeysetError           2
     │   └── LakeError             2
-    ├── UnavailableError          1   a part was there, and then was not for longer than allowed
-    │   ├── QueueUnavailableError    1
-    │   ├── DatabaseUnavailableError 1
-    │   ├── KeysetUnavailableError   1
-    │   └── LakeUnavailableError     1
+    ├── UnavailableError         75   a part does not answer, for longer than allowed; the same command may work later
+    │   ├── QueueUnavailableError    75
+    │   ├── DatabaseUnavailableError 75
+    │   ├── KeysetUnavailableError   75
+    │   └── LakeUnavailableError     75
+    ├── RunnerError               1   a runner failed the job, or did not do with it what it was asked
     ├── TableError                1   a table takes no rows for a cause of its own; nothing was rejected for it
     └── TokenError                1   a token that this keyset cannot turn back into its value
 
@@ -99,7 +100,13 @@ class LakeError(SetupError):
 
 
 class UnavailableError(MasklineError):
-    """A part of a running job could not be reached for longer than its retries allow."""
+    """A part could not be reached for longer than its retries allow: what failed may work later, unchanged.
+
+    Its exit code is EX_TEMPFAIL of sysexits.h, by which a supervisor can tell a restart that helps from one that does
+    not.
+    """
+
+    exit_code = 75
 
 
 class QueueUnavailableError(UnavailableError):
@@ -116,6 +123,10 @@ class KeysetUnavailableError(UnavailableError):
 
 class LakeUnavailableError(UnavailableError):
     """The store of the lake did not answer, or did not do what it was asked, for longer than the retries allow."""
+
+
+class RunnerError(MasklineError):
+    """A runner failed the job, or could not be asked to end it: whether the job still runs may not be known."""
 
 
 class TableError(MasklineError):

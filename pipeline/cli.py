@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from maskline.extras import missing_extra
 from maskline.pipeline.command_parser import open_command, summaries
 from maskline.pipeline.logs import configure_logging
 from maskline.pipeline.options import Options
-from maskline.pipeline.printing import notice, notice_former_name
+from maskline.pipeline.printing import is_error_terminal, notice, notice_former_name, report_failure
 from maskline.pipeline.program import program_name
 from maskline.pipeline.remedies import with_remedy
 from maskline.pipeline.variables import unknown_variables
@@ -51,6 +52,10 @@ FORMER_COMMANDS = {"publish": ("lake", "publish")}
 _EXTRAS = {"run": "beam", "local": "local", "flink": "local", "publish": "lake", "lake": "lake"}
 """The extra that brings all that a command needs, where it is not ``cli``."""
 
+INTERRUPTED_EXIT_CODE = 130
+
+logger = logging.getLogger(__name__)
+
 
 def run() -> NoReturn:
     """Run the command line of this process: ``maskline``, once it is installed."""
@@ -64,7 +69,9 @@ def main(arguments: Sequence[str]) -> int:
         arguments: The command line without the program.
 
     Returns:
-        The exit code: 0 for success, 1 for a failure, 2 for a wrong use or set-up, 130 for an interrupt.
+        The exit code: 0 for success, 1 for a failure, 2 for a wrong use or set-up, 75 for a part that does not answer
+        now, 130 for an interrupt. The last line on standard error says why: on a terminal as it is, elsewhere as a log
+        record of level ERROR.
     """
     try:
         return _run_command(arguments)
@@ -76,14 +83,20 @@ def main(arguments: Sequence[str]) -> int:
         print(f"maskline: {missing}", file=sys.stderr)  # noqa: T201
         return missing.exit_code
     except MasklineError as error:
-        notice(with_remedy(error))
+        report_failure(with_remedy(error), error.exit_code)
         return error.exit_code
     except KeyboardInterrupt:
-        notice("interrupted")
-        return 130
+        report_failure("interrupted", INTERRUPTED_EXIT_CODE)
+        return INTERRUPTED_EXIT_CODE
     except BrokenPipeError:
         # The reader of our output, head say, has gone; Python would complain once more while it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if is_error_terminal():
+            raise
+        # What a log's reader finds is one record, and not the lines of a traceback.
+        logger.error("a defect of maskline: %s", type(error).__name__, exc_info=True, extra={"exit_code": 1})
         return 1
 
 
@@ -94,6 +107,7 @@ def _run_command(arguments: Sequence[str]) -> int:
     if arguments[0] in ("-V", "--version"):
         print(format_versions())  # noqa: T201
         return 0
+    configure_logging()
     for sentence in unknown_variables(os.environ, arguments):
         notice(sentence)
     if arguments[0] in FORMER_COMMANDS:
@@ -101,7 +115,6 @@ def _run_command(arguments: Sequence[str]) -> int:
         notice_former_name(arguments[0], " ".join(current))
         arguments = [*current, *arguments[1:]]
     name, *rest = arguments
-    configure_logging()
     command, parser = open_command("maskline.pipeline", program_name(), name, COMMANDS)
     Options(parser).add_log_level()
     command.add_options(parser)

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import logging
+import socket
 import sys
 from typing import TextIO
 
+from rich.console import Console
+
+from maskline import __version__
 from maskline.errors import MasklineError
 from maskline.logs import WIRE_LOGGERS, silence_wire_logging
 from maskline.pipeline.tracebacks import is_traceback_of_ours
 
 LEVELS = ("debug", "info", "warning", "error")
 PROGRESS_LOGGER = "maskline.progress"
+"""The logger of what is shown at every level: that a job starts, and how far it is."""
+
+_NOISY_LOGGERS = ("apache_beam", "boto3", "botocore")
+"""Those whose ``info`` is for who debugs them."""
+
+_run_fields: dict[str, str] = {}
 
 
 def configure_logging(level: str = "warning", stream: TextIO | None = None) -> None:
-    """Send every log record to a stream, one JSON object a line.
+    """Send every log record to a stream, one JSON object a line, with host, process and version.
 
     Call it before Beam is imported: Beam logs on import, and then sets up logging of its own.
 
@@ -28,17 +38,50 @@ def configure_logging(level: str = "warning", stream: TextIO | None = None) -> N
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(
         JsonFormatter(
-            "%(asctime)s %(levelname)s %(name)s %(message)s",
+            "%(asctime)s %(levelname)s %(name)s %(message)s %(process)d",
             rename_fields={"asctime": "time", "levelname": "level", "name": "logger", "message": "event"},
+            static_fields={"host": socket.gethostname(), "version": __version__},
             datefmt="%Y-%m-%dT%H:%M:%S%z",
+            json_ensure_ascii=False,
         )
     )
     handler.addFilter(_is_ours_to_show)
+    handler.addFilter(_with_run_fields)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger(PROGRESS_LOGGER).setLevel(logging.INFO)
-    for name in WIRE_LOGGERS:
-        logging.getLogger(name).setLevel(logging.NOTSET)
+    for name in (*_NOISY_LOGGERS, *WIRE_LOGGERS):
+        is_noise = level == "info" and name in _NOISY_LOGGERS
+        logging.getLogger(name).setLevel(logging.WARNING if is_noise else logging.NOTSET)
     silence_wire_logging()
+
+
+def name_run_in_logs(stream: str, queue: str) -> None:
+    """Have every log record of this process say whose it is.
+
+    Args:
+        stream: The name of the stream.
+        queue: The name of the queue.
+    """
+    _run_fields.update(stream=stream, queue=queue)
+
+
+def announce(sentence: str, console: Console) -> None:
+    """Say something that everybody who starts a job should know: on a terminal as it is, elsewhere as a log record.
+
+    Args:
+        sentence: What to say.
+        console: The terminal, or what stands in its place.
+    """
+    if console.is_terminal:
+        console.print(sentence, highlight=False, soft_wrap=True, markup=False)
+    else:
+        logging.getLogger(PROGRESS_LOGGER).info(sentence)
+
+
+def _with_run_fields(record: logging.LogRecord) -> bool:
+    for name, value in _run_fields.items():
+        setattr(record, name, value)
+    return True
 
 
 def _is_ours_to_show(record: logging.LogRecord) -> bool:

@@ -152,7 +152,8 @@ class Options:
         )
         self.add(
             "db_retry_seconds",
-            "how long a micro-batch is retried while the database is away, before the job fails (%(default)s)",
+            "how long a micro-batch is retried while the database is away, before the job fails, and at its start the "
+            "check of queue, database and keyset (%(default)s)",
             type=float,
             metavar="SECONDS",
             default=300,

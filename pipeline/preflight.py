@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import logging
+import threading
 
 import msgspec
 
-from maskline.errors import MasklineError, SetupError
+from maskline.errors import MasklineError, SetupError, UnavailableError
 from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.program import program_name
 from maskline.pipeline.remedies import with_remedy
 from maskline.postgres.connection import connect, map_postgres_errors
 from maskline.postgres.revision import OLDEST_REVISION, database_revision
 from maskline.postgres.table_check import TableReport, check_tables
+from maskline.retry import log_retry, retrying
 from maskline.sqs import SqsQueue
 
 FEW_RECEIVES = 3
+
+logger = logging.getLogger(__name__)
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -26,12 +31,14 @@ class Finding(msgspec.Struct, frozen=True):
         text: What was found, in one sentence.
         is_problem: Whether the job cannot start with it.
         is_warning: Whether the job can start, and an operator should know.
+        is_temporary: Whether the problem may pass by itself: a part does not answer.
     """
 
     part: str
     text: str
     is_problem: bool = False
     is_warning: bool = False
+    is_temporary: bool = False
 
 
 def preflight(job: JobSettings) -> list[Finding]:
@@ -48,7 +55,9 @@ def preflight(job: JobSettings) -> list[Finding]:
         try:
             findings.extend(check(job))
         except MasklineError as error:
-            findings.append(Finding(part, with_remedy(error).removeprefix(part).lstrip(": "), is_problem=True))
+            text = with_remedy(error).removeprefix(part).lstrip(": ")
+            is_temporary = isinstance(error, UnavailableError)
+            findings.append(Finding(part, text, is_problem=True, is_temporary=is_temporary))
     return findings
 
 
@@ -56,12 +65,42 @@ def raise_on_problems(findings: list[Finding]) -> None:
     """Raise where a finding is a problem.
 
     Raises:
-        SetupError: With all problems, a line each.
+        UnavailableError: All problems, a line each, and every one of them may pass by itself.
+        SetupError: All problems, a line each.
     """
     problems = [finding for finding in findings if finding.is_problem]
-    if problems:
-        lines = "\n".join(f"  {finding.part}: {finding.text}" for finding in problems)
-        raise SetupError(f"the job cannot start, and took no message:\n{lines}")
+    if not problems:
+        return
+    lines = "\n".join(f"  {finding.part}: {finding.text}" for finding in problems)
+    if all(finding.is_temporary for finding in problems):
+        raise UnavailableError(f"the job cannot start now, and took no message:\n{lines}")
+    raise SetupError(f"the job cannot start, and took no message:\n{lines}")
+
+
+def preflight_with_retries(job: JobSettings, stopping: threading.Event) -> list[Finding]:
+    """Check every part of a job, and again for as long as all that is wrong may pass by itself.
+
+    Args:
+        job: The job; it says for how long.
+        stopping: When set, it is not tried again.
+
+    Returns:
+        What was found, none of it a problem.
+
+    Raises:
+        UnavailableError: What may pass by itself did not in `JobSettings.db_retry_seconds`.
+        SetupError: What is wrong does not pass by itself.
+    """
+
+    def checked() -> list[Finding]:
+        findings = preflight(job)
+        raise_on_problems(findings)
+        return findings
+
+    found: list[Finding] = retrying(
+        job.db_retry_seconds, stopping, log_retry(logger, "the check before the start"), on=UnavailableError
+    )(checked)
+    return found
 
 
 def _check_keyset(job: JobSettings) -> list[Finding]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+
+logger = logging.getLogger(__name__)
 
 
 def echo(sentence: str) -> None:
@@ -15,12 +18,33 @@ def echo(sentence: str) -> None:
 
 
 def notice(sentence: str) -> None:
-    """Print a line on standard error that says whom it is from.
+    """Tell the user something on standard error: on a terminal a line that says whom it is from, else a log record.
 
     Args:
         sentence: What the user should know, in one line.
     """
-    print(f"maskline: {sentence}", file=sys.stderr)  # noqa: T201
+    if is_error_terminal():
+        print(f"maskline: {sentence}", file=sys.stderr)  # noqa: T201
+    else:
+        logger.warning(sentence)
+
+
+def report_failure(sentence: str, exit_code: int) -> None:
+    """Say on standard error why the program ends: on a terminal as a notice, else as a log record of level ERROR.
+
+    Args:
+        sentence: What is wrong, where, and what to do.
+        exit_code: The program's.
+    """
+    if is_error_terminal():
+        notice(sentence)
+    else:
+        logger.error(sentence, extra={"exit_code": exit_code})
+
+
+def is_error_terminal() -> bool:
+    """Say whether a person reads standard error as it is written."""
+    return sys.stderr.isatty()
 
 
 def notice_former_name(former: str, current: str) -> None:

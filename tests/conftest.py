@@ -57,6 +57,13 @@ def _no_server_in_a_unit_test(request: pytest.FixtureRequest, monkeypatch: pytes
         monkeypatch.setattr(server, "__enter__", fail)
 
 
+@pytest.fixture(autouse=True)
+def _person_at_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a command that runs in the test's own process speak to a person; a child process speaks to a log."""
+    for module in ("printing", "cli"):
+        monkeypatch.setattr(f"maskline.pipeline.{module}.is_error_terminal", lambda: True)
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
     """A Postgres server with a migrated template database."""

@@ -22,7 +22,7 @@ import msgspec
 from apache_beam.options.pipeline_options import PipelineOptions
 from rich.console import Console
 
-from maskline.errors import UnavailableError, UsageError
+from maskline.errors import RunnerError, UsageError
 from maskline.pipeline.flink.counts import FlinkCounts
 from maskline.pipeline.flink.local_cluster import FlinkCluster
 from maskline.pipeline.flink.options import set_flink_defaults
@@ -125,7 +125,7 @@ def _running_job(cluster: FlinkCluster) -> str:
         if jobs and jobs[0]["state"] == "RUNNING":
             return str(jobs[0]["jid"])
         if jobs and jobs[0]["state"] in ("FAILED", "CANCELED"):
-            raise UnavailableError(f"flink: the job {jobs[0]['state'].lower()}; see {cluster.log_directory}")
+            raise RunnerError(f"flink: the job {jobs[0]['state'].lower()}; see {cluster.log_directory}")
         time.sleep(0.1)
 
 

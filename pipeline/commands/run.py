@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import threading
 from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 
-from maskline.errors import UsageError
+from maskline.errors import UnavailableError, UsageError
 from maskline.pipeline.beam_options import (
     check_beam_options,
     check_processes,
@@ -23,12 +24,14 @@ from maskline.pipeline.beam_options import (
 from maskline.pipeline.flink.options import set_flink_defaults
 from maskline.pipeline.http.monitor import Follow, HttpMonitor
 from maskline.pipeline.job_settings import JobSettings
+from maskline.pipeline.logs import announce, name_run_in_logs
 from maskline.pipeline.options import Options, job_settings
-from maskline.pipeline.preflight import preflight, raise_on_problems
+from maskline.pipeline.preflight import preflight_with_retries
 from maskline.pipeline.run_state import RunState
 from maskline.pipeline.runners.cluster import submit_job
 from maskline.pipeline.runners.in_process import console_monitor, new_run, run_job
 from maskline.pipeline.runners.processes import run_processes
+from maskline.pipeline.stopping import stopping_on_signals
 from maskline.pipeline.summary import summary_table
 
 TAKES_BEAM_OPTIONS = True
@@ -65,24 +68,38 @@ def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
         options = set_flink_defaults(options, job)
     if arguments.http_port is not None and not runner.is_in_process:
         raise UsageError(f"http_port: {runner.name} runs the job elsewhere, and has metrics of its own: docs/flink.md")
-    terminal = Console(stderr=True, highlight=False, soft_wrap=True)
+    terminal = Console(stderr=True)
+    name_run_in_logs(job.stream.name, job.queue.name)
+    context = new_run()
     with _serving(arguments, job, terminal) as follow:
-        findings = preflight(job)
-        raise_on_problems(findings)
-        for finding in findings:
-            if finding.is_warning:
-                terminal.print(f"warning: {finding.part}: {finding.text}")
-        terminal.print(f"Running on {runner.description}. Ctrl-C stops.")
+        with stopping_on_signals(context.stopping, terminal):
+            _check(job, context.stopping, terminal)
+        if context.stopping.is_set():
+            announce("Asked to stop before the job began; it took no message.", terminal)
+            return 0
+        announce(f"Running on {runner.description}. Ctrl-C stops.", terminal)
         if not runner.is_in_process:
             return submit_job(job, options, terminal)
         if arguments.processes > 1:
             ran = run_processes(job, beam_arguments, arguments.processes, terminal, arguments.log_level, follow)
         else:
-            context = new_run()
             follow(lambda: RunState.of(context))
             ran = run_job(job, options, runner, console_monitor(terminal), context)
     Console().print(summary_table(ran.counts, ran.seconds))
     return 0
+
+
+def _check(job: JobSettings, stopping: threading.Event, terminal: Console) -> None:
+    """Check all parts, as long as they may be there later, and announce what an operator should know."""
+    try:
+        findings = preflight_with_retries(job, stopping)
+    except UnavailableError:
+        if stopping.is_set():  # nobody waits for them any more
+            return
+        raise
+    for finding in findings:
+        if finding.is_warning:
+            announce(f"warning: {finding.part}: {finding.text}", terminal)
 
 
 @contextlib.contextmanager
@@ -94,5 +111,5 @@ def _serving(arguments: argparse.Namespace, job: JobSettings, terminal: Console)
     with HttpMonitor(
         job, arguments.http_host, arguments.http_port, arguments.stall_seconds, arguments.processes
     ) as monitor:
-        terminal.print(f"Serving a page, metrics and probes at {monitor.url}")
+        announce(f"Serving a page, metrics and probes at {monitor.url}", terminal)
         yield monitor.follow

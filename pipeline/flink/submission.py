@@ -13,7 +13,7 @@ from typing import Any
 
 from apache_beam.options.pipeline_options import FlinkRunnerOptions, PipelineOptions
 
-from maskline.errors import UnavailableError
+from maskline.errors import RunnerError
 from maskline.pipeline.flink.options import MAGIC_MASTERS
 from maskline.pipeline.flink.rest import FlinkRest
 
@@ -52,10 +52,10 @@ class FlinkSubmission:
             The job's id at Flink, or None where Flink has no such job.
 
         Raises:
-            UnavailableError: Flink cannot be asked, or the job does not end.
+            RunnerError: Flink cannot be asked, or the job does not end.
         """
         if self._master in MAGIC_MASTERS:
-            raise UnavailableError(_runs_on(f"flink_master is {self._master}, which does not say where Flink is"))
+            raise RunnerError(_runs_on(f"flink_master is {self._master}, which does not say where Flink is"))
         flink = FlinkRest(self._master)
         try:
             job_id = self._await_job(flink)
@@ -63,7 +63,7 @@ class FlinkSubmission:
                 flink.ask(f"/jobs/{job_id}?mode=cancel", "PATCH")
                 _await_end(flink, job_id)
         except (OSError, ValueError) as error:
-            raise UnavailableError(_runs_on(f"{self._master} cannot be asked to cancel it ({error})")) from error
+            raise RunnerError(_runs_on(f"{self._master} cannot be asked to cancel it ({error})")) from error
         return job_id
 
     def _await_job(self, flink: FlinkRest) -> str | None:
@@ -88,7 +88,7 @@ def _await_end(flink: FlinkRest, job_id: str) -> None:
     give_up = time.monotonic() + END_SECONDS
     while (state := flink.ask(f"/jobs/{job_id}")["state"]) not in ENDED:
         if time.monotonic() > give_up:
-            raise UnavailableError(f"flink: job {job_id} was canceled, and is {state} still; look at Flink's interface")
+            raise RunnerError(f"flink: job {job_id} was canceled, and is {state} still; look at Flink's interface")
         time.sleep(LOOK_SECONDS)
 
 

@@ -11,7 +11,7 @@ import msgspec
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from rich.console import Console
 
-from maskline.errors import UnavailableError
+from maskline.errors import RunnerError
 from maskline.pipeline.flink.submission import APPEAR_SECONDS, FlinkSubmission
 from maskline.pipeline.job import build
 from maskline.pipeline.job_settings import JobSettings
@@ -45,7 +45,7 @@ def submit_job(job: JobSettings, options: PipelineOptions, terminal: Console) ->
         0 when the job ended in an orderly way.
 
     Raises:
-        UnavailableError: The runner could not be reached, the job failed there, or it could not be canceled.
+        RunnerError: The runner could not be reached, the job failed there, or it could not be canceled.
     """
     is_on_flink = options.view_as(StandardOptions).runner == "FlinkRunner"
     submission = FlinkSubmission(options) if is_on_flink else None
@@ -61,7 +61,7 @@ def submit_job(job: JobSettings, options: PipelineOptions, terminal: Console) ->
                 result.cancel()
                 _cancel_on_flink(submission, terminal)
     except (RuntimeError, OSError) as error:
-        raise UnavailableError(f"the runner reported: {str(error).splitlines()[0]}") from error
+        raise RunnerError(f"the runner reported: {str(error).splitlines()[0]}") from error
     return 0
 
 

@@ -22,7 +22,7 @@ from maskline.errors import MasklineError
 from maskline.pipeline.beam_options import parse_beam_options, resolve_runner
 from maskline.pipeline.http.monitor import Follow
 from maskline.pipeline.job_settings import JobSettings
-from maskline.pipeline.logs import configure_logging
+from maskline.pipeline.logs import configure_logging, name_run_in_logs
 from maskline.pipeline.run_progress import showing_progress
 from maskline.pipeline.run_state import RunState
 from maskline.pipeline.runners.in_process import (
@@ -140,6 +140,7 @@ class _Worker:
 
 def _worker_main(connection: Connection, job: JobSettings, beam_arguments: Sequence[str], log_level: str) -> None:
     configure_logging(log_level)
+    name_run_in_logs(job.stream.name, job.queue.name)
     context = new_run()
     signal.signal(signal.SIGTERM, lambda _number, _frame: context.stopping.set())
     threading.Thread(target=_stop_listener, args=(connection, context.stopping), name="obey", daemon=True).start()

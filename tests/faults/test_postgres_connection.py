@@ -78,7 +78,7 @@ def test_a_database_away_for_longer_than_allowed_ends_the_job_and_its_messages_c
     hold.await_reached()
     case.database_line.refuse()
 
-    assert job.wait() == 1
+    assert job.wait() == 75
     assert "Connection refused" in job.errors.splitlines()[-1]
     assert "Traceback" not in job.errors
     case.database_line.accept()

@@ -5,13 +5,18 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
+import socket
 import traceback
 from collections.abc import Iterator
 
 import pytest
+from rich.console import Console
 
+from maskline import __version__
 from maskline.errors import DatabaseError
-from maskline.pipeline.logs import PROGRESS_LOGGER, configure_logging
+from maskline.pipeline import logs
+from maskline.pipeline.logs import PROGRESS_LOGGER, announce, configure_logging, name_run_in_logs
 
 
 @pytest.fixture
@@ -31,6 +36,8 @@ def test_an_event_is_one_line_of_json(log: io.StringIO) -> None:
     (line,) = log.getvalue().splitlines()
     event = json.loads(line)
     assert event.pop("time").endswith("+0000")
+    assert (event.pop("host"), event.pop("process")) == (socket.gethostname(), os.getpid())
+    assert event.pop("version") == __version__
     assert event == {"level": "WARNING", "logger": "maskline.test", "event": "two\nlines of text", "count": 3}
 
 
@@ -69,3 +76,41 @@ def test_any_other_error_is_shown_with_its_traceback(log: io.StringIO) -> None:
         logging.getLogger("apache_beam.runners.common").exception("a defect")
 
     assert "ZeroDivisionError" in json.loads(log.getvalue())["exc_info"]
+
+
+def test_every_record_says_whose_run_it_is_of(log: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "_run_fields", {})
+    name_run_in_logs("user_logins", "logins")
+
+    logging.getLogger("apache_beam").warning("of a library")
+
+    event = json.loads(log.getvalue())
+    assert (event["stream"], event["queue"]) == ("user_logins", "logins")
+
+
+@pytest.mark.parametrize(("level", "shown"), [("info", ["ours", "warned"]), ("debug", ["of Beam", "ours", "warned"])])
+def test_beam_is_quiet_at_info_and_talks_at_debug(level: str, shown: list[str]) -> None:
+    root = logging.getLogger()
+    handlers, before = root.handlers[:], root.level
+    stream = io.StringIO()
+    configure_logging(level, stream)
+
+    logging.getLogger("apache_beam.runners.worker").info("of Beam")
+    logging.getLogger("maskline.test").info("ours")
+    logging.getLogger("apache_beam.runners.worker").warning("warned")
+
+    root.handlers[:] = handlers
+    root.setLevel(before)
+    logging.getLogger("apache_beam").setLevel(logging.NOTSET)
+    assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == shown
+
+
+def test_what_a_start_announces_is_a_record_where_there_is_no_terminal(log: io.StringIO) -> None:
+    screen, file = io.StringIO(), io.StringIO()
+
+    announce("Running.", Console(file=screen, force_terminal=True))
+    announce("Running.", Console(file=file))
+
+    assert screen.getvalue() == "Running.\n"
+    assert file.getvalue() == ""
+    assert json.loads(log.getvalue())["event"] == "Running."

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import threading
 import uuid
+from typing import Any
 
 import msgspec
 import pytest
 
-from maskline.errors import SetupError
+from maskline.errors import SetupError, UnavailableError
 from maskline.keys import KeysetUri
+from maskline.pipeline import preflight as preflight_module
 from maskline.pipeline.job_settings import JobSettings
+from maskline.pipeline.local.processes import free_port
 from maskline.pipeline.local.sqs import EmbeddedSqs
-from maskline.pipeline.preflight import preflight, raise_on_problems
+from maskline.pipeline.preflight import Finding, preflight, preflight_with_retries, raise_on_problems
 from maskline.postgres.connection import Connection
 from maskline.postgres.dsn import PostgresDsn
 from maskline.sqs import QueueAddress, SqsQueue
@@ -114,3 +118,43 @@ def test_a_queue_that_gives_up_early_is_a_warning(job: JobSettings, sqs: Embedde
 
     (warning,) = [finding for finding in findings if finding.is_warning]
     assert "gives a message up after 1 receives" in warning.text
+
+
+def away(job: JobSettings, **changes: Any) -> JobSettings:
+    """Return a job whose database nobody answers for."""
+    postgres = PostgresDsn.parse(f"postgresql://postgres@127.0.0.1:{free_port()}/none")
+    return msgspec.structs.replace(job, postgres=postgres, **changes)
+
+
+def test_what_may_pass_by_itself_is_told_from_what_does_not(job: JobSettings) -> None:
+    gone = QueueAddress(job.queue.queue + "-gone", job.queue.endpoint)
+
+    with pytest.raises(UnavailableError, match=r"postgres: .*refused") as temporary:
+        raise_on_problems(preflight(away(job)))
+    with pytest.raises(SetupError) as permanent:
+        raise_on_problems(preflight(away(job, queue=gone)))
+
+    assert (temporary.value.exit_code, permanent.value.exit_code) == (75, 2)
+
+
+def test_what_may_pass_is_tried_again_until_it_has(job: JobSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    down = [Finding("postgres", "restarting", is_problem=True, is_temporary=True)]
+    up = [Finding("postgres", "ready")]
+    answers = [down, down, up]
+    monkeypatch.setattr(preflight_module, "preflight", lambda _: answers.pop(0))
+
+    assert preflight_with_retries(job, threading.Event()) == up
+
+
+def test_what_does_not_pass_is_not_tried_again(job: JobSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = [Finding("postgres", "no table", is_problem=True)]
+    answers = [missing]
+    monkeypatch.setattr(preflight_module, "preflight", lambda _: answers.pop(0))
+
+    with pytest.raises(SetupError, match="no table"):
+        preflight_with_retries(job, threading.Event())
+
+
+def test_it_is_tried_again_for_as_long_as_the_job_says(job: JobSettings) -> None:
+    with pytest.raises(UnavailableError, match="cannot start now"):
+        preflight_with_retries(away(job, db_retry_seconds=0), threading.Event())

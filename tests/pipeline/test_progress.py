@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import io
 
+import pytest
 from rich.console import Console
 
+from maskline.pipeline import progress
 from maskline.pipeline.progress import Rate, showing_rows
 from maskline.pipeline.run_progress import showing_progress
 from maskline.pipeline.run_state import RunState
+from maskline.pipeline.summary import RunCounts
+from maskline.transforms.tally import Tally
+from tests.awaiting import await_until
 
 
 def test_the_rate_is_that_of_the_last_five_seconds() -> None:
@@ -60,3 +65,20 @@ def test_elsewhere_rows_are_counted_without_a_bar() -> None:
         advance(30)
 
     assert screen.getvalue() == ""
+
+
+def test_a_line_of_the_log_has_rates_beside_totals_and_the_age_of_the_queue(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "LOG_SECONDS", 0.01)
+    tally = Tally()
+    tally.add("received", 5)
+    state = RunState(RunCounts.of(tally), in_flight=3, oldest_message_seconds=12.34)
+
+    with caplog.at_level("INFO", "maskline.progress"), showing_progress(lambda: state, Console(file=io.StringIO())):
+        await_until(lambda: bool(caplog.records), "a line is logged")
+
+    line = vars(caplog.records[0])
+    assert (line["received"], line["in_flight"], line["oldest_message_seconds"]) == (5, 3, 12.3)
+    assert line["received_per_second"] > 0
+    assert (line["written_per_second"], line["deleted_per_second"]) == (0, 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from maskline.errors import UnavailableError
+from maskline.errors import RunnerError
 from maskline.pipeline.beam_options import parse_beam_options
 from maskline.pipeline.flink.submission import FlinkSubmission, SubmissionOptions
 from maskline.pipeline.local.processes import free_port
@@ -25,7 +25,7 @@ def test_each_submission_has_a_mark_of_its_own_that_beam_hands_on() -> None:
 def test_a_master_that_says_nothing_of_where_flink_is_cannot_be_asked() -> None:
     submission = FlinkSubmission(parse_beam_options(["--runner=FlinkRunner"]))
 
-    with pytest.raises(UnavailableError, match=r"the job may run on: flink_master is \[auto\]"):
+    with pytest.raises(RunnerError, match=r"the job may run on: flink_master is \[auto\]"):
         submission.cancel()
 
 
@@ -33,5 +33,5 @@ def test_a_flink_that_does_not_answer_is_named() -> None:
     nobody = f"localhost:{free_port()}"
     submission = FlinkSubmission(parse_beam_options(["--runner=FlinkRunner", f"--flink_master={nobody}"]))
 
-    with pytest.raises(UnavailableError, match=f"the job may run on: {nobody} cannot be asked .*refused"):
+    with pytest.raises(RunnerError, match=f"the job may run on: {nobody} cannot be asked .*refused"):
         submission.cancel()

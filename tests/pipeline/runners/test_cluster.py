@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from maskline.errors import UnavailableError
+from maskline.errors import RunnerError
 from maskline.keys import KeysetUri
 from maskline.pipeline.beam_options import parse_beam_options
 from maskline.pipeline.job_settings import JobSettings
@@ -35,7 +35,7 @@ def test_a_runner_that_fails_is_reported_in_one_line(
 
     monkeypatch.setattr("apache_beam.Pipeline.run", refuse)
 
-    with pytest.raises(UnavailableError, match=r"^the runner reported: Pipeline failed in state FAILED$"):
+    with pytest.raises(RunnerError, match=r"^the runner reported: Pipeline failed in state FAILED$"):
         submit_job(job, parse_beam_options(["--runner=FlinkRunner"]), Console(quiet=True))
 
 
