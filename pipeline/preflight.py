@@ -10,7 +10,7 @@ from maskline.errors import MasklineError, SetupError
 from maskline.keys import keyset_provider, open_keyset
 from maskline.pipeline.job import JobSettings
 from maskline.postgres.connection import check_dsn, connect, map_postgres_errors
-from maskline.postgres.revision import NEEDED_REVISION, database_revision
+from maskline.postgres.revision import database_revision, revision_problems
 from maskline.postgres.table_check import table_problems
 from maskline.sqs import SqsQueue
 
@@ -87,15 +87,9 @@ def _check_postgres(job: JobSettings) -> list[Finding]:
     try:
         with map_postgres_errors():
             revision = database_revision(connection)
-            problems = table_problems(connection, job.stream) if revision == NEEDED_REVISION else []
+            problems = revision_problems(revision) or table_problems(connection, job.stream)
     finally:
         connection.close()
-    if revision != NEEDED_REVISION:
-        text = (
-            f"the schema is at revision {revision or 'none'}, the job needs {NEEDED_REVISION}; run: "
-            f"python -m pipeline migrate --postgres '{job.postgres}'"
-        )
-        return [Finding("postgres", text, is_problem=True)]
     if problems:
         return [Finding("postgres", problem, is_problem=True) for problem in problems]
     return [Finding("postgres", f"table {job.stream.table} is ready (schema revision {revision})")]

@@ -1,6 +1,8 @@
-"""Bring the database to what the job needs, keeping its rows, or back.
+"""Bring the database to what the job needs, keeping its rows, or back, while others read and write it.
 
-All of it happens in one transaction. A step back that would lose data refuses and lists what stands in the way.
+It goes up in steps that make nobody wait for longer than a second; one that was stopped goes on when it is run again.
+Where an older job may still run, the last step is left for another run. A step back that would lose data refuses and
+lists what stands in the way. It makes maskline's own tables, and changes user_logins only where that is the stream's.
 """
 
 from __future__ import annotations
@@ -12,8 +14,11 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from maskline.pipeline.options import Options, required
+from maskline.pipeline.progress import showing_rows
 from maskline.postgres.connection import check_dsn, connect
-from maskline.postgres.schema import Schema, print_sql
+from maskline.postgres.ddl import create_table
+from maskline.postgres.schema import Plan, Schema, print_sql
+from maskline.streams.definition import load_stream
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -21,25 +26,57 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     Options(parser).add_postgres()
     parser.add_argument("--to", default="head", metavar="REVISION", help="a revision, head or base (%(default)s)")
     parser.add_argument(
+        "--stream",
+        action="append",
+        default=[],
+        help="make this stream's table where there is none: a stream by name, or the path of its .toml; repeatable",
+    )
+    parser.add_argument(
         "--sql",
         action="store_true",
-        help="print the SQL in place of running it; without --postgres for a database that was never migrated",
+        help="print the same steps for psql in place of running them; without --postgres for a database that was never "
+        "migrated",
     )
 
 
 def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     """Migrate, or print how."""
     console = Console(highlight=False, soft_wrap=True)
+    streams = [load_stream(stream) for stream in arguments.stream]
     if arguments.sql:
-        current = _schema(arguments).revision() if arguments.postgres else None
-        console.print(print_sql(current, arguments.to), markup=False)
+        if arguments.postgres:
+            plan = _schema(arguments).plan(arguments.to)
+            text = print_sql(plan.before, plan.after or "base")
+        else:
+            text = print_sql(None, arguments.to)
+        console.print(text + "".join(map(create_table, streams)), markup=False, end="")
         return 0
-    before, after = _schema(arguments).migrate(arguments.to)
+    schema = _schema(arguments)
+    plan = schema.plan(arguments.to)
+    _print_estimate(plan, console)
+    before, after = schema.migrate(arguments.to, functools.partial(showing_rows, console=console))
     if before == after:
         console.print(f"The schema is at revision {after or 'base'} already.")
     else:
         console.print(f"Migrated the schema from revision {before or 'base'} to {after or 'base'}.")
+    if plan.waits_for_older_jobs:
+        console.print("Old and new jobs can run side by side now. When no older job runs any more, run migrate again.")
+    for table in schema.create_tables(streams):
+        console.print(f"Made table {table}.")
     return 0
+
+
+def _print_estimate(plan: Plan, console: Console) -> None:
+    if plan.leaves_user_logins:
+        console.print("The table user_logins is not the one of the stream user_logins, and is left as it is.")
+    if not plan.steps:
+        return
+    console.print(
+        f"From revision {plan.before or 'base'} to {plan.after or 'base'} in {plan.steps} steps.", style="dim"
+    )
+    for table in plan.tables:
+        rows = f"about {table.rows:,} rows" if table.rows else "rows that nobody counted"
+        console.print(f"  {table.name}: {rows}, {table.size_bytes / 1e6:,.1f} MB", style="dim")
 
 
 def _schema(arguments: argparse.Namespace) -> Schema:

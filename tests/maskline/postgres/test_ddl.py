@@ -31,13 +31,24 @@ CREATE TABLE "orders" (
     "deliver_on" date,
     "note" text,
     "create_date" date NOT NULL,
-    "message_id" uuid PRIMARY KEY,
+    "message_id" uuid NOT NULL,
     "sent_at" timestamptz NOT NULL,
     "processed_at" timestamptz NOT NULL DEFAULT now(),
     "key_id" bigint NOT NULL,
     "written_in" xid8 NOT NULL DEFAULT pg_current_xact_id()
 );
 CREATE INDEX ON "orders" ("written_in");
+DO $$
+DECLARE
+    role_name text;
+BEGIN
+    FOREACH role_name IN ARRAY ARRAY['maskline_writer', 'maskline_analyst', 'maskline_publisher', 'maskline_remasker', \
+'maskline_eraser'] LOOP
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role_name) THEN
+            EXECUTE format('CREATE ROLE %I NOLOGIN', role_name);
+        END IF;
+    END LOOP;
+END $$;
 GRANT INSERT, SELECT ("message_id") ON "orders" TO maskline_writer;
 GRANT SELECT ON "orders" TO maskline_analyst, maskline_publisher;
 GRANT SELECT (tableoid, ctid, "message_id", "key_id", "masked_email"), UPDATE ("key_id", "masked_email") ON "orders" \

@@ -14,10 +14,10 @@ def test_it_says_from_where_to_where_it_went(unmigrated_dsn: str, capsys: pytest
     exit_codes = [main(["migrate", f"--postgres={unmigrated_dsn}", *options]) for options in commands]
 
     assert exit_codes == [0, 0, 0, 0]
-    assert capsys.readouterr().out.splitlines() == [
-        "Migrated the schema from revision base to 0009.",
-        "The schema is at revision 0009 already.",
-        "Migrated the schema from revision 0009 to 0003.",
+    assert [line for line in capsys.readouterr().out.splitlines() if "schema" in line] == [
+        "Migrated the schema from revision base to 0011.",
+        "The schema is at revision 0011 already.",
+        "Migrated the schema from revision 0011 to 0003.",
         "Migrated the schema from revision 0003 to base.",
     ]
 
@@ -39,9 +39,9 @@ def test_the_sql_is_printed_and_not_run(unmigrated_dsn: str, capsys: pytest.Capt
     main(["migrate", "--sql", f"--postgres={unmigrated_dsn}", "--to=0005"])
     one_step_back = capsys.readouterr().out
 
-    assert "CREATE UNIQUE INDEX IF NOT EXISTS user_logins_message_id" in from_nothing
+    assert "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS user_logins_message_id" in from_nothing
     assert "REVOKE" in one_step_back
-    assert "CREATE TABLE" not in one_step_back
+    assert "CREATE TABLE IF NOT EXISTS rejected" not in one_step_back
     assert main(["migrate", f"--postgres={unmigrated_dsn}"]) == 0
     assert "already" in capsys.readouterr().out
 
