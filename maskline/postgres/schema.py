@@ -326,7 +326,7 @@ def _printed(start: str, target: str, *, is_one_transaction: bool = False) -> st
     config.attributes["is_one_transaction"] = is_one_transaction
     move = command.downgrade if _place(target) < _place(start) else command.upgrade
     move(config, f"{start}:{target}", sql=True)
-    return script.getvalue()
+    return script.getvalue().replace(f"CREATE TABLE {VERSION_TABLE}", f"CREATE TABLE IF NOT EXISTS {VERSION_TABLE}")
 
 
 def _reachable(driver: Connection, before: str | None, target: str) -> str:

@@ -171,13 +171,13 @@ def _printed_pass(query: str) -> str:
     return f"""
 DO $pass$
 DECLARE
-    written record;
+    passed record;
     first bigint;
 BEGIN
-    FOR written IN SELECT * FROM ({query}) AS written (relation, statement) LOOP
+    FOR passed IN SELECT * FROM ({query}) AS passed (relation, statement) LOOP
         first := 0;
-        WHILE first <= pg_relation_size(written.relation) / current_setting('block_size')::bigint LOOP
-            EXECUTE replace(replace(written.statement,
+        WHILE first <= pg_relation_size(passed.relation) / current_setting('block_size')::bigint LOOP
+            EXECUTE replace(replace(passed.statement,
                 ':first', format('''(%s,0)''', first)), ':last', format('''(%s,0)''', first + {PAGES_PER_BATCH}));
             COMMIT;
             first := first + {PAGES_PER_BATCH};
