@@ -34,5 +34,8 @@ def problems_of_version(version: int) -> list[str]:
     """
     if version >= MIN_SERVER_VERSION * 10_000:
         return []
-    name = f"{version // 10_000}.{version % 10_000 // (1 if version >= 100_000 else 100)}"
+    # Before 10, a version had three parts.
+    name = f"{version // 10_000}.{version % 10_000}"
+    if version < 100_000:
+        name = f"{version // 10_000}.{version // 100 % 100}.{version % 100}"
     return [f"the server is PostgreSQL {name}, and maskline needs {MIN_SERVER_VERSION} or newer"]

@@ -32,7 +32,7 @@ INSERT_REJECTIONS = (
 )
 
 
-def write_rows(connection: Connection, rows: Sequence[MaskedRow]) -> set[str]:
+def write_rows(connection: Connection, rows: Sequence[MaskedRow], *, statement_timeout: str = "30s") -> set[str]:
     """Write rows as the older job did, and return the message ids that it counts as written."""
     columns = [list(column) for column in zip(*(row.values for row in rows), strict=True)]
     job_columns = [
@@ -41,7 +41,8 @@ def write_rows(connection: Connection, rows: Sequence[MaskedRow]) -> set[str]:
         [row.sent_at for row in rows],
         [row.key_id for row in rows],
     ]
-    return {message_id for (message_id,) in rows_of(connection, INSERT_ROWS, [*columns, *job_columns])}
+    query = INSERT_ROWS.replace("30s", statement_timeout)
+    return {message_id for (message_id,) in rows_of(connection, query, [*columns, *job_columns])}
 
 
 def write_rejections(connection: Connection, rejections: Sequence[Rejection]) -> set[str]:

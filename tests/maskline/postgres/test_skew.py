@@ -215,10 +215,23 @@ def test_a_gate_stays_where_an_older_job_can_still_write(older_dsn: str, older: 
     assert rows_of(older, GATED) == [("orders",), ("rejected_messages",)]
     run(
         older,
-        "INSERT INTO orders (order_number, create_date, message_id, sent_at, key_id) VALUES (1, now(), %s, now(), 1)",
+        "SELECT pg_advisory_xact_lock_shared(7881707728092622437);"
+        " INSERT INTO orders (order_number, create_date, message_id, sent_at, key_id) VALUES (1, now(), %s, now(), 1)",
         [message_id(7)],
     )
     assert (message_id(7),) in rows_of(older, "SELECT message_id::text FROM maskline_outcomes")
+
+
+@pytest.mark.parametrize("kind", ["LIKE user_logins INCLUDING ALL", "LIKE user_logins INCLUDING DEFAULTS"])
+def test_rows_that_are_moved_or_restored_are_all_there(older_dsn: str, older: Connection, kind: str) -> None:
+    run(older, f"CREATE TABLE archive ({kind})")
+    write_rows(older, rows(1, 2, 3))
+    schema(older_dsn).migrate("0010")
+
+    run(older, "WITH moved AS (DELETE FROM user_logins RETURNING *) INSERT INTO archive SELECT * FROM moved")
+    run(older, "WITH moved AS (DELETE FROM archive RETURNING *) INSERT INTO user_logins SELECT * FROM moved")
+
+    assert value_of(older, "SELECT count(*) FROM user_logins") == 3
 
 
 def test_the_way_back_to_where_both_run_brings_index_and_gates(
