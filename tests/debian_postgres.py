@@ -28,7 +28,7 @@ class DebianPostgres:
         """Say what is missing, if anything is."""
         if (_BINARIES / "postgres").exists():
             return None
-        return "PostgreSQL 15 is not installed; tests/faults/fetch.sh installs it where apt-get may"
+        return "PostgreSQL 15 is not installed; .ci/run installs it where apt-get may"
 
     def __enter__(self) -> DebianPostgres:
         """Make its data and start it."""
