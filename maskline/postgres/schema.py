@@ -59,6 +59,14 @@ _SIZES = f"""
     ) AS root, LATERAL ({leaves("root.oid")}) AS leaf JOIN pg_class ON pg_class.oid = leaf.oid
     GROUP BY root.oid ORDER BY 1
 """  # noqa: S608 - built from constants
+_IS_UNTOUCHED = f"""
+    SELECT {IS_OWNERS_TABLE} AND NOT EXISTS (
+        SELECT FROM pg_attribute
+        WHERE attrelid = to_regclass('user_logins') AND attname = 'message_id' AND NOT attisdropped
+    )
+"""  # noqa: S608 - built from constants
+"""Whether ``user_logins`` is as its owner makes it."""
+
 _IS_OTHER_TABLE = f"SELECT to_regclass('user_logins') IS NOT NULL AND NOT {IS_OWNERS_TABLE}"
 
 _PSQL = f"""-- For psql, without --single-transaction. Where it stops, print it again with --postgres, and go on.
@@ -195,13 +203,17 @@ class Schema:
                 raise SetupError(f"postgres: {problems[0]}")
             with self._alone(driver):
                 before = _revision(connection)
-                reachable = _reachable(driver, before, target)
                 config = _config()
                 config.attributes |= {
                     "connection": connection,
                     "progress": progress,
                     "lock_deadline_seconds": self._lock_deadline_seconds,
                 }
+                if _place(before or "base") > _place("0002") and _rows(driver, _IS_UNTOUCHED) == [(True,)]:
+                    # It was made after the revisions that change it. All steps can be taken again.
+                    command.stamp(config, "base")
+                    before = None
+                reachable = _reachable(driver, before, target)
                 if _place(reachable) >= _place(before or "base"):
                     command.upgrade(config, reachable)
                 else:

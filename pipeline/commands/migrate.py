@@ -20,6 +20,8 @@ from maskline.postgres.ddl import create_table
 from maskline.postgres.schema import Plan, Schema, print_sql
 from maskline.streams.definition import load_stream
 
+_SIDE_BY_SIDE = "Old and new jobs can run side by side now. When no older job runs any more, run migrate again."
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
@@ -47,6 +49,8 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
         if arguments.postgres:
             plan = _schema(arguments).plan(arguments.to)
             text = print_sql(plan.before, plan.after or "base")
+            if plan.waits_for_older_jobs:
+                text += f"-- {_SIDE_BY_SIDE}\n"
         else:
             text = print_sql(None, arguments.to)
         console.print(text + "".join(map(create_table, streams)), markup=False, end="")
@@ -60,7 +64,7 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     else:
         console.print(f"Migrated the schema from revision {before or 'base'} to {after or 'base'}.")
     if plan.waits_for_older_jobs:
-        console.print("Old and new jobs can run side by side now. When no older job runs any more, run migrate again.")
+        console.print(_SIDE_BY_SIDE)
     for table in schema.create_tables(streams):
         console.print(f"Made table {table}.")
     return 0

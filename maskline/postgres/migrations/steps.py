@@ -57,12 +57,10 @@ WHERE EXISTS (SELECT FROM pg_settings WHERE pg_settings.name = wanted.name);
 """What a migration's session begins with, whatever the database or the role has set."""
 
 _HOLDERS = """
-    SELECT string_agg(DISTINCT format('session %s of %s (%s, since %s)', pid, usename, state,
-                                      to_char(xact_start, 'HH24:MI:SS')), ', ')
-    FROM pg_locks JOIN pg_stat_activity USING (pid)
-    WHERE locktype IN ('relation', 'virtualxid') AND granted AND pid <> pg_backend_pid()
-      AND (relation IS NULL OR relation >= 16384) AND pg_locks.mode <> 'RowShareLock' AND xact_start IS NOT NULL
-      AND datname = current_database()
+    SELECT string_agg(format('session %s of %s (%s, since %s)', pid, coalesce(usename, backend_type), state,
+                             to_char(xact_start, 'HH24:MI:SS')), ', ' ORDER BY xact_start)
+    FROM pg_stat_activity
+    WHERE pid <> pg_backend_pid() AND xact_start IS NOT NULL AND datname = current_database()
 """
 
 logger = logging.getLogger(__name__)

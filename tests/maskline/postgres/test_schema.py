@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from maskline.errors import DatabaseError, DatabaseUnavailableError, UsageError
-from maskline.pipeline.local.postgres import EmbeddedPostgres
+from maskline.pipeline.local.postgres import OWNERS_TABLE, EmbeddedPostgres
 from maskline.postgres.connection import Connection, connect
 from maskline.postgres.revision import NEWEST_REVISION
 from maskline.postgres.schema import Schema, print_sql, revisions
@@ -89,6 +89,17 @@ def test_a_database_without_user_logins_gets_none(unmigrated_dsn: str) -> None:
         assert schema(unmigrated_dsn).migrate() == (None, "0011")
         assert value_of(connection, "SELECT to_regclass('user_logins')") is None
         assert schema(unmigrated_dsn).migrate("base") == ("0011", None)
+
+
+def test_a_user_logins_that_is_made_later_is_migrated_by_the_next_run(unmigrated_dsn: str, dsn: str) -> None:
+    with connected(unmigrated_dsn) as connection:
+        run(connection, "DROP TABLE user_logins")
+        schema(unmigrated_dsn).migrate()
+        run(connection, OWNERS_TABLE)
+
+    assert schema(unmigrated_dsn).migrate() == (None, "0011")
+
+    assert everything(unmigrated_dsn) == everything(dsn)
 
 
 def test_another_user_logins_is_left_alone(unmigrated_dsn: str) -> None:
