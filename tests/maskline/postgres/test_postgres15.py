@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from maskline.pipeline.local.postgres import OWNERS_TABLE
 from maskline.postgres.connection import connect
 from maskline.postgres.schema import Schema
 from maskline.postgres.server_version import problems_of_version, server_version_problems
@@ -20,7 +21,7 @@ from tests.conftest import run_sql
 from tests.debian_postgres import DebianPostgres
 from tests.maskline.postgres.older_job import write_rows
 from tests.maskline.postgres.records import connected, message_id, rejection, row, rows_of, run, value_of
-from tests.maskline.postgres.test_schema_online import CHECKSUM, FILL, LARGE, OWNERS_TABLE
+from tests.maskline.postgres.test_schema_online import CHECKSUM, FILL, LARGE
 
 NOW = datetime.now(UTC)
 
