@@ -16,9 +16,12 @@ from maskline.pipeline.local.postgres import OWNERS_TABLE
 from maskline.postgres.connection import Connection, connect
 from maskline.postgres.migrations.steps import no_progress
 from maskline.postgres.schema import Schema
+from maskline.postgres.statements import InsertRows
+from maskline.postgres.writer import BatchWriter
+from maskline.streams.definition import StreamDefinition
 from tests.conftest import run_sql
 from tests.maskline.postgres.older_job import write_rows
-from tests.maskline.postgres.records import connected, row, rows_of, run, value_of
+from tests.maskline.postgres.records import connected, message_id, row, rows_of, run, value_of
 
 LARGE = 150_000
 FILL = """
@@ -257,6 +260,30 @@ def test_everything_is_in_the_schema_of_the_search_path_and_the_roles_may_use_it
             None,
             "{postgres=UC/postgres}",
         )
+
+
+def test_a_job_writes_and_empties_old_days_in_another_schema_with_the_writers_role(
+    unmigrated_dsn: str, user_logins: StreamDefinition, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = f"{unmigrated_dsn}&options=-csearch_path%3Dapp"
+    with connected(unmigrated_dsn) as connection:
+        run(connection, "CREATE SCHEMA app; ALTER TABLE user_logins SET SCHEMA app")
+        schema(app).migrate()
+        run(
+            connection,
+            "INSERT INTO app.maskline_outcomes SELECT gen_random_uuid(), now() - interval '20 days';"
+            " INSERT INTO app.maskline_outcomes SELECT gen_random_uuid(), now()",
+        )
+        as_writer = functools.partial(connect, f"{app}%20-crole%3Dmaskline_writer")
+        writer = BatchWriter(as_writer, InsertRows(user_logins), 5, threading.Event())
+
+        outcome = writer.write([row(1, sent_at=datetime.now(UTC))])
+        writer.close()
+
+        assert outcome.inserted == {message_id(1)}
+        assert value_of(connection, "SELECT count(*) FROM app.user_logins") == 1
+        assert value_of(connection, "SELECT count(*) FROM app.maskline_outcomes") == 2
+    assert caplog.messages == []
 
 
 def test_another_masklines_tables_in_another_schema_are_not_gated(unmigrated_dsn: str) -> None:
