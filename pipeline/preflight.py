@@ -11,8 +11,8 @@ from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.program import program_name
 from maskline.pipeline.remedies import with_remedy
 from maskline.postgres.connection import connect, map_postgres_errors
-from maskline.postgres.revision import OLDEST_REVISION, database_revision
-from maskline.postgres.table_check import TableReport, check_tables
+from maskline.postgres.revision import database_revision, revision_problems
+from maskline.postgres.table_check import check_tables
 from maskline.sqs import SqsQueue
 
 FEW_RECEIVES = 3
@@ -89,16 +89,13 @@ def _check_postgres(job: JobSettings) -> list[Finding]:
     try:
         with map_postgres_errors():
             revision = database_revision(connection)
-            is_new_enough = revision is not None and revision >= OLDEST_REVISION
-            report = check_tables(connection, job.stream) if is_new_enough else TableReport()
+            problems = revision_problems(revision)
+            if problems:
+                run = f"run: {program_name()} migrate --postgres '{job.postgres}'"
+                return [Finding("postgres", f"{problem}; {run}", is_problem=True) for problem in problems]
+            report = check_tables(connection, job.stream)
     finally:
         connection.close()
-    if not is_new_enough:
-        text = (
-            f"the schema is at revision {revision or 'none'}, the job needs {OLDEST_REVISION} or newer; run: "
-            f"{program_name()} migrate --postgres '{job.postgres}'"
-        )
-        return [Finding("postgres", text, is_problem=True)]
     warnings = [Finding("postgres", warning, is_warning=True) for warning in report.warnings]
     if report.problems:
         return [*(Finding("postgres", problem, is_problem=True) for problem in report.problems), *warnings]

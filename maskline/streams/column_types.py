@@ -69,6 +69,8 @@ class ColumnType(msgspec.Struct, frozen=True):
             )
         if name == "numeric" and numbers:
             precision, scale = (*numbers, 0)[:2]
+            if len(numbers) == 1:
+                declaration = f"numeric({precision}, 0)"  # as the catalogue calls it
             return cls(declaration, f"{name}[]", None, (precision - scale, scale))
         return cls(declaration, f"{name}[]", numbers[0] if name == "varchar" else None)
 
