@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
 
-from maskline.errors import MasklineError, UsageError
+from maskline.errors import MasklineError, StopTimedOutError, UsageError
 from maskline.pipeline.command_parser import open_command, summaries
 from maskline.pipeline.logs import LEVELS, configure_logging
+from maskline.pipeline.stopping import end_process
+from maskline.postgres.interruption import interruptible_queries
 
 COMMANDS = {
     "local": "try it: an embedded queue and database, sample messages, and the job",
@@ -42,6 +45,8 @@ def main(arguments: Sequence[str]) -> int:
         return _run_command(arguments)
     except MasklineError as error:
         print(f"maskline: {error}", file=sys.stderr)  # noqa: T201
+        if isinstance(error, StopTimedOutError):
+            end_process(error.exit_code)
         return error.exit_code
     except KeyboardInterrupt:
         print("maskline: interrupted", file=sys.stderr)  # noqa: T201
@@ -66,7 +71,10 @@ def _run_command(arguments: Sequence[str]) -> int:
         unknown = unparsed[0].partition("=")[0]
         raise UsageError(f"unknown option {unknown}; see: python -m pipeline {name} --help")
     configure_logging(parsed.log_level)
-    exit_code: int = command.main(parsed, unparsed)
+    # A job has deadlines of its own, and threads that wait without this one.
+    runs_job = getattr(command, "TAKES_BEAM_OPTIONS", False)
+    with contextlib.nullcontext() if runs_job else interruptible_queries():
+        exit_code: int = command.main(parsed, unparsed)
     return exit_code
 
 

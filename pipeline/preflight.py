@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import threading
 
 import msgspec
 
@@ -10,11 +12,17 @@ from maskline.errors import MasklineError, SetupError
 from maskline.keys import keyset_provider, open_keyset
 from maskline.pipeline.job import JobSettings
 from maskline.postgres.connection import check_dsn, connect, map_postgres_errors
+from maskline.postgres.deadlines import DEADLINES
 from maskline.postgres.revision import NEEDED_REVISION, database_revision
 from maskline.postgres.table_check import table_problems
 from maskline.sqs import SqsQueue
 
 FEW_RECEIVES = 3
+
+ANSWER_SECONDS = 30.0
+"""How long Postgres may take to answer all that it is asked here."""
+
+_NOT_STOPPING = threading.Event()
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -83,9 +91,9 @@ def _check_queue(job: JobSettings) -> list[Finding]:
 
 
 def _check_postgres(job: JobSettings) -> list[Finding]:
-    connection = connect(check_dsn(job.postgres))
+    connection = DEADLINES.connect(functools.partial(connect, check_dsn(job.postgres)), _NOT_STOPPING)
     try:
-        with map_postgres_errors():
+        with map_postgres_errors(), DEADLINES.within(connection, ANSWER_SECONDS, "its tables", _NOT_STOPPING):
             revision = database_revision(connection)
             problems = table_problems(connection, job.stream) if revision == NEEDED_REVISION else []
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import signal
@@ -16,18 +17,26 @@ import msgspec
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from rich.console import Console
 
-from maskline.errors import MasklineError
+from maskline.errors import MasklineError, StopTimedOutError
 from maskline.pipeline.beam_options import Runner
 from maskline.pipeline.job import JobSettings, build
 from maskline.pipeline.progress import showing_progress
 from maskline.pipeline.runners.fn_api_runner import patch_metric_consolidation
 from maskline.pipeline.summary import RunCounts
 from maskline.pipeline.tracebacks import suppress_own_tracebacks
-from maskline.sqs.lease import IN_FLIGHT
+from maskline.sqs import SqsQueue
+from maskline.sqs.lease import IN_FLIGHT, VisibilityLease
 from maskline.transforms.control import CONTROL, JobControl
 from maskline.transforms.metrics import TALLY
+from maskline.watchdog import WATCHDOG
 
 INTERRUPTED_EXIT_CODE = 130
+
+STOP_SECONDS = 20.0
+"""How long a job may take to stop in an orderly way."""
+
+GIVE_BACK_SECONDS = 3.0
+"""How long the queue may take to take the messages back from a job that did not stop."""
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +91,7 @@ def run_job(job: JobSettings, options: PipelineOptions, runner: Runner, monitor:
         monitor: What looks after it meanwhile; see `console_monitor`.
 
     Raises:
+        StopTimedOutError: It was asked to stop and did not within `STOP_SECONDS`; this process has threads that hang.
         MasklineError: The job failed.
     """
     progress = RunMonitor(time.monotonic, lambda: RunCounts.of(TALLY))
@@ -98,9 +108,12 @@ def run_job(job: JobSettings, options: PipelineOptions, runner: Runner, monitor:
         # Signals are handled in the main thread, which must not hold a lock that the handler wants.
         thread = _RunnerThread(run_to_end)
         thread.start()
+        last_resort = LastResort(CONTROL.stopping)
         while thread.is_alive():
             thread.join(0.1)
             progress.snapshot()
+            if last_resort.is_due():
+                raise _stop_timed_out(job)
     if thread.failure is not None:
         raise CONTROL.failure or _unknown_failure(thread.failure) from None
     return RunResult(progress.snapshot(), progress.seconds, CONTROL.stopping.is_set())
@@ -112,6 +125,44 @@ def _started(pipeline: beam.Pipeline, runner: Runner) -> Callable[[], object]:
         # Its job server takes SIGINT for itself here; stopping_on_signals then takes it back.
         return pipeline.run().wait_until_finish  # type: ignore[no-any-return]
     return lambda: pipeline.run().wait_until_finish()
+
+
+class LastResort:
+    """Says when a job that was asked to stop has had time enough to do so.
+
+    Args:
+        stopping: Set when it was asked.
+        clock: Monotonic time in seconds.
+    """
+
+    def __init__(self, stopping: threading.Event, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stopping = stopping
+        self._clock = clock
+        self._asked_at: float | None = None
+
+    def is_due(self, seconds: float = STOP_SECONDS) -> bool:
+        """Say whether it was seen to be asked so many seconds ago."""
+        if self._asked_at is None and self._stopping.is_set():
+            self._asked_at = self._clock()
+        return self._asked_at is not None and self._clock() - self._asked_at >= seconds
+
+
+def _stop_timed_out(job: JobSettings) -> StopTimedOutError:
+    waits = ", ".join(WATCHDOG.slow_waits()) or "something that is not known"
+    logger.error("asked to stop %.0f s ago, the job waits for: %s", STOP_SECONDS, waits)
+    # In a thread, for the queue may be what hangs.
+    giving_back = threading.Thread(target=_give_back, args=(job,), name="give-back", daemon=True)
+    giving_back.start()
+    giving_back.join(GIVE_BACK_SECONDS)
+    return StopTimedOutError(
+        f"the job did not stop within {STOP_SECONDS:.0f} s and was ended, waiting for: {waits}; what it had not "
+        "deleted is in the queue still"
+    )
+
+
+def _give_back(job: JobSettings) -> None:
+    open_queue = functools.partial(SqsQueue.open, job.queue)
+    VisibilityLease(open_queue, job.receive.visibility_seconds).release([])
 
 
 def _unknown_failure(failure: BaseException) -> JobFailedError:
