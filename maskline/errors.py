@@ -5,7 +5,8 @@ wrong, where, and what to do::
 
     MasklineError
     ├── UsageError                2   an option, a file or a value given by the user is wrong
-    │   └── StreamDefinitionError 2   a stream's TOML file is wrong
+    │   └── ArgumentError         2   an argument of the API is wrong; a ValueError, too
+    │       └── StreamDefinitionError 2   a stream's TOML file is wrong
     ├── SetupError                2   a part is not as the job needs it; nothing was taken from the queue
     │   ├── QueueError            2
     │   ├── DatabaseError         2
@@ -40,7 +41,11 @@ class UsageError(MasklineError):
     exit_code = 2
 
 
-class StreamDefinitionError(UsageError):
+class ArgumentError(UsageError, ValueError):
+    """An argument of the API is wrong; the message begins with the parameter's name."""
+
+
+class StreamDefinitionError(ArgumentError):
     """A stream's definition cannot be used as it is written."""
 
 
@@ -91,7 +96,7 @@ class StopTimedOutError(MasklineError):
 
 
 class TableError(MasklineError):
-    """A table takes no rows, or not these, for a cause of its own that is in no message; nothing was rejected for it."""
+    """A table takes no rows, or not these, for a cause of its own, in no message; nothing was rejected for it."""
 
 
 class TokenError(MasklineError):

@@ -125,3 +125,25 @@ class Rejection(Redacted, frozen=True):
     def __repr__(self) -> str:
         """Name the message and the reason."""
         return f"Rejection({self.receipt.message_id}, {self.reason})"
+
+
+class RejectedRecord(Redacted, frozen=True):
+    """One record from elsewhere than SQS that cannot be masked, kept with its text encrypted.
+
+    Attributes:
+        stream: The name of the stream that rejected it.
+        reason: Why, as a word to count by.
+        detail: Why, as a sentence with names of fields and never a value.
+        key_id: The id of the key that sealed the body.
+        sealed_body: The record's text, encrypted; `maskline.Masker.unseal_body` gives it back.
+    """
+
+    stream: str
+    reason: Reason
+    detail: str
+    key_id: int
+    sealed_body: bytes
+
+    def __repr__(self) -> str:
+        """Name the stream and the reason."""
+        return f"RejectedRecord({self.stream}, {self.reason})"

@@ -16,7 +16,6 @@ from apache_beam.options.pipeline_options import (
 )
 
 from maskline.errors import UsageError
-from maskline.keys import keyset_provider
 from maskline.pipeline.flink.options import check_flink_options
 from maskline.pipeline.job import JobSettings
 
@@ -107,7 +106,7 @@ def check_beam_options(options: PipelineOptions, job: JobSettings, allow_clearte
         return
     if runner.name == "FlinkRunner":
         check_flink_options(options, job)
-    if keyset_provider(job.keyset).kms_key is None and not allow_cleartext_keyset:
+    if job.keyset.kms_key is None and not allow_cleartext_keyset:
         raise UsageError(
             f"keyset {job.keyset}: is in cleartext, and every worker of {runner.name} would have to be given it so; "
             "use one that a KMS key encrypts (aws-kms://KEY_ARN?keyset=URI), or say --allow_cleartext_keyset"

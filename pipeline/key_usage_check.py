@@ -12,7 +12,8 @@ from maskline.lake.key_usage import copy_key_usage
 from maskline.pipeline.lake_options import add_lake, opaque_copy
 from maskline.pipeline.options import Options
 from maskline.pipeline.printing import echo
-from maskline.postgres.connection import check_dsn, connect
+from maskline.postgres.connection import connect
+from maskline.postgres.dsn import PostgresDsn
 from maskline.postgres.key_usage import KeyUsage, key_usage
 
 REMASK = "python -m pipeline remask (once for each stream)"
@@ -27,7 +28,7 @@ def add_opaque_copy(parser: argparse.ArgumentParser) -> None:
     add_lake(options, (Copy.TOKENIZED,))
 
 
-def usage_in_database(dsn: str) -> list[KeyUsage]:
+def usage_in_database(dsn: PostgresDsn) -> list[KeyUsage]:
     """Return how many rows of each table of a database carry each key id.
 
     Args:
@@ -36,7 +37,7 @@ def usage_in_database(dsn: str) -> list[KeyUsage]:
     Raises:
         DatabaseError: They cannot be counted.
     """
-    with contextlib.closing(connect(check_dsn(dsn))) as connection:
+    with contextlib.closing(connect(dsn)) as connection:
         return key_usage(connection)
 
 
@@ -68,7 +69,7 @@ def refuse_if_copy_needs(key: KeyInfo, arguments: argparse.Namespace) -> None:
     _refuse_if_needed(key, [], usage_in_copy(arguments))
 
 
-def refuse_if_anything_needs(key: KeyInfo, dsn: str, arguments: argparse.Namespace) -> None:
+def refuse_if_anything_needs(key: KeyInfo, dsn: PostgresDsn, arguments: argparse.Namespace) -> None:
     """Check that no row of a database's tables needs a key, nor any of the opaque copy.
 
     Args:

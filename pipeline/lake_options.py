@@ -8,14 +8,13 @@ import os
 from collections.abc import Iterable
 
 from maskline.errors import UsageError
-from maskline.keys import keyset_provider, open_keyset
 from maskline.lake.columns import Copy
 from maskline.lake.source import RowSource
 from maskline.lake.storage import Storage, check_apart
 from maskline.lake.table import LakeTable
 from maskline.masks.deterministic import Masker
-from maskline.pipeline.options import Options, required
-from maskline.postgres.connection import check_dsn, connect
+from maskline.pipeline.options import Options, keyset_uri, postgres_dsn
+from maskline.postgres.connection import connect
 from maskline.streams.definition import StreamDefinition, load_stream
 
 OTHERS_MASK = 0o027
@@ -96,7 +95,7 @@ def row_source(arguments: argparse.Namespace, stream: StreamDefinition) -> RowSo
     Raises:
         UsageError: The database is not given.
     """
-    return RowSource(functools.partial(connect, check_dsn(required(arguments, "postgres"))), stream)
+    return RowSource(functools.partial(connect, postgres_dsn(arguments)), stream)
 
 
 def masker_for(arguments: argparse.Namespace, copy: Copy) -> Masker | None:
@@ -111,7 +110,7 @@ def masker_for(arguments: argparse.Namespace, copy: Copy) -> Masker | None:
     """
     if copy is Copy.TOKENIZED:
         return None
-    return Masker(open_keyset(keyset_provider(required(arguments, "keyset")).fetch()))
+    return Masker(keyset_uri(arguments).open())
 
 
 def _storage(arguments: argparse.Namespace, copy: Copy) -> Storage | None:

@@ -7,12 +7,15 @@ command line goes first.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from maskline.errors import UsageError
-from maskline.postgres.connection import check_dsn
+from maskline.errors import ArgumentError, UsageError
+from maskline.keys import KeysetUri
+from maskline.postgres.dsn import PostgresDsn
 from maskline.sqs import QueueAddress
 from maskline.sqs.receiver import ReceiveSettings
 from maskline.streams.definition import load_stream
@@ -82,7 +85,7 @@ class Options:
             "micro_batch_size",
             "most messages of a micro-batch (%(default)s)",
             type=int,
-            default=receive.size,
+            default=receive.micro_batch_size,
             metavar="N",
         )
         self.add(
@@ -90,7 +93,7 @@ class Options:
             "how long messages gather in a micro-batch, from the first on (%(default)s)",
             type=float,
             metavar="SECONDS",
-            default=receive.seconds,
+            default=receive.micro_batch_seconds,
         )
         self.add("pollers", "how many pollers receive at the same time (%(default)s)", type=int, default=1, metavar="N")
         self.add(
@@ -99,7 +102,7 @@ class Options:
             "(%(default)s)",
             type=int,
             metavar="SECONDS",
-            default=receive.visibility_seconds,
+            default=receive.visibility_timeout_seconds,
         )
         self.add(
             "db_retry_seconds",
@@ -135,7 +138,46 @@ def queue_address(arguments: argparse.Namespace) -> QueueAddress:
     Raises:
         UsageError: It is not given, or not well formed.
     """
-    return QueueAddress(required(arguments, "queue"), arguments.queue_endpoint or None)
+    with naming_options(endpoint="queue_endpoint"):
+        return QueueAddress(required(arguments, "queue"), arguments.queue_endpoint or None)
+
+
+def postgres_dsn(arguments: argparse.Namespace) -> PostgresDsn:
+    """Return where the database is.
+
+    Raises:
+        UsageError: It is not given, not well formed, or holds a password.
+    """
+    with naming_options(dsn="postgres"):
+        return PostgresDsn.parse(required(arguments, "postgres"))
+
+
+def keyset_uri(arguments: argparse.Namespace) -> KeysetUri:
+    """Return where the keyset is.
+
+    Raises:
+        UsageError: It is not given, or names no provider.
+    """
+    return KeysetUri.parse(required(arguments, "keyset"))
+
+
+@contextlib.contextmanager
+def naming_options(**options: str) -> Iterator[None]:
+    """Have an error that begins with a parameter's name begin with the option's.
+
+    Args:
+        options: The option of each parameter that the command line calls otherwise.
+
+    Raises:
+        UsageError: In the place of such an `ArgumentError`.
+    """
+    try:
+        yield
+    except ArgumentError as error:
+        for parameter, option in options.items():
+            if re.match(rf"{parameter}\b", str(error)):
+                raise UsageError(f"{option}{str(error).removeprefix(parameter)}") from None
+        raise
 
 
 def job_settings(arguments: argparse.Namespace) -> JobSettings:
@@ -153,12 +195,12 @@ def job_settings(arguments: argparse.Namespace) -> JobSettings:
     return JobSettings(
         stream=load_stream(arguments.stream),
         queue=queue_address(arguments),
-        postgres=check_dsn(required(arguments, "postgres")),
-        keyset=required(arguments, "keyset"),
+        postgres=postgres_dsn(arguments),
+        keyset=keyset_uri(arguments),
         receive=ReceiveSettings(
-            size=arguments.micro_batch_size,
-            seconds=arguments.micro_batch_seconds,
-            visibility_seconds=arguments.visibility_timeout_seconds,
+            micro_batch_size=arguments.micro_batch_size,
+            micro_batch_seconds=arguments.micro_batch_seconds,
+            visibility_timeout_seconds=arguments.visibility_timeout_seconds,
             long_poll_seconds=(
                 UNTIL_EMPTY_LONG_POLL_SECONDS if arguments.until_empty else ReceiveSettings().long_poll_seconds
             ),

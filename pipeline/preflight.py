@@ -9,12 +9,11 @@ import threading
 import msgspec
 
 from maskline.errors import MasklineError, SetupError
-from maskline.keys import keyset_provider, open_keyset
 from maskline.pipeline.job import JobSettings
-from maskline.postgres.connection import check_dsn, connect, map_postgres_errors
+from maskline.postgres.connection import connect, map_postgres_errors
 from maskline.postgres.deadlines import DEADLINES
-from maskline.postgres.revision import NEEDED_REVISION, database_revision
-from maskline.postgres.table_check import table_problems
+from maskline.postgres.revision import OLDEST_REVISION, database_revision
+from maskline.postgres.table_check import TableReport, check_tables
 from maskline.sqs import SqsQueue
 
 FEW_RECEIVES = 3
@@ -72,7 +71,7 @@ def raise_on_problems(findings: list[Finding]) -> None:
 
 
 def _check_keyset(job: JobSettings) -> list[Finding]:
-    keyset = open_keyset(keyset_provider(job.keyset).fetch())
+    keyset = job.keyset.open()
     return [Finding("keyset", f"{job.keyset}: primary key {keyset.primary_key_id} encrypts and decrypts")]
 
 
@@ -82,28 +81,31 @@ def _check_queue(job: JobSettings) -> list[Finding]:
     findings = [Finding("queue", f"{job.queue}: readable, about {waiting} messages waiting")]
     receives = json.loads(attributes.get("RedrivePolicy", "{}")).get("maxReceiveCount")
     if receives is not None and int(receives) < FEW_RECEIVES:
+        seconds = job.receive.visibility_timeout_seconds
         text = (
             f"{job.queue}: its redrive policy gives a message up after {receives} receives; a job that is killed with "
-            f"messages in hand uses one up every {job.receive.visibility_seconds} s, so allow {FEW_RECEIVES} or more"
+            f"messages in flight uses one up every {seconds} s, so allow {FEW_RECEIVES} or more"
         )
         findings.append(Finding("queue", text, is_warning=True))
     return findings
 
 
 def _check_postgres(job: JobSettings) -> list[Finding]:
-    connection = DEADLINES.connect(functools.partial(connect, check_dsn(job.postgres)), _NOT_STOPPING)
+    connection = DEADLINES.connect(functools.partial(connect, job.postgres), _NOT_STOPPING)
     try:
         with map_postgres_errors(), DEADLINES.within(connection, ANSWER_SECONDS, "its tables", _NOT_STOPPING):
             revision = database_revision(connection)
-            problems = table_problems(connection, job.stream) if revision == NEEDED_REVISION else []
+            is_new_enough = revision is not None and revision >= OLDEST_REVISION
+            report = check_tables(connection, job.stream) if is_new_enough else TableReport()
     finally:
         connection.close()
-    if revision != NEEDED_REVISION:
+    if not is_new_enough:
         text = (
-            f"the schema is at revision {revision or 'none'}, the job needs {NEEDED_REVISION}; run: "
+            f"the schema is at revision {revision or 'none'}, the job needs {OLDEST_REVISION} or newer; run: "
             f"python -m pipeline migrate --postgres '{job.postgres}'"
         )
         return [Finding("postgres", text, is_problem=True)]
-    if problems:
-        return [Finding("postgres", problem, is_problem=True) for problem in problems]
-    return [Finding("postgres", f"table {job.stream.table} is ready (schema revision {revision})")]
+    warnings = [Finding("postgres", warning, is_warning=True) for warning in report.warnings]
+    if report.problems:
+        return [*(Finding("postgres", problem, is_problem=True) for problem in report.problems), *warnings]
+    return [Finding("postgres", f"table {job.stream.table} is ready (schema revision {revision})"), *warnings]

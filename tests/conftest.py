@@ -21,25 +21,21 @@ from maskline.pipeline.local.sqs import CREDENTIALS, EmbeddedSqs
 from maskline.postgres.connection import Connection, connect
 from maskline.postgres.schema import Schema
 from maskline.sqs import QueueAddress, SqsQueue
-from maskline.sqs.lease import IN_FLIGHT
 from maskline.streams.definition import StreamDefinition, load_stream
-from maskline.transforms.control import CONTROL
-from maskline.transforms.metrics import TALLY
 from tests.aws_emulation import EmulatedAws
 from tests.maskline.stored_tokens import stored_values
 
 TEMPLATE_DATABASE = "maskline_template"
 PRISM = Path(os.environ.get("PRISM_LOCATION", Path(__file__).parents[1] / ".cache" / "prism" / "prism"))
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
+"""Where the data of servers lie that are not to wait for a disk; the job refuses a server without fsync."""
 _one_loader = functools.cache(create_loader)
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
     """A Postgres server with a migrated template database."""
-    with tempfile.TemporaryDirectory() as directory, EmbeddedPostgres(Path(directory) / "data") as server:
-        # Nothing of a test has to outlive a power cut.
-        run_sql(server.dsn("postgres"), "ALTER SYSTEM SET fsync = off")
-        run_sql(server.dsn("postgres"), "SELECT pg_reload_conf()")
+    with tempfile.TemporaryDirectory(dir=MEMORY) as directory, EmbeddedPostgres(Path(directory) / "data") as server:
         run_sql(server.dsn("postgres"), f"CREATE DATABASE {TEMPLATE_DATABASE}")
         run_sql(server.dsn(TEMPLATE_DATABASE), OWNERS_TABLE)
         Schema(functools.partial(connect, server.dsn(TEMPLATE_DATABASE))).migrate()
@@ -53,7 +49,7 @@ def server_directory() -> Iterator[Path]:
     It is not in pytest's own: every pytest session closes that to other users, and, started by root, Postgres runs as
     another user.
     """
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as directory:
         yield Path(directory)
 
 
@@ -178,17 +174,6 @@ def prism_options() -> list[str]:
     if not PRISM.exists():
         pytest.skip(f"Prism is not there: {PRISM} is missing; ./run_tests.sh builds it where Go is installed")
     return [f"--prism_location={PRISM}"]
-
-
-@pytest.fixture(autouse=True)
-def _fresh_process_state() -> Iterator[None]:
-    """Undo what a job says to its process."""
-    CONTROL.reset()
-    TALLY.reset()
-    IN_FLIGHT.reset()
-    yield
-    CONTROL.reset()
-    IN_FLIGHT.reset()
 
 
 def run_sql(dsn: str, statement: str) -> None:

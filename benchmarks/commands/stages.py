@@ -61,7 +61,7 @@ def main(arguments: argparse.Namespace) -> int:
     rows: list[list[Cell]] = [[stage, used, _percent(used, total)] for stage, used in stages.items()]
     rest = total - sum(stages.values())
     rows += [["Beam and the rest", rest, _percent(rest, total)], ["the whole job, 10-90 %", total, 100.0]]
-    title = f"CPU per message by stage, micro-batches of {SETTINGS.size}, {arguments.sqs}"
+    title = f"CPU per message by stage, micro-batches of {SETTINGS.micro_batch_size}, {arguments.sqs}"
     return finish(measured(arguments.name, title, ["stage", "CPU [µs/message]", "share [%]"], rows))
 
 
@@ -125,4 +125,7 @@ def _delete(queue: SqsQueue, receipts: Sequence[Receipt]) -> None:
 
 
 def _batches(records: Sequence[T]) -> list[Sequence[T]]:
-    return [records[start : start + SETTINGS.size] for start in range(0, len(records), SETTINGS.size)]
+    return [
+        records[start : start + SETTINGS.micro_batch_size]
+        for start in range(0, len(records), SETTINGS.micro_batch_size)
+    ]

@@ -19,7 +19,7 @@ from tink import aead
 from tink.integration import awskms
 
 from maskline.aws import AwsError, OpenClient, error_code, is_access_denied, open_client, setup_problem
-from maskline.errors import KeysetError, KeysetUnavailableError, UsageError
+from maskline.errors import ArgumentError, KeysetError, KeysetUnavailableError
 from maskline.watchdog import WATCHDOG
 
 KmsKey: TypeAlias = aead.Aead
@@ -41,10 +41,10 @@ def check_key_arn(key_arn: str) -> str:
         key_arn: ``arn:aws:kms:REGION:ACCOUNT:key/ID``, the only partition that Tink knows.
 
     Raises:
-        UsageError: It is none.
+        ArgumentError: It is none.
     """
     if not _KEY_ARN.fullmatch(key_arn):
-        raise UsageError("keyset aws-kms: give the key's ARN, arn:aws:kms:REGION:ACCOUNT:key/ID, after aws-kms://")
+        raise ArgumentError("keyset aws-kms: give the key's ARN, arn:aws:kms:REGION:ACCOUNT:key/ID, after aws-kms://")
     return key_arn
 
 
@@ -56,7 +56,7 @@ def aws_kms_key(key_arn: str, open_client: OpenClient = open_client) -> KmsKey:
         open_client: Makes the client.
 
     Raises:
-        UsageError: It is no ARN of a key.
+        ArgumentError: It is no ARN of a key.
         KeysetError: AWS's configuration cannot be read.
     """
     match = _KEY_ARN.fullmatch(check_key_arn(key_arn))

@@ -10,7 +10,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from maskline.aws import AwsError, OpenClient, error_code, open_client
-from maskline.errors import KeysetError, KeysetUnavailableError, UsageError
+from maskline.errors import ArgumentError, KeysetError, KeysetUnavailableError
 from maskline.keys.aws_failures import map_keyset_error
 from maskline.keys.keyset import StoredKeyset
 from maskline.watchdog import WATCHDOG
@@ -31,13 +31,13 @@ class S3Keyset:
         open_client: Makes the client.
 
     Raises:
-        UsageError: Bucket or key is missing.
+        ArgumentError: Bucket or key is missing.
     """
 
     def __init__(self, location: str, open_client: OpenClient = open_client) -> None:
         self._bucket, _, self._key = location.removeprefix("//").partition("/")
         if not self._bucket or not self._key:
-            raise UsageError("keyset s3: give s3://BUCKET/KEY")
+            raise ArgumentError("keyset s3: give s3://BUCKET/KEY")
         self.uri = f"s3://{self._bucket}/{self._key}"
         self._open_client = open_client
 

@@ -10,7 +10,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from maskline.aws import AwsError, OpenClient, error_code, open_client
-from maskline.errors import KeysetError, KeysetUnavailableError, UsageError
+from maskline.errors import ArgumentError, KeysetError, KeysetUnavailableError
 from maskline.keys.aws_failures import map_keyset_error
 from maskline.keys.keyset import StoredKeyset
 from maskline.watchdog import WATCHDOG
@@ -37,7 +37,7 @@ class SecretsManagerKeyset:
         open_client: Makes the client.
 
     Raises:
-        UsageError: The name is empty.
+        ArgumentError: The name is empty.
     """
 
     kms_key = None
@@ -45,7 +45,7 @@ class SecretsManagerKeyset:
     def __init__(self, name: str, open_client: OpenClient = open_client) -> None:
         self._name = name.removeprefix("//")
         if not self._name:
-            raise UsageError("keyset aws-secretsmanager: give aws-secretsmanager://NAME")
+            raise ArgumentError("keyset aws-secretsmanager: give aws-secretsmanager://NAME")
         self.uri = f"aws-secretsmanager://{self._name}"
         self._open_client = open_client
 

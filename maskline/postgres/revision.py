@@ -6,8 +6,8 @@ from psycopg2 import sql
 
 from maskline.postgres.connection import Connection
 
-NEEDED_REVISION = "0010"
-"""The newest revision in ``migrations``."""
+OLDEST_REVISION = "0010"
+"""The oldest revision that the job can run on. A newer one will do where it has what the job needs."""
 
 VERSION_TABLE = "maskline_schema_version"
 """Where Alembic keeps the revision."""

@@ -18,7 +18,7 @@ import psycopg2
 import tenacity
 from psycopg2 import sql
 
-from maskline.errors import DatabaseUnavailableError, TableError, UsageError
+from maskline.errors import ArgumentError, DatabaseUnavailableError, TableError
 from maskline.postgres.connection import Connect, Connection
 from maskline.postgres.deadlines import DEADLINES, Deadlines
 from maskline.postgres.failures import RowRejectedError, map_postgres_error
@@ -258,7 +258,9 @@ def check_retry_seconds(retry_seconds: float) -> None:
     """Check how long to retry.
 
     Raises:
-        UsageError: It is negative, or longer than SQS keeps a message invisible.
+        ArgumentError: It is negative, or longer than SQS keeps a message invisible.
     """
     if not 0 <= retry_seconds <= 11 * 60 * 60:
-        raise UsageError(f"db_retry_seconds is {retry_seconds}; it must be from 0 to 39600 (SQS's limit is 12 hours)")
+        raise ArgumentError(
+            f"db_retry_seconds is {retry_seconds}; it must be from 0 to 39600 (SQS's limit is 12 hours)"
+        )

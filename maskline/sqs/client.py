@@ -273,5 +273,5 @@ def _map_sqs_errors(address: QueueAddress, wait_seconds: int = 0) -> Iterator[No
         raise QueueUnavailableError(f"queue {address}: the answer cannot be read") from None
 
 
-OpenQueue = Callable[[], Queue]
-"""What a transform takes to open its queue on a worker; `functools.partial(SqsQueue.open, address)` say."""
+OpenQueue = Callable[[QueueAddress], Queue]
+"""Opens a queue, on the worker that uses it."""

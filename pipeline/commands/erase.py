@@ -16,7 +16,6 @@ import threading
 from collections.abc import Callable, Sequence
 
 from maskline.errors import UnavailableError, UsageError
-from maskline.keys import keyset_provider, open_keyset
 from maskline.lake.columns import Copy
 from maskline.lake.erasure import erase_from_copy
 from maskline.lake.maintenance import SAFE_RETENTION_HOURS
@@ -24,10 +23,10 @@ from maskline.lake.source import RowSource
 from maskline.lake.table import LakeTable
 from maskline.masks.deterministic import Masker
 from maskline.pipeline.lake_options import add_lake, lake_tables
-from maskline.pipeline.options import Options, required
+from maskline.pipeline.options import Options, keyset_uri, postgres_dsn
 from maskline.pipeline.printing import echo
 from maskline.postgres.access_log import record_access
-from maskline.postgres.connection import Connect, check_dsn, connect
+from maskline.postgres.connection import Connect, connect
 from maskline.postgres.erasure import Erasure, erase_from_database, person_column
 from maskline.postgres.retry import retrying
 from maskline.streams.definition import StreamDefinition, load_stream
@@ -64,8 +63,8 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     tables = _copies(arguments, stream)
     for table in tables:
         table.newest()  # a copy that is not where it is said to be is found out before anything is removed
-    masker = Masker(open_keyset(keyset_provider(required(arguments, "keyset")).fetch()))
-    connecting = functools.partial(connect, check_dsn(required(arguments, "postgres")))
+    masker = Masker(keyset_uri(arguments).open())
+    connecting = functools.partial(connect, postgres_dsn(arguments))
     reason = f"{arguments.reason} (person {masker.fingerprint(person)})"
     record = functools.partial(_record, connecting, stream, column, reason)
     record("erase begun", 0)

@@ -38,7 +38,6 @@ from maskline.pipeline.progress import showing_progress
 from maskline.pipeline.runners.in_process import RunMonitor, RunResult, stopping_on_signals
 from maskline.pipeline.summary import RunCounts
 from maskline.sqs import SqsQueue
-from maskline.transforms.control import CONTROL
 
 DEFAULT_DIRECTORY = Path(".maskline")
 LOOK_SECONDS = 0.5
@@ -129,20 +128,21 @@ def _running_job(cluster: FlinkCluster) -> str:
 
 def _send_and_watch(job: JobSettings, directory: LocalDirectory, count: int | None, counts: FlinkCounts) -> RunResult:
     terminal = Console(stderr=True, highlight=False)
+    stopping = threading.Event()
     queue = SqsQueue.open(job.queue)
-    sender = SampleSender(queue, directory, count, CONTROL.stopping)
+    sender = SampleSender(queue, directory, count, stopping)
     monitor = RunMonitor(time.monotonic, lambda: RunCounts.of(counts))
     terminal.print("Sending sample messages. Ctrl-C stops.")
-    with stopping_on_signals(CONTROL, terminal), showing_progress(monitor.snapshot, terminal):
+    with stopping_on_signals(stopping, terminal), showing_progress(monitor.snapshot, terminal):
         sender.start()
-        while not CONTROL.stopping.is_set() and (sender.is_alive() or queue.depth().total):
-            CONTROL.stopping.wait(LOOK_SECONDS)
+        while not stopping.is_set() and (sender.is_alive() or queue.depth().total):
+            stopping.wait(LOOK_SECONDS)
             monitor.snapshot()
         sender.join()
         _await_last_counts(monitor)
     if sender.failure is not None:
         raise sender.failure
-    return RunResult(monitor.snapshot(), monitor.seconds, CONTROL.stopping.is_set())
+    return RunResult(monitor.snapshot(), monitor.seconds, stopping.is_set())
 
 
 def _await_last_counts(monitor: RunMonitor) -> None:

@@ -16,9 +16,9 @@ from rich.table import Table
 
 from maskline.errors import UsageError
 from maskline.masks.leakage import Leakage, measure_leakage
-from maskline.pipeline.options import Options, required
+from maskline.pipeline.options import Options, postgres_dsn
 from maskline.pipeline.printing import echo
-from maskline.postgres.connection import check_dsn, connect
+from maskline.postgres.connection import connect
 from maskline.postgres.frequencies import TokenFrequencies, token_frequencies
 from maskline.streams.definition import load_stream, masked_column
 
@@ -46,7 +46,7 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
             raise UsageError(f"{name} is {value}; it must be 1 or more")
     stream = load_stream(arguments.stream)
     column = masked_column(stream, arguments.column)
-    with contextlib.closing(connect(check_dsn(required(arguments, "postgres")))) as connection:
+    with contextlib.closing(connect(postgres_dsn(arguments))) as connection:
         frequencies = token_frequencies(connection, stream.table, column.name, arguments.top)
     leakage = measure_leakage(frequencies.classes)
     echo(f"{stream.table}.{column.name}: {leakage.rows:,} rows with a token, {frequencies.null_rows:,} with NULL")

@@ -26,9 +26,8 @@ from maskline.pipeline.local.report import next_steps, show_results
 from maskline.pipeline.local.sender import SampleSender
 from maskline.pipeline.local.setup import forget_earlier_runs, prepare_job
 from maskline.pipeline.local.sqs import CREDENTIALS, EmbeddedSqs
-from maskline.pipeline.runners.in_process import RunResult, console_monitor, run_job
+from maskline.pipeline.runners.in_process import RunResult, console_monitor, new_run, run_job
 from maskline.sqs import SqsQueue
-from maskline.transforms.control import CONTROL
 
 TAKES_BEAM_OPTIONS = True
 DEFAULT_DIRECTORY = Path(".maskline")
@@ -76,15 +75,16 @@ def _send_and_run(
     job: JobSettings, directory: LocalDirectory, count: int | None, options: PipelineOptions, runner: Runner
 ) -> RunResult:
     terminal = Console(stderr=True, highlight=False)
+    context = new_run()
     queue = SqsQueue.open(job.queue)
-    sender = SampleSender(queue, directory, count, CONTROL.stopping)
+    sender = SampleSender(queue, directory, count, context.stopping)
     sender.start()
     sender.is_ahead.wait()
     terminal.print(f"Running on {runner.description}. Ctrl-C stops.", soft_wrap=True)
-    ran = run_job(job, options, runner, console_monitor(terminal))
+    ran = run_job(job, options, runner, console_monitor(terminal), context)
     # Should the job ever have seen the queue empty while the sender was between two portions, there is more to do.
     while sender.is_alive() and not ran.was_stopped:
-        ran = run_job(job, options, runner, console_monitor(terminal))
+        ran = run_job(job, options, runner, console_monitor(terminal), context)
     sender.join()
     if sender.failure is not None:
         raise sender.failure

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from maskline.pipeline.options import Options, required
-from maskline.postgres.connection import check_dsn, connect
+from maskline.pipeline.options import Options, postgres_dsn
+from maskline.postgres.connection import connect
 from maskline.postgres.schema import Schema, print_sql
 
 
@@ -43,4 +43,4 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
 
 
 def _schema(arguments: argparse.Namespace) -> Schema:
-    return Schema(functools.partial(connect, check_dsn(required(arguments, "postgres"))))
+    return Schema(functools.partial(connect, postgres_dsn(arguments)))

@@ -14,11 +14,10 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from maskline.errors import TokenError, UsageError
-from maskline.keys import keyset_provider, open_keyset
 from maskline.masks.deterministic import Masker
-from maskline.pipeline.options import Options, queue_address, required
+from maskline.pipeline.options import Options, keyset_uri, postgres_dsn, queue_address
 from maskline.postgres.access_log import record_access
-from maskline.postgres.connection import check_dsn, connect
+from maskline.postgres.connection import connect
 from maskline.postgres.rejections import RejectedMessage, RejectedMessages
 from maskline.records import Reason
 from maskline.sqs import SqsQueue
@@ -51,11 +50,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     """Do what was asked for."""
-    rejected = RejectedMessages(connect(check_dsn(required(arguments, "postgres"))))
+    rejected = RejectedMessages(connect(postgres_dsn(arguments)))
     console = Console(highlight=False)
     if arguments.action == "list":
         return _list(rejected, arguments, console)
-    masker = Masker(open_keyset(keyset_provider(required(arguments, "keyset")).fetch()))
+    masker = Masker(keyset_uri(arguments).open())
     if arguments.action == "show":
         return _show(rejected, arguments, masker, console)
     return _requeue(rejected, arguments, masker, console)

@@ -16,13 +16,13 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from maskline.keys import Keyset, keyset_provider, open_keyset
-from maskline.pipeline.options import Options, required
+from maskline.keys import Keyset
+from maskline.pipeline.options import Options, keyset_uri, postgres_dsn
 from maskline.pipeline.printing import echo
 from maskline.pipeline.progress import showing_rows
 from maskline.pipeline.stopping import STOPPED_EXIT_CODE, in_another_thread, stopping_on_signals
 from maskline.postgres.access_log import record_access
-from maskline.postgres.connection import Connect, check_dsn, connect
+from maskline.postgres.connection import Connect, connect
 from maskline.postgres.key_usage import key_usage
 from maskline.postgres.remask import NotRemasked, Remasker
 from maskline.postgres.remask_statements import RemaskedTable, rejections_table, stream_table
@@ -46,8 +46,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     """Re-encrypt both tables; 1 if rows of older keys are left."""
     stream = load_stream(arguments.stream)
-    connecting = functools.partial(connect, check_dsn(required(arguments, "postgres")))
-    keyset = open_keyset(keyset_provider(required(arguments, "keyset")).fetch())
+    connecting = functools.partial(connect, postgres_dsn(arguments))
+    keyset = keyset_uri(arguments).open()
     tables = (stream_table(stream, keyset), rejections_table(keyset))
 
     def work(stopping: threading.Event) -> int:

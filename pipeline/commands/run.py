@@ -22,7 +22,7 @@ from maskline.pipeline.flink.options import set_flink_defaults
 from maskline.pipeline.options import Options, job_settings
 from maskline.pipeline.preflight import preflight, raise_on_problems
 from maskline.pipeline.runners.cluster import submit_job
-from maskline.pipeline.runners.in_process import console_monitor, run_job
+from maskline.pipeline.runners.in_process import console_monitor, new_run, run_job
 from maskline.pipeline.runners.processes import run_processes
 from maskline.pipeline.stopping import interruptible
 from maskline.pipeline.summary import summary_table
@@ -70,6 +70,6 @@ def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
     if arguments.processes > 1:
         ran = run_processes(job, beam_arguments, arguments.processes, terminal, arguments.log_level)
     else:
-        ran = run_job(job, options, runner, console_monitor(terminal))
+        ran = run_job(job, options, runner, console_monitor(terminal), new_run())
     Console().print(summary_table(ran.counts, ran.seconds))
     return 0

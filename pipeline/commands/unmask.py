@@ -17,11 +17,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TextIO
 
 from maskline.errors import TokenError
-from maskline.keys import keyset_provider, open_keyset
 from maskline.masks.deterministic import Masker
-from maskline.pipeline.options import Options, required
+from maskline.pipeline.options import Options, keyset_uri, postgres_dsn
 from maskline.postgres.access_log import record_access
-from maskline.postgres.connection import check_dsn, connect
+from maskline.postgres.connection import connect
 from maskline.postgres.token_reader import read_tokens
 from maskline.streams.definition import Column, load_stream, masked_column
 
@@ -45,8 +44,8 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     """Print the values; 1 if a token could not be unmasked."""
     stream = load_stream(arguments.stream)
     column = masked_column(stream, arguments.column)
-    masker = Masker(open_keyset(keyset_provider(required(arguments, "keyset")).fetch()))
-    dsn = check_dsn(required(arguments, "postgres"))
+    masker = Masker(keyset_uri(arguments).open())
+    dsn = postgres_dsn(arguments)
     with contextlib.closing(connect(dsn)) as log, contextlib.closing(_Tokens()) as tokens:
         if arguments.stdin:
             tokens.take((f"line {number}", line.rstrip("\n")) for number, line in enumerate(sys.stdin, start=1))

@@ -12,7 +12,6 @@ from deltalake import DeltaTable
 from rich.console import Console
 from rich.table import Table
 
-from maskline.keys import keyset_provider, open_keyset
 from maskline.lake.columns import Copy
 from maskline.lake.publisher import Publisher
 from maskline.lake.source import RowSource
@@ -42,7 +41,7 @@ def publish_locally(console: Console, job: JobSettings, directory: LocalDirector
     os.umask(OTHERS_MASK)
     for copy in Copy:
         table = LakeTable(Storage(str(directory.lake / copy.value)), job.stream, copy)
-        masker = Masker(open_keyset(keyset_provider(job.keyset).fetch())) if copy is Copy.CLEARTEXT else None
+        masker = Masker(job.keyset.open()) if copy is Copy.CLEARTEXT else None
         with closing(RowSource(functools.partial(connect, job.postgres), job.stream)) as source:
             rows = sum(publication.rows for publication in Publisher(source, table, masker).publish())
         console.print(f"{copy.value} copy: {rows:,} rows published to {table.uri}", soft_wrap=True)

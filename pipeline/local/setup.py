@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from maskline.keys import create_keyset
+from maskline.keys import KeysetUri, create_keyset
 from maskline.keys.files import FileKeyset
 from maskline.pipeline.flink.local_cluster import FlinkCluster
 from maskline.pipeline.job import JobSettings
@@ -14,6 +14,7 @@ from maskline.pipeline.local.sqs import EmbeddedSqs
 from maskline.pipeline.options import UNTIL_EMPTY_LONG_POLL_SECONDS
 from maskline.pipeline.preflight import preflight, raise_on_problems
 from maskline.postgres.connection import connect
+from maskline.postgres.dsn import PostgresDsn
 from maskline.postgres.schema import Schema
 from maskline.sqs import QueueAddress
 from maskline.sqs.receiver import ReceiveSettings
@@ -57,13 +58,13 @@ def prepare_job(
     if not directory.keyset.exists():
         keyset.create(create_keyset())
     receive = ReceiveSettings(
-        long_poll_seconds=UNTIL_EMPTY_LONG_POLL_SECONDS, visibility_seconds=LOCAL_VISIBILITY_SECONDS
+        long_poll_seconds=UNTIL_EMPTY_LONG_POLL_SECONDS, visibility_timeout_seconds=LOCAL_VISIBILITY_SECONDS
     )
     job = JobSettings(
         stream=load_stream("user_logins"),
         queue=QueueAddress(sqs.create_queue(QUEUE), sqs.endpoint),
-        postgres=dsn,
-        keyset=keyset.uri,
+        postgres=PostgresDsn.parse(dsn),
+        keyset=KeysetUri.parse(keyset.uri),
         receive=receive,
         until_empty=until_empty,
     )

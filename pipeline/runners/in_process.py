@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import logging
 import os
 import signal
@@ -24,10 +23,8 @@ from maskline.pipeline.progress import showing_progress
 from maskline.pipeline.runners.fn_api_runner import patch_metric_consolidation
 from maskline.pipeline.summary import RunCounts
 from maskline.pipeline.tracebacks import suppress_own_tracebacks
-from maskline.sqs import SqsQueue
-from maskline.sqs.lease import IN_FLIGHT, VisibilityLease
-from maskline.transforms.control import CONTROL, JobControl
-from maskline.transforms.metrics import TALLY
+from maskline.sqs.lease import VisibilityLease
+from maskline.transforms.run_context import RunContext
 from maskline.watchdog import WATCHDOG
 
 INTERRUPTED_EXIT_CODE = 130
@@ -59,8 +56,8 @@ class RunResult(msgspec.Struct, frozen=True):
     was_stopped: bool
 
 
-Monitor = Callable[[Callable[[], RunCounts]], contextlib.AbstractContextManager[None]]
-"""What looks after a run while it lasts, given what returns the counts so far: it shows them, and stops the run."""
+Monitor = Callable[[RunContext, Callable[[], RunCounts]], contextlib.AbstractContextManager[None]]
+"""What looks after a run while it lasts, given it and what returns its counts: it shows them, and stops the run."""
 
 
 def console_monitor(console: Console) -> Monitor:
@@ -74,14 +71,21 @@ def console_monitor(console: Console) -> Monitor:
     """
 
     @contextlib.contextmanager
-    def monitoring(look: Callable[[], RunCounts]) -> Iterator[None]:
-        with stopping_on_signals(CONTROL, console), showing_progress(look, console):
+    def monitoring(context: RunContext, counts: Callable[[], RunCounts]) -> Iterator[None]:
+        with stopping_on_signals(context.stopping, console), showing_progress(counts, console):
             yield
 
     return monitoring
 
 
-def run_job(job: JobSettings, options: PipelineOptions, runner: Runner, monitor: Monitor) -> RunResult:
+def new_run() -> RunContext:
+    """Return a new run whose job is to run in this process, where messages are both received and deleted."""
+    return RunContext(tracks_in_flight=True)
+
+
+def run_job(
+    job: JobSettings, options: PipelineOptions, runner: Runner, monitor: Monitor, context: RunContext
+) -> RunResult:
     """Run the job in this process, and return how it went.
 
     Args:
@@ -89,34 +93,34 @@ def run_job(job: JobSettings, options: PipelineOptions, runner: Runner, monitor:
         options: Beam's options.
         runner: What runs it.
         monitor: What looks after it meanwhile; see `console_monitor`.
+        context: The run, as `new_run` makes it. Its counts go on where an earlier job of the run left them.
 
     Raises:
         StopTimedOutError: It was asked to stop and did not within `STOP_SECONDS`; this process has threads that hang.
         MasklineError: The job failed.
     """
-    progress = RunMonitor(time.monotonic, lambda: RunCounts.of(TALLY))
-    IN_FLIGHT.is_kept = True
+    progress = RunMonitor(time.monotonic, lambda: RunCounts.of(context.tally))
     options.view_as(StandardOptions).runner = runner.name
     pipeline = beam.Pipeline(options=options)
-    build(pipeline, job)
+    build(pipeline, job, context)
     run_to_end = _started(pipeline, runner)
     with (
         suppress_own_tracebacks(),
-        monitor(progress.snapshot),
+        monitor(context, progress.snapshot),
         patch_metric_consolidation(),
     ):
         # Signals are handled in the main thread, which must not hold a lock that the handler wants.
         thread = _RunnerThread(run_to_end)
         thread.start()
-        last_resort = LastResort(CONTROL.stopping)
+        last_resort = LastResort(context.stopping)
         while thread.is_alive():
             thread.join(0.1)
             progress.snapshot()
             if last_resort.is_due():
-                raise _stop_timed_out(job)
+                raise _stop_timed_out(job, context)
     if thread.failure is not None:
-        raise CONTROL.failure or _unknown_failure(thread.failure) from None
-    return RunResult(progress.snapshot(), progress.seconds, CONTROL.stopping.is_set())
+        raise context.failure or _unknown_failure(thread.failure) from None
+    return RunResult(progress.snapshot(), progress.seconds, context.stopping.is_set())
 
 
 def _started(pipeline: beam.Pipeline, runner: Runner) -> Callable[[], object]:
@@ -147,11 +151,11 @@ class LastResort:
         return self._asked_at is not None and self._clock() - self._asked_at >= seconds
 
 
-def _stop_timed_out(job: JobSettings) -> StopTimedOutError:
+def _stop_timed_out(job: JobSettings, context: RunContext) -> StopTimedOutError:
     waits = ", ".join(WATCHDOG.slow_waits()) or "something that is not known"
     logger.error("asked to stop %.0f s ago, the job waits for: %s", STOP_SECONDS, waits)
     # In a thread, for the queue may be what hangs.
-    giving_back = threading.Thread(target=_give_back, args=(job,), name="give-back", daemon=True)
+    giving_back = threading.Thread(target=_give_back, args=(job, context), name="give-back", daemon=True)
     giving_back.start()
     giving_back.join(GIVE_BACK_SECONDS)
     return StopTimedOutError(
@@ -160,9 +164,8 @@ def _stop_timed_out(job: JobSettings) -> StopTimedOutError:
     )
 
 
-def _give_back(job: JobSettings) -> None:
-    open_queue = functools.partial(SqsQueue.open, job.queue)
-    VisibilityLease(open_queue, job.receive.visibility_seconds).release([])
+def _give_back(job: JobSettings, context: RunContext) -> None:
+    VisibilityLease(job.queue, job.receive.visibility_timeout_seconds).release([], context.in_flight)
 
 
 def _unknown_failure(failure: BaseException) -> JobFailedError:
@@ -215,19 +218,19 @@ class RunMonitor:
 
 
 @contextlib.contextmanager
-def stopping_on_signals(control: JobControl, console: Console) -> Iterator[None]:
+def stopping_on_signals(stopping: threading.Event, console: Console) -> Iterator[None]:
     """Have a first SIGINT or SIGTERM end a job in an orderly way, and a second one end this process at once.
 
     Args:
-        control: Is told to stop.
+        stopping: Is set by the first.
         console: Gets its cursor back before the process ends.
     """
 
     def stop(_number: int, _frame: FrameType | None) -> None:
-        if control.stopping.is_set():
+        if stopping.is_set():
             console.show_cursor()
             os._exit(INTERRUPTED_EXIT_CODE)
-        control.stopping.set()
+        stopping.set()
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

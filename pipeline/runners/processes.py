@@ -30,13 +30,14 @@ from maskline.pipeline.runners.in_process import (
     LastResort,
     RunMonitor,
     RunResult,
+    new_run,
     run_job,
     stopping_on_signals,
 )
 from maskline.pipeline.stopping import end_process
 from maskline.pipeline.summary import RunCounts
-from maskline.transforms.control import CONTROL, JobControl
-from maskline.transforms.metrics import Tally
+from maskline.transforms.run_context import RunContext
+from maskline.transforms.tally import Tally
 
 REPORT_SECONDS = 0.25
 
@@ -67,17 +68,16 @@ def run_processes(
     Raises:
         MasklineError: A process failed; what it had not deleted is in the queue still.
     """
-    control = JobControl()
-    is_ending = threading.Event()
+    stopping, is_ending = threading.Event(), threading.Event()
     last_resort = LastResort(is_ending)
     workers = [_Worker(number, job, beam_arguments, log_level) for number in range(1, processes + 1)]
     monitor = RunMonitor(time.monotonic, lambda: RunCounts.together([worker.counts for worker in workers]))
-    with stopping_on_signals(control, console), showing_progress(monitor.snapshot, console):
+    with stopping_on_signals(stopping, console), showing_progress(monitor.snapshot, console):
         while running := [worker for worker in workers if worker.is_running]:
             wait([worker.connection for worker in running], timeout=REPORT_SECONDS)
             for worker in running:
                 worker.read_reports()
-            if control.stopping.is_set() or any(worker.failure for worker in workers):
+            if stopping.is_set() or any(worker.failure for worker in workers):
                 is_ending.set()
                 for worker in running:
                     worker.stop()
@@ -88,7 +88,7 @@ def run_processes(
     failures = [worker.failure for worker in workers if worker.failure]
     if failures:
         raise failures[0]
-    return RunResult(monitor.snapshot(), monitor.seconds, control.stopping.is_set())
+    return RunResult(monitor.snapshot(), monitor.seconds, stopping.is_set())
 
 
 class _Worker:
@@ -153,14 +153,15 @@ class _Worker:
 
 def _worker_main(connection: Connection, job: JobSettings, beam_arguments: Sequence[str], log_level: str) -> None:
     configure_logging(log_level)
-    signal.signal(signal.SIGTERM, lambda _number, _frame: CONTROL.stopping.set())
-    threading.Thread(target=_stop_listener, args=(connection,), name="obey", daemon=True).start()
+    context = new_run()
+    signal.signal(signal.SIGTERM, lambda _number, _frame: context.stopping.set())
+    threading.Thread(target=_stop_listener, args=(connection, context.stopping), name="obey", daemon=True).start()
     options = parse_beam_options(beam_arguments)
 
     @contextlib.contextmanager
-    def reporting(look: Callable[[], RunCounts]) -> Iterator[None]:
+    def reporting(_: RunContext, counts: Callable[[], RunCounts]) -> Iterator[None]:
         ended = threading.Event()
-        reporter = threading.Thread(target=_report, args=(connection, look, ended), name="report", daemon=True)
+        reporter = threading.Thread(target=_report, args=(connection, counts, ended), name="report", daemon=True)
         reporter.start()
         try:
             yield
@@ -169,7 +170,7 @@ def _worker_main(connection: Connection, job: JobSettings, beam_arguments: Seque
             reporter.join()
 
     try:
-        ran = run_job(job, options, resolve_runner(options), reporting)
+        ran = run_job(job, options, resolve_runner(options), reporting, context)
     except MasklineError as error:
         connection.send(error)
         if isinstance(error, StopTimedOutError):
@@ -178,17 +179,17 @@ def _worker_main(connection: Connection, job: JobSettings, beam_arguments: Seque
         connection.send(ran.counts)
 
 
-def _report(connection: Connection, look: Callable[[], RunCounts], ended: threading.Event) -> None:
+def _report(connection: Connection, counts: Callable[[], RunCounts], ended: threading.Event) -> None:
     with contextlib.suppress(OSError):  # nobody listens any more; `_stop_listener` finds that, too
         while not ended.wait(REPORT_SECONDS):
-            connection.send(look())
+            connection.send(counts())
 
 
-def _stop_listener(connection: Connection) -> None:
+def _stop_listener(connection: Connection, stopping: threading.Event) -> None:
     """Stop when told to; where nobody is left to tell, end at once: what is not deleted comes back."""
     try:
         while connection.recv() == STOP:
-            CONTROL.stopping.set()
+            stopping.set()
     except (EOFError, OSError):
         os._exit(INTERRUPTED_EXIT_CODE)
 

@@ -57,7 +57,20 @@ INSERT_SENT = query_of(b'INSERT INTO "user_logins"')
 REJECTIONS_SENT = query_of(b'INSERT INTO "rejected_messages"')
 """The same of a micro-batch of rejections."""
 
-INSERT_COMMITTED = Point(Direction.TO_CLIENT, lambda message: message.startswith(b"C") and b"INSERT 0 " in message)
+
+class _CompletedInsert:
+    """Says of the answers of a server which one completes an insert; its row holds an array of message ids."""
+
+    def __init__(self) -> None:
+        self._has_row = False
+
+    def __call__(self, message: bytes) -> bool:
+        if message.startswith(b"D"):
+            self._has_row = b"{" in message
+        return message.startswith(b"C") and self._has_row
+
+
+INSERT_COMMITTED = Point(Direction.TO_CLIENT, _CompletedInsert())
 """The server has committed, for it answers the last statement of a query only then; the job does not know yet."""
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from maskline.postgres.statements import OUTCOME_LOCK
 from tests.awaiting import await_until
 from tests.e2e.conftest import login
 from tests.faults.case import FaultCase
@@ -51,7 +50,7 @@ def test_a_real_deadlock_costs_one_retry(case: FaultCase) -> None:
         case.send(50)
         await_until(lambda: waiting_for_a_lock(database), "the job waits for the table")
 
-        run(other, "SELECT pg_advisory_xact_lock(%s)", [OUTCOME_LOCK])
+        run(other, "LOCK TABLE maskline_outcomes IN SHARE MODE")
         other.commit()
 
     case.ended_well(job)

@@ -9,7 +9,9 @@ import pytest
 from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
 from apache_beam.transforms.userstate import is_stateful_dofn
 
+from maskline.keys import KeysetUri
 from maskline.pipeline.job import JobSettings, build
+from maskline.postgres.dsn import PostgresDsn
 from maskline.sqs import QueueAddress
 from maskline.streams.definition import StreamDefinition
 
@@ -33,7 +35,12 @@ class Collector(PipelineVisitor):
 def steps(user_logins: StreamDefinition) -> list[AppliedPTransform]:
     pipeline = beam.Pipeline(runner="FnApiRunner")
     queue = QueueAddress("logins", "http://127.0.0.1:1")
-    build(pipeline, JobSettings(user_logins, queue, "postgresql://writer@db/logins", "env:KEYSET"))
+    build(
+        pipeline,
+        JobSettings(
+            user_logins, queue, PostgresDsn.parse("postgresql://writer@db/logins"), KeysetUri.parse("env:KEYSET")
+        ),
+    )
     collector = Collector()
     pipeline.visit(collector)
     return collector.steps

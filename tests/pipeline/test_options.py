@@ -22,7 +22,11 @@ def test_the_defaults_are_those_of_the_manual() -> None:
     job = job_settings(parse(NEEDED))
 
     assert (job.queue.queue, job.queue.endpoint, job.stream.name) == ("logins", None, "user_logins")
-    assert (job.receive.size, job.receive.seconds, job.receive.visibility_seconds) == (1_000, 0.2, 60)
+    assert (job.receive.micro_batch_size, job.receive.micro_batch_seconds, job.receive.visibility_timeout_seconds) == (
+        1_000,
+        0.2,
+        60,
+    )
     assert (job.pollers, job.db_retry_seconds, job.until_empty) == (1, 300, False)
 
 
@@ -31,7 +35,7 @@ def test_an_option_can_come_from_the_environment_and_the_command_line_goes_first
 
     job = job_settings(parse(NEEDED, environment))
 
-    assert job.receive.size == 7
+    assert job.receive.micro_batch_size == 7
     assert job.queue.queue == "logins"
     assert job.until_empty
 
@@ -64,6 +68,21 @@ def test_a_wrong_value_is_refused_before_anything_starts(option: str, complaint:
 
     assert complaint in str(refusal.value)
     assert "hunter2" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("option", "line"),
+    [
+        ("--postgres=nonsense", "postgres: not a data source name; give one like postgresql://user@host/database"),
+        ("--queue_endpoint=localhost", "queue_endpoint 'localhost': give a URL like http://127.0.0.1:9324"),
+        ("--queue=not a queue", "queue 'not a queue': give a queue's URL or its name"),
+    ],
+)
+def test_a_wrong_value_is_named_by_its_option_and_not_by_the_parameter_of_the_api(option: str, line: str) -> None:
+    with pytest.raises(UsageError) as refusal:
+        job_settings(parse([*NEEDED, option]))
+
+    assert str(refusal.value) == line
 
 
 def test_all_that_is_missing_is_named_at_once() -> None:

@@ -111,7 +111,7 @@ def test_a_size_below_one_is_refused_when_the_job_is_built(size: int) -> None:
     with pytest.raises(UsageError) as refusal:
         MicroBatch(size)
 
-    assert str(refusal.value) == f"micro_batch_size is {size}; it must be 1 or more"
+    assert str(refusal.value) == f"size is {size}; it must be 1 or more"
 
 
 def test_the_graph_below_needs_no_shuffle_no_state_and_no_timer() -> None:

@@ -14,7 +14,6 @@ from rich.console import Console
 from rich.table import Table
 
 from maskline.errors import UsageError
-from maskline.keys import keyset_provider
 from maskline.keys.keyset import keyset_handle
 from maskline.keys.keyset_editor import DESTROYED, DISABLED, ENABLED, KEY_BYTES, RAW, KeyInfo, KeysetEditor
 from maskline.keys.keyset_store import change_keyset
@@ -27,7 +26,7 @@ from maskline.pipeline.key_usage_check import (
     usage_in_copy,
     usage_in_database,
 )
-from maskline.pipeline.options import Options, required
+from maskline.pipeline.options import Options, keyset_uri, postgres_dsn
 from maskline.pipeline.printing import echo
 from maskline.postgres.key_usage import KeyUsage
 
@@ -96,7 +95,7 @@ def _action(actions: Any, name: str, act: Act, summary: str) -> argparse.Argumen
 
 
 def _changed(arguments: argparse.Namespace, change: Callable[[KeysetEditor], T]) -> T:
-    provider = keyset_provider(required(arguments, "keyset"))
+    provider = keyset_uri(arguments).provider()
     result, previous = change_keyset(provider, change)
     if previous is None:
         echo(f"{provider.uri} stays as it is.")
@@ -180,12 +179,12 @@ def _refuse_if_needed(key: KeyInfo, arguments: argparse.Namespace) -> None:
         )
     if not arguments.postgres:
         raise UsageError("postgres: missing; rows that need the key are counted first: give --postgres, or say --force")
-    refuse_if_anything_needs(key, arguments.postgres, arguments)
+    refuse_if_anything_needs(key, postgres_dsn(arguments), arguments)
 
 
 def _list(arguments: argparse.Namespace) -> None:
-    keys = KeysetEditor(keyset_handle(keyset_provider(required(arguments, "keyset")).fetch())).keys()
-    usage = usage_in_database(arguments.postgres) if arguments.postgres else []
+    keys = KeysetEditor(keyset_handle(keyset_uri(arguments).provider().fetch())).keys()
+    usage = usage_in_database(postgres_dsn(arguments)) if arguments.postgres else []
     usage += usage_in_copy(arguments)
     Console(highlight=False).print(keys_table(keys, usage))
 

@@ -13,7 +13,7 @@ from maskline.keys.keyset import keyset_handle, new_keyset_handle
 from maskline.keys.keyset_store import store_keyset
 from maskline.keys.shares import Share, combine_shares, split_keyset
 from maskline.pipeline.command_parser import add_action
-from maskline.pipeline.options import Options, required
+from maskline.pipeline.options import Options, keyset_uri
 from maskline.pipeline.printing import echo
 
 KEEP_A_COPY = "Keep a copy in a safe place: without it, nothing it masked can be recovered."
@@ -46,7 +46,7 @@ def add_actions(actions: Any) -> None:
 
 
 def _create(arguments: argparse.Namespace) -> None:
-    provider = keyset_provider(required(arguments, "keyset"))
+    provider = keyset_uri(arguments).provider()
     handle = new_keyset_handle()
     store_keyset(handle, provider)
     echo(f"Made {provider.uri} with primary key {handle.keyset_info().primary_key_id}.")
@@ -72,11 +72,11 @@ def _unwrap(arguments: argparse.Namespace) -> None:
 
 
 def _copied(arguments: argparse.Namespace) -> tuple[KeysetProvider, KeysetProvider]:
-    return keyset_provider(required(arguments, "keyset")), keyset_provider(arguments.to)
+    return keyset_uri(arguments).provider(), keyset_provider(arguments.to)
 
 
 def _split(arguments: argparse.Namespace) -> None:
-    handle = keyset_handle(keyset_provider(required(arguments, "keyset")).fetch())
+    handle = keyset_handle(keyset_uri(arguments).provider().fetch())
     split = split_keyset(handle, arguments.shares, arguments.threshold)
     directory: Path = arguments.directory
     try:
@@ -94,7 +94,7 @@ def _split(arguments: argparse.Namespace) -> None:
 
 
 def _combine(arguments: argparse.Namespace) -> None:
-    target = keyset_provider(required(arguments, "keyset"))
+    target = keyset_uri(arguments).provider()
     shares = [Share.parse(_read(path).decode(errors="replace"), str(path)) for path in arguments.shares]
     handle = combine_shares(_read(arguments.backup), shares)
     store_keyset(handle, target)

@@ -9,16 +9,15 @@ import threading
 from typing import Any
 
 from maskline.errors import UnavailableError, UsageError
-from maskline.keys import keyset_provider, open_keyset
 from maskline.lake.columns import Copy
 from maskline.lake.remask import LakeRemasker, RemaskResult
 from maskline.lake.table import LakeTable
 from maskline.pipeline.command_parser import add_action
 from maskline.pipeline.lake_options import add_lake, lake_tables, row_source
-from maskline.pipeline.options import Options, required
+from maskline.pipeline.options import Options, keyset_uri, postgres_dsn
 from maskline.pipeline.printing import echo
 from maskline.postgres.access_log import record_access
-from maskline.postgres.connection import check_dsn, connect
+from maskline.postgres.connection import connect
 from maskline.postgres.retry import retrying
 from maskline.streams.definition import load_stream
 
@@ -45,7 +44,7 @@ def _remask(arguments: argparse.Namespace) -> int:
     if not opaque:
         raise UsageError("lake_opaque: missing; only the opaque copy has tokens to bring under another key")
     (table,) = opaque
-    keyset = open_keyset(keyset_provider(required(arguments, "keyset")).fetch())
+    keyset = keyset_uri(arguments).open()
     remasker = LakeRemasker(table, keyset)
     with contextlib.closing(row_source(arguments, stream)) as source, source.exclusive_lock(table.copy.value):
         waiting = remasker.waiting()
@@ -62,7 +61,7 @@ def _remask(arguments: argparse.Namespace) -> int:
 
 
 def _record(arguments: argparse.Namespace, table: LakeTable, rows: int, key_id: int) -> None:
-    connecting = functools.partial(connect, check_dsn(required(arguments, "postgres")))
+    connecting = functools.partial(connect, postgres_dsn(arguments))
     with contextlib.closing(connecting()) as connection:
         for column in table.stream.masked_columns:
             record_access(

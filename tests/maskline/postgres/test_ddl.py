@@ -13,7 +13,7 @@ import pytest
 from maskline.postgres.connection import Connection, connect
 from maskline.postgres.ddl import create_table
 from maskline.postgres.statements import InsertRows
-from maskline.postgres.table_check import table_problems
+from maskline.postgres.table_check import check_tables
 from maskline.postgres.writer import BatchWriter
 from maskline.records import MaskedRow, Receipt
 from maskline.streams.definition import StreamDefinition, load_stream, parse_stream
@@ -61,8 +61,8 @@ def test_the_inspection_finds_no_problem_in_what_was_printed(
     run(database, create_table(orders))
 
     with connected(dsn, role="maskline_writer") as writer:
-        assert table_problems(writer, orders) == []
-    assert table_problems(database, orders) == []
+        assert check_tables(writer, orders).problems == []
+    assert check_tables(database, orders).problems == []
 
 
 def test_the_writer_writes_to_what_was_printed(dsn: str, database: Connection, orders: StreamDefinition) -> None:
@@ -102,7 +102,7 @@ def test_names_may_be_words_of_sql(database: Connection) -> None:
 
     run(database, create_table(stream))
 
-    assert table_problems(database, stream) == []
+    assert check_tables(database, stream).problems == []
 
 
 def test_the_roles_get_their_rights_on_what_was_printed_and_no_others(

@@ -18,6 +18,7 @@ from tests.faults.postgres_wire import dsn_through, postgres_proxy
 from tests.faults.tcp_proxy import TcpProxy
 from tests.maskline.postgres.records import connected, rows_of, run, value_of
 
+
 @pytest.fixture
 def line(dsn: str) -> Iterator[TcpProxy]:
     """The line to the database, which hangs when told."""
