@@ -90,8 +90,8 @@ class BatchWriter(Generic[Record]):
     Args:
         connect: Opens a connection.
         statement: The insert.
-        retry_seconds: How long a micro-batch is retried while Postgres is not available; a wait for an answer ends
-            then, too, but takes `MIN_ANSWER_SECONDS` if need be.
+        retry_seconds: How long a micro-batch is retried while Postgres is not available. A wait for an answer takes
+            half of what is left of it at most, but `MIN_ANSWER_SECONDS` if need be.
         stopping: When set, retrying ends: the messages are safe in the queue.
         on_retry: Called before each retry.
         deadlines: Ends waits that last too long.
@@ -175,7 +175,8 @@ class BatchWriter(Generic[Record]):
     def _insert(self, records: Sequence[Record], outcome: WriteOutcome[Record], retried_until: float) -> None:
         parameters = self._statement.parameters(records)
         started = self._clock()
-        seconds = min(ANSWER_SECONDS, max(MIN_ANSWER_SECONDS, retried_until - started))
+        # Half of what is left, so that another connection gets its chance where this one hangs.
+        seconds = min(ANSWER_SECONDS, max(MIN_ANSWER_SECONDS, (retried_until - started) / 2))
         try:
             connection = self._open_connection(seconds)
             with self._deadlines.within(connection, seconds, "an insert", self._stopping):
