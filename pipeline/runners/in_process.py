@@ -116,7 +116,7 @@ def run_job(
         while thread.is_alive():
             thread.join(0.1)
             progress.snapshot()
-            if last_resort.is_due():
+            if last_resort.is_due(STOP_SECONDS):
                 raise _stop_timed_out(job, context)
     if thread.failure is not None:
         raise context.failure or _unknown_failure(thread.failure) from None
@@ -144,7 +144,7 @@ class LastResort:
         self._clock = clock
         self._asked_at: float | None = None
 
-    def is_due(self, seconds: float = STOP_SECONDS) -> bool:
+    def is_due(self, seconds: float) -> bool:
         """Say whether it was seen to be asked so many seconds ago."""
         if self._asked_at is None and self._stopping.is_set():
             self._asked_at = self._clock()
