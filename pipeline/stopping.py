@@ -16,6 +16,7 @@ from typing import NoReturn, TypeVar
 STOPPED_EXIT_CODE = 130
 SIGNAL_SECONDS = 0.1
 EXIT_SECONDS = 1.0
+STANDARD_ERROR = 2
 
 T = TypeVar("T")
 
@@ -69,18 +70,25 @@ def interruptible(work: Callable[[], T]) -> T:
 def end_process(exit_code: int) -> NoReturn:
     """End this process though threads of it hang, which Python would wait for.
 
-    What is to be done at exit (runners end processes of theirs then) has a second.
+    What is to be done at exit (runners end processes of theirs then) has a second. What has been written to standard
+    error stays the last that is: threads would complain now of what was taken from under them.
 
     Args:
         exit_code: The exit code.
     """
+    _flush()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), STANDARD_ERROR)
     cleaning = threading.Thread(target=atexit._run_exitfuncs, name="exit", daemon=True)
     cleaning.start()
     cleaning.join(EXIT_SECONDS)
+    _flush()
+    os._exit(exit_code)
+
+
+def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):  # nobody reads it any more
             stream.flush()
-    os._exit(exit_code)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

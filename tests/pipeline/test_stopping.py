@@ -15,12 +15,14 @@ from tests.awaiting import await_until
 from tests.e2e.job_process import PROJECT
 
 HANGING_AT_EXIT = """
-import atexit, threading
+import atexit, sys, threading
 from maskline.pipeline.stopping import end_process
 atexit.register(threading.Event().wait)
 atexit.register(print, "cleaned up")
 threading.Thread(target=threading.Event().wait).start()
 print("said", end=" ")
+print("last line", file=sys.stderr)
+threading.Timer(0.3, print, ["a complaint"], {"file": sys.stderr}).start()
 end_process(7)
 """
 
@@ -58,4 +60,4 @@ def test_a_process_is_ended_though_its_threads_and_what_it_does_at_exit_hang() -
         [sys.executable, "-c", HANGING_AT_EXIT], cwd=PROJECT, capture_output=True, text=True, timeout=30
     )
 
-    assert (ended.returncode, ended.stdout) == (7, "said cleaned up\n")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (7, "said cleaned up\n", "last line\n")
