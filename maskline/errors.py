@@ -18,6 +18,7 @@ wrong, where, and what to do::
     │   ├── DatabaseUnavailableError 1
     │   ├── KeysetUnavailableError   1
     │   └── LakeUnavailableError     1
+    ├── StopTimedOutError         1   the job was asked to stop, and something it waits for did not let it
     ├── TableError                1   a table takes no rows for a cause of its own; nothing was rejected for it
     └── TokenError                1   a token that this keyset cannot turn back into its value
 
@@ -116,6 +117,10 @@ class KeysetUnavailableError(UnavailableError):
 
 class LakeUnavailableError(UnavailableError):
     """The store of the lake did not answer, or did not do what it was asked, for longer than the retries allow."""
+
+
+class StopTimedOutError(MasklineError):
+    """The job was asked to stop and did not: threads of this process hang, and it has to be ended without them."""
 
 
 class TableError(MasklineError):

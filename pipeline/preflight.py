@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import threading
 
 import msgspec
 
@@ -11,11 +13,17 @@ from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.program import program_name
 from maskline.pipeline.remedies import with_remedy
 from maskline.postgres.connection import connect, map_postgres_errors
+from maskline.postgres.deadlines import DEADLINES
 from maskline.postgres.revision import database_revision, revision_problems
 from maskline.postgres.table_check import check_tables
 from maskline.sqs import SqsQueue
 
 FEW_RECEIVES = 3
+
+ANSWER_SECONDS = 30.0
+"""How long Postgres may take to answer all that it is asked here."""
+
+_NOT_STOPPING = threading.Event()
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -85,9 +93,9 @@ def _check_queue(job: JobSettings) -> list[Finding]:
 
 
 def _check_postgres(job: JobSettings) -> list[Finding]:
-    connection = connect(job.postgres)
+    connection = DEADLINES.connect(functools.partial(connect, job.postgres), _NOT_STOPPING)
     try:
-        with map_postgres_errors():
+        with map_postgres_errors(), DEADLINES.within(connection, ANSWER_SECONDS, "its tables", _NOT_STOPPING):
             revision = database_revision(connection)
             problems = revision_problems(revision)
             if problems:

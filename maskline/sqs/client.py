@@ -22,6 +22,7 @@ from maskline.sqs.address import QueueAddress
 from maskline.sqs.connections import shared_connections
 from maskline.sqs.curl_transport import SqsTransport
 from maskline.sqs.failures import map_sqs_error
+from maskline.watchdog import SLOW_SECONDS, WATCHDOG
 
 MAX_BATCH_ENTRIES = 10
 """How many messages one request receives, deletes or extends at most (SQS's limit)."""
@@ -130,7 +131,7 @@ class SqsQueue:
             wait_seconds: 0 (short poll: some of SQS's servers are asked) to 20 (long poll: all are).
             visibility_seconds: How long the messages stay hidden from other consumers, 0 to 43,200.
         """
-        with _map_sqs_errors(self._address):
+        with _map_sqs_errors(self._address, wait_seconds):
             response = self._calls.receive_message(
                 QueueUrl=self.url,
                 MaxNumberOfMessages=max_messages,
@@ -261,9 +262,10 @@ def _failures(response: dict[str, Any], chunk: Sequence[Receipt]) -> list[Delete
 
 
 @contextlib.contextmanager
-def _map_sqs_errors(address: QueueAddress) -> Iterator[None]:
+def _map_sqs_errors(address: QueueAddress, wait_seconds: int = 0) -> Iterator[None]:
     try:
-        yield
+        with WATCHDOG.watching(f"queue {address}: an answer of SQS", slow_seconds=wait_seconds + SLOW_SECONDS):
+            yield
     except (BotoCoreError, ClientError) as error:
         raise map_sqs_error(error, address) from None
     except (UnicodeDecodeError, ResponseParserError, AttributeError):

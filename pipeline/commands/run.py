@@ -24,6 +24,7 @@ from maskline.pipeline.preflight import preflight, raise_on_problems
 from maskline.pipeline.runners.cluster import submit_job
 from maskline.pipeline.runners.in_process import console_monitor, new_run, run_job
 from maskline.pipeline.runners.processes import run_processes
+from maskline.pipeline.stopping import interruptible
 from maskline.pipeline.summary import summary_table
 
 TAKES_BEAM_OPTIONS = True
@@ -58,7 +59,7 @@ def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
     if runner.name == "FlinkRunner":
         options = set_flink_defaults(options, job)
     terminal = Console(stderr=True)
-    findings = preflight(job)
+    findings = interruptible(lambda: preflight(job))
     raise_on_problems(findings)
     for finding in findings:
         if finding.is_warning:

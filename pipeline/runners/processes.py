@@ -18,24 +18,31 @@ from multiprocessing.process import BaseProcess
 
 from rich.console import Console
 
-from maskline.errors import MasklineError
+from maskline.errors import MasklineError, StopTimedOutError
 from maskline.pipeline.beam_options import parse_beam_options, resolve_runner
 from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.logs import configure_logging
 from maskline.pipeline.progress import showing_progress
 from maskline.pipeline.runners.in_process import (
+    STOP_SECONDS,
     JobFailedError,
+    LastResort,
     RunMonitor,
     RunResult,
     new_run,
     run_job,
 )
-from maskline.pipeline.stopping import STOPPED_EXIT_CODE, stopping_on_signals
+from maskline.pipeline.stopping import STOPPED_EXIT_CODE, end_process, stopping_on_signals
 from maskline.pipeline.summary import RunCounts
 from maskline.transforms.run_context import RunContext
 from maskline.transforms.tally import Tally
 
 REPORT_SECONDS = 0.25
+
+KILL_SECONDS = 4.0
+"""How much longer than one job in one process a process may take to stop before it is killed."""
+
+JOIN_SECONDS = 5.0
 STOP = "stop"
 
 Report = RunCounts | MasklineError
@@ -59,7 +66,8 @@ def run_processes(
     Raises:
         MasklineError: A process failed; what it had not deleted is in the queue still.
     """
-    stopping = threading.Event()
+    stopping, is_ending = threading.Event(), threading.Event()
+    last_resort = LastResort(is_ending)
     workers = [_Worker(number, job, beam_arguments, log_level) for number in range(1, processes + 1)]
     monitor = RunMonitor(time.monotonic, lambda: RunCounts.together([worker.counts for worker in workers]))
     with stopping_on_signals(stopping, console), showing_progress(monitor.snapshot, console):
@@ -68,8 +76,12 @@ def run_processes(
             for worker in running:
                 worker.read_reports()
             if stopping.is_set() or any(worker.failure for worker in workers):
+                is_ending.set()
                 for worker in running:
                     worker.stop()
+            if last_resort.is_due(STOP_SECONDS + KILL_SECONDS):
+                for worker in running:
+                    worker.kill()
             monitor.snapshot()
     failures = [worker.failure for worker in workers if worker.failure]
     if failures:
@@ -114,7 +126,10 @@ class _Worker:
                 else:
                     self.failure = report
         except (EOFError, OSError):
-            self._process.join()
+            self._process.join(JOIN_SECONDS)
+            if self._process.exitcode is None:  # a thread of it hangs
+                self._process.kill()
+                self._process.join()
             self.is_running = False
             if self._process.exitcode != 0 and self.failure is None:
                 self.failure = JobFailedError(
@@ -128,6 +143,10 @@ class _Worker:
             self._is_told_to_stop = True
             with contextlib.suppress(OSError):  # it has just ended
                 self.connection.send(STOP)
+
+    def kill(self) -> None:
+        """End it, which does not stop."""
+        self._process.kill()
 
 
 def _worker_main(connection: Connection, job: JobSettings, beam_arguments: Sequence[str], log_level: str) -> None:
@@ -152,6 +171,8 @@ def _worker_main(connection: Connection, job: JobSettings, beam_arguments: Seque
         ran = run_job(job, options, resolve_runner(options), reporting, context)
     except MasklineError as error:
         connection.send(error)
+        if isinstance(error, StopTimedOutError):
+            end_process(error.exit_code)
     else:
         connection.send(ran.counts)
 
