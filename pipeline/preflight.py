@@ -78,10 +78,19 @@ def _check_keyset(job: JobSettings) -> list[Finding]:
 
 
 def _check_queue(job: JobSettings) -> list[Finding]:
-    attributes = SqsQueue.open(job.queue).attributes()
+    queue = SqsQueue.open(job.queue)
+    attributes = queue.attributes()
+    queue.try_permissions()
     waiting = attributes.get("ApproximateNumberOfMessages", "0")
-    findings = [Finding("queue", f"{job.queue}: readable, about {waiting} messages waiting")]
-    receives = json.loads(attributes.get("RedrivePolicy", "{}")).get("maxReceiveCount")
+    policy = json.loads(attributes.get("RedrivePolicy", "{}"))
+    receives = policy.get("maxReceiveCount")
+    given_up = (
+        f"given up to {str(policy.get('deadLetterTargetArn', '')).rpartition(':')[2]} after {receives} receives"
+        if policy
+        else "no dead-letter queue"
+    )
+    text = f"{job.queue}: readable, deletes and extends allowed, about {waiting} messages waiting, {given_up}"
+    findings = [Finding("queue", text)]
     if receives is not None and int(receives) < FEW_RECEIVES:
         seconds = job.receive.visibility_timeout_seconds
         text = (

@@ -16,6 +16,7 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from maskline.aws import error_code
 from maskline.errors import QueueUnavailableError, UsageError
 from maskline.records import Receipt, SqsMessage
 from maskline.sqs.address import QueueAddress
@@ -29,6 +30,9 @@ MAX_BATCH_ENTRIES = 10
 
 MAX_VISIBILITY_SECONDS = 12 * 60 * 60
 """SQS's limit of a visibility time-out."""
+
+_NO_SUCH_RECEIPT = ("ReceiptHandleIsInvalid", "InvalidParameterValue")
+"""How an API may answer a whole request with a receipt that is none; AWS says it of the entry."""
 
 _CANONICAL_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
@@ -197,6 +201,24 @@ class SqsQueue:
         with _map_sqs_errors(self._address):
             response = self._client.get_queue_attributes(QueueUrl=self.url, AttributeNames=["All"])
         return dict(response.get("Attributes", {}))
+
+    def try_permissions(self) -> None:
+        """Delete and extend a delivery that there is not, which takes the permissions that those of a message take.
+
+        Raises:
+            QueueError: One of them is missing; the message names both.
+        """
+        nothing = {"Id": "0", "ReceiptHandle": "no message has this one"}
+        for call, entry in (
+            (self._client.delete_message_batch, nothing),
+            (self._client.change_message_visibility_batch, nothing | {"VisibilityTimeout": 0}),
+        ):
+            with _map_sqs_errors(self._address):
+                try:
+                    call(QueueUrl=self.url, Entries=[entry])
+                except ClientError as error:
+                    if not error_code(error).endswith(_NO_SUCH_RECEIPT):
+                        raise
 
     def send(self, bodies: Sequence[str]) -> list[str]:
         """Send messages, ten a request, and return their message ids in the same order.
