@@ -149,11 +149,11 @@ def test_what_comes_into_the_way_during_the_copy_is_not_dropped(unmigrated_dsn: 
 def test_rows_written_during_the_copy_are_whole(unmigrated_dsn: str, large: Connection) -> None:
     @contextlib.contextmanager
     def write_meanwhile(_: int) -> Iterator[Callable[[int], None]]:
+        yield lambda _: None
         run(large, "INSERT INTO user_logins (user_id, app_version) VALUES ('meanwhile', 4711)")
         run(large, "UPDATE user_logins SET app_version = 4712 WHERE user_id = 'user-1'")
         run(large, "SET session_replication_role = replica")
         run(large, "INSERT INTO user_logins (user_id, app_version) VALUES ('replicated', 4713)")
-        yield lambda _: None
 
     schema(unmigrated_dsn).migrate("0002", progress=write_meanwhile)
 
