@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import signal
 import threading
 
 import pytest
@@ -181,4 +183,6 @@ def test_a_forked_child_looks_after_its_own_waits_and_not_its_parents(watchdog: 
         os.close(write)
         assert os.read(read, 100) == b"well"
     finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
         os.close(read)
