@@ -145,7 +145,7 @@ def test_closing_ends_idle_connections_and_calls_may_go_on() -> None:
     with RecordingServer(echo) as server, connected(server.endpoint) as connections:
         for _ in range(2):
             connections.curl.receive_message(QueueUrl="logins")
-            connections.curl.close()
+            connections.transport.close()
 
     assert server.accepted == 2
 
