@@ -287,9 +287,11 @@ class MicroBatchReceiver:
                 self._under_way -= 1
                 self._asked -= wanted
                 self._long_polls -= wait_seconds > 0
+                held_before = self._held.count
                 self._keep_answer(receive, wanted, None if wait_seconds else began_at)
                 self._receive_more(waits=True)
-                self._changed.notify_all()
+                if not held_before or not self._under_way or self._is_complete():  # else it would wake in vain
+                    self._changed.notify_all()
 
         receive.add_done_callback(end)
 
