@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import threading
 from typing import Any
 
@@ -24,14 +26,16 @@ ATTEMPTS = 3
 FALLBACK_ATTEMPTS = 2
 """How often boto3 makes a call that libcurl has made in vain; receiving and deleting try again by themselves."""
 
-_shared: dict[tuple[str | None, str | None], tuple[Any, CurlTransport]] = {}
+_shared: dict[tuple[int, str | None, str | None], tuple[Any, CurlTransport]] = {}
 _lock = threading.Lock()
 
 
 def shared_connections(endpoint: str | None, region: str | None) -> tuple[Any, CurlTransport]:
     """Return a boto3 SQS client, and the frequent calls of the same API; every caller in this process gets the same.
 
-    A call of the client ends within a minute. (Of a transport, the queue that uses it bounds the sum.)
+    A process that was forked makes its own. Its parent's stay referenced there and are never used: to close them would
+    say goodbye to SQS in the parent's name. A call of the client ends within a minute. (Of a transport, the queue that
+    uses it bounds the sum.)
 
     Args:
         endpoint: The URL of the SQS API, or None for AWS's own.
@@ -41,10 +45,28 @@ def shared_connections(endpoint: str | None, region: str | None) -> tuple[Any, C
         botocore.exceptions.BotoCoreError: There is no region, or the configuration cannot be read or used.
         ValueError: The endpoint is no URL.
     """
+    key = (os.getpid(), endpoint, region)
     with _lock:
-        if (endpoint, region) not in _shared:
-            _shared[endpoint, region] = _connect(endpoint, region)
-        return _shared[endpoint, region]
+        if key not in _shared:
+            _shared[key] = _connect(endpoint, region)
+        return _shared[key]
+
+
+def _renew_lock() -> None:
+    """A thread of the parent's may have held it, and is not there to let it go."""
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
+
+
+@atexit.register
+def _close_connections() -> None:
+    """End the loops' threads before the interpreter they call into."""
+    for (process_id, _, _), (_, transport) in _shared.items():
+        if process_id == os.getpid():
+            transport.close()
 
 
 def _connect(endpoint: str | None, region: str | None) -> tuple[Any, CurlTransport]:
