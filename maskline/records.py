@@ -26,6 +26,7 @@ class Reason(enum.StrEnum):
     TOO_LONG = "too_long"
     INVALID_TEXT = "invalid_text"
     REFUSED_BY_DATABASE = "refused_by_database"
+    UNEXPECTED = "unexpected"
 
 
 class Redacted(msgspec.Struct, frozen=True):

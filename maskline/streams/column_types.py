@@ -139,12 +139,27 @@ def _numeric_reader(before: int, after: int) -> Reader:
         number = _read_numeric(value)
         if number.adjusted() >= before and number:
             raise InvalidValueError(Reason.OUT_OF_RANGE, f"has more than {before} digits before the point")
-        if number != round(number, after):
-            # Postgres would round it without a word.
-            raise InvalidValueError(Reason.OUT_OF_RANGE, f"has more than {after} digits after the point")
-        return number
+        return _without_zeros_after(number, after)
 
     return read_numeric
+
+
+def _without_zeros_after(number: Decimal, places: int) -> Decimal:
+    """Return a number with at most so many digits after the point, the same number to the last digit.
+
+    Decimal's own arithmetic (`round`, `quantize`, `%`) computes in a context of 28 digits, so digits are counted here.
+
+    Raises:
+        InvalidValueError: It has more digits, which Postgres would round away without a word.
+    """
+    sign, digits, exponent = number.as_tuple()
+    assert isinstance(exponent, int), "JSON has no NaN and no infinity"
+    excess = -exponent - places
+    if excess <= 0:
+        return number
+    if any(digits[-excess:]):
+        raise InvalidValueError(Reason.OUT_OF_RANGE, f"has more than {places} digits after the point")
+    return Decimal((sign, digits[:-excess] or (0,), -places))
 
 
 def _read_boolean(value: object) -> bool:

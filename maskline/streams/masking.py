@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from maskline.errors import MasklineError
 from maskline.keys import Keyset
 from maskline.masks.deterministic import Masker
 from maskline.records import MaskedRow, Reason, Receipt, Rejection, SqsMessage
@@ -34,25 +35,36 @@ class MessageMasker:
         sealed_body = self._masker.seal_body(message.body)
         receipt = Receipt(message.message_id, message.receipt_handle)
         try:
-            decoded = self._decoder.decode(message.body)
+            values = self._masked_values(message)
         except InvalidValueError as refusal:
-            return Rejection(
-                receipt,
-                self._stream.name,
-                refusal.reason,
-                refusal.detail,
-                message.sent_at,
-                message.receive_count,
-                self._key_id,
-                sealed_body,
-            )
-        self.extra_fields += decoded.extra_fields
+            reason, detail = refusal.reason, refusal.detail
+        except MasklineError:
+            raise  # of a part that the job stands on, and not of this message
+        except Exception as error:  # one message never ends the job, whatever is in it
+            # The text of an unknown exception may quote the value; its type cannot.
+            reason, detail = Reason.UNEXPECTED, type(error).__name__
+        else:
+            return MaskedRow(receipt, message.sent_at, message.receive_count, self._key_id, values, sealed_body)
+        return Rejection(
+            receipt,
+            self._stream.name,
+            reason,
+            detail,
+            message.sent_at,
+            message.receive_count,
+            self._key_id,
+            sealed_body,
+        )
+
+    def _masked_values(self, message: SqsMessage) -> tuple[object, ...]:
+        decoded = self._decoder.decode(message.body)
         values = decoded.values
         for index, domain in self._masked:
             value = values[index]
             if value is not None:
                 values[index] = self._masker.mask(str(value), domain)
-        return MaskedRow(receipt, message.sent_at, message.receive_count, self._key_id, tuple(values), sealed_body)
+        self.extra_fields += decoded.extra_fields
+        return tuple(values)
 
 
 def rejected_by_database(row: MaskedRow, stream: str, detail: str) -> Rejection:

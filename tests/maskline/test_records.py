@@ -57,6 +57,7 @@ def test_the_reasons_that_are_stored_and_counted_stay_what_they_are() -> None:
         "TOO_LONG": "too_long",
         "INVALID_TEXT": "invalid_text",
         "REFUSED_BY_DATABASE": "refused_by_database",
+        "UNEXPECTED": "unexpected",
     }
 
 

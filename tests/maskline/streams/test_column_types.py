@@ -178,6 +178,18 @@ def test_text_without_a_limit_may_be_as_long_as_a_message() -> None:
         ("numeric(3)", "1.5", False),
         ("numeric(3)", "1E+3", False),
         ("numeric", "1.239", True),
+        ("numeric(38, 10)", "12345678901234567890.1234567891", True),
+        ("numeric(38, 10)", "-12345678901234567890.1234567891", True),
+        ("numeric(38, 10)", "12345678901234567890.12345678911", False),
+        ("numeric(38, 10)", "1234567890123456789012345678.0", True),
+        ("numeric(38, 10)", "12345678901234567890123456789", False),
+        ("numeric(38, 18)", "12345678901.5", True),
+        ("numeric(1000, 500)", "9" * 500 + "." + "9" * 500, True),
+        ("numeric(1000, 500)", "9" * 500 + "." + "9" * 501, False),
+        ("numeric(5, 2)", "1." + "0" * 20_000, True),
+        ("numeric(5, 2)", "1." + "0" * 20_000 + "1", False),
+        ("numeric(5, 2)", "0E-20000", True),
+        ("numeric(5, 2)", "1E-20000", False),
     ],
 )
 def test_a_number_that_would_be_rounded_or_does_not_fit_is_out_of_range(
@@ -191,3 +203,18 @@ def test_a_number_that_would_be_rounded_or_does_not_fit_is_out_of_range(
         with pytest.raises(InvalidValueError) as refusal:
             read(Decimal(number))
         assert refusal.value.reason == "out_of_range"
+
+
+@pytest.mark.parametrize(
+    ("declaration", "number", "text"),
+    [
+        ("numeric(38, 10)", "12345678901234567890.1234567891", "12345678901234567890.1234567891"),
+        ("numeric(38, 18)", "12345678901.5", "12345678901.5"),
+        ("numeric(5, 2)", "1.23000", "1.23"),
+        ("numeric(5, 2)", "-0.000", "-0.00"),
+    ],
+)
+def test_the_digits_of_a_number_stay_as_they_are_but_for_zeros_that_do_not_fit(
+    declaration: str, number: str, text: str
+) -> None:
+    assert str(ColumnType.parse(declaration).reader()(Decimal(number))) == text
