@@ -97,7 +97,9 @@ def test_the_writer_writes_to_what_was_printed(dsn: str, database: Connection, o
 
 def test_names_may_be_words_of_sql(database: Connection) -> None:
     stream = parse_stream(
-        'name = "s"\ntable = "user"\n[columns.order]\ntype = "text"\n[columns.select]\ntype = "text"\n', origin="test"
+        'name = "s"\ntable = "user"\n[columns.order]\ntype = "text"\nclear = true\n'
+        '[columns.select]\ntype = "text"\nclear = true\n',
+        origin="test",
     )
 
     run(database, create_table(stream))
