@@ -19,7 +19,14 @@ from maskline.streams.stream import StreamDefinition
 from maskline.streams.unknown_fields import unknown_field_counter
 
 _PERHAPS_PACKED = frozenset(
-    {Reason.NOT_JSON, Reason.NOT_AN_OBJECT, Reason.MISSING_FIELD, Reason.NO_ENVELOPE, Reason.NOT_UNPACKED}
+    {
+        Reason.NOT_JSON,
+        Reason.NOT_AN_OBJECT,
+        Reason.MISSING_FIELD,
+        Reason.NO_ENVELOPE,
+        Reason.NOT_UNPACKED,
+        Reason.NO_STREAM,
+    }
 )
 
 
