@@ -149,8 +149,8 @@ def test_pii_and_the_deterministic_mask_are_the_same() -> None:
         (['type = "integer"', "round = true"], "round goes with a timestamptz"),
         (
             ['type = "integer"', 'format = "epoch_s"'],
-            "format 'epoch_s' does not go with integer; epoch_s, epoch_ms and local:ZONE go with timestamptz, text with "
-            "varchar(n) and text, number with types of numbers",
+            "format 'epoch_s' does not go with integer; epoch_s, epoch_ms and local:ZONE go with timestamptz, text "
+            "with varchar(n) and text, number with types of numbers",
         ),
         (
             ['type = "timestamptz"', 'format = "local:Mars"'],
