@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping
 
-from maskline.records import Payload, Reason, Redacted, SqsMessage
+from maskline.records import Payload, Reason, Redacted
 from maskline.streams.column_reader import column_reader
 from maskline.streams.columns import Origin
 from maskline.streams.failures import InvalidValueError
@@ -100,10 +100,6 @@ class MessageDecoder:
             raise InvalidValueError(Reason.NO_STREAM, f"[match] of the stream {self._stream.name} does not hold")
         return self.decode_opened(opened)
 
-    def takes(self, opened: Opened) -> bool:
-        """Say whether the stream's ``[match]`` holds for a message that was opened in the stream's format."""
-        return self._matches(opened)
-
     def decode_opened(self, opened: Opened) -> Decoded:
         """Read a message that was opened in the stream's format.
 
@@ -113,13 +109,15 @@ class MessageDecoder:
         values = self._flat_values(opened.record) if self._is_flat else self._values(opened)
         return Decoded(values, self._unknown_fields(opened.record), opened.payload)
 
-    def explained(self, refusal: InvalidValueError, message: SqsMessage) -> InvalidValueError:
+    def explained(
+        self, refusal: InvalidValueError, body: str, attributes: Mapping[str, str] | None
+    ) -> InvalidValueError:
         """Return a refusal that says, too, what a body seems to be packed in that the definition does not unpack."""
         if refusal.reason not in _PERHAPS_PACKED:
             return refusal
         hint = None
         with contextlib.suppress(Exception):  # a courtesy that must not cost the message its rejection
-            hint = difference(message.body, message.attributes, self._stream.format)
+            hint = difference(body, attributes, self._stream.format)
         return InvalidValueError(refusal.reason, f"{refusal.detail}; {hint}") if hint else refusal
 
     def _flat_values(self, record: dict[str, object]) -> list[object]:

@@ -48,10 +48,6 @@ class MessageMasker:
             return self.rejected(message, refusal_for(error))
         return self._row(message, decoded, values)
 
-    def takes(self, opened: Opened) -> bool:
-        """Say whether the stream's ``[match]`` holds for a message that was opened in the stream's format."""
-        return self._decoder.takes(opened)
-
     def mask_opened(self, message: SqsMessage, opened: Opened | InvalidValueError) -> MaskedRow | Rejection:
         """Check and mask one message that was opened in the stream's format, or that could not be.
 
@@ -75,7 +71,7 @@ class MessageMasker:
             refusal: Why it is refused.
             stream: The name under which it is kept; that of the stream if None.
         """
-        explained = self._decoder.explained(refusal, message)
+        explained = self._decoder.explained(refusal, message.body, message.attributes)
         return Rejection(
             Receipt(message.message_id, message.receipt_handle),
             self._stream.name if stream is None else stream,

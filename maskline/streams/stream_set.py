@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from maskline.errors import StreamDefinitionError
@@ -9,6 +11,7 @@ from maskline.keys import Keyset
 from maskline.records import MaskedRow, Reason, Rejection, SqsMessage
 from maskline.streams.failures import InvalidValueError
 from maskline.streams.masking import MessageMasker, refusal_for
+from maskline.streams.matching import matcher
 from maskline.streams.message_format import MessageFormat
 from maskline.streams.opening import MessageOpener, Opened
 from maskline.streams.payloads import PayloadStore, S3Payloads
@@ -57,11 +60,65 @@ class StreamSet(msgspec.Struct, frozen=True):
         return any(stream.fetches_payloads for stream in self.streams)
 
 
+class StreamChooser:
+    """Opens the messages of a queue and says which stream takes each.
+
+    A message is opened once for all streams of one format.
+
+    Args:
+        streams: The definitions.
+        payloads: Where objects that messages point to are fetched from; S3 if None.
+    """
+
+    def __init__(self, streams: StreamSet, payloads: PayloadStore | None = None) -> None:
+        store = payloads or S3Payloads()
+        self._openers = {stream.format: MessageOpener(stream.format, store) for stream in streams.streams}
+        self._streams = [
+            (stream.format, matcher(stream.conditions), bool(stream.conditions)) for stream in streams.streams
+        ]
+
+    def choose(
+        self, body: str, attributes: Mapping[str, str] | None = None
+    ) -> tuple[int | None, Opened | InvalidValueError]:
+        """Open one message.
+
+        Args:
+            body: The body as SQS gave it.
+            attributes: Its message attributes.
+
+        Returns:
+            The place of the stream that takes it and the opened message, or why it could not be opened; or None, and
+            why no stream takes it.
+
+        Raises:
+            MasklineError: A part that the job stands on failed; the message is not at fault.
+        """
+        opened: dict[MessageFormat, Opened | InvalidValueError] = {}
+        for place, (message_format, matches, has_conditions) in enumerate(self._streams):
+            if message_format not in opened:
+                opened[message_format] = self._open(body, attributes, message_format)
+            found = opened[message_format]
+            if not has_conditions or (isinstance(found, Opened) and matches(found)):
+                return place, found
+        refusals = [found for found in opened.values() if isinstance(found, InvalidValueError)]
+        if len(refusals) == len(opened):
+            return None, refusals[0]
+        return None, InvalidValueError(Reason.NO_STREAM, "no stream's [match] holds")
+
+    def _open(
+        self, body: str, attributes: Mapping[str, str] | None, message_format: MessageFormat
+    ) -> Opened | InvalidValueError:
+        try:
+            return self._openers[message_format].open(body, attributes)
+        except Exception as error:
+            return refusal_for(error)
+
+
 class StreamSetMasker:
     """Turns the messages of a queue into masked rows and rejections of the streams that they belong to.
 
-    A message is opened once for all streams of one format. One that no stream takes is rejected as ``no_stream``, or
-    for the reason why none could open it, and under the name `NO_STREAM`; or it is left in the queue.
+    One that no stream takes is rejected as ``no_stream``, or for the reason why none could open it, and under the name
+    `NO_STREAM`; or it is left in the queue.
 
     Args:
         streams: The definitions.
@@ -78,9 +135,8 @@ class StreamSetMasker:
         *,
         leaves_unmatched: bool = False,
     ) -> None:
-        store = payloads or S3Payloads()
-        self._openers = {stream.format: MessageOpener(stream.format, store) for stream in streams.streams}
-        self._maskers = [(stream, MessageMasker(stream, keyset, store)) for stream in streams.streams]
+        self._chooser = StreamChooser(streams, payloads)
+        self._maskers = [MessageMasker(stream, keyset, payloads) for stream in streams.streams]
         self._leaves_unmatched = leaves_unmatched
         self.extra_fields = 0
 
@@ -93,27 +149,12 @@ class StreamSetMasker:
         Raises:
             MasklineError: A part that the job stands on failed; the message is not at fault.
         """
-        opened: dict[MessageFormat, Opened | InvalidValueError] = {}
-        for stream, masker in self._maskers:
-            if stream.format not in opened:
-                opened[stream.format] = self._open(message, stream.format)
-            this = opened[stream.format]
-            if not stream.conditions or (isinstance(this, Opened) and masker.takes(this)):
-                outcome = masker.mask_opened(message, this)
-                self.extra_fields += masker.extra_fields
-                masker.extra_fields = 0
-                return outcome
-        return None if self._leaves_unmatched else self._unmatched(message, opened)
-
-    def _open(self, message: SqsMessage, format: MessageFormat) -> Opened | InvalidValueError:  # noqa: A002
-        try:
-            return self._openers[format].open(message.body, message.attributes)
-        except Exception as error:
-            return refusal_for(error)
-
-    def _unmatched(self, message: SqsMessage, opened: dict[MessageFormat, Opened | InvalidValueError]) -> Rejection:
-        refusals = [found for found in opened.values() if isinstance(found, InvalidValueError)]
-        was_opened = len(refusals) < len(opened)
-        refusal = InvalidValueError(Reason.NO_STREAM, "no stream's [match] holds") if was_opened else refusals[0]
-        _, masker = self._maskers[0]
-        return masker.rejected(message, refusal, stream=NO_STREAM)
+        place, opened = self._chooser.choose(message.body, message.attributes)
+        if place is None:
+            assert isinstance(opened, InvalidValueError)
+            return None if self._leaves_unmatched else self._maskers[0].rejected(message, opened, stream=NO_STREAM)
+        masker = self._maskers[place]
+        outcome = masker.mask_opened(message, opened)
+        self.extra_fields += masker.extra_fields
+        masker.extra_fields = 0
+        return outcome
