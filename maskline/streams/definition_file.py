@@ -6,9 +6,10 @@ from typing import Any, Literal
 
 import msgspec
 
+from maskline.records import Reason
 from maskline.streams.column_file import ColumnFile, checked_column, is_identifier
-from maskline.streams.columns import Column, Origin, Source
-from maskline.streams.message_format import Condition, Envelope, MessageFormat, Packing
+from maskline.streams.columns import Column, Origin, Plain, Source
+from maskline.streams.message_format import Condition, Envelope, Example, MessageFormat, Packing
 from maskline.streams.paths import Path
 from maskline.streams.stream import JOB_COLUMNS, JOB_TABLES, WRITTEN_IN, StreamDefinition
 
@@ -24,6 +25,14 @@ class _MessageFile(msgspec.Struct, forbid_unknown_fields=True):
     delete_payload: bool = False
 
 
+class _ExampleFile(msgspec.Struct, forbid_unknown_fields=True):
+    body: str
+    attributes: dict[str, str] = {}
+    row: dict[str, Plain | list[Plain]] = {}
+    null: list[str] = []
+    rejected: Reason | None = None
+
+
 class _StreamFile(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     table: str
@@ -31,6 +40,7 @@ class _StreamFile(msgspec.Struct, forbid_unknown_fields=True):
     message: _MessageFile = msgspec.field(default_factory=_MessageFile)
     match: dict[str, object] = {}
     domains: dict[str, object] = {}
+    test: list[_ExampleFile] = []
 
 
 def parse_definition(text: str) -> StreamDefinition:
@@ -57,6 +67,7 @@ def parse_definition(text: str) -> StreamDefinition:
         conditions=conditions,
         rejects_unknown=file.message.unknown == "reject",
         deletes_payloads=file.message.delete_payload,
+        examples=tuple(_example(file, number, example) for number, example in enumerate(file.test, 1)),
     )
 
 
@@ -124,6 +135,15 @@ def _condition(file: _StreamFile, name: str, described: object) -> Condition:
     except ValueError as error:
         raise ValueError(f"[match] {name!r}: {error}") from None
     return Condition(source, tuple(values))
+
+
+def _example(file: _StreamFile, number: int, example: _ExampleFile) -> Example:
+    for name in (*example.row, *example.null):
+        if name not in file.columns:
+            raise ValueError(f"[[test]] {number}: {name!r} is none of the columns")
+    if bool(example.row or example.null) == (example.rejected is not None):
+        raise ValueError(f'[[test]] {number}: says what becomes of the body: row = {{…}}, or rejected = "REASON"')
+    return Example(example.body, example.attributes, example.row, tuple(example.null), example.rejected)
 
 
 def _check_source(file: _StreamFile, source: Source) -> None:

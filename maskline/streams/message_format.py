@@ -6,7 +6,8 @@ import enum
 
 import msgspec
 
-from maskline.streams.columns import Source
+from maskline.records import Reason
+from maskline.streams.columns import Plain, Source
 from maskline.streams.paths import Path
 
 
@@ -51,3 +52,22 @@ class Condition(msgspec.Struct, frozen=True):
 
     source: Source
     values: tuple[str | int | bool, ...]
+
+
+class Example(msgspec.Struct, frozen=True):
+    """One ``[[test]]`` of a definition: a message and what becomes of it.
+
+    Attributes:
+        body: The body of the message.
+        attributes: Its message attributes.
+        row: What the columns named hold, those of type ``timestamptz`` as RFC 3339 writes them, ``jsonb`` as JSON text,
+            and masked ones in clear.
+        nulls: The columns that are NULL.
+        rejected: Why it is rejected, where it becomes no row.
+    """
+
+    body: str
+    attributes: dict[str, str]
+    row: dict[str, Plain | list[Plain]]
+    nulls: tuple[str, ...] = ()
+    rejected: Reason | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from maskline.streams.columns import Column, Origin
-from maskline.streams.message_format import Condition, Envelope, MessageFormat
+from maskline.streams.message_format import Condition, Envelope, Example, MessageFormat
 
 JOB_COLUMNS = {
     "create_date": "date",
@@ -38,6 +38,7 @@ class StreamDefinition(msgspec.Struct, frozen=True):
         conditions: Which messages are this stream's; all have to hold. None are needed where it is alone on its queue.
         rejects_unknown: Whether a message with fields that no column takes is rejected; they are counted otherwise.
         deletes_payloads: Whether the object that a message points to is deleted with the message.
+        examples: Messages of which the definition says what becomes of them.
     """
 
     name: str
@@ -47,6 +48,7 @@ class StreamDefinition(msgspec.Struct, frozen=True):
     conditions: tuple[Condition, ...] = ()
     rejects_unknown: bool = False
     deletes_payloads: bool = False
+    examples: tuple[Example, ...] = ()
 
     def column(self, name: str) -> Column:
         """Return the column of that name.

@@ -72,7 +72,7 @@ BODIES = {
 def test_a_record_is_found_in_what_is_around_it(message: str, body: str, number: int) -> None:
     objects = {"0f1a": login(4), "base64": in_base64(login(3).encode())}
 
-    assert values(packed(message), body, **objects) == row_of(number)
+    assert values(packed(message), body, None, **objects) == row_of(number)
 
 
 def test_a_cloudevent_in_binary_mode_has_its_attributes_beside_the_body() -> None:

@@ -46,7 +46,9 @@ def message(body: str, **attributes: str) -> SqsMessage:
 def outcome(streams: StreamSetMasker, body: str, **attributes: str) -> tuple[str, object] | None:
     """Return the stream that a message went to, and its values or the reason of its rejection."""
     found = streams.mask(message(body, **attributes))
-    return found and (found.stream, found.values if isinstance(found, MaskedRow) else str(found.reason))
+    if found is None:
+        return None
+    return found.stream, found.values if isinstance(found, MaskedRow) else str(found.reason)
 
 
 PLACED = '{"kind":"placed","v":1}'
