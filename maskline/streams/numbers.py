@@ -108,7 +108,7 @@ def at_scale(number: Decimal, places: int) -> tuple[Decimal, bool, bool]:
     assert isinstance(exponent, int), "JSON has no NaN and no infinity"
     excess = -exponent - places
     if excess <= 0:
-        # A zero is written out: to Postgres the exponent of 0E+999999999 is one too many.
+        # A zero is written out: its exponent, unlike that of other numbers, can be too large for Postgres to read.
         return (number if number or exponent <= 0 else Decimal(0)), True, False
     cut_off = digits[-excess:]
     is_half_or_more = excess <= len(digits) and digits[-excess] >= 5
