@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Make .venv and install requirements.txt and the project into it, and other files of requirements where they are named;
-# quick when nothing changed since the last time.
+# Make .venv and install the project into it, with requirements.txt and other files of requirements where they are named;
+# quick when nothing changed since the last time. All versions are those of constraints.txt.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -17,10 +17,10 @@ fi
 
 for requirements in requirements.txt "$@"; do
     marker=".venv/installed.${requirements//\//.}"
-    wanted=$(cat "$requirements" setup.py | cksum)
+    # The folder, too: what is installed leads to it, and a moved one has to be installed again.
+    wanted=$({ pwd; cat "$requirements" constraints.txt pyproject.toml setup.py; } | cksum)
     if [ "$(cat "$marker" 2>/dev/null)" != "$wanted" ]; then
         .venv/bin/python -m pip install --quiet --disable-pip-version-check -r "$requirements"
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
         echo "$wanted" > "$marker"
     fi
 done

@@ -9,7 +9,7 @@ prism=.cache/prism/prism
 if [ ! -x "$prism" ] && [ -z "${PRISM_LOCATION:-}" ]; then
     if command -v go >/dev/null; then
         echo "Building Prism into .cache (about two minutes, once)" >&2
-        beam=$(sed -n 's/^apache-beam.*==//p' requirements.txt)
+        beam=$(sed -n 's/^apache-beam==//p' constraints.txt)
         GOBIN="$PWD/.cache/prism" GOFLAGS=-mod=mod go install "github.com/apache/beam/sdks/v2/go/cmd/prism@v$beam" ||
             echo "Prism could not be built; its tests will be skipped" >&2
     else

@@ -4,9 +4,22 @@
 build reads the folders that they lead to, each file once, whether the links survived a copy or not.
 """
 
+import shutil
+
 from setuptools import find_packages, setup
+from setuptools.command.build import build
 
 FOLDERS = {"maskline.transforms": "transforms", "maskline.pipeline": "pipeline"}
+
+
+class CleanBuild(build):
+    """Starts from nothing: setuptools packs whatever an earlier build left in its folder."""
+
+    def run(self) -> None:
+        """Build."""
+        shutil.rmtree(self.build_lib, ignore_errors=True)
+        super().run()
+
 
 setup(
     packages=[
@@ -15,4 +28,5 @@ setup(
         *(f"{package}.{name}" for package, folder in FOLDERS.items() for name in find_packages(folder)),
     ],
     package_dir={**FOLDERS},
+    cmdclass={"build": CleanBuild},
 )

@@ -22,7 +22,7 @@ COMMANDS = {
     "processes": "throughput over --processes",
     "workers": "throughput over the number of jobs on one queue",
     "flink": "throughput over the parallelism on Flink",
-    "inserts": "rows per second of an insert from arrays and of a COPY",
+    "inserts": "what the insert costs with the ledger, and with a unique index in its place",
     "rows": "bytes of a row in the table, its indexes and the log",
     "cost": "what a stream costs on AWS, by the formula of docs/scaling.md",
     "report": "put the results into docs/performance.md and draw their curves",
@@ -59,7 +59,7 @@ def _run_command(arguments: Sequence[str]) -> int:
         return 0 if arguments else 2
     name, *rest = arguments
     configure_logging()
-    command, parser = open_command("benchmarks", name, COMMANDS)
+    command, parser = open_command("benchmarks", "python -m benchmarks", name, COMMANDS)
     command.add_options(parser)
     ours, job_options = _split(rest)
     parsed = parser.parse_args(ours)

@@ -21,7 +21,8 @@ from maskline.pipeline.command_parser import CommandParser
 from maskline.pipeline.flink.local_cluster import FlinkCluster
 from maskline.pipeline.flink.options import set_flink_defaults
 from maskline.pipeline.flink.worker_pool import WorkerPool
-from maskline.pipeline.job import JobSettings, build
+from maskline.pipeline.job import build
+from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.options import Options, job_settings
 
 FLINK = Path(__file__).parents[1] / ".cache" / "flink"

@@ -76,6 +76,5 @@ PLOTS = {
     "processes": Plot("--processes", "rows/s"),
     "workers": Plot("jobs", "rows/s"),
     "flink": Plot("parallelism", "rows/s"),
-    "inserts": Plot("rows a batch", "rows/s", is_logarithmic=True),
 }
 """How each result is drawn, by its name; those that are not here have a table only."""

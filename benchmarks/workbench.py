@@ -139,7 +139,7 @@ class Workbench:
 
     def empty_table(self) -> None:
         """Remove the rows of earlier runs, and have them written out so that no later checkpoint has to."""
-        self.run("TRUNCATE user_logins, rejected_messages", "CHECKPOINT")
+        self.run("TRUNCATE user_logins, rejected_messages, maskline_outcomes", "CHECKPOINT")
 
     def job(self, queue_url: str, *options: str) -> list[str]:
         """Return the command line of the job, as a user would type it.

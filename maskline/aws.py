@@ -1,4 +1,4 @@
-"""What calls of every AWS service have in common: how a client is made, and which failures a person has to mend.
+"""What calls of every AWS service have in common: how a client is made, and which failures a person has to fix.
 
 Source: https://boto3.amazonaws.com/v1/documentation/api/latest/guide/error-handling.html
 """
@@ -77,7 +77,7 @@ def open_client(service: str, region: str | None) -> Any:
         botocore.exceptions.BotoCoreError: There is no region, or the configuration cannot be read or used.
     """
     silence_wire_logging()
-    config = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "max_attempts": 3})
+    config = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
     try:
         return boto3.session.Session().client(service, region_name=region, config=config)
     except BotoCoreError:
@@ -87,7 +87,7 @@ def open_client(service: str, region: str | None) -> Any:
 
 
 def setup_problem(error: AwsError) -> str | None:
-    """Return what is wrong with this process's AWS set-up and how to mend it, or None where something else failed."""
+    """Return what is wrong with this process's AWS set-up and how to fix it, or None where something else failed."""
     if isinstance(error, _CREDENTIALS_MISSING):
         return (
             f"no AWS credentials ({error}); set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or run where "

@@ -5,7 +5,9 @@ wrong, where, and what to do::
 
     MasklineError
     ├── UsageError                2   an option, a file or a value given by the user is wrong
-    │   └── StreamDefinitionError 2   a stream's TOML file is wrong
+    │   └── ArgumentError         2   an argument of the API is wrong; a ValueError, too
+    │       └── StreamDefinitionError 2   a stream's TOML file is wrong
+    ├── MissingExtraError         2   a package that an extra of maskline brings is not installed
     ├── SetupError                2   a part is not as the job needs it; nothing was taken from the queue
     │   ├── QueueError            2
     │   ├── DatabaseError         2
@@ -18,6 +20,7 @@ wrong, where, and what to do::
     │   ├── KeysetUnavailableError   1
     │   ├── PayloadUnavailableError  1
     │   └── LakeUnavailableError     1
+    ├── StopTimedOutError         1   the job was asked to stop, and something it waits for did not let it
     ├── TableError                1   a table takes no rows for a cause of its own; nothing was rejected for it
     └── TokenError                1   a token that this keyset cannot turn back into its value
 
@@ -26,13 +29,34 @@ No message ever holds the value of a personal field, a key, or a password.
 
 from __future__ import annotations
 
+import enum
 from typing import ClassVar
 
 
+class Remedy(enum.Enum):
+    """What puts an error right, where that is something maskline does. What is run for it, the command line knows."""
+
+    MIGRATE = enum.auto()
+    CREATE_TABLE = enum.auto()
+    CREATE_KEYSET = enum.auto()
+    WRAP_KEYSET = enum.auto()
+    COMPARE_COPY = enum.auto()
+    TAKE_ROLE = enum.auto()
+
+
 class MasklineError(Exception):
-    """The base of all errors that maskline raises on purpose."""
+    """The base of all errors that maskline raises on purpose.
+
+    Args:
+        message: What is wrong, where, and what to do, in one line.
+        remedy: What puts it right, where that is something maskline does.
+    """
 
     exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str = "", *, remedy: Remedy | None = None) -> None:
+        super().__init__(message)
+        self.remedy = remedy
 
 
 class UsageError(MasklineError):
@@ -41,8 +65,18 @@ class UsageError(MasklineError):
     exit_code = 2
 
 
-class StreamDefinitionError(UsageError):
+class ArgumentError(UsageError, ValueError):
+    """An argument of the API is wrong; the message begins with the parameter's name."""
+
+
+class StreamDefinitionError(ArgumentError):
     """A stream's definition cannot be used as it is written."""
+
+
+class MissingExtraError(MasklineError):
+    """A package that an extra of maskline brings is not installed; the message says how to install it."""
+
+    exit_code = 2
 
 
 class SetupError(MasklineError):
@@ -56,7 +90,7 @@ class QueueError(SetupError):
 
 
 class DatabaseError(SetupError):
-    """The database lacks a table, a column or a right, or refuses the login."""
+    """The database lacks a table, a column or a permission, or refuses the login."""
 
 
 class KeysetError(SetupError):
@@ -95,8 +129,12 @@ class LakeUnavailableError(UnavailableError):
     """The store of the lake did not answer, or did not do what it was asked, for longer than the retries allow."""
 
 
+class StopTimedOutError(MasklineError):
+    """The job was asked to stop and did not: threads of this process hang, and it has to be ended without them."""
+
+
 class TableError(MasklineError):
-    """A table takes no rows, or not these, for a cause of its own that is in no message; nothing was rejected for it."""
+    """A table takes no rows, or not these, for a cause of its own, in no message; nothing was rejected for it."""
 
 
 class TokenError(MasklineError):

@@ -14,7 +14,7 @@ import msgspec
 
 
 class Reason(enum.StrEnum):
-    """Why a message was refused. The values are stored, counted and shown; they never change."""
+    """Why a message was rejected. The values are stored, counted and shown; they never change."""
 
     NOT_JSON = "not_json"
     NOT_AN_OBJECT = "not_an_object"
@@ -115,7 +115,7 @@ class MaskedRow(Redacted, frozen=True):
         receive_count: How often the message was delivered so far.
         key_id: The id of the key that made the row's tokens.
         values: The values of the stream's columns, in the order of its definition.
-        sealed_body: The body encrypted, kept in case Postgres refuses the row (see ``Rejection``).
+        sealed_body: The body encrypted, kept in case Postgres rejects the row (see ``Rejection``).
         stream: The name of its stream.
     """
 
@@ -137,7 +137,7 @@ class Rejection(Redacted, frozen=True):
 
     Attributes:
         receipt: What deletes the message once the rejection is committed.
-        stream: The name of the stream that refused it.
+        stream: The name of The stream that rejected it.
         reason: Why, as a word to count by.
         detail: Why, as a sentence with names of fields and never a value.
         sent_at: SentTimestamp, UTC.
@@ -158,3 +158,25 @@ class Rejection(Redacted, frozen=True):
     def __repr__(self) -> str:
         """Name the message and the reason."""
         return f"Rejection({self.receipt.message_id}, {self.reason})"
+
+
+class RejectedRecord(Redacted, frozen=True):
+    """One record from elsewhere than SQS that cannot be masked, kept with its text encrypted.
+
+    Attributes:
+        stream: The name of the stream that rejected it.
+        reason: Why, as a word to count by.
+        detail: Why, as a sentence with names of fields and never a value.
+        key_id: The id of the key that sealed the body.
+        sealed_body: The record's text, encrypted; `maskline.Masker.unseal_body` gives it back.
+    """
+
+    stream: str
+    reason: Reason
+    detail: str
+    key_id: int
+    sealed_body: bytes
+
+    def __repr__(self) -> str:
+        """Name the stream and the reason."""
+        return f"RejectedRecord({self.stream}, {self.reason})"

@@ -1,9 +1,9 @@
-"""Beam's own options: their help, their typing errors, and what cannot work, refused before anything is submitted."""
+"""Beam's own options: their help, their typing errors, and what cannot work, rejected before anything is submitted."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -16,9 +16,11 @@ from apache_beam.options.pipeline_options import (
 )
 
 from maskline.errors import UsageError
-from maskline.keys import keyset_provider
+from maskline.pipeline.command_parser import unknown_option
 from maskline.pipeline.flink.options import check_flink_options
-from maskline.pipeline.job import JobSettings
+from maskline.pipeline.job_settings import JobSettings
+from maskline.pipeline.program import program_name
+from maskline.pipeline.suggestions import unknown_name, with_help
 
 RUNNERS_WITH_OPTIONS_OF_THEIR_OWN = ("FlinkRunner", "PortableRunner", "SparkRunner", "DataflowRunner")
 IN_PROCESS_RUNNERS = ("FnApiRunner", "PrismRunner")
@@ -38,24 +40,27 @@ class Runner(msgspec.Struct, frozen=True):
     is_in_process: bool
 
 
-def parse_beam_options(arguments: Sequence[str], command: str = "run") -> PipelineOptions:
+def parse_beam_options(
+    arguments: Sequence[str], command: str = "run", own_options: Iterable[str] = ()
+) -> PipelineOptions:
     """Read Beam's options.
 
     Args:
         arguments: What is left of the command line once our options are taken out of it.
         command: The command whose help says more.
+        own_options: The command's own options, one of which may be what was meant.
 
     Raises:
         UsageError: One is not known. (Beam itself would drop it with a warning. A portable runner's job server may
             know more options than Beam's Python, so with those runners unknown ones are passed on.)
     """
-    known, unknown = _beam_parser().parse_known_args(list(arguments))
+    parser = _beam_parser()
+    known, unknown = parser.parse_known_args(list(arguments))
     if unknown and known.runner not in RUNNERS_WITH_OPTIONS_OF_THEIR_OWN:
-        raise UsageError(f"unknown option {unknown[0].partition('=')[0]}; see: python -m pipeline {command} --help")
+        options_there_are = [*(f"--{name}" for name in own_options), *parser._option_string_actions]
+        raise UsageError(with_help(unknown_option(unknown[0], options_there_are), f"{program_name()} {command}"))
     if known.runner and "." not in known.runner and known.runner not in StandardOptions.KNOWN_RUNNER_NAMES:
-        raise UsageError(
-            f"runner {known.runner!r} is not known; known: {', '.join(StandardOptions.KNOWN_RUNNER_NAMES)}"
-        )
+        raise UsageError(unknown_name("runner", known.runner, StandardOptions.KNOWN_RUNNER_NAMES))
     options = PipelineOptions(list(arguments))
     options.view_as(StandardOptions).streaming = True
     return options
@@ -107,7 +112,7 @@ def check_beam_options(options: PipelineOptions, job: JobSettings, allow_clearte
         return
     if runner.name == "FlinkRunner":
         check_flink_options(options, job)
-    if keyset_provider(job.keyset).kms_key is None and not allow_cleartext_keyset:
+    if job.keyset.kms_key is None and not allow_cleartext_keyset:
         raise UsageError(
             f"keyset {job.keyset}: is in cleartext, and every worker of {runner.name} would have to be given it so; "
             "use one that a KMS key encrypts (aws-kms://KEY_ARN?keyset=URI), or say --allow_cleartext_keyset"

@@ -2,31 +2,62 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
-from maskline.errors import MasklineError, UsageError
+from maskline.errors import MasklineError, StopTimedOutError
+from maskline.extras import missing_extra
 from maskline.pipeline.command_parser import open_command, summaries
-from maskline.pipeline.logs import LEVELS, configure_logging
+from maskline.pipeline.logs import configure_logging
+from maskline.pipeline.options import Options
+from maskline.pipeline.printing import notice, notice_former_name
+from maskline.pipeline.program import program_name
+from maskline.pipeline.remedies import with_remedy
+from maskline.pipeline.stopping import end_process
+from maskline.pipeline.variables import unknown_variables
+from maskline.pipeline.versions import format_versions
+from maskline.postgres.interruption import interruptible_queries
 
-COMMANDS = {
-    "local": "try it: an embedded queue and database, sample messages, and the job",
-    "flink": "try it on Flink: the same on a Flink cluster on this machine",
-    "run": "run the job",
-    "check": "check queue, database and keyset, and take no message",
-    "migrate": "bring the database to what the job needs, or back",
-    "ddl": "print the table that a stream needs",
-    "keys": "make, change, encrypt, share and list keysets",
-    "remask": "bring the tokens of older keys under the primary key",
-    "leakage": "measure what the tokens of a column give away",
-    "rejects": "list, show and send back rejected messages",
-    "unmask": "recover personal data from tokens",
-    "publish": "publish rows to the data lake, as tokens and in clear",
-    "lake": "look after the copies in the data lake",
-    "erase": "forget a person, in the database and in the lake",
+COMMAND_GROUPS = {
+    "Try it": {
+        "local": "an embedded queue and database, sample messages, and the job",
+        "flink": "the same on a Flink cluster on this machine",
+    },
+    "Run it": {
+        "ddl": "print the table that a stream needs",
+        "migrate": "bring the database to what the job needs, or back",
+        "check": "check queue, database and keyset, and take no message",
+        "run": "run the job",
+    },
+    "Look after the data": {
+        "rejects": "list, show and send back rejected messages",
+        "unmask": "recover personal data from tokens",
+        "erase": "forget a person, in the database and in the lake",
+        "leakage": "measure what the tokens of a column give away",
+    },
+    "Keys": {
+        "keys": "make, change, encrypt, share and list keysets",
+        "remask": "bring the tokens of older keys under the primary key",
+    },
+    "Data lake": {
+        "lake": "publish rows as tokens and in clear, compare the copies with the table, keep them in order",
+    },
 }
+COMMANDS = {name: summary for commands in COMMAND_GROUPS.values() for name, summary in commands.items()}
 """The commands, each in a module of its own in `maskline.pipeline.commands`; it is imported only when it runs."""
+
+FORMER_COMMANDS = {"publish": ("lake", "publish")}
+
+_EXTRAS = {"run": "beam", "local": "local", "flink": "local", "publish": "lake", "lake": "lake"}
+"""The extra that brings all that a command needs, where it is not ``cli``."""
+
+
+def run() -> NoReturn:
+    """Run the command line of this process: ``maskline``, once it is installed."""
+    sys.exit(main(sys.argv[1:]))
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -40,11 +71,20 @@ def main(arguments: Sequence[str]) -> int:
     """
     try:
         return _run_command(arguments)
+    except ModuleNotFoundError as error:
+        name = arguments[0]
+        missing = missing_extra(error, f"the command {name}", _EXTRAS.get(name, "cli"))
+        if missing is None:
+            raise
+        print(f"maskline: {missing}", file=sys.stderr)  # noqa: T201
+        return missing.exit_code
     except MasklineError as error:
-        print(f"maskline: {error}", file=sys.stderr)  # noqa: T201
+        notice(with_remedy(error))
+        if isinstance(error, StopTimedOutError):
+            end_process(error.exit_code)
         return error.exit_code
     except KeyboardInterrupt:
-        print("maskline: interrupted", file=sys.stderr)  # noqa: T201
+        notice("interrupted")
         return 130
     except BrokenPipeError:
         # The reader of our output, head say, has gone; Python would complain once more while it exits.
@@ -56,30 +96,43 @@ def _run_command(arguments: Sequence[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_help())  # noqa: T201
         return 0 if arguments else 2
+    if arguments[0] in ("-V", "--version"):
+        print(format_versions())  # noqa: T201
+        return 0
+    for sentence in unknown_variables(os.environ, arguments):
+        notice(sentence)
+    if arguments[0] in FORMER_COMMANDS:
+        current = FORMER_COMMANDS[arguments[0]]
+        notice_former_name(arguments[0], " ".join(current))
+        arguments = [*current, *arguments[1:]]
     name, *rest = arguments
     configure_logging()
-    command, parser = open_command("pipeline", name, COMMANDS)
-    parser.add_argument("--log_level", choices=LEVELS, default="warning", help="what to log (%(default)s)")
+    command, parser = open_command("maskline.pipeline", program_name(), name, COMMANDS)
+    Options(parser).add_log_level()
     command.add_options(parser)
+    parser.passes_unknown = getattr(command, "TAKES_BEAM_OPTIONS", False)
     parsed, unparsed = parser.parse_known_args(rest)
-    if unparsed and not getattr(command, "TAKES_BEAM_OPTIONS", False):
-        unknown = unparsed[0].partition("=")[0]
-        raise UsageError(f"unknown option {unknown}; see: python -m pipeline {name} --help")
     configure_logging(parsed.log_level)
-    exit_code: int = command.main(parsed, unparsed)
+    # A job has deadlines of its own, and threads that wait without this one.
+    runs_job = getattr(command, "TAKES_BEAM_OPTIONS", False)
+    with contextlib.nullcontext() if runs_job else interruptible_queries():
+        exit_code: int = command.main(parsed, unparsed)
     return exit_code
 
 
 def _help() -> str:
+    width = max(map(len, COMMANDS))
+    groups = (
+        line for group, commands in COMMAND_GROUPS.items() for line in ("", f"{group}:", *summaries(commands, width))
+    )
     return "\n".join(
         [
-            "usage: python -m pipeline COMMAND [options]",
+            f"usage: {program_name()} COMMAND [options]",
             "",
             "Masks personal data on its way from SQS to Postgres.",
+            *groups,
             "",
-            *summaries(COMMANDS),
-            "",
-            "python -m pipeline COMMAND --help says more. Options can be given by environment variables, too:",
+            f"{program_name()} COMMAND --help says more. Every option can be given by an environment variable, too:",
             "MASKLINE_POSTGRES for --postgres, and so on.",
         ]
     )

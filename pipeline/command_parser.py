@@ -6,23 +6,54 @@ import argparse
 import contextlib
 import gc
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import ModuleType
 from typing import Any, NoReturn
 
 from maskline.errors import UsageError
+from maskline.pipeline.options import Options
+from maskline.pipeline.suggestions import suggestion, unknown_name, with_help
+
+Act = Callable[[argparse.Namespace], int]
+"""Does what an action is for, and returns the exit code."""
 
 
 class CommandParser(argparse.ArgumentParser):
     """An argument parser that takes options by their whole names only: ``--f`` is not ``--force``.
 
-    The parsers of a command's actions are of this kind, too.
+    Dashes within a name are as good as underscores, ``--until-empty`` is ``--until_empty``. The parsers of a command's
+    actions are of this kind, too.
 
     Args:
         settings: As for `argparse.ArgumentParser`.
+
+    Attributes:
+        passes_unknown: Whether `parse_known_args` returns options that are not known, for somebody else, rather than
+            raise.
     """
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**{"allow_abbrev": False, **settings})
+        self.passes_unknown = False
+
+    def parse_known_args(self, args: Iterable[str] | None = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Parse a command line, as `argparse.ArgumentParser.parse_known_args` does.
+
+        Args:
+            args: The command line without the program.
+            namespace: Where to put the values; a new one if None.
+
+        Raises:
+            UsageError: An option is not known, or not given as it has to be.
+        """
+        if args is not None:
+            args = list(args)
+            end = args.index("--") if "--" in args else len(args)
+            args = [*map(self._spelled_as_declared, args[:end]), *args[end:]]
+        parsed, unknown = super().parse_known_args(args, namespace)
+        if unknown and not self.passes_unknown:
+            self.error(unknown_option(unknown[0], self._option_string_actions))
+        return parsed, unknown
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong with a command line.
@@ -30,40 +61,86 @@ class CommandParser(argparse.ArgumentParser):
         Raises:
             UsageError: Always.
         """
-        raise UsageError(f"{message}; see: {self.prog} --help")
+        raise UsageError(with_help(message, self.prog))
+
+    def _spelled_as_declared(self, argument: str) -> str:
+        option, separator, value = argument.partition("=")
+        declared = f"--{option[2:].replace('-', '_')}"
+        is_other_spelling = option.startswith("--") and declared in self._option_string_actions
+        return f"{declared}{separator}{value}" if is_other_spelling else argument
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            what = action.metavar.lower() if isinstance(action.metavar, str) else action.dest
+            raise argparse.ArgumentError(None, unknown_name(what, str(value), map(str, action.choices)))
 
 
-def add_action(actions: Any, name: str, summary: str) -> argparse.ArgumentParser:
+def unknown_option(argument: str, known: Iterable[str]) -> str:
+    """Return what is wrong with an argument that nobody takes; never its value, which may be a secret.
+
+    Args:
+        argument: The argument, with its value or without.
+        known: The options that there are, each with its dashes.
+    """
+    option = argument.partition("=")[0]
+    if not option.startswith("-"):
+        return "there is an argument too many"
+    return f"unknown option {option}{suggestion(option, known)}"
+
+
+def add_actions(parser: argparse.ArgumentParser) -> Any:
+    """Return what takes the actions of a command, of which one has to be given; see `add_action` and `run_action`.
+
+    Args:
+        parser: The parser of the command.
+    """
+    return parser.add_subparsers(required=True, metavar="ACTION")
+
+
+def add_action(actions: Any, name: str, summary: str, act: Act) -> argparse.ArgumentParser:
     """Add one of a command's actions, which says what it does in the command's help and in its own.
 
     Args:
-        actions: What `argparse.ArgumentParser.add_subparsers` returned.
+        actions: What `add_actions` returned.
         name: The action.
         summary: What it does.
+        act: Does it, and returns the exit code.
     """
     parser: argparse.ArgumentParser = actions.add_parser(
         name, help=summary, description=f"{summary[0].upper()}{summary[1:]}."
     )
+    Options(parser, environment={}).add_log_level(default=argparse.SUPPRESS)  # else what the command was given stands
+    parser.set_defaults(act=act)
     return parser
 
 
-def open_command(program: str, name: str, commands: Mapping[str, str]) -> tuple[Any, CommandParser]:
-    """Import the module of a command, ``PROGRAM.commands.NAME``, and return it with an empty parser of its own.
+def run_action(arguments: argparse.Namespace, _: Sequence[str]) -> int:
+    """Do the action that was given, and return its exit code: the ``main`` of a command that has actions."""
+    act: Act = arguments.act
+    return act(arguments)
+
+
+def open_command(
+    package: str, program: str, name: str, commands: Mapping[str, str]
+) -> tuple[ModuleType, CommandParser]:
+    """Import the module of a command, ``PACKAGE.commands.NAME``, and return it with an empty parser of its own.
 
     Args:
-        program: The package, run by ``python -m``.
+        package: The package that has the commands.
+        program: What the program is called.
         name: The command.
         commands: All commands, each with its summary.
+        package: The package, where its name is not that of the program.
 
     Raises:
         UsageError: There is no such command.
     """
     if name not in commands:
-        raise UsageError(f"command {name!r} is not known; known: {', '.join(commands)}")
+        raise UsageError(with_help(unknown_name("command", name, commands), program))
     with gc_paused():
-        command = importlib.import_module(f"{program}.commands.{name}")
+        command = importlib.import_module(f"{package}.commands.{name}")
     parser = CommandParser(
-        prog=f"python -m {program} {name}",
+        prog=f"{program} {name}",
         description=command.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -81,11 +158,12 @@ def gc_paused() -> Iterator[None]:
         gc.enable()
 
 
-def summaries(commands: Mapping[str, str]) -> Iterator[str]:
+def summaries(commands: Mapping[str, str], width: int = 0) -> Iterator[str]:
     """Return a line for each command, for the help of the program.
 
     Args:
-        commands: All commands, each with its summary.
+        commands: The commands, each with its summary.
+        width: How many characters the names take, where they take more than the longest of these.
     """
-    width = max(map(len, commands))
+    width = max(width, *map(len, commands))
     return (f"  {name.ljust(width)}  {summary}" for name, summary in commands.items())

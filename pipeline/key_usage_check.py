@@ -7,16 +7,15 @@ import contextlib
 
 from maskline.errors import UsageError
 from maskline.keys.keyset_editor import DISABLED, RAW, KeyInfo
-from maskline.lake.columns import Copy
-from maskline.lake.key_usage import copy_key_usage
+from maskline.lake.copies import Copy
 from maskline.pipeline.lake_options import add_lake, opaque_copy
 from maskline.pipeline.options import Options
 from maskline.pipeline.printing import echo
-from maskline.postgres.connection import check_dsn, connect
+from maskline.pipeline.program import program_name
+from maskline.postgres.connection import connect
+from maskline.postgres.dsn import PostgresDsn
 from maskline.postgres.key_usage import KeyUsage, key_usage
 
-REMASK = "python -m pipeline remask (once for each stream)"
-LAKE_REMASK = "python -m pipeline lake remask"
 NOT_LOOKED_AT = "A copy in a data lake was not looked at; where there is one, say --lake_opaque URI."
 
 
@@ -27,7 +26,7 @@ def add_opaque_copy(parser: argparse.ArgumentParser) -> None:
     add_lake(options, (Copy.TOKENIZED,))
 
 
-def usage_in_database(dsn: str) -> list[KeyUsage]:
+def usage_in_database(dsn: PostgresDsn) -> list[KeyUsage]:
     """Return how many rows of each table of a database carry each key id.
 
     Args:
@@ -36,7 +35,7 @@ def usage_in_database(dsn: str) -> list[KeyUsage]:
     Raises:
         DatabaseError: They cannot be counted.
     """
-    with contextlib.closing(connect(check_dsn(dsn))) as connection:
+    with contextlib.closing(connect(dsn)) as connection:
         return key_usage(connection)
 
 
@@ -52,10 +51,14 @@ def usage_in_copy(arguments: argparse.Namespace) -> list[KeyUsage]:
         LakeUnavailableError: The store does not answer.
     """
     table = opaque_copy(arguments)
-    return [] if table is None else [copy_key_usage(table)]
+    if table is None:
+        return []
+    from maskline.lake.key_usage import copy_key_usage  # an extra brings its libraries
+
+    return [copy_key_usage(table)]
 
 
-def refuse_if_copy_needs(key: KeyInfo, arguments: argparse.Namespace) -> None:
+def check_copy_does_not_need(key: KeyInfo, arguments: argparse.Namespace) -> None:
     """Check that no row of the opaque copy needs a key, or say that none was looked at.
 
     Args:
@@ -65,10 +68,10 @@ def refuse_if_copy_needs(key: KeyInfo, arguments: argparse.Namespace) -> None:
     Raises:
         UsageError: A row does; the message says how many, and what to do.
     """
-    _refuse_if_needed(key, [], usage_in_copy(arguments))
+    _check_not_needed(key, [], usage_in_copy(arguments))
 
 
-def refuse_if_anything_needs(key: KeyInfo, dsn: str, arguments: argparse.Namespace) -> None:
+def check_nothing_needs(key: KeyInfo, dsn: PostgresDsn, arguments: argparse.Namespace) -> None:
     """Check that no row of a database's tables needs a key, nor any of the opaque copy.
 
     Args:
@@ -79,10 +82,10 @@ def refuse_if_anything_needs(key: KeyInfo, dsn: str, arguments: argparse.Namespa
     Raises:
         UsageError: A row does; the message says how many, and what to do.
     """
-    _refuse_if_needed(key, usage_in_database(dsn), usage_in_copy(arguments))
+    _check_not_needed(key, usage_in_database(dsn), usage_in_copy(arguments))
 
 
-def _refuse_if_needed(key: KeyInfo, in_database: list[KeyUsage], in_copy: list[KeyUsage]) -> None:
+def _check_not_needed(key: KeyInfo, in_database: list[KeyUsage], in_copy: list[KeyUsage]) -> None:
     # What a raw key reads carries no id.
     carried = None if key.prefix == RAW else key.key_id
     used = [
@@ -93,8 +96,8 @@ def _refuse_if_needed(key: KeyInfo, in_database: list[KeyUsage], in_copy: list[K
     if used:
         what = "name no key and may need it" if key.prefix == RAW else "carry its id and need it"
         remedies = [
-            command
-            for command, places in ((REMASK, in_database), (LAKE_REMASK, in_copy))
+            f"{program_name()} {command}"
+            for command, places in (("remask (once for each stream)", in_database), ("lake remask", in_copy))
             if any(place.rows.get(carried) for place in places)
         ]
         first = "enable it, and " if key.state == DISABLED else ""

@@ -6,17 +6,19 @@ import argparse
 import functools
 import os
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from maskline.errors import UsageError
-from maskline.keys import keyset_provider, open_keyset
-from maskline.lake.columns import Copy
-from maskline.lake.source import RowSource
+from maskline.lake.copies import Copy
 from maskline.lake.storage import Storage, check_apart
-from maskline.lake.table import LakeTable
 from maskline.masks.deterministic import Masker
-from maskline.pipeline.options import Options, required
-from maskline.postgres.connection import check_dsn, connect
+from maskline.pipeline.options import Options, keyset_uri, postgres_dsn
+from maskline.postgres.connection import connect
 from maskline.streams.definition import StreamDefinition, load_stream
+
+if TYPE_CHECKING:
+    from maskline.lake.source import RowSource
+    from maskline.lake.table import LakeTable
 
 OTHERS_MASK = 0o027
 
@@ -52,6 +54,8 @@ def lake_tables(arguments: argparse.Namespace, stream: StreamDefinition | None =
     Raises:
         UsageError: There is none, or a place will not do.
     """
+    from maskline.lake.table import LakeTable  # an extra brings its libraries, which commands with no lake do without
+
     os.umask(OTHERS_MASK)
     stream = stream or load_stream(arguments.stream)
     tables = [LakeTable(storage, stream, copy) for copy in Copy if (storage := _storage(arguments, copy)) is not None]
@@ -70,7 +74,11 @@ def opaque_copy(arguments: argparse.Namespace) -> LakeTable | None:
         UsageError: The place will not do.
     """
     storage = _storage(arguments, Copy.TOKENIZED)
-    return None if storage is None else LakeTable(storage, load_stream(arguments.stream), Copy.TOKENIZED)
+    if storage is None:
+        return None
+    from maskline.lake.table import LakeTable
+
+    return LakeTable(storage, load_stream(arguments.stream), Copy.TOKENIZED)
 
 
 def check_copies_apart(tables: list[LakeTable]) -> None:
@@ -96,7 +104,9 @@ def row_source(arguments: argparse.Namespace, stream: StreamDefinition) -> RowSo
     Raises:
         UsageError: The database is not given.
     """
-    return RowSource(functools.partial(connect, check_dsn(required(arguments, "postgres"))), stream)
+    from maskline.lake.source import RowSource
+
+    return RowSource(functools.partial(connect, postgres_dsn(arguments)), stream)
 
 
 def masker_for(arguments: argparse.Namespace, copy: Copy) -> Masker | None:
@@ -111,7 +121,7 @@ def masker_for(arguments: argparse.Namespace, copy: Copy) -> Masker | None:
     """
     if copy is Copy.TOKENIZED:
         return None
-    return Masker(open_keyset(keyset_provider(required(arguments, "keyset")).fetch()))
+    return Masker(keyset_uri(arguments).open())
 
 
 def _storage(arguments: argparse.Namespace, copy: Copy) -> Storage | None:

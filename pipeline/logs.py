@@ -6,8 +6,6 @@ import logging
 import sys
 from typing import TextIO
 
-from pythonjsonlogger.json import JsonFormatter
-
 from maskline.errors import MasklineError
 from maskline.logs import WIRE_LOGGERS, silence_wire_logging
 from maskline.pipeline.tracebacks import is_traceback_of_ours
@@ -25,6 +23,8 @@ def configure_logging(level: str = "warning", stream: TextIO | None = None) -> N
         level: The lowest level to show, one of `LEVELS`.
         stream: Where to; standard error if None.
     """
+    from pythonjsonlogger.json import JsonFormatter  # an extra brings it, and --help and --version do without
+
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(
         JsonFormatter(

@@ -7,18 +7,25 @@ command line goes first.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
-from maskline.errors import UsageError
-from maskline.postgres.connection import check_dsn
+from maskline.errors import ArgumentError, UsageError
+from maskline.keys import KeysetUri
+from maskline.pipeline.job_settings import JobSettings
+from maskline.pipeline.logs import LEVELS
+from maskline.pipeline.printing import notice_former_name
+from maskline.postgres.dsn import PostgresDsn
 from maskline.sqs import QueueAddress
 from maskline.sqs.receiver import ReceiveSettings
 from maskline.streams.definition import load_stream
 
-if TYPE_CHECKING:
-    from maskline.pipeline.job import JobSettings
+VARIABLE_PREFIX = "MASKLINE_"
+_TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
 UNTIL_EMPTY_LONG_POLL_SECONDS = 1
 """Shorter than while streaming, for the end of the queue is known only after two such polls brought nothing."""
@@ -29,21 +36,56 @@ class Options:
 
     Args:
         parser: The parser, or a group of it.
-        environment: Where the variables are looked up.
+        environment: Where the variables are looked up; an empty one is as good as none.
     """
 
     def __init__(self, parser: argparse._ActionsContainer, environment: Mapping[str, str] = os.environ) -> None:
         self._parser = parser
         self._environment = environment
 
-    def add(self, name: str, help: str, **settings: Any) -> None:  # noqa: A002 - argparse's own word
-        """Add ``--name``; `settings` go to argparse."""
-        variable = f"MASKLINE_{name.upper()}"
-        if variable in self._environment:
-            settings["default"] = self._environment[variable]
-            if settings.get("action") == "store_true":
-                settings["default"] = _truth(variable, settings["default"])
-        self._parser.add_argument(f"--{name}", help=f"{help} [{variable}]", **settings)
+    def add(
+        self,
+        name: str,
+        help: str,  # noqa: A002 - argparse's own word
+        *,
+        former: str | None = None,
+        former_variable: str | None = None,
+        **settings: Any,
+    ) -> None:
+        """Add ``--name``.
+
+        Args:
+            name: The option.
+            help: What it means; the variable's name is added.
+            former: What the option was called before; still taken, with a notice.
+            former_variable: What its variable was called before; likewise.
+            settings: Go to `argparse.ArgumentParser.add_argument`.
+        """
+        current = variable_of(name)
+        variable = next((each for each in (current, former_variable) if each and self._environment.get(each)), None)
+        declared = dict(settings)
+        if variable:
+            declared["default"] = _VariableText(self._environment[variable])
+            declared.pop("required", None)
+        action = self._parser.add_argument(f"--{name}", help=f"{help} [{current}]", **declared)
+        if variable:
+            action.type = _converter(variable, current, settings)
+        if former:
+            self._parser.add_argument(
+                f"--{former}",
+                action=_FormerName,
+                renamed=action,
+                choices=settings.get("choices"),
+                type=settings.get("type", str),
+            )
+
+    def add_log_level(self, default: str = "warning") -> None:
+        """Add the option that says what is logged.
+
+        Args:
+            default: The level where none is given.
+        """
+        self.add("log_level", "what to log (warning)", choices=LEVELS, default=default)
 
     def add_queue(self) -> None:
         """Add the options that say where the queue is."""
@@ -71,6 +113,29 @@ class Options:
         """Add the option that names the stream."""
         self.add("stream", "a stream by name, or the path of its .toml (%(default)s)", default="user_logins")
 
+    def add_streams(self, what: str) -> None:
+        """Add the option that names any number of streams.
+
+        Args:
+            what: What the command does with each.
+        """
+        variable = variable_of("stream")
+        named = [name.strip() for name in self._environment.get(variable, "").split(",")]
+        self._parser.add_argument(
+            "--stream",
+            action=_Repeated,
+            default=[name for name in named if name],
+            metavar="NAME|FILE",
+            help=f"{what}: a stream by name, or the path of its .toml; repeatable [{variable}, with commas between]",
+        )
+
+    def add_data_directory(self) -> None:
+        """Add the options that say where an embedded queue and database keep their data, and since when."""
+        self.add(
+            "data_directory", "where data live (%(default)s)", type=Path, default=Path(".maskline"), metavar="PATH"
+        )
+        self.add("fresh", "forget the data of earlier runs first", action="store_true")
+
     def add_job(self) -> None:
         """Add the options of a running job."""
         receive = ReceiveSettings()
@@ -82,7 +147,7 @@ class Options:
             "micro_batch_size",
             "most messages of a micro-batch (%(default)s)",
             type=int,
-            default=receive.size,
+            default=receive.micro_batch_size,
             metavar="N",
         )
         self.add(
@@ -90,7 +155,7 @@ class Options:
             "how long messages gather in a micro-batch, from the first on (%(default)s)",
             type=float,
             metavar="SECONDS",
-            default=receive.seconds,
+            default=receive.micro_batch_seconds,
         )
         self.add("pollers", "how many pollers receive at the same time (%(default)s)", type=int, default=1, metavar="N")
         self.add(
@@ -99,7 +164,7 @@ class Options:
             "(%(default)s)",
             type=int,
             metavar="SECONDS",
-            default=receive.visibility_seconds,
+            default=receive.visibility_timeout_seconds,
         )
         self.add(
             "db_retry_seconds",
@@ -111,10 +176,89 @@ class Options:
         self.add("until_empty", "end once the queue is empty, in place of streaming on", action="store_true")
 
 
-def _truth(variable: str, value: str) -> bool:
-    if value.lower() not in ("true", "1", "false", "0"):
-        raise UsageError(f"{variable} is {value!r}; it must be true or false")
-    return value.lower() in ("true", "1")
+class _VariableText(str):
+    """What a variable of the environment holds."""
+
+    __slots__ = ()
+
+
+class _Repeated(argparse.Action):
+    """An option that may be given several times; on the command line, it takes the place of its variable."""
+
+    def __call__(
+        self, _parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, _option: str | None = None
+    ) -> None:
+        given = getattr(namespace, self.dest)
+        setattr(namespace, self.dest, [*([] if given is self.default else given), values])
+
+
+class _FormerName(argparse.Action):
+    """An option under the name that it had before: not in the help, and with a notice when it is given."""
+
+    def __init__(self, *, renamed: argparse.Action, **settings: Any) -> None:
+        super().__init__(**settings | {"dest": renamed.dest, "default": argparse.SUPPRESS, "help": argparse.SUPPRESS})
+        self._renamed = renamed
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,  # noqa: ARG002 - argparse's
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        notice_former_name(str(option_string), self._renamed.option_strings[0])
+        setattr(namespace, self.dest, values)
+        self._renamed.required = False
+
+
+def variable_of(name: str) -> str:
+    """Return the environment variable of an option.
+
+    Args:
+        name: The option without its dashes.
+    """
+    return f"{VARIABLE_PREFIX}{name.upper()}"
+
+
+def _converter(variable: str, current: str, settings: Mapping[str, Any]) -> Callable[[str], Any]:
+    """Return what turns a variable's text, or the command line's, into the option's value.
+
+    argparse converts a default that is a text where the command line has nothing better, but does not see that it is
+    among the choices, and a complaint of its own would name the option that nobody gave.
+
+    Args:
+        variable: The variable that was found.
+        current: What it is called now.
+        settings: Those of the option.
+    """
+    convert = settings.get("type", str)
+    choices = _TRUTH if settings.get("action") == "store_true" else settings.get("choices")
+
+    def value_from(text: str) -> Any:
+        if not isinstance(text, _VariableText):
+            return convert(text)
+        if variable != current:
+            notice_former_name(variable, current)
+        if choices is _TRUTH:
+            if text.lower() not in _TRUTH:
+                raise argparse.ArgumentTypeError(f"{variable} is {text!r}; it must be true or false")
+            return _TRUTH[text.lower()]
+        try:
+            value = convert(str(text))
+        except (ValueError, argparse.ArgumentTypeError):
+            raise argparse.ArgumentTypeError(f"{variable} is {text!r}; it must be {_kind(convert)}") from None
+        if choices is not None and value not in choices:
+            raise argparse.ArgumentTypeError(f"{variable} is {text!r}; it must be one of {', '.join(choices)}")
+        return value
+
+    value_from.__name__ = getattr(convert, "__name__", "value")  # what argparse says about a value that will not do
+    return value_from
+
+
+def _kind(convert: Callable[[str], Any]) -> str:
+    if convert is int:
+        return "a whole number"
+    return "a number" if convert is float else "a path"
 
 
 def required(arguments: argparse.Namespace, name: str) -> str:
@@ -125,7 +269,7 @@ def required(arguments: argparse.Namespace, name: str) -> str:
     """
     value = getattr(arguments, name)
     if not value:
-        raise UsageError(f"{name}: missing; give --{name} or set MASKLINE_{name.upper()}")
+        raise UsageError(f"{name}: missing; give --{name} or set {variable_of(name)}")
     return str(value)
 
 
@@ -135,7 +279,46 @@ def queue_address(arguments: argparse.Namespace) -> QueueAddress:
     Raises:
         UsageError: It is not given, or not well formed.
     """
-    return QueueAddress(required(arguments, "queue"), arguments.queue_endpoint or None)
+    with naming_options(endpoint="queue_endpoint"):
+        return QueueAddress(required(arguments, "queue"), arguments.queue_endpoint or None)
+
+
+def postgres_dsn(arguments: argparse.Namespace) -> PostgresDsn:
+    """Return where the database is.
+
+    Raises:
+        UsageError: It is not given, not well formed, or holds a password.
+    """
+    with naming_options(dsn="postgres"):
+        return PostgresDsn.parse(required(arguments, "postgres"))
+
+
+def keyset_uri(arguments: argparse.Namespace) -> KeysetUri:
+    """Return where the keyset is.
+
+    Raises:
+        UsageError: It is not given, or names no provider.
+    """
+    return KeysetUri.parse(required(arguments, "keyset"))
+
+
+@contextlib.contextmanager
+def naming_options(**options: str) -> Iterator[None]:
+    """Have an error that begins with a parameter's name begin with the option's.
+
+    Args:
+        options: The option of each parameter that the command line calls otherwise.
+
+    Raises:
+        UsageError: In the place of such an `ArgumentError`.
+    """
+    try:
+        yield
+    except ArgumentError as error:
+        for parameter, option in options.items():
+            if re.match(rf"{parameter}\b", str(error)):
+                raise UsageError(f"{option}{str(error).removeprefix(parameter)}") from None
+        raise
 
 
 def job_settings(arguments: argparse.Namespace) -> JobSettings:
@@ -144,21 +327,19 @@ def job_settings(arguments: argparse.Namespace) -> JobSettings:
     Raises:
         UsageError: Some are missing, or one is out of its range.
     """
-    from maskline.pipeline.job import JobSettings  # Beam takes a second, and most commands do without it
-
     missing = [name for name in ("queue", "postgres", "keyset") if not getattr(arguments, name)]
     if len(missing) > 1:
-        options = " and ".join(f"--{name} (or MASKLINE_{name.upper()})" for name in missing)
+        options = " and ".join(f"--{name} (or {variable_of(name)})" for name in missing)
         raise UsageError(f"{', '.join(missing)}: missing; give {options}")
     return JobSettings(
         stream=load_stream(arguments.stream),
         queue=queue_address(arguments),
-        postgres=check_dsn(required(arguments, "postgres")),
-        keyset=required(arguments, "keyset"),
+        postgres=postgres_dsn(arguments),
+        keyset=keyset_uri(arguments),
         receive=ReceiveSettings(
-            size=arguments.micro_batch_size,
-            seconds=arguments.micro_batch_seconds,
-            visibility_seconds=arguments.visibility_timeout_seconds,
+            micro_batch_size=arguments.micro_batch_size,
+            micro_batch_seconds=arguments.micro_batch_seconds,
+            visibility_timeout_seconds=arguments.visibility_timeout_seconds,
             long_poll_seconds=(
                 UNTIL_EMPTY_LONG_POLL_SECONDS if arguments.until_empty else ReceiveSettings().long_poll_seconds
             ),

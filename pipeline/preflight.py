@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import threading
 
 import msgspec
 
 from maskline.errors import MasklineError, SetupError
-from maskline.keys import keyset_provider, open_keyset
-from maskline.pipeline.job import JobSettings
-from maskline.postgres.connection import check_dsn, connect, map_postgres_errors
-from maskline.postgres.revision import NEEDED_REVISION, database_revision
-from maskline.postgres.table_check import table_problems
+from maskline.pipeline.job_settings import JobSettings
+from maskline.pipeline.program import program_name
+from maskline.pipeline.remedies import with_remedy
+from maskline.postgres.connection import connect, map_postgres_errors
+from maskline.postgres.deadlines import DEADLINES
+from maskline.postgres.revision import database_revision, revision_problems
+from maskline.postgres.table_check import check_tables
 from maskline.sqs import SqsQueue
 
 FEW_RECEIVES = 3
+
+ANSWER_SECONDS = 30.0
+"""How long Postgres may take to answer all that it is asked here."""
+
+_NOT_STOPPING = threading.Event()
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -47,7 +56,7 @@ def preflight(job: JobSettings) -> list[Finding]:
         try:
             findings.extend(check(job))
         except MasklineError as error:
-            findings.append(Finding(part, str(error).removeprefix(part).lstrip(": "), is_problem=True))
+            findings.append(Finding(part, with_remedy(error).removeprefix(part).lstrip(": "), is_problem=True))
     return findings
 
 
@@ -64,7 +73,7 @@ def raise_on_problems(findings: list[Finding]) -> None:
 
 
 def _check_keyset(job: JobSettings) -> list[Finding]:
-    keyset = open_keyset(keyset_provider(job.keyset).fetch())
+    keyset = job.keyset.open()
     return [Finding("keyset", f"{job.keyset}: primary key {keyset.primary_key_id} encrypts and decrypts")]
 
 
@@ -74,28 +83,28 @@ def _check_queue(job: JobSettings) -> list[Finding]:
     findings = [Finding("queue", f"{job.queue}: readable, about {waiting} messages waiting")]
     receives = json.loads(attributes.get("RedrivePolicy", "{}")).get("maxReceiveCount")
     if receives is not None and int(receives) < FEW_RECEIVES:
+        seconds = job.receive.visibility_timeout_seconds
         text = (
             f"{job.queue}: its redrive policy gives a message up after {receives} receives; a job that is killed with "
-            f"messages in hand uses one up every {job.receive.visibility_seconds} s, so allow {FEW_RECEIVES} or more"
+            f"messages in flight uses one up every {seconds} s, so allow {FEW_RECEIVES} or more"
         )
         findings.append(Finding("queue", text, is_warning=True))
     return findings
 
 
 def _check_postgres(job: JobSettings) -> list[Finding]:
-    connection = connect(check_dsn(job.postgres))
+    connection = DEADLINES.connect(functools.partial(connect, job.postgres), _NOT_STOPPING)
     try:
-        with map_postgres_errors():
+        with map_postgres_errors(), DEADLINES.within(connection, ANSWER_SECONDS, "its tables", _NOT_STOPPING):
             revision = database_revision(connection)
-            problems = table_problems(connection, job.stream) if revision == NEEDED_REVISION else []
+            problems = revision_problems(revision)
+            if problems:
+                run = f"run: {program_name()} migrate --postgres '{job.postgres}'"
+                return [Finding("postgres", f"{problem}; {run}", is_problem=True) for problem in problems]
+            report = check_tables(connection, job.stream)
     finally:
         connection.close()
-    if revision != NEEDED_REVISION:
-        text = (
-            f"the schema is at revision {revision or 'none'}, the job needs {NEEDED_REVISION}; run: "
-            f"python -m pipeline migrate --postgres '{job.postgres}'"
-        )
-        return [Finding("postgres", text, is_problem=True)]
-    if problems:
-        return [Finding("postgres", problem, is_problem=True) for problem in problems]
-    return [Finding("postgres", f"table {job.stream.table} is ready (schema revision {revision})")]
+    warnings = [Finding("postgres", warning, is_warning=True) for warning in report.warnings]
+    if report.problems:
+        return [*(Finding("postgres", problem, is_problem=True) for problem in report.problems), *warnings]
+    return [Finding("postgres", f"table {job.stream.table} is ready (schema revision {revision})"), *warnings]

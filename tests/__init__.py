@@ -1,1 +1,1 @@
-"""The tests, in the rooms of the source they test."""
+"""The tests, in the packages of the source they test."""

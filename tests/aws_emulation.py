@@ -23,7 +23,7 @@ STOP_SECONDS = 10
 
 
 class EmulatedAws:
-    """AWS's API, which runs while the ``with`` block does. Without `enforcing_rights` it lets anybody do anything."""
+    """AWS's API, which runs while the ``with`` block does. Without `enforcing_permissions` anything is allowed."""
 
     def __init__(self) -> None:
         self._clients: dict[str, Any] = {}
@@ -113,7 +113,7 @@ class EmulatedAws:
         return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
 
     @contextlib.contextmanager
-    def enforcing_rights(self) -> Iterator[None]:
+    def enforcing_permissions(self) -> Iterator[None]:
         """Let users do only what their policies allow, and strangers nothing, while the block runs."""
         self._post("/moto-api/reset-auth", "0")
         try:

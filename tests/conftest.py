@@ -1,4 +1,7 @@
-"""Real parts for the tests: one embedded Postgres, SQS API and AWS API a session, a database and a queue a test."""
+"""Real parts for the tests: one embedded Postgres, SQS API and AWS API a session, a database and a queue a test.
+
+It marks the tests that need none of them, too: ``pytest -m unit``.
+"""
 
 from __future__ import annotations
 
@@ -21,28 +24,57 @@ from maskline.pipeline.local.sqs import CREDENTIALS, EmbeddedSqs
 from maskline.postgres.connection import Connection, connect
 from maskline.postgres.schema import Schema
 from maskline.sqs import QueueAddress, SqsQueue
-from maskline.sqs.lease import IN_FLIGHT
 from maskline.streams.definition import StreamDefinition, load_stream
-from maskline.transforms.control import CONTROL
-from maskline.transforms.metrics import TALLY
 from tests.aws_emulation import EmulatedAws
+from tests.debian_postgres import DebianPostgres
 from tests.maskline.stored_tokens import stored_values
+from tests.tiers import is_unit_test
 
 TEMPLATE_DATABASE = "maskline_template"
 PRISM = Path(os.environ.get("PRISM_LOCATION", Path(__file__).parents[1] / ".cache" / "prism" / "prism"))
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
+"""Where the data of servers lie that are not to wait for a disk; the job refuses a server without fsync."""
 _one_loader = functools.cache(create_loader)
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest's own looks at the markers
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is of the tier ``unit``."""
+    for item in items:
+        if is_unit_test(item):
+            item.add_marker("unit")
+
+
+@pytest.fixture(autouse=True)
+def _no_server_in_a_unit_test(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail a unit test that starts a server after all: it belongs to another tier."""
+    if request.node.get_closest_marker("unit") is None:
+        return
+
+    def fail(*_: object) -> None:
+        pytest.fail("a unit test starts a server; ask for a fixture of tests.tiers.SERVERS, or mark it heavy")
+
+    for server in (EmbeddedPostgres, EmbeddedSqs, EmulatedAws):
+        monkeypatch.setattr(server, "__enter__", fail)
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
     """A Postgres server with a migrated template database."""
-    with tempfile.TemporaryDirectory() as directory, EmbeddedPostgres(Path(directory) / "data") as server:
-        # Nothing of a test has to outlive a power cut.
-        run_sql(server.dsn("postgres"), "ALTER SYSTEM SET fsync = off")
-        run_sql(server.dsn("postgres"), "SELECT pg_reload_conf()")
+    with tempfile.TemporaryDirectory(dir=MEMORY) as directory, EmbeddedPostgres(Path(directory) / "data") as server:
         run_sql(server.dsn("postgres"), f"CREATE DATABASE {TEMPLATE_DATABASE}")
         run_sql(server.dsn(TEMPLATE_DATABASE), OWNERS_TABLE)
         Schema(functools.partial(connect, server.dsn(TEMPLATE_DATABASE))).migrate()
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres15() -> Iterator[DebianPostgres]:
+    """A PostgreSQL 15 as Debian has it, where that is installed."""
+    missing = DebianPostgres.why_it_cannot_start()
+    if missing is not None:
+        pytest.skip(missing)
+    with tempfile.TemporaryDirectory() as directory, DebianPostgres(Path(directory)) as server:
         yield server
 
 
@@ -53,7 +85,7 @@ def server_directory() -> Iterator[Path]:
     It is not in pytest's own: every pytest session closes that to other users, and, started by root, Postgres runs as
     another user.
     """
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as directory:
         yield Path(directory)
 
 
@@ -178,17 +210,6 @@ def prism_options() -> list[str]:
     if not PRISM.exists():
         pytest.skip(f"Prism is not there: {PRISM} is missing; ./run_tests.sh builds it where Go is installed")
     return [f"--prism_location={PRISM}"]
-
-
-@pytest.fixture(autouse=True)
-def _fresh_process_state() -> Iterator[None]:
-    """Undo what a job says to its process."""
-    CONTROL.reset()
-    TALLY.reset()
-    IN_FLIGHT.reset()
-    yield
-    CONTROL.reset()
-    IN_FLIGHT.reset()
 
 
 def run_sql(dsn: str, statement: str) -> None:

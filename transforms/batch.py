@@ -7,10 +7,11 @@ from typing import Any, Generic, TypeVar
 
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
+from apache_beam.transforms.display import DisplayDataItem
 from apache_beam.transforms.window import BoundedWindow, GlobalWindow, GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
-from maskline.errors import UsageError
+from maskline.errors import ArgumentError
 
 _GLOBAL_WINDOW = GlobalWindow()
 
@@ -30,13 +31,13 @@ class MicroBatch(beam.PTransform, Generic[T]):
         size: The most elements of a micro-batch, 1 or more.
 
     Raises:
-        UsageError: `size` is not positive.
+        ArgumentError: `size` is not positive.
     """
 
     def __init__(self, size: int) -> None:
         super().__init__()
         if size < 1:
-            raise UsageError(f"micro_batch_size is {size}; it must be 1 or more")
+            raise ArgumentError(f"size is {size}; it must be 1 or more")
         self._size = size
 
     def expand(self, elements: PCollection[T]) -> PCollection[list[T]]:
@@ -44,6 +45,10 @@ class MicroBatch(beam.PTransform, Generic[T]):
         is_one_window = isinstance(elements.windowing.windowfn, GlobalWindows)
         group = _GroupOfOneWindow(self._size) if is_one_window else _Group(self._size)
         return elements | "Within the bundle" >> beam.ParDo(group).with_output_types(list[elements.element_type])
+
+    def display_data(self) -> dict[str, Any]:
+        """Show the size."""
+        return {"size": DisplayDataItem(self._size, label="Micro-batch size")}
 
 
 class _Group(beam.DoFn):

@@ -16,12 +16,13 @@ import apache_beam as beam
 from apache_beam.coders.coder_impl import CallbackCoderImpl
 from apache_beam.coders.coders import FastCoder
 
-from maskline.records import MaskedRow, Receipt, Rejection, SqsMessage
+from maskline.records import MaskedRow, Receipt, RejectedRecord, Rejection, SqsMessage
 
 _SIZES: dict[type, Callable[[Any], int]] = {
     SqsMessage: lambda message: len(message.body) + len(message.receipt_handle),
     MaskedRow: lambda row: 2 * len(row.sealed_body) + len(row.receipt.receipt_handle),
     Rejection: lambda rejection: len(rejection.sealed_body) + len(rejection.receipt.receipt_handle),
+    RejectedRecord: lambda record: len(record.sealed_body),
     Receipt: lambda receipt: len(receipt.receipt_handle),
 }
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection
+from apache_beam.transforms.display import DisplayDataItem
 
-from maskline.keys import StoredKeyset, keyset_provider
-from maskline.transforms.control import CONTROL
+from maskline.keys import KeysetUri, StoredKeyset
+from maskline.transforms.run_context import RunContext, run_context
 
 
 class ReadKeyset(beam.PTransform):
@@ -18,21 +20,30 @@ class ReadKeyset(beam.PTransform):
 
     Args:
         uri: Where the keyset is kept; see `maskline.keys.providers`.
+        context: The run, which a starter shares with its transforms; see `RunContext`.
 
     Raises:
-        UsageError: The URI names no provider.
+        ArgumentError: The URI names no provider.
     """
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: KeysetUri | str, context: RunContext | None = None) -> None:
         super().__init__()
-        self._uri = keyset_provider(uri).uri
+        self._uri = KeysetUri.parse(uri)
+        self._context = context or run_context()
 
     def expand(self, pbegin: PBegin) -> PCollection[StoredKeyset]:
         """Read it once."""
-        return pbegin | "Once" >> beam.Create([self._uri]) | "Fetch" >> beam.ParDo(_Fetch())
+        return pbegin | "Once" >> beam.Create([self._uri]) | "Fetch" >> beam.ParDo(_Fetch(self._context))
+
+    def display_data(self) -> dict[str, Any]:
+        """Show where the keyset is kept."""
+        return {"keyset": DisplayDataItem(str(self._uri), label="Keyset")}
 
 
 class _Fetch(beam.DoFn):
-    def process(self, uri: str) -> Iterator[StoredKeyset]:
-        with CONTROL.reporting_failures():
-            yield keyset_provider(uri).fetch()
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+
+    def process(self, uri: KeysetUri) -> Iterator[StoredKeyset]:
+        with self._context.reporting_failures():
+            yield uri.provider().fetch()

@@ -1,69 +1,115 @@
-"""Masking personal data in a stream of SQS messages."""
+"""Masking personal data in a stream of messages or records."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import apache_beam as beam
 from apache_beam import pvalue
+from apache_beam.transforms.display import DisplayDataItem
+from apache_beam.typehints import typehints
 from apache_beam.utils.shared import Shared
 
-from maskline.errors import UsageError
-from maskline.keys import Keyset, StoredKeyset, keyset_provider, open_keyset
-from maskline.records import MaskedRow, Rejection, SqsMessage
+from maskline.errors import ArgumentError
+from maskline.keys import Keyset, KeysetUri, StoredKeyset, open_keyset
+from maskline.records import MaskedRow, RejectedRecord, Rejection, SqsMessage
 from maskline.streams.definition import StreamDefinition
 from maskline.streams.masking import MessageMasker
-from maskline.transforms.control import CONTROL
-from maskline.transforms.metrics import EXTRA_FIELDS, MASKED
+from maskline.transforms.arguments import parse_stream
+from maskline.transforms.metrics import JobCounter
+from maskline.transforms.run_context import RunContext, run_context
 
 MASKED_TAG = "masked"
 REJECTED_TAG = "rejected"
 
 
 class MaskPii(beam.PTransform):
-    """Decodes, checks and masks messages: each becomes a `MaskedRow` or a `Rejection`, and never an error.
+    """Decodes, checks and masks messages or records: each comes out masked or rejected, and is never an error.
 
-    *Guarantee*: neither holds personal data in clear; the body goes along encrypted.
+    *Guarantee*: neither outcome holds personal data in clear; what is rejected goes along encrypted.
 
     Returns two PCollections::
 
-        masked, rejected = messages | MaskPii(stream, keyset="aws-kms://KEY_ARN?keyset=s3://BUCKET/KEY")
+        masked, rejected = messages | MaskPii("user_logins", keyset="aws-kms://KEY_ARN?keyset=s3://BUCKET/KEY")
+
+    ===============================  =============================================  ==================
+    an element                       is in ``masked``                               is in ``rejected``
+    ===============================  =============================================  ==================
+    `SqsMessage`                     a `MaskedRow`, for `WriteToPostgres`           a `Rejection`
+    ``str``, ``bytes``: JSON         a ``dict``: column -> value or token, for any  a `RejectedRecord`
+    ``dict``: a record, decoded      sink                                           a `RejectedRecord`
+    ===============================  =============================================  ==================
+
+    So a pipeline of Kafka's or Pub/Sub's records is masked by the same definition and keyset, and joins with the same
+    tokens: ``kafka | beam.Values() | MaskPii(…)``. A masked ``dict`` has the stream's columns and nothing else; fields
+    that the stream does not name are left out and counted.
 
     By its URI a keyset is read and opened by each worker, once a process and before anything is masked: it crosses no
     engine, and a runner may fuse this step with the one before it, so that no message leaves the process in clear. A
     side input may come from anywhere, and keeps a runner from fusing.
 
     Args:
-        stream: What the messages look like.
+        stream: What the messages look like: a definition, or the name or path of one, which is read now.
         keyset: The keyset to mask under: its URI (see `maskline.keys.providers`), or a `StoredKeyset` as a side input.
+        context: The run, which a starter shares with its transforms; see `RunContext`.
 
     Raises:
-        UsageError: `keyset` is neither, or the URI names no provider.
+        ArgumentError: `stream` is no definition, or `keyset` is neither, or the URI names no provider.
     """
 
-    def __init__(self, stream: StreamDefinition, keyset: str | pvalue.AsSingleton) -> None:
+    def __init__(
+        self,
+        stream: StreamDefinition | str,
+        keyset: KeysetUri | str | pvalue.AsSingleton,
+        context: RunContext | None = None,
+    ) -> None:
         super().__init__()
-        if isinstance(keyset, str):
-            self._mask = beam.ParDo(_MaskByUri(stream, keyset))
+        self._stream = parse_stream(stream)
+        context = context or run_context()
+        self._keyset_uri: KeysetUri | None = None
+        if isinstance(keyset, str | KeysetUri):
+            self._keyset_uri = KeysetUri.parse(keyset)
+            self._mask = beam.ParDo(_MaskByUri(self._stream, self._keyset_uri, context))
         elif isinstance(keyset, pvalue.AsSingleton):
-            self._mask = beam.ParDo(_MaskBySideInput(stream), keyset)
+            self._mask = beam.ParDo(_MaskBySideInput(self._stream, context), keyset)
         else:
-            raise UsageError(
-                "MaskPii takes its keyset by URI, keyset='file:keyset.json', or as a side input of one StoredKeyset, "
-                "keyset=beam.pvalue.AsSingleton(pcollection)"
+            raise ArgumentError(
+                "keyset: MaskPii takes its keyset by URI, keyset='file:keyset.json', or as a side input of one "
+                "StoredKeyset, keyset=beam.pvalue.AsSingleton(pcollection)"
             )
 
-    def expand(self, messages: pvalue.PCollection[SqsMessage]) -> pvalue.DoOutputsTuple:
+    def expand(self, messages: pvalue.PCollection[Any]) -> pvalue.DoOutputsTuple:
         """Mask each message."""
-        typed = self._mask.with_output_types(MaskedRow, **{REJECTED_TAG: Rejection})
+        masked, rejected = _outcome_types(messages.element_type)
+        typed = self._mask.with_output_types(masked, **{REJECTED_TAG: rejected})
         return messages | "Mask message" >> typed.with_outputs(REJECTED_TAG, main=MASKED_TAG)
+
+    def display_data(self) -> dict[str, Any]:
+        """Show the stream, and where the keyset is kept."""
+        return {
+            "stream": DisplayDataItem(self._stream.name, label="Stream"),
+            "keyset": DisplayDataItem(str(self._keyset_uri or "a side input"), label="Keyset"),
+        }
+
+
+def _outcome_types(element_type: Any) -> tuple[Any, Any]:
+    """Return the types of what comes out, masked and rejected; Any where it is not known what comes in."""
+    if element_type is SqsMessage:
+        return MaskedRow, Rejection
+    if element_type in (str, bytes) or isinstance(element_type, typehints.DictConstraint):
+        return dict[str, Any], RejectedRecord
+    return Any, Any
 
 
 class _Mask(beam.DoFn):
     """Masks, and counts what it masked, once it has a keyset."""
 
-    def __init__(self, stream: StreamDefinition) -> None:
+    def __init__(self, stream: StreamDefinition, context: RunContext) -> None:
         self._stream = stream
+        self._context = context
+        self._masked_counter = JobCounter("masked", context)
+        self._extra_fields_counter = JobCounter("extra_fields", context)
         self._masker: MessageMasker | None = None
 
     def use(self, keyset: Keyset) -> None:
@@ -73,51 +119,70 @@ class _Mask(beam.DoFn):
     def start_bundle(self) -> None:
         self._masked = 0
 
-    def mask(self, message: SqsMessage) -> Iterator[MaskedRow | pvalue.TaggedOutput]:
-        """Mask one message."""
+    def mask(self, element: Any) -> Iterator[Any]:
+        """Mask one message or record."""
         assert self._masker is not None, "a keyset comes first"
-        outcome = self._masker.mask(message)
+        outcome: Any
+        if isinstance(element, SqsMessage):
+            outcome = self._masker.mask(element)
+        elif isinstance(element, str | bytes | dict):
+            outcome = self._masker.mask_record(element)
+        else:
+            with self._context.reporting_failures():
+                raise ArgumentError(
+                    f"MaskPii takes elements of type SqsMessage, str, bytes or dict, and was given a "
+                    f"{type(element).__name__}; of Kafka's pairs give the values (beam.Values()), of a PubsubMessage "
+                    "its data"
+                )
         if isinstance(outcome, Rejection):
+            yield pvalue.TaggedOutput(REJECTED_TAG, outcome)
+        elif isinstance(outcome, RejectedRecord):
+            self._count_rejected(outcome)
             yield pvalue.TaggedOutput(REJECTED_TAG, outcome)
         else:
             self._masked += 1
             yield outcome
 
     def finish_bundle(self) -> None:
-        MASKED.add(self._masked)
+        self._masked_counter.add(self._masked)
         if self._masker is not None:
-            EXTRA_FIELDS.add(self._masker.extra_fields)
+            self._extra_fields_counter.add(self._masker.extra_fields)
             self._masker.extra_fields = 0
+
+    def _count_rejected(self, record: RejectedRecord) -> None:
+        # A message's rejection is counted when it is written; of a record nobody knows whether it ever is.
+        for name in ("rejected", f"rejected_{record.reason}"):
+            JobCounter(name, self._context).add()
 
 
 class _MaskByUri(_Mask):
     """Opens the keyset in ``setup``, which comes before the first message of all that is fused with it."""
 
-    def __init__(self, stream: StreamDefinition, uri: str) -> None:
-        super().__init__(stream)
-        self._uri = keyset_provider(uri).uri
+    def __init__(self, stream: StreamDefinition, uri: KeysetUri, context: RunContext) -> None:
+        super().__init__(stream, context)
+        self._uri = uri
         # A worker has several copies of a DoFn, and a KMS is asked once for all of them.
         self._opened_in_process = Shared()
 
     def setup(self) -> None:
-        with CONTROL.reporting_failures():
+        with self._context.reporting_failures():
             self.use(self._opened_in_process.acquire(self._open))
 
-    def process(self, message: SqsMessage) -> Iterator[MaskedRow | pvalue.TaggedOutput]:
-        return self.mask(message)
+    def process(self, element: Any) -> Iterator[Any]:
+        return self.mask(element)
 
     def _open(self) -> Keyset:
-        return open_keyset(keyset_provider(self._uri).fetch())
+        return self._uri.open()
 
 
 class _MaskBySideInput(_Mask):
-    def __init__(self, stream: StreamDefinition) -> None:
-        super().__init__(stream)
+    def __init__(self, stream: StreamDefinition, context: RunContext) -> None:
+        super().__init__(stream, context)
         self._stored: StoredKeyset | None = None
 
-    def process(self, message: SqsMessage, stored: StoredKeyset) -> Iterator[MaskedRow | pvalue.TaggedOutput]:
+    def process(self, element: Any, stored: StoredKeyset) -> Iterator[Any]:
         if stored is not self._stored and stored != self._stored:
-            with CONTROL.reporting_failures():
+            with self._context.reporting_failures():
                 self.use(open_keyset(stored))
             self._stored = stored
-        return self.mask(message)
+        return self.mask(element)

@@ -5,22 +5,27 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import apache_beam as beam
 from apache_beam import pvalue
+from apache_beam.transforms.display import DisplayDataItem
 
-from maskline.postgres.connection import Connect, check_dsn, connect
+from maskline.postgres.connection import Connect, connect
+from maskline.postgres.dsn import PostgresDsn
 from maskline.postgres.statements import InsertRows
 from maskline.postgres.writer import WriteOutcome
 from maskline.records import MaskedRow, Receipt, Rejection
 from maskline.sqs.lease import VisibilityLease
 from maskline.streams.definition import StreamDefinition
 from maskline.streams.masking import rejected_by_database
-from maskline.transforms.metrics import END_TO_END_LATENCY_MILLISECONDS, WRITTEN
+from maskline.transforms.arguments import check_lease, parse_stream
+from maskline.transforms.metrics import JobCounter, JobDistribution
+from maskline.transforms.run_context import RunContext, run_context
 from maskline.transforms.sink import CommitBatch, committed_receipts
 
 COMMITTED_TAG = "committed"
-REJECTED_ROWS_TAG = "refused"
+REJECTED_ROWS_TAG = "rejected"
 
 
 class WriteToPostgres(beam.PTransform):
@@ -28,32 +33,41 @@ class WriteToPostgres(beam.PTransform):
 
     *Guarantee*: a receipt is emitted only for a row that is committed. A message delivered again makes no second row.
     While Postgres is not available a micro-batch is retried with exponential back-off and jitter; after
-    `retry_seconds` the bundle fails, no receipt was emitted, and SQS delivers the messages again. Rows that Postgres
+    `db_retry_seconds` the bundle fails, no receipt was emitted, and SQS delivers the messages again. Rows that Postgres
     does not take (too long, a constraint) are found by bisection, and the good ones beside them are committed.
 
     Returns two PCollections, of ``list[Receipt]`` and of ``list[Rejection]``::
 
-        committed, refused = batches | WriteToPostgres(stream, "postgresql://writer@db/logins")
+        committed, rejected = batches | WriteToPostgres(stream, "postgresql://writer@db/logins")
 
     Args:
-        stream: The stream whose table is written.
+        stream: The stream whose table is written: a definition, or the name or path of one, which is read now.
         dsn: The database, without a password: it becomes part of the job graph.
-        retry_seconds: How long a micro-batch is retried, 0 to 39,600.
+        db_retry_seconds: How long a micro-batch is retried, 0 to 39,600.
         lease: Keeps the messages invisible in their queue meanwhile.
+        context: The run, which a starter shares with its transforms; see `RunContext`.
 
     Raises:
-        UsageError: `dsn` is none or holds a password, or `retry_seconds` is out of range.
+        ArgumentError: `stream` is no definition, `dsn` is none or holds a password, `db_retry_seconds` is out of range,
+            or `lease` is none.
     """
 
     def __init__(
         self,
-        stream: StreamDefinition,
-        dsn: str,
-        retry_seconds: float = 300,
+        stream: StreamDefinition | str,
+        dsn: PostgresDsn | str,
+        db_retry_seconds: float = 300,
         lease: VisibilityLease | None = None,
+        context: RunContext | None = None,
     ) -> None:
         super().__init__()
-        self._write = _WriteRows(stream, functools.partial(connect, check_dsn(dsn)), retry_seconds, lease)
+        self._stream = parse_stream(stream)
+        self._dsn = PostgresDsn.parse(dsn)
+        self._db_retry_seconds = db_retry_seconds
+        connecting = functools.partial(connect, self._dsn)
+        self._write = _WriteRows(
+            self._stream, connecting, db_retry_seconds, check_lease(lease), context or run_context()
+        )
 
     def expand(self, batches: pvalue.PCollection[list[MaskedRow]]) -> pvalue.DoOutputsTuple:
         """Write each micro-batch."""
@@ -63,17 +77,33 @@ class WriteToPostgres(beam.PTransform):
             .with_outputs(REJECTED_ROWS_TAG, main=COMMITTED_TAG)
         )
 
+    def display_data(self) -> dict[str, Any]:
+        """Show the stream, its table and how long a micro-batch is retried."""
+        return {
+            "stream": DisplayDataItem(self._stream.name, label="Stream"),
+            "table": DisplayDataItem(self._stream.table, label="Table"),
+            "db_retry_seconds": DisplayDataItem(self._db_retry_seconds, label="Database retry (s)"),
+        }
+
 
 class _WriteRows(CommitBatch[MaskedRow]):
     def __init__(
-        self, stream: StreamDefinition, connect: Connect, retry_seconds: float, lease: VisibilityLease | None
+        self,
+        stream: StreamDefinition,
+        connect: Connect,
+        retry_seconds: float,
+        lease: VisibilityLease | None,
+        context: RunContext,
     ) -> None:
-        super().__init__(connect, InsertRows(stream), retry_seconds, lease)
+        super().__init__(connect, InsertRows(stream), retry_seconds, lease, context)
         self._stream = stream.name
+        self._written = JobCounter("written", context)
+        self._unvouched = JobCounter("unvouched", context)
+        self._latency_milliseconds = JobDistribution("end_to_end_latency_milliseconds", context)
 
     def process(self, rows: list[MaskedRow]) -> Iterator[list[Receipt] | pvalue.TaggedOutput]:
         outcome = self.commit(rows)
-        _count(outcome)
+        self._count(outcome)
         if outcome.committed:
             yield committed_receipts(outcome)
         if outcome.rejected:
@@ -84,11 +114,11 @@ class _WriteRows(CommitBatch[MaskedRow]):
             rejected_by_database(rejection.record, self._stream, rejection.detail) for rejection in outcome.rejected
         ]
 
-
-def _count(outcome: WriteOutcome[MaskedRow]) -> None:
-    WRITTEN.add(len(outcome.inserted))
-    now = time.time()
-    sent_at = {row.receipt.message_id: row.sent_at for row in outcome.committed}
-    END_TO_END_LATENCY_MILLISECONDS.update(
-        *(round((now - sent_at[message_id].timestamp()) * 1000) for message_id in outcome.inserted)
-    )
+    def _count(self, outcome: WriteOutcome[MaskedRow]) -> None:
+        self._written.add(len(outcome.inserted))
+        self._unvouched.add(outcome.unvouched)
+        now = time.time()
+        sent_at = {row.receipt.message_id: row.sent_at for row in outcome.committed}
+        self._latency_milliseconds.update(
+            *(round((now - sent_at[message_id].timestamp()) * 1000) for message_id in outcome.inserted)
+        )

@@ -1,56 +1,76 @@
-"""The sink of refused messages: kept with their bodies encrypted, so that none is lost and none is in the clear."""
+"""The sink of rejected messages: kept with their bodies encrypted, so that none is lost and none is in the clear."""
 
 from __future__ import annotations
 
 import functools
 from collections import Counter as Counts
 from collections.abc import Iterator
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
+from apache_beam.transforms.display import DisplayDataItem
 
 from maskline.errors import DatabaseError
-from maskline.postgres.connection import Connect, check_dsn, connect
-from maskline.postgres.statements import InsertRejections
+from maskline.postgres.connection import Connect, connect
+from maskline.postgres.dsn import PostgresDsn
+from maskline.postgres.statements import REJECTED_MESSAGES, InsertRejections
 from maskline.records import Receipt, Rejection
 from maskline.sqs.lease import VisibilityLease
-from maskline.streams.definition import StreamDefinition
-from maskline.transforms.control import CONTROL
-from maskline.transforms.metrics import JobCounter, rejected_for
+from maskline.transforms.arguments import check_lease
+from maskline.transforms.metrics import JobCounter
+from maskline.transforms.run_context import RunContext, run_context
 from maskline.transforms.sink import CommitBatch, committed_receipts
 
 
 class WriteRejections(beam.PTransform):
     """Writes micro-batches of rejections to ``rejected_messages``, and then emits their receipts.
 
-    *Guarantee*: a receipt is emitted only for a rejection that is committed; the same message is kept once.
+    *Guarantee*: a receipt is emitted only for a rejection that is committed, or whose message has its outcome already:
+    the same message is kept once, and one that became a row is left alone.
 
     Args:
-        stream: The stream that refused the messages; one that became a row before is left alone.
         dsn: The database, without a password: it becomes part of the job graph.
-        retry_seconds: How long a micro-batch is retried while Postgres is not available, 0 to 39,600.
+        db_retry_seconds: How long a micro-batch is retried while Postgres is not available, 0 to 39,600.
         lease: Keeps the messages invisible in their queue meanwhile.
         branch: What the names of its metrics begin with, where a graph has several; see `JobCounter`.
+        context: The run, which a starter shares with its transforms; see `RunContext`.
 
     Raises:
-        UsageError: `dsn` is none or holds a password, or `retry_seconds` is out of range.
+        ArgumentError: `dsn` is none or holds a password, `db_retry_seconds` is out of range, or `lease` is none.
     """
 
     def __init__(
         self,
-        stream: StreamDefinition,
-        dsn: str,
-        retry_seconds: float = 300,
+        dsn: PostgresDsn | str,
+        db_retry_seconds: float = 300,
         lease: VisibilityLease | None = None,
         branch: str = "",
+        context: RunContext | None = None,
     ) -> None:
         super().__init__()
-        connecting = functools.partial(connect, check_dsn(dsn))
-        self._write = _WriteRejections(connecting, InsertRejections(), retry_seconds, lease, branch)
+        self._dsn = PostgresDsn.parse(dsn)
+        self._db_retry_seconds = db_retry_seconds
+        connecting = functools.partial(connect, self._dsn)
+        self._write = _WriteRejections(
+            connecting,
+            InsertRejections(),
+            db_retry_seconds,
+            check_lease(lease),
+            context or run_context(),
+            branch,
+        )
 
     def expand(self, batches: PCollection[list[Rejection]]) -> PCollection[list[Receipt]]:
         """Write each micro-batch."""
         return batches | "Commit rejections" >> beam.ParDo(self._write).with_output_types(list[Receipt])
+
+    def display_data(self) -> dict[str, Any]:
+        """Show the table and how long a micro-batch is retried."""
+        return {
+            "table": DisplayDataItem(REJECTED_MESSAGES, label="Table"),
+            "db_retry_seconds": DisplayDataItem(self._db_retry_seconds, label="Database retry (s)"),
+        }
 
 
 class _WriteRejections(CommitBatch[Rejection]):
@@ -60,11 +80,12 @@ class _WriteRejections(CommitBatch[Rejection]):
         statement: InsertRejections,
         retry_seconds: float,
         lease: VisibilityLease | None,
+        context: RunContext,
         branch: str,
     ) -> None:
-        super().__init__(connect, statement, retry_seconds, lease, branch)
+        super().__init__(connect, statement, retry_seconds, lease, context, branch)
         self._branch = branch
-        self._rejected = JobCounter("rejected", branch)
+        self._rejected = JobCounter("rejected", context, branch)
 
     def start_bundle(self) -> None:
         """Have its counters exist."""
@@ -74,11 +95,11 @@ class _WriteRejections(CommitBatch[Rejection]):
     def process(self, rejections: list[Rejection]) -> Iterator[list[Receipt]]:
         outcome = self.commit(rejections)
         if outcome.rejected:
-            with CONTROL.reporting_failures():
+            with self._context.reporting_failures():
                 raise DatabaseError(f"postgres: rejected_messages takes no rejections: {outcome.rejected[0].detail}")
         # By message id, for one message may be twice in a micro-batch.
         reasons = {rejection.receipt.message_id: rejection.reason for rejection in rejections}
         self._rejected.add(len(outcome.inserted))
         for reason, count in Counts(reasons[message_id] for message_id in outcome.inserted).items():
-            rejected_for(reason, self._branch).add(count)
+            JobCounter(f"rejected_{reason}", self._context, self._branch).add(count)
         yield committed_receipts(outcome)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic
 
 import apache_beam as beam
 
 from maskline.postgres.connection import Connect
 from maskline.postgres.statements import InsertStatement, Record
-from maskline.postgres.writer import BatchWriter, WriteOutcome, check_retry_seconds
+from maskline.postgres.writer import MAX_OVERTIME_SECONDS, BatchWriter, WriteOutcome, check_retry_seconds
 from maskline.records import Receipt
 from maskline.sqs.lease import VisibilityLease
-from maskline.transforms.control import CONTROL
 from maskline.transforms.metrics import JobCounter, JobDistribution
+from maskline.transforms.run_context import RunContext
 
 
 class CommitBatch(beam.DoFn, Generic[Record]):
@@ -25,6 +25,7 @@ class CommitBatch(beam.DoFn, Generic[Record]):
         statement: The insert.
         retry_seconds: How long a micro-batch is retried while Postgres is not available.
         lease: Keeps the messages invisible meanwhile, or None.
+        context: The run.
         branch: What its metrics' names begin with; see `JobCounter`.
     """
 
@@ -34,23 +35,25 @@ class CommitBatch(beam.DoFn, Generic[Record]):
         statement: InsertStatement[Record],
         retry_seconds: float,
         lease: VisibilityLease | None,
+        context: RunContext,
         branch: str = "",
     ) -> None:
         check_retry_seconds(retry_seconds)
-        self._db_retries = JobCounter("db_retries", branch)
-        self._duplicates = JobCounter("duplicates", branch)
-        self._batch_size = JobDistribution("batch_size", branch)
-        self._commit_milliseconds = JobDistribution("commit_milliseconds", branch)
+        self._db_retries = JobCounter("db_retries", context, branch)
+        self._duplicates = JobCounter("duplicates", context, branch)
+        self._batch_size = JobDistribution("batch_size", context, branch)
+        self._commit_milliseconds = JobDistribution("commit_milliseconds", context, branch)
         self._connect = connect
         self._statement = statement
         self._retry_seconds = retry_seconds
         self._lease = lease
+        self._context = context
         self._writer: BatchWriter[Record] | None = None
 
     def setup(self) -> None:
         """Make the writer; it connects when it first writes."""
         self._writer = BatchWriter(
-            self._connect, self._statement, self._retry_seconds, CONTROL.stopping, on_retry=self._db_retries.add
+            self._connect, self._statement, self._retry_seconds, self._context.stopping, on_retry=self._db_retries.add
         )
 
     def start_bundle(self) -> None:
@@ -71,15 +74,21 @@ class CommitBatch(beam.DoFn, Generic[Record]):
         """
         assert self._writer is not None, "Beam calls setup() first"
         receipts = [record.receipt for record in records]
-        with CONTROL.reporting_failures(), self._released_on_stop(receipts), self._held(receipts):
-            outcome = self._writer.write(records)
+        with (
+            self._context.reporting_failures(),
+            self._released_on_stop(receipts),
+            self._held(receipts) as on_progress,
+        ):
+            outcome = self._writer.write(records, on_progress)
         self._batch_size.update(len(records))
         self._commit_milliseconds.update(round(outcome.commit_seconds * 1000))
         self._duplicates.add(outcome.duplicates)
         return outcome
 
-    def _held(self, receipts: Sequence[Receipt]) -> contextlib.AbstractContextManager[Any]:
-        return self._lease.held(receipts) if self._lease else contextlib.nullcontext()
+    def _held(self, receipts: Sequence[Receipt]) -> contextlib.AbstractContextManager[Callable[[], None]]:
+        if self._lease is None:
+            return contextlib.nullcontext(lambda: None)
+        return self._lease.held(receipts, self._context.in_flight, self._retry_seconds + MAX_OVERTIME_SECONDS)
 
     @contextlib.contextmanager
     def _released_on_stop(self, receipts: Sequence[Receipt]) -> Iterator[None]:
@@ -87,8 +96,8 @@ class CommitBatch(beam.DoFn, Generic[Record]):
         try:
             yield
         except Exception:
-            if self._lease and CONTROL.stopping.is_set():
-                self._lease.release(receipts)
+            if self._lease and self._context.stopping.is_set():
+                self._lease.release(receipts, self._context.in_flight)
             raise
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import logging
 import time
 from collections.abc import Iterator
@@ -12,20 +11,21 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.io.watermark_estimators import ManualWatermarkEstimator
 from apache_beam.pvalue import AsSingleton, PBegin, PCollection
+from apache_beam.transforms.display import DisplayDataItem
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.timestamp import Timestamp
 from apache_beam.utils.windowed_value import WindowedValue
 
-from maskline.errors import QueueError, QueueUnavailableError, UsageError
+from maskline.errors import ArgumentError, QueueError, QueueUnavailableError
 from maskline.records import Receipt, SqsMessage
 from maskline.sqs import QueueAddress, SqsQueue
 from maskline.sqs.client import OpenQueue
 from maskline.sqs.deleter import BatchDeleter, Deletion
-from maskline.sqs.lease import IN_FLIGHT
 from maskline.sqs.receiver import MicroBatchReceiver, ReceiveSettings
-from maskline.transforms.control import CONTROL
-from maskline.transforms.metrics import RECEIVED, JobCounter
+from maskline.transforms.arguments import parse_queue
+from maskline.transforms.metrics import JobCounter
 from maskline.transforms.polling import FINISHED, Polling, PollingRestrictions
+from maskline.transforms.run_context import RunContext, run_context
 
 EMPTY_POLLS_TO_END = 2
 IN_FLIGHT_GRACE_SECONDS = 10
@@ -46,38 +46,43 @@ class ReadFromSqs(beam.PTransform):
     emitted, and wall time while the queue is empty, so that a runner shows the true lag.
 
     Args:
-        queue: The queue.
+        queue: The queue: its address, URL or name.
         receive: How micro-batches are received.
         pollers: How many poll at the same time, spread over the workers, 1 or more.
         until_empty: Whether to end once the queue is empty: consecutive long polls brought nothing, and SQS counts no
             message visible, in flight or delayed. Delayed messages are waited for, and so are those that another
             consumer holds, until they must have come back; if they still have not, the log says how many were left.
         after: A side input that must be there before the first message is received.
+        context: The run, which a starter shares with its transforms; see `RunContext`.
 
     Raises:
-        UsageError: A value is out of its range.
+        ArgumentError: A value is out of its range.
     """
 
     def __init__(
         self,
-        queue: QueueAddress,
+        queue: QueueAddress | str,
         receive: ReceiveSettings | None = None,
         pollers: int = 1,
         until_empty: bool = False,
         after: AsSingleton | None = None,
+        context: RunContext | None = None,
     ) -> None:
         super().__init__()
         if pollers < 1:
-            raise UsageError(f"pollers is {pollers}; it must be 1 or more")
-        self._queue = queue
+            raise ArgumentError(f"pollers is {pollers}; it must be 1 or more")
+        self._queue = parse_queue(queue)
+        if receive is not None and not isinstance(receive, ReceiveSettings):
+            raise ArgumentError(f"receive is a {type(receive).__name__}; give ReceiveSettings or None")
         self._receive = receive or ReceiveSettings()
         self._pollers = pollers
         self._until_empty = until_empty
         self._after = after
+        self._context = context or run_context()
 
     def expand(self, pbegin: PBegin) -> PCollection[SqsMessage]:
         """Start the pollers."""
-        poll = _Poll(functools.partial(SqsQueue.open, self._queue), self._receive, self._until_empty)
+        poll = _Poll(self._queue, self._receive, self._until_empty, self._context)
         return (
             pbegin
             | "Pollers" >> beam.Create(range(self._pollers))
@@ -85,17 +90,39 @@ class ReadFromSqs(beam.PTransform):
             | "Poll" >> beam.ParDo(poll, *([self._after] if self._after else [])).with_output_types(SqsMessage)
         )
 
+    def display_data(self) -> dict[str, Any]:
+        """Show the queue, and how it is received from."""
+        return {
+            "queue": DisplayDataItem(str(self._queue), label="Queue"),
+            "pollers": DisplayDataItem(self._pollers, label="Pollers"),
+            "micro_batch_size": DisplayDataItem(self._receive.micro_batch_size, label="Micro-batch size"),
+            "visibility_timeout_seconds": DisplayDataItem(
+                self._receive.visibility_timeout_seconds, label="Visibility time-out (s)"
+            ),
+            "until_empty": DisplayDataItem(self._until_empty, label="Ends with the queue"),
+        }
+
 
 class _Poll(beam.DoFn):
-    def __init__(self, open_queue: OpenQueue, settings: ReceiveSettings, until_empty: bool) -> None:
-        self._open_queue = open_queue
+    def __init__(
+        self,
+        address: QueueAddress,
+        settings: ReceiveSettings,
+        until_empty: bool,
+        context: RunContext,
+        open_queue: OpenQueue = SqsQueue.open,
+    ) -> None:
+        self._address = address
         self._settings = settings
         self._until_empty = until_empty
+        self._context = context
+        self._open_queue = open_queue
+        self._received = JobCounter("received", context)
 
     def setup(self) -> None:
-        with CONTROL.reporting_failures():
-            self._queue = self._open_queue()
-        self._receiver = MicroBatchReceiver(self._queue, self._settings, CONTROL.stopping)
+        with self._context.reporting_failures():
+            self._queue = self._open_queue(self._address)
+        self._receiver = MicroBatchReceiver(self._queue, self._settings, self._context.stopping)
         self._bundle_has_messages = False
 
     def teardown(self) -> None:
@@ -113,14 +140,16 @@ class _Poll(beam.DoFn):
         watermark: Any = beam.DoFn.WatermarkEstimatorParam(ManualWatermarkEstimator.default_provider()),
     ) -> Iterator[WindowedValue]:
         polled_at = time.time()
-        with CONTROL.reporting_failures():
+        with self._context.reporting_failures():
             # Pollers of one bundle poll one after another, and the bundle's end is when messages are written.
             messages = self._receiver.receive(waits=not self._bundle_has_messages)
             state = tracker.current_restriction().after(len(messages), polled_at)
-            is_finished = CONTROL.stopping.is_set() or (self._until_empty and self._is_drained(state))
+            is_finished = self._context.stopping.is_set() or (self._until_empty and self._is_drained(state))
         self._bundle_has_messages |= bool(messages)
-        RECEIVED.add(len(messages))
-        IN_FLIGHT.add(Receipt(message.message_id, message.receipt_handle) for message in messages)
+        self._received.add(len(messages))
+        self._context.in_flight.add(
+            self._address, (Receipt(message.message_id, message.receipt_handle) for message in messages)
+        )
         for message in messages:
             yield WindowedValue(message, Timestamp.of(message.sent_at.timestamp()), _GLOBAL_WINDOW)
         _advance(watermark, min((message.sent_at.timestamp() for message in messages), default=polled_at))
@@ -140,7 +169,11 @@ class _Poll(beam.DoFn):
         if depth.total == 0:
             return True
         waited = time.time() - state.empty_since
-        if depth.visible or depth.delayed or waited < self._settings.visibility_seconds + IN_FLIGHT_GRACE_SECONDS:
+        if (
+            depth.visible
+            or depth.delayed
+            or waited < self._settings.visibility_timeout_seconds + IN_FLIGHT_GRACE_SECONDS
+        ):
             return False
         logger.warning("ending with %d messages left in flight with another consumer", depth.in_flight)
         return True
@@ -160,37 +193,58 @@ class DeleteFromSqs(beam.PTransform):
     (``delete_failures``) and logged, and stop nothing.
 
     Args:
-        queue: The queue the messages came from.
+        queue: The queue the messages came from: its address, URL or name.
         branch: What the names of its metrics begin with, where a graph has several; see `JobCounter`.
         overlapping: Whether a bundle may end while its deletions are under way, so that they go on while the next
             micro-batch is received. They are waited for, and counted, at the end of the next bundle that deletes
             nothing, or before the next deletion. For a stream that has no end; a bounded one would end uncounted.
+        context: The run, which a starter shares with its transforms; see `RunContext`.
     """
 
-    def __init__(self, queue: QueueAddress, branch: str = "", overlapping: bool = False) -> None:
+    def __init__(
+        self,
+        queue: QueueAddress | str,
+        branch: str = "",
+        overlapping: bool = False,
+        context: RunContext | None = None,
+    ) -> None:
         super().__init__()
-        self._queue = queue
+        self._queue = parse_queue(queue)
         self._branch = branch
         self._overlapping = overlapping
+        self._context = context or run_context()
 
     def expand(self, batches: PCollection[list[Receipt]]) -> PCollection[None]:
         """Delete each micro-batch; nothing comes out."""
         return batches | "Delete messages" >> beam.ParDo(
-            _Delete(functools.partial(SqsQueue.open, self._queue), self._branch, self._overlapping)
+            _Delete(self._queue, self._branch, self._overlapping, self._context)
         )
+
+    def display_data(self) -> dict[str, Any]:
+        """Show the queue."""
+        return {"queue": DisplayDataItem(str(self._queue), label="Queue")}
 
 
 class _Delete(beam.DoFn):
-    def __init__(self, open_queue: OpenQueue, branch: str, overlapping: bool) -> None:
-        self._open_queue = open_queue
+    def __init__(
+        self,
+        address: QueueAddress,
+        branch: str,
+        overlapping: bool,
+        context: RunContext,
+        open_queue: OpenQueue = SqsQueue.open,
+    ) -> None:
+        self._address = address
         self._overlapping = overlapping
+        self._context = context
+        self._open_queue = open_queue
         self._under_way: Deletion | None = None
-        self._deleted = JobCounter("deleted", branch)
-        self._delete_failures = JobCounter("delete_failures", branch)
+        self._deleted = JobCounter("deleted", context, branch)
+        self._delete_failures = JobCounter("delete_failures", context, branch)
 
     def setup(self) -> None:
-        with CONTROL.reporting_failures():
-            self._deleter = BatchDeleter(self._open_queue(), CONTROL.stopping)
+        with self._context.reporting_failures():
+            self._deleter = BatchDeleter(self._open_queue(self._address), self._context.stopping)
 
     def teardown(self) -> None:
         with contextlib.suppress(QueueError):  # what was not deleted comes back
@@ -204,19 +258,19 @@ class _Delete(beam.DoFn):
 
     def process(self, receipts: list[Receipt]) -> None:
         self._finish_deletion()
-        IN_FLIGHT.remove(receipts)
+        self._context.in_flight.remove(self._address, receipts)
         self._under_way = self._deleter.start(receipts)
         self._deletes_in_this_bundle = True
 
     def finish_bundle(self) -> None:
-        if not (self._overlapping and self._deletes_in_this_bundle) or CONTROL.stopping.is_set():
+        if not (self._overlapping and self._deletes_in_this_bundle) or self._context.stopping.is_set():
             self._finish_deletion()
 
     def _finish_deletion(self) -> None:
         if self._under_way is None:
             return
         deletion, self._under_way = self._under_way, None
-        with CONTROL.reporting_failures():
+        with self._context.reporting_failures():
             failures = deletion.failures()
         self._deleted.add(len(deletion.receipts) - len(failures))
         self._delete_failures.add(len(failures))

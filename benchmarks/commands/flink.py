@@ -1,7 +1,7 @@
-"""Measure what the job does and costs on Flink, beside DirectRunner in the same sitting, and what a second slot gains.
+"""Measure what the job does and costs on Flink, beside DirectRunner in the same run, and what a second slot gains.
 
 A Flink cluster of this machine (a JobManager, a TaskManager), a pool of SDK workers and Beam's job server count as the
-job: their CPU and memory are its own. Each slot has a Python process. All take turns, and the middle of each one's
+job: their CPU and memory are its own. Each slot has a Python process. All take turns, and the median of each one's
 runs is shown. deploy/flink/fetch.sh fetches what it needs.
 """
 
@@ -51,7 +51,7 @@ def main(arguments: argparse.Namespace) -> int:
     rows: list[list[Cell]] = [[name, MESSAGES, *_medians(each)] for name, each in runs.items()]
     speeds = [statistics.median(run.messages_per_second for run in each) for each in runs.values()]
     curve = [(float(value), speed) for value, speed in zip(on_flink, speeds[1:], strict=True)]
-    title = f"Throughput over the parallelism on Flink, the middle of {arguments.rounds} runs each, {arguments.sqs}"
+    title = f"Throughput over the parallelism on Flink, the median of {arguments.rounds} runs each, {arguments.sqs}"
     return finish(measured(arguments.name, title, ["runner", "messages", *TRANSFER_COLUMNS], rows, {"rows/s": curve}))
 
 

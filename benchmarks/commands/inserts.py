@@ -1,125 +1,146 @@
-"""Measure the insert that the job makes beside the other that keeps its promises: COPY into a staging table.
+"""Measure the insert that the job makes beside the one of version 0.1, with a unique index in place of the ledger.
 
-Both write the same masked rows over one connection, a transaction a micro-batch, and leave messages alone that were
-written before. Rows per second are by the clock; CPU is per row, of this process and of the database server.
+Both write the same masked rows over one connection, a transaction a micro-batch, in turns. Rows per second are by the
+clock; CPU is per row, of this process and of the database server; log is what it wrote ahead, after a checkpoint.
+Rows that are there before were sent over the 32 days before, so that the ledger holds half of them.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
+import statistics
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from psycopg2 import sql
 
 from benchmarks.consumers import family_of, sample_of
 from benchmarks.masked_rows import masked_rows
 from benchmarks.measuring import add_count, add_name, finish, positive, progress_bars
-from benchmarks.results import Cell, Curve, measured
+from benchmarks.results import Cell, measured
 from benchmarks.workbench import TABLE, Workbench
-from maskline.postgres.connection import Connection
-from maskline.postgres.statements import OUTCOME_LOCK, InsertRows
+from maskline.postgres.statements import InsertRows
 from maskline.postgres.writer import BatchWriter
 from maskline.records import MaskedRow
 from maskline.streams.definition import load_stream
 
 STREAM = load_stream(TABLE)
-SIZES = (100, 500, 2_000, 10_000)
-COLUMNS = ("insert", "rows a batch", "rows/s", "client CPU [µs]", "Postgres CPU [µs]")
+INDEXED_TABLE = "user_logins_indexed"
+BATCH = 1_000
+COLUMNS = (
+    "insert",
+    "rows there before",
+    "rows/s",
+    "client CPU [µs]",
+    "Postgres CPU [µs]",
+    "Postgres CPU, least and most [µs]",
+    "log [bytes a row]",
+)
 
 Write = Callable[[Sequence[MaskedRow]], object]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("--values", nargs="+", type=positive, default=SIZES, metavar="N", help="rows a batch to try")
+    parser.add_argument(
+        "--values",
+        nargs="+",
+        type=int,
+        default=(0, 1_000_000),
+        metavar="N",
+        help="how many rows are there before",
+    )
+    parser.add_argument("--repeat", type=positive, default=5, metavar="N", help="how often each is measured")
     add_count(parser, "rows", 50_000, "how many rows each time")
     add_name(parser, "inserts")
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Try each insert with each size of batch."""
-    masked = list(masked_rows(STREAM, arguments.rows))
+    """Try each insert with each number of rows that are there before."""
     table: list[list[Cell]] = []
-    curves: dict[str, Curve] = {}
     with Workbench("stub") as bench, progress_bars() as progress:
-        task = progress.add_task("inserting", total=2 * len(arguments.values))
-        for name, opened in (("unnest", _unnest), ("COPY", _copy)):
-            for size in arguments.values:
-                cells = _measure(bench, opened(bench), masked, size)
-                table.append([name, size, *cells])
-                curves.setdefault(name, []).append((float(size), cells[0]))
-                progress.advance(task)
-    return finish(measured(arguments.name, "Rows per second of two inserts", COLUMNS, table, curves))
+        task = progress.add_task("inserting", total=2 * len(arguments.values) * arguments.repeat)
+        bench.run(
+            f"CREATE TABLE {INDEXED_TABLE} (LIKE {TABLE} INCLUDING DEFAULTS)",
+            f"CREATE UNIQUE INDEX ON {INDEXED_TABLE} (message_id)",
+            f"CREATE INDEX ON {INDEXED_TABLE} (written_in)",
+        )
+        inserts: dict[str, Write] = {"ledger": _ledger(bench), "unique index": _unique_index(bench)}
+        for before in arguments.values:
+            _fill(bench, before)
+            runs: dict[str, list[list[float]]] = {name: [] for name in inserts}
+            for _ in range(arguments.repeat):
+                for name, write in inserts.items():
+                    runs[name].append(_measure(bench, write, list(masked_rows(STREAM, arguments.rows))))
+                    progress.advance(task)
+            for name, measurements in runs.items():
+                rate, client, server, log = (statistics.median(values) for values in zip(*measurements, strict=True))
+                servers = [measurement[2] for measurement in measurements]
+                spread = f"{min(servers):.1f} to {max(servers):.1f}"
+                table.append([name, before, rate, client, server, spread, log])
+    return finish(measured(arguments.name, "The insert with a ledger and with a unique index", COLUMNS, table, {}))
 
 
-def _measure(bench: Workbench, write: Write, rows: Sequence[MaskedRow], size: int) -> list[float]:
-    bench.empty_table()
+def _fill(bench: Workbench, rows: int) -> None:
+    sent = "SELECT message_id, sent_at FROM user_logins WHERE sent_at > now() - interval '16 days'"
+    insert = (
+        "INSERT INTO user_logins (user_id, device_type, masked_ip, masked_device_id, locale, app_version, create_date,"
+        " message_id, sent_at, key_id) SELECT gen_random_uuid(), 'android', repeat('i', 46), repeat('d', 43), 'RU',"
+        " '2.3.0', current_date, gen_random_uuid(), now() - random() * interval '32 days', 1"
+        f" FROM generate_series(1, {rows})"
+    )
+    bench.run(
+        f"TRUNCATE {TABLE}, {INDEXED_TABLE}, maskline_outcomes, rejected_messages",
+        insert,
+        f"INSERT INTO {INDEXED_TABLE} SELECT * FROM {TABLE}",
+        f"INSERT INTO maskline_outcomes {sent}",
+        f"VACUUM ANALYZE {TABLE}, {INDEXED_TABLE}, maskline_outcomes",
+    )
+
+
+def _measure(bench: Workbench, write: Write, rows: Sequence[MaskedRow]) -> list[float]:
     postgres = bench.postgres_pid
+    bench.run("CHECKPOINT")
+    log_before = bench.value("SELECT pg_current_wal_insert_lsn() - '0/0'")
     server_before = sample_of(family_of(postgres), 0).cpu_seconds
     started, used_before = time.perf_counter(), time.process_time()
-    for start in range(0, len(rows), size):
-        write(rows[start : start + size])
+    for start in range(0, len(rows), BATCH):
+        write(rows[start : start + BATCH])
     used, seconds = time.process_time() - used_before, time.perf_counter() - started
     server = sample_of(family_of(postgres), 0).cpu_seconds - server_before
-    written = bench.value(f"SELECT count(*) FROM {TABLE}")  # noqa: S608 - our own table
-    assert written == len(rows), f"{written} of {len(rows)} rows were written"
-    return [len(rows) / seconds, used / len(rows) * 1e6, server / len(rows) * 1e6]
+    log = float(bench.value("SELECT pg_current_wal_insert_lsn() - '0/0'") - log_before)
+    return [len(rows) / seconds, used / len(rows) * 1e6, server / len(rows) * 1e6, log / len(rows)]
 
 
-def _unnest(bench: Workbench) -> Write:
+def _ledger(bench: Workbench) -> Write:
     return BatchWriter(bench.connect, InsertRows(STREAM), 0, threading.Event()).write
 
 
-def _copy(bench: Workbench) -> Write:
+def _unique_index(bench: Workbench) -> Write:
+    """Return the insert of version 0.1, as that version sent it."""
+    insert = InsertRows(STREAM)
+    columns = [column.name for column in STREAM.columns]
+    arrays = [column.type.array for column in STREAM.columns]
+    columns += ["create_date", "message_id", "sent_at", "key_id"]
+    arrays += ["date[]", "uuid[]", "timestamptz[]", "bigint[]"]
+    query = sql.SQL(
+        "SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = '30s';"
+        " SELECT pg_advisory_xact_lock_shared(4711);"
+        " INSERT INTO {table} ({columns}) SELECT {columns} FROM unnest({arrays}) AS batch ({columns})"
+        " WHERE NOT EXISTS (SELECT 1 FROM rejected_messages AS other WHERE other.message_id = batch.message_id)"
+        " ON CONFLICT (message_id) DO NOTHING RETURNING message_id"
+    ).format(
+        table=sql.Identifier(INDEXED_TABLE),
+        columns=sql.SQL(", ").join(map(sql.Identifier, columns)),
+        arrays=sql.SQL(", ").join(sql.SQL("%s::" + array) for array in arrays),
+    )
     connection = bench.connect()
-    with connection, connection.cursor() as cursor:
-        cursor.execute(f"CREATE TEMPORARY TABLE staging (LIKE {TABLE} INCLUDING DEFAULTS) ON COMMIT DELETE ROWS")
-    insert = CopyInsert(connection)
-    return insert.write
+    connection.autocommit = True
 
-
-class CopyInsert:
-    """Writes a micro-batch by COPY into a staging table, and from there as the job's own insert does.
-
-    Args:
-        connection: Has the temporary table ``staging``.
-    """
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._columns = [column.name for column in STREAM.columns]
-        self._columns += ["create_date", "message_id", "sent_at", "key_id"]
-
-    def write(self, rows: Sequence[MaskedRow]) -> set[str]:
-        """Write rows in one transaction, and return the message ids that are new.
-
-        Args:
-            rows: The micro-batch.
-        """
-        names = sql.SQL(", ").join(map(sql.Identifier, self._columns))
-        copy = sql.SQL("COPY staging ({}) FROM STDIN").format(names)
-        insert = sql.SQL(
-            "SELECT pg_advisory_xact_lock_shared({lock});"
-            " INSERT INTO {table} ({names}) SELECT {names} FROM staging"
-            " WHERE NOT EXISTS (SELECT 1 FROM rejected_messages AS other WHERE other.message_id = staging.message_id)"
-            " ON CONFLICT (message_id) DO NOTHING RETURNING message_id"
-        ).format(lock=sql.Literal(OUTCOME_LOCK), table=sql.Identifier(TABLE), names=names)
-        lines = "".join("\t".join(map(_as_copy_text, self._values(row))) + "\n" for row in rows)
-        with self._connection, self._connection.cursor() as cursor:
-            cursor.copy_expert(copy, io.StringIO(lines))
-            cursor.execute(insert)
+    def write(rows: Sequence[MaskedRow]) -> set[str]:
+        with connection.cursor() as cursor:
+            cursor.execute(query, insert.parameters(rows))
             return {message_id for (message_id,) in cursor}
 
-    @staticmethod
-    def _values(row: MaskedRow) -> tuple[object, ...]:
-        return (*row.values, row.sent_at.date(), row.receipt.message_id, row.sent_at, row.key_id)
-
-
-def _as_copy_text(value: Any) -> str:
-    if value is None:
-        return "\\N"
-    return str(value).replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+    return write

@@ -42,7 +42,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     add_sqs(parser, default="stub")
     add_count(parser, "messages", 20_000, "how many messages")
-    add_count(parser, "runs", 3, "how many runs of which the middle counts")
+    add_count(parser, "runs", 3, "how many runs of which the median counts")
     add_name(parser, "stages")
 
 
@@ -61,7 +61,7 @@ def main(arguments: argparse.Namespace) -> int:
     rows: list[list[Cell]] = [[stage, used, _percent(used, total)] for stage, used in stages.items()]
     rest = total - sum(stages.values())
     rows += [["Beam and the rest", rest, _percent(rest, total)], ["the whole job, 10-90 %", total, 100.0]]
-    title = f"CPU per message by stage, micro-batches of {SETTINGS.size}, {arguments.sqs}"
+    title = f"CPU per message by stage, micro-batches of {SETTINGS.micro_batch_size}, {arguments.sqs}"
     return finish(measured(arguments.name, title, ["stage", "CPU [µs/message]", "share [%]"], rows))
 
 
@@ -125,4 +125,7 @@ def _delete(queue: SqsQueue, receipts: Sequence[Receipt]) -> None:
 
 
 def _batches(records: Sequence[T]) -> list[Sequence[T]]:
-    return [records[start : start + SETTINGS.size] for start in range(0, len(records), SETTINGS.size)]
+    return [
+        records[start : start + SETTINGS.micro_batch_size]
+        for start in range(0, len(records), SETTINGS.micro_batch_size)
+    ]

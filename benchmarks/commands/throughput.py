@@ -41,7 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Run, and show each run and the middle of them."""
+    """Run, and show each run and the median of them."""
     load = Load(arguments.messages, arguments.message_bytes, arguments.jobs, arguments.job_options, arguments.command)
     with Workbench(arguments.sqs, load.messages, load.size) as bench, progress_bars() as progress:
         transfer(bench, load, progress, "warming up")

@@ -2,5 +2,15 @@
 
 from maskline.keys.keyset import Keyset, StoredKeyset, create_keyset, open_keyset
 from maskline.keys.providers import KeysetProvider, keyset_provider
+from maskline.keys.uri import KeysetUri, load_keyset
 
-__all__ = ["Keyset", "KeysetProvider", "StoredKeyset", "create_keyset", "keyset_provider", "open_keyset"]
+__all__ = [
+    "Keyset",
+    "KeysetProvider",
+    "KeysetUri",
+    "StoredKeyset",
+    "create_keyset",
+    "keyset_provider",
+    "load_keyset",
+    "open_keyset",
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from maskline.aws import AwsError, error_code, is_access_denied, setup_problem
-from maskline.errors import KeysetError, KeysetUnavailableError
+from maskline.errors import KeysetError, KeysetUnavailableError, Remedy
 
 _NOT_THERE = {"ResourceNotFoundException", "NoSuchKey"}
 _NOT_A_NAME = {"InvalidBucketName", "ParamValidationError"}
@@ -20,10 +20,10 @@ def map_keyset_error(
         error: What botocore raised after its own retries.
         uri: The URI of the keyset.
         service: The service's name.
-        permissions: The rights that reading and changing the keyset take.
+        permissions: The permissions that reading and changing the keyset take.
 
     Returns:
-        A `KeysetError` where only a person can mend it, else a `KeysetUnavailableError`.
+        A `KeysetError` where only a person can fix it, else a `KeysetUnavailableError`.
     """
     code = error_code(error)
     problem = setup_problem(error)
@@ -32,9 +32,7 @@ def map_keyset_error(
     if is_access_denied(error):
         return KeysetError(f"keyset {uri}: {service} refuses these credentials ({code}); it takes {permissions}")
     if code in _NOT_THERE:
-        return KeysetError(
-            f"keyset {uri}: is not there ({code}); make one with: python -m pipeline keys create --keyset URI"
-        )
+        return KeysetError(f"keyset {uri}: is not there ({code})", remedy=Remedy.CREATE_KEYSET)
     if code == "NoSuchBucket":
         return KeysetError(f"keyset {uri}: its bucket is not there ({code})")
     if code in _NOT_A_NAME:

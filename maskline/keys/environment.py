@@ -35,8 +35,8 @@ class EnvironmentKeyset:
     def create(self, content: bytes) -> NoReturn:  # noqa: ARG002 - what every place is given
         """Refuse: a variable set here would be gone with this process."""
         raise UsageError(
-            f"keyset {self.uri}: a variable cannot be changed from here; make and change the keyset with "
-            "--keyset file:PATH, and set the variable from the file"
+            f"keyset {self.uri}: a variable cannot be changed from here; make and change the keyset in a "
+            "file (file:PATH), and set the variable from the file"
         )
 
     def replace(self, expected: bytes, content: bytes) -> NoReturn:  # noqa: ARG002

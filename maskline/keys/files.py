@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from maskline.errors import KeysetError
+from maskline.errors import KeysetError, Remedy
 from maskline.keys.keyset import StoredKeyset
 
 OWNER_ONLY = 0o600
@@ -49,9 +49,7 @@ class FileKeyset:
                 return StoredKeyset(file.read(), self.uri)
         except (OSError, ValueError) as error:
             problem = error.strerror if isinstance(error, OSError) else "not a path"
-            raise KeysetError(
-                f"keyset {self.uri}: {problem}; make one with: python -m pipeline keys create --keyset {self.uri}"
-            ) from None
+            raise KeysetError(f"keyset {self.uri}: {problem}", remedy=Remedy.CREATE_KEYSET) from None
 
     def create(self, content: bytes) -> None:
         """Write a keyset to the file, which must not exist yet, for its owner's eyes only.

@@ -14,7 +14,7 @@ import tink
 from tink import JsonKeysetReader, daead, json_proto_keyset_format, secret_key_access
 from tink.proto import tink_pb2
 
-from maskline.errors import KeysetError
+from maskline.errors import KeysetError, Remedy
 from maskline.keys.kms import KmsKey, OpenKmsKey, aws_kms_key, map_kms_errors
 from maskline.records import Redacted
 
@@ -146,7 +146,7 @@ def keyset_handle(stored: StoredKeyset, open_kms_key: OpenKmsKey = aws_kms_key) 
         handle = _parsed(stored, kms_key)
     except (tink.TinkError, UnicodeDecodeError):
         # Tink's message may quote from the file, so it is not passed on.
-        raise KeysetError(f"keyset {stored.origin}: {_why_not_parsed(stored)}") from None
+        raise _why_not_parsed(stored) from None
     _check_keys(handle.keyset_info(), stored.origin)
     return handle
 
@@ -178,17 +178,19 @@ def _parsed(stored: StoredKeyset, kms_key: KmsKey | None) -> tink.KeysetHandle:
         return json_proto_keyset_format.parse_encrypted(stored.content.decode(), kms_key, b"")
 
 
-def _why_not_parsed(stored: StoredKeyset) -> str:
+def _why_not_parsed(stored: StoredKeyset) -> KeysetError:
     is_encrypted = _ENCRYPTED_FIELD in stored.content
     if is_encrypted and stored.kms_key is None:
-        return "is encrypted; give aws-kms://KEY_ARN?keyset=URI, which says what decrypts it"
+        return KeysetError(
+            f"keyset {stored.origin}: is encrypted; give aws-kms://KEY_ARN?keyset=URI, which says what decrypts it"
+        )
     if not is_encrypted and stored.kms_key is not None and b'"primaryKeyId"' in stored.content:
-        return "is not encrypted; encrypt it with: python -m pipeline keys wrap"
+        return KeysetError(f"keyset {stored.origin}: is not encrypted", remedy=Remedy.WRAP_KEYSET)
     try:
         keyset = JsonKeysetReader(stored.content.decode()).read()
     except (tink.TinkError, UnicodeDecodeError):
-        return NOT_A_KEYSET
-    return NOT_SOUND if keyset.key else NOT_A_KEYSET
+        return KeysetError(f"keyset {stored.origin}: {NOT_A_KEYSET}")
+    return KeysetError(f"keyset {stored.origin}: {NOT_SOUND if keyset.key else NOT_A_KEYSET}")
 
 
 def _check_keys(info: tink_pb2.KeysetInfo, origin: str) -> None:
@@ -198,8 +200,8 @@ def _check_keys(info: tink_pb2.KeysetInfo, origin: str) -> None:
         if key.type_url != AES_SIV_TYPE:
             found = key.type_url.rpartition(".")[2]
             raise KeysetError(
-                f"keyset {origin}: key {key.key_id} is a {found}; masking needs AES256_SIV keys "
-                "(make one with: python -m pipeline keys create --keyset URI)"
+                f"keyset {origin}: key {key.key_id} is a {found}; masking needs AES256_SIV keys",
+                remedy=Remedy.CREATE_KEYSET,
             )
         is_raw_reader = key.output_prefix_type == tink_pb2.RAW and key.key_id != info.primary_key_id
         if key.output_prefix_type != tink_pb2.TINK and not is_raw_reader:

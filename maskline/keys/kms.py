@@ -1,7 +1,7 @@
 """KMS keys that encrypt keysets, through Tink's AWS KMS integration.
 
 The KMS key never leaves KMS: an encrypted keyset goes there, and comes back in clear into this process's memory, for
-whoever has the right ``kms:Decrypt``.
+whoever has the permission ``kms:Decrypt``.
 
 Source: https://developers.google.com/tink/client-side-encryption#kms-aws
 """
@@ -19,7 +19,8 @@ from tink import aead
 from tink.integration import awskms
 
 from maskline.aws import AwsError, OpenClient, error_code, is_access_denied, open_client, setup_problem
-from maskline.errors import KeysetError, KeysetUnavailableError, UsageError
+from maskline.errors import ArgumentError, KeysetError, KeysetUnavailableError
+from maskline.watchdog import WATCHDOG
 
 KmsKey: TypeAlias = aead.Aead
 """What encrypts and decrypts a keyset."""
@@ -40,10 +41,10 @@ def check_key_arn(key_arn: str) -> str:
         key_arn: ``arn:aws:kms:REGION:ACCOUNT:key/ID``, the only partition that Tink knows.
 
     Raises:
-        UsageError: It is none.
+        ArgumentError: It is none.
     """
     if not _KEY_ARN.fullmatch(key_arn):
-        raise UsageError("keyset aws-kms: give the key's ARN, arn:aws:kms:REGION:ACCOUNT:key/ID, after aws-kms://")
+        raise ArgumentError("keyset aws-kms: give the key's ARN, arn:aws:kms:REGION:ACCOUNT:key/ID, after aws-kms://")
     return key_arn
 
 
@@ -55,7 +56,7 @@ def aws_kms_key(key_arn: str, open_client: OpenClient = open_client) -> KmsKey:
         open_client: Makes the client.
 
     Raises:
-        UsageError: It is no ARN of a key.
+        ArgumentError: It is no ARN of a key.
         KeysetError: AWS's configuration cannot be read.
     """
     match = _KEY_ARN.fullmatch(check_key_arn(key_arn))
@@ -63,7 +64,7 @@ def aws_kms_key(key_arn: str, open_client: OpenClient = open_client) -> KmsKey:
     try:
         client = open_client("kms", match["region"])
     except BotoCoreError as error:
-        raise _translated(error, f"aws-kms://{key_arn}") from None
+        raise _map_error(error, f"aws-kms://{key_arn}") from None
     return awskms.new_client(boto3_client=client).get_aead(f"aws-kms://{key_arn}")
 
 
@@ -79,18 +80,19 @@ def map_kms_errors(origin: str) -> Iterator[None]:
         KeysetUnavailableError: KMS did not answer.
     """
     try:
-        yield
+        with WATCHDOG.watching(f"keyset {origin}: an answer of KMS"):
+            yield
     except BotoCoreError as error:
-        raise _translated(error, origin) from None
+        raise _map_error(error, origin) from None
     except tink.TinkError as error:
         # Tink wraps botocore's error in its own.
         cause = error.args[0] if error.args else None
         if not isinstance(cause, ClientError):
             raise
-        raise _translated(cause, origin) from None
+        raise _map_error(cause, origin) from None
 
 
-def _translated(error: AwsError, origin: str) -> KeysetError | KeysetUnavailableError:
+def _map_error(error: AwsError, origin: str) -> KeysetError | KeysetUnavailableError:
     code = error_code(error)
     problem = setup_problem(error)
     if problem:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from maskline.errors import UsageError
+from maskline.errors import ArgumentError
 from maskline.keys.environment import EnvironmentKeyset
 from maskline.keys.files import FileKeyset
 from maskline.keys.keyset import StoredKeyset
@@ -31,7 +31,7 @@ _EXAMPLE = "for example file:keyset.json"
 class KeysetStore(Protocol):
     """A place that keeps the bytes of one keyset.
 
-    Every method raises a `KeysetError` where the place cannot be reached with the rights of this process, and a
+    Every method raises a `KeysetError` where the place cannot be reached with the permissions of this process, and a
     `KeysetUnavailableError` where a service does not answer.
     """
 
@@ -109,25 +109,27 @@ def keyset_provider(uri: str) -> KeysetProvider:
         uri: One of those above.
 
     Raises:
-        UsageError: The URI names no provider.
+        ArgumentError: The URI names no provider.
     """
     scheme, rest = _split(uri)
     if scheme == "s3":
-        raise UsageError(
+        raise ArgumentError(
             "keyset s3: what is kept in S3 is encrypted by a KMS key; give aws-kms://KEY_ARN?keyset=s3://BUCKET/KEY"
         )
     if scheme != ENCRYPTED_BY_KMS:
         return _IN_CLEAR[scheme](rest)
     key_arn, parameter, place = rest.removeprefix("//").partition(_KEYSET_PARAMETER)
     if not parameter:
-        raise UsageError("keyset aws-kms: give aws-kms://KEY_ARN?keyset=URI, where URI says where the keyset is kept")
+        raise ArgumentError(
+            "keyset aws-kms: give aws-kms://KEY_ARN?keyset=URI, where URI says where the keyset is kept"
+        )
     return KmsEncryptedKeyset(key_arn, _place(place))
 
 
 def _place(uri: str) -> KeysetStore:
     scheme, rest = _split(uri)
     if scheme == ENCRYPTED_BY_KMS:
-        raise UsageError("keyset aws-kms: a keyset is encrypted once; after ?keyset= comes the URI of a place")
+        raise ArgumentError("keyset aws-kms: a keyset is encrypted once; after ?keyset= comes the URI of a place")
     return _ENCRYPTED[scheme](rest)
 
 
@@ -137,7 +139,7 @@ def _split(uri: str) -> tuple[str, str]:
         schemes = ", ".join(f"{known}:" for known in _SCHEMES if known != "s3")
         # What was given instead may be the keyset itself, so no more than a scheme is shown.
         given = f" {scheme}" if colon and scheme.replace("-", "").isalnum() else ""
-        raise UsageError(f"keyset{given}: give a URI that begins with one of {schemes}; {_EXAMPLE}")
+        raise ArgumentError(f"keyset{given}: give a URI that begins with one of {schemes}; {_EXAMPLE}")
     return scheme, rest
 
 
@@ -145,7 +147,7 @@ def _file(path: str, *, is_private: bool) -> FileKeyset:
     try:
         return FileKeyset(Path(path.removeprefix("//")).expanduser(), is_private=is_private)
     except RuntimeError:
-        raise UsageError(f"keyset file:{path}: there is no such user; give the path of the file") from None
+        raise ArgumentError(f"keyset file:{path}: there is no such user; give the path of the file") from None
 
 
 _IN_CLEAR: dict[str, Callable[[str], KeysetProvider]] = {

@@ -10,9 +10,10 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from maskline.aws import AwsError, OpenClient, error_code, open_client
-from maskline.errors import KeysetError, KeysetUnavailableError, UsageError
+from maskline.errors import ArgumentError, KeysetError, KeysetUnavailableError
 from maskline.keys.aws_failures import map_keyset_error
 from maskline.keys.keyset import StoredKeyset
+from maskline.watchdog import WATCHDOG
 
 PREVIOUS = ".previous"
 _PERMISSIONS = "s3:GetObject, and to change it s3:PutObject"
@@ -30,13 +31,13 @@ class S3Keyset:
         open_client: Makes the client.
 
     Raises:
-        UsageError: Bucket or key is missing.
+        ArgumentError: Bucket or key is missing.
     """
 
     def __init__(self, location: str, open_client: OpenClient = open_client) -> None:
         self._bucket, _, self._key = location.removeprefix("//").partition("/")
         if not self._bucket or not self._key:
-            raise UsageError("keyset s3: give s3://BUCKET/KEY")
+            raise ArgumentError("keyset s3: give s3://BUCKET/KEY")
         self.uri = f"s3://{self._bucket}/{self._key}"
         self._open_client = open_client
 
@@ -50,7 +51,7 @@ class S3Keyset:
         try:
             self._put(self._key, content, IfNoneMatch="*")
         except (BotoCoreError, ClientError) as error:
-            raise self._translated(error) from None
+            raise self._map_error(error) from None
 
     def replace(self, expected: bytes, content: bytes) -> str:
         """Write a new version of the object, and keep the one before under another key."""
@@ -63,15 +64,16 @@ class S3Keyset:
                 return f"s3://{self._bucket}/{previous}"
         except (BotoCoreError, ClientError) as error:
             if error_code(error) not in _CHANGED:
-                raise self._translated(error) from None
+                raise self._map_error(error) from None
         raise KeysetError(f"keyset {self.uri}: somebody else changed it meanwhile; look at it and try again")
 
     def _read(self) -> tuple[bytes, str]:
         try:
-            answer = self._client().get_object(Bucket=self._bucket, Key=self._key)
-            return answer["Body"].read(), answer["ETag"]
+            with WATCHDOG.watching(f"keyset {self.uri}: an answer of S3"):
+                answer = self._client().get_object(Bucket=self._bucket, Key=self._key)
+                return answer["Body"].read(), answer["ETag"]
         except (BotoCoreError, ClientError) as error:
-            raise self._translated(error) from None
+            raise self._map_error(error) from None
 
     def _put(self, key: str, content: bytes, **condition: str) -> None:
         self._client().put_object(
@@ -81,5 +83,5 @@ class S3Keyset:
     def _client(self) -> Any:
         return self._open_client("s3", None)
 
-    def _translated(self, error: AwsError) -> KeysetError | KeysetUnavailableError:
+    def _map_error(self, error: AwsError) -> KeysetError | KeysetUnavailableError:
         return map_keyset_error(error, self.uri, service="S3", permissions=_PERMISSIONS)

@@ -10,9 +10,10 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from maskline.aws import AwsError, OpenClient, error_code, open_client
-from maskline.errors import KeysetError, KeysetUnavailableError, UsageError
+from maskline.errors import ArgumentError, KeysetError, KeysetUnavailableError
 from maskline.keys.aws_failures import map_keyset_error
 from maskline.keys.keyset import StoredKeyset
+from maskline.watchdog import WATCHDOG
 
 CURRENT_STAGE = "AWSCURRENT"
 PREVIOUS_STAGE = "AWSPREVIOUS"
@@ -36,7 +37,7 @@ class SecretsManagerKeyset:
         open_client: Makes the client.
 
     Raises:
-        UsageError: The name is empty.
+        ArgumentError: The name is empty.
     """
 
     kms_key = None
@@ -44,7 +45,7 @@ class SecretsManagerKeyset:
     def __init__(self, name: str, open_client: OpenClient = open_client) -> None:
         self._name = name.removeprefix("//")
         if not self._name:
-            raise UsageError("keyset aws-secretsmanager: give aws-secretsmanager://NAME")
+            raise ArgumentError("keyset aws-secretsmanager: give aws-secretsmanager://NAME")
         self.uri = f"aws-secretsmanager://{self._name}"
         self._open_client = open_client
 
@@ -58,7 +59,7 @@ class SecretsManagerKeyset:
         try:
             self._client().create_secret(Name=self._name, SecretString=content.decode())
         except (BotoCoreError, ClientError) as error:
-            raise self._translated(error) from None
+            raise self._map_error(error) from None
 
     def replace(self, expected: bytes, content: bytes) -> str:
         """Give the secret a new version."""
@@ -69,9 +70,10 @@ class SecretsManagerKeyset:
 
     def _read(self) -> tuple[bytes, str]:
         try:
-            answer = self._client().get_secret_value(SecretId=self._name, VersionStage=CURRENT_STAGE)
+            with WATCHDOG.watching(f"keyset {self.uri}: an answer of Secrets Manager"):
+                answer = self._client().get_secret_value(SecretId=self._name, VersionStage=CURRENT_STAGE)
         except (BotoCoreError, ClientError) as error:
-            raise self._translated(error) from None
+            raise self._map_error(error) from None
         content = answer["SecretBinary"] if "SecretBinary" in answer else answer["SecretString"].encode()
         return content, answer["VersionId"]
 
@@ -81,7 +83,7 @@ class SecretsManagerKeyset:
                 SecretId=self._name, SecretString=content.decode(), VersionStages=[NEW_STAGE]
             )
         except (BotoCoreError, ClientError) as error:
-            raise self._translated(error) from None
+            raise self._map_error(error) from None
         return str(answer["VersionId"])
 
     def _move_stage(self, version: str, new_version: str) -> bool:
@@ -95,7 +97,7 @@ class SecretsManagerKeyset:
             )
         except (BotoCoreError, ClientError) as error:
             if error_code(error) != _CHANGED:
-                raise self._translated(error) from None
+                raise self._map_error(error) from None
             return False
         return True
 
@@ -103,5 +105,5 @@ class SecretsManagerKeyset:
         arn = self._name.split(":")
         return self._open_client("secretsmanager", arn[3] if arn[0] == "arn" and len(arn) > 3 else None)
 
-    def _translated(self, error: AwsError) -> KeysetError | KeysetUnavailableError:
+    def _map_error(self, error: AwsError) -> KeysetError | KeysetUnavailableError:
         return map_keyset_error(error, self.uri, service="Secrets Manager", permissions=_PERMISSIONS)

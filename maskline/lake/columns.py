@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import re
 from collections.abc import Iterator
 
@@ -11,6 +10,7 @@ import pyarrow as pa
 from psycopg2 import sql
 
 from maskline.errors import LakeError
+from maskline.lake.copies import Copy
 from maskline.streams.column_types import ColumnType
 from maskline.streams.definition import Column, StreamDefinition
 
@@ -19,13 +19,6 @@ PARTITION = "create_date"
 
 MESSAGE_ID = "message_id"
 KEY_ID = "key_id"
-
-
-class Copy(enum.Enum):
-    """Which of the two copies."""
-
-    TOKENIZED = "opaque"
-    CLEARTEXT = "clear"
 
 
 class LakeColumn(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""What the failures of a lake's store mean: a conflict, a set-up to mend, or a store that does not answer."""
+"""What the failures of a lake's store mean: a conflict, a set-up to fix, or a store that does not answer."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def map_lake_errors(uri: str) -> Iterator[None]:
 
     Raises:
         LakeConflictError: A commit came too late.
-        LakeError: Something has to be mended.
+        LakeError: Something has to be fixed.
         LakeUnavailableError: The store did not do what it was asked.
     """
     try:
@@ -45,12 +45,12 @@ def map_lake_errors(uri: str) -> Iterator[None]:
         text = _plain(error)
         if _CONFLICT.search(text):
             raise LakeConflictError(f"lake {uri}: somebody else changed it meanwhile") from None
-        raise _translated(uri, text) from None
+        raise _map_storage_error(uri, text) from None
     except (DeltaError, OSError, pa.ArrowException) as error:
-        raise _translated(uri, _plain(error)) from None
+        raise _map_storage_error(uri, _plain(error)) from None
 
 
-def _translated(uri: str, text: str) -> MasklineError:
+def _map_storage_error(uri: str, text: str) -> MasklineError:
     if _SETUP.search(text):
         return LakeError(f"lake {uri}: may not be read or written like this: {_shortened(text)}")
     return LakeUnavailableError(f"lake {uri}: {_shortened(text)}")

@@ -55,7 +55,7 @@ def incomplete_uploads(storage: Storage) -> list[IncompleteUpload]:
     try:
         return list(_uploads(storage))
     except (BotoCoreError, ClientError) as error:
-        raise _translated(storage, error) from None
+        raise _map_storage_error(storage, error) from None
 
 
 def remove_incomplete_uploads(storage: Storage, files: list[IncompleteUpload]) -> None:
@@ -73,7 +73,7 @@ def remove_incomplete_uploads(storage: Storage, files: list[IncompleteUpload]) -
         for file in files:
             file.remove()
     except (BotoCoreError, ClientError, OSError) as error:
-        raise _translated(storage, error) from None
+        raise _map_storage_error(storage, error) from None
 
 
 def _staged(storage: Storage) -> Iterator[IncompleteUpload]:
@@ -105,15 +105,15 @@ def _abort(client: Any, place: dict[str, str]) -> None:
             raise
 
 
-def _translated(storage: Storage, error: Exception) -> MasklineError:
+def _map_storage_error(storage: Storage, error: Exception) -> MasklineError:
     if isinstance(error, OSError):
-        return LakeError(f"lake {storage.uri}: an unfinished file cannot be removed ({error.strerror})")
+        return LakeError(f"lake {storage.uri}: an incomplete file cannot be removed ({error.strerror})")
     assert isinstance(error, BotoCoreError | ClientError)
     problem, code = setup_problem(error), error_code(error)
     if problem:
         return LakeError(f"lake {storage.uri}: {problem}")
     if code in _REFUSALS:
         return LakeError(
-            f"lake {storage.uri}: unfinished uploads cannot be looked after ({code}); allow {_PERMISSIONS}"
+            f"lake {storage.uri}: incomplete uploads cannot be looked after ({code}); allow {_PERMISSIONS}"
         )
-    return LakeUnavailableError(f"lake {storage.uri}: unfinished uploads cannot be looked after ({code})")
+    return LakeUnavailableError(f"lake {storage.uri}: incomplete uploads cannot be looked after ({code})")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from maskline.lake.columns import KEY_ID, Copy
+from maskline.lake.columns import KEY_ID
+from maskline.lake.copies import Copy
 from maskline.lake.table import LakeTable
 from maskline.postgres.key_usage import KeyUsage
 

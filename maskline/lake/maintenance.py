@@ -70,7 +70,11 @@ def compact(table: LakeTable) -> tuple[int, int]:
 
 
 def vacuum(
-    table: LakeTable, retention_hours: int = SAFE_RETENTION_HOURS, *, dry_run: bool = False, allow_short: bool = False
+    table: LakeTable,
+    retention_hours: int = SAFE_RETENTION_HOURS,
+    *,
+    dry_run: bool = False,
+    allow_short_retention: bool = False,
 ) -> list[str]:
     """Remove files that no version of the last hours names, those of publications that died included, finished or not.
 
@@ -78,7 +82,7 @@ def vacuum(
         table: The copy.
         retention_hours: How old a file has to be.
         dry_run: Only say which files they are.
-        allow_short: Take a retention that a slow reader, or a publisher that is at work, may not survive.
+        allow_short_retention: Take a retention that a slow reader, or a publisher that is at work, may not survive.
 
     Returns:
         The paths of the files.
@@ -88,18 +92,18 @@ def vacuum(
         LakeError: The copy is not there, or may not be written.
         LakeUnavailableError: The store does not answer.
     """
-    if retention_hours < 0 or (retention_hours < SAFE_RETENTION_HOURS and not allow_short):
+    if retention_hours < 0 or (retention_hours < SAFE_RETENTION_HOURS and not allow_short_retention):
         raise UsageError(
             f"retention_hours is {retention_hours}; under {SAFE_RETENTION_HOURS} (7 days) files may go that a reader "
-            "or a publisher still needs; where there is none, say --allow_short_retention"
+            "or a publisher still needs; where there is none, set allow_short_retention"
         )
     version = table.newest()
     latest = datetime.now(UTC) - timedelta(hours=retention_hours)
-    unfinished = [file for file in incomplete_uploads(table.storage) if file.since <= latest]
+    incomplete = [file for file in incomplete_uploads(table.storage) if file.since <= latest]
     with map_lake_errors(table.uri):
         finished = version.table.vacuum(
             retention_hours=retention_hours, dry_run=dry_run, enforce_retention_duration=False, full=True
         )
     if not dry_run:
-        remove_incomplete_uploads(table.storage, unfinished)
-    return [*finished, *(file.path for file in unfinished)]
+        remove_incomplete_uploads(table.storage, incomplete)
+    return [*finished, *(file.path for file in incomplete)]

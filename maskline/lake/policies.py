@@ -69,7 +69,7 @@ def key_policy(storage: Storage, reader: str) -> dict[str, Any]:
     """
     _check(storage, reader)
     if not storage.kms_key:
-        raise UsageError(f"lake {storage.uri}: has no KMS key of its own; give it by --lake_…_kms_key")
+        raise UsageError(f"lake {storage.uri}: kms_key: missing; a KMS key of its own encrypts it")
     region = storage.kms_key.split(":")[3]
     decrypting: Statement = {
         "Sid": "DecryptTheCopyThroughS3",

@@ -15,15 +15,15 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
-import tenacity
 
 from maskline.errors import TokenError, UnavailableError
-from maskline.lake.columns import MESSAGE_ID, Copy, LakeColumn, arrow_schema
+from maskline.lake.columns import MESSAGE_ID, LakeColumn, arrow_schema
+from maskline.lake.copies import Copy
 from maskline.lake.files import FileSize, by_day
 from maskline.lake.source import Interval, Row, RowSource
 from maskline.lake.table import LakeTable, LakeVersion
 from maskline.masks.deterministic import Masker
-from maskline.postgres.retry import retrying
+from maskline.retry import log_retry, retrying
 
 ROWS_A_COMMIT = 2_000_000
 """What a publication takes in one commit, so that one that dies has not to begin from the start."""
@@ -80,7 +80,7 @@ class Publisher:
         self._size = size or FileSize()
         self._rows_a_commit = rows_a_commit
         self._stopping = stopping or threading.Event()
-        self._retry = retrying(retry_seconds, self._stopping, _log_retry, on=UnavailableError)
+        self._retry = retrying(retry_seconds, self._stopping, log_retry(logger, "publishing"), on=UnavailableError)
 
     def waiting_rows(self) -> int:
         """Return how many rows have been committed since the last publication, or are about to be."""
@@ -95,7 +95,7 @@ class Publisher:
 
         Raises:
             TokenError: A token cannot be unmasked, so nothing of its commit was published.
-            DatabaseError: The table, a column or a right is missing, or the database is not the one the copy is of.
+            DatabaseError: The table, a column or a permission is missing, or the database is not the copy's.
             LakeError: The copy is another stream's, or may not be written.
             UnavailableError: One of them did not answer for `retry_seconds`.
         """
@@ -191,8 +191,3 @@ class RowBatches:
                     f"row {row}: the token in {column.source} {error}; nothing of this publication was published"
                 ) from None
         return values
-
-
-def _log_retry(attempt: tenacity.RetryCallState) -> None:
-    if attempt.outcome is not None:
-        logger.warning("publishing failed, trying again: %s", attempt.outcome.exception())

@@ -18,8 +18,9 @@ from typing import Any
 import msgspec
 from psycopg2 import sql
 
-from maskline.errors import DatabaseError
-from maskline.lake.columns import PARTITION, Copy, LakeColumn
+from maskline.errors import DatabaseError, Remedy
+from maskline.lake.columns import PARTITION, LakeColumn
+from maskline.lake.copies import Copy
 from maskline.postgres.access_log import record_access
 from maskline.postgres.connection import Connect, Connection, map_postgres_errors
 from maskline.postgres.key_usage import FULL_SCAN_SETTINGS
@@ -63,11 +64,11 @@ class Backlog(msgspec.Struct, frozen=True):
 class RowSource:
     """Reads a stream's table, over a connection that it opens when needed and replaces when lost.
 
-    Every method raises a `DatabaseError` where the table, a column or a right is missing, and a
+    Every method raises a `DatabaseError` where the table, a column or a permission is missing, and a
     `DatabaseUnavailableError` where nobody answers.
 
     Args:
-        connect: Opens a connection with the rights of ``maskline_publisher``.
+        connect: Opens a connection with the permissions of ``maskline_publisher``.
         stream: The stream.
     """
 
@@ -94,7 +95,7 @@ class RowSource:
             ((has_publications, has_table, has_column, names),) = cursor.fetchall()
         table = self._stream.table
         if not has_publications:
-            raise DatabaseError("postgres: there is no lake_publications; run: python -m pipeline migrate")
+            raise DatabaseError("postgres: there is no lake_publications", remedy=Remedy.MIGRATE)
         if not has_table:
             raise DatabaseError(f"postgres: table {table} does not exist")
         if not has_column:
@@ -172,7 +173,8 @@ class RowSource:
             raise DatabaseError(
                 f"postgres: this database does not know of the publication up to transaction {horizon} that {uri} "
                 "holds. It was restored from a backup, or is another one, so nobody can say which rows are new. "
-                "Compare with: python -m pipeline lake verify; then remove that copy and publish it anew"
+                "Compare the copy with the table, then remove the copy and publish it anew",
+                remedy=Remedy.COMPARE_COPY,
             )
 
     def record_intent(self, copy: Copy, lake_table: str, interval: Interval) -> None:

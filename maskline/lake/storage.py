@@ -1,7 +1,7 @@
 """Where a copy is kept, and with which credentials it is read and written.
 
 A copy in S3 is reached with the credentials of an AWS profile, looked up anew whenever the table is opened, so that
-those which expire are renewed. A copy on a file system belongs to its directory's owner and group.
+those which expire are refreshed. A copy on a file system belongs to its directory's owner and group.
 
 Source: https://delta-io.github.io/delta-rs/usage/writing/writing-to-s3-with-locking-provider/
 """
@@ -165,7 +165,7 @@ def check_apart(opaque: Storage, clear: Storage) -> None:
     if opaque.is_on_s3 and clear.is_on_s3:
         if opaque.options()["aws_access_key_id"] == clear.options()["aws_access_key_id"]:
             raise UsageError(
-                f"lake {clear.uri}: the clear copy needs credentials of its own; give --lake_clear_profile"
+                f"lake {clear.uri}: the clear copy needs credentials of its own; name another profile for it"
             )
     elif not opaque.is_on_s3 and not clear.is_on_s3 and opaque.path.exists() and clear.path.exists():
         ours, theirs = opaque.path.stat(), clear.path.stat()

@@ -26,7 +26,8 @@ from deltalake.schema import Schema as DeltaSchema
 from deltalake.transaction import AddAction, RemoveAction
 
 from maskline.errors import LakeError
-from maskline.lake.columns import PARTITION, Copy, LakeColumn, arrow_schema, lake_columns
+from maskline.lake.columns import PARTITION, LakeColumn, arrow_schema, lake_columns
+from maskline.lake.copies import Copy
 from maskline.lake.failures import map_lake_errors
 from maskline.lake.files import FileSize, FileWriter
 from maskline.lake.storage import Storage

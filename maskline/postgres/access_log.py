@@ -46,7 +46,7 @@ def enter_access(cursor: Any, *, action: str, stream: str, column: str, row_coun
         UsageError: There is no reason.
     """
     if not reason.strip():
-        raise UsageError("reason: missing; say why the values are needed with --reason TEXT")
+        raise UsageError("reason: missing; say why the values are needed")
     cursor.execute(
         "INSERT INTO pii_access_log (accessed_at, role_name, action, stream, column_name, row_count, reason)"
         " VALUES (now(), session_user, %s, %s, %s, %s, %s)",

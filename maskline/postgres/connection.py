@@ -1,4 +1,4 @@
-"""Connections to Postgres: how a data source name is checked and how a connection is opened.
+"""Connections to Postgres: how one is opened, and what its errors mean.
 
 Source: https://www.postgresql.org/docs/current/libpq-connect.html
 """
@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 import psycopg2
 from psycopg2.extensions import connection, make_dsn, parse_dsn
 
-from maskline.errors import DatabaseError, MasklineError, UsageError
+from maskline.errors import DatabaseError, MasklineError
+from maskline.postgres.dsn import PostgresDsn
 from maskline.postgres.failures import map_postgres_error
 
 Connection = connection
@@ -21,7 +22,6 @@ Connection = connection
 Connect = Callable[[], Connection]
 """Opens a connection."""
 
-_SECRETS = ("password", "sslpassword", "oauth_client_secret")
 _DEFAULTS: dict[str, object] = {
     "connect_timeout": 10,
     "keepalives_idle": 30,
@@ -31,33 +31,7 @@ _DEFAULTS: dict[str, object] = {
 }
 
 
-def check_dsn(dsn: str) -> str:
-    """Check a data source name and return it.
-
-    It becomes part of the job graph, which engines store and show, so a password in it is refused.
-
-    Args:
-        dsn: A libpq connection string or URI, ``postgresql://user@host/database`` say.
-
-    Raises:
-        UsageError: It is not one, or holds a password. The error does not repeat it.
-    """
-    try:
-        parameters = parse_dsn(dsn)
-    except psycopg2.ProgrammingError:
-        raise UsageError("postgres: not a data source name; give one like postgresql://user@host/database") from None
-    for secret in _SECRETS:
-        if parameters.get(secret):
-            raise UsageError(
-                f"postgres: holds a {secret}, which the job graph would show; leave it out and give it by PGPASSWORD, "
-                "PGPASSFILE or a service file"
-            )
-    if "://" in parameters.get("dbname", ""):
-        raise UsageError("postgres: its dbname is a URI, which could hold a password; give the URI alone")
-    return dsn
-
-
-def connect(dsn: str) -> Connection:
+def connect(dsn: PostgresDsn | str) -> Connection:
     """Open a connection that notices a dead server within half a minute.
 
     Args:
@@ -68,7 +42,8 @@ def connect(dsn: str) -> Connection:
         DatabaseUnavailableError: Nobody answers there now.
     """
     try:
-        return psycopg2.connect(make_dsn(dsn, **_defaults_beside(parse_dsn(dsn))))
+        text = str(dsn)
+        return psycopg2.connect(make_dsn(text, **_defaults_beside(parse_dsn(text))))
     except psycopg2.Error as error:
         raise map_postgres_error(error) from None
 

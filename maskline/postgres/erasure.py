@@ -66,14 +66,14 @@ def erase_from_database(
     JSON, anywhere as a word of its own.
 
     Args:
-        connection: A connection with the rights of ``maskline_eraser``.
+        connection: A connection with the permissions of ``maskline_eraser``.
         stream: The stream.
         masker: Decrypts the bodies.
         person: The person.
         reason: Why, without saying whom.
 
     Raises:
-        DatabaseError: A table or a right is missing.
+        DatabaseError: A table or a permission is missing.
     """
     column = person_column(stream)
     delete = sql.SQL("DELETE FROM {} WHERE {} = %s").format(sql.Identifier(stream.table), sql.Identifier(column))

@@ -12,7 +12,7 @@ from collections.abc import Collection
 import psycopg2
 from psycopg2 import errorcodes
 
-from maskline.errors import DatabaseError, DatabaseUnavailableError, MasklineError, TableError
+from maskline.errors import DatabaseError, DatabaseUnavailableError, MasklineError, Remedy, TableError
 from maskline.postgres.ledger import ROWS_MISSING
 
 _ROW_CLASSES = ("22", "23", "44", "54", "P0")
@@ -22,15 +22,11 @@ _TABLE_CAUSES = {
     errorcodes.SEQUENCE_GENERATOR_LIMIT_EXCEEDED: "a sequence of the table is at its end",
     errorcodes.FEATURE_NOT_SUPPORTED: "the table cannot be written so",
 }
-_MIGRATE = "; is the database migrated? run: python -m pipeline migrate --postgres DSN"
 _REMEDIES = {
-    errorcodes.UNDEFINED_TABLE: _MIGRATE,
-    errorcodes.UNDEFINED_COLUMN: _MIGRATE,
-    errorcodes.UNDEFINED_FUNCTION: _MIGRATE,
-    errorcodes.INSUFFICIENT_PRIVILEGE: (
-        "; the job takes the role maskline_writer, unmask and leakage maskline_analyst, remask and keys "
-        "maskline_remasker, and all else the tables' owner"
-    ),
+    errorcodes.UNDEFINED_TABLE: Remedy.MIGRATE,
+    errorcodes.UNDEFINED_COLUMN: Remedy.MIGRATE,
+    errorcodes.UNDEFINED_FUNCTION: Remedy.MIGRATE,
+    errorcodes.INSUFFICIENT_PRIVILEGE: Remedy.TAKE_ROLE,
 }
 _REFUSED_LOGINS = (
     "authentication failed",
@@ -99,9 +95,11 @@ def map_postgres_error(
     if code.startswith(_ROW_CLASSES) or function == _RAISED_BY_A_TRIGGER or is_row_policy:
         names_field = bool(error.diag.column_name or error.diag.constraint_name)
         return RowRejectedError(_described(error, code), names_field=names_field)
-    # The server's own text names tables, columns and roles and quotes no values.
-    text = (error.diag.message_primary or "").strip()
-    return DatabaseError(f"postgres: {text} ({_described(error, code)}){_REMEDIES.get(code, '')}")
+    # The server's own text names tables, columns and roles and quotes no values; within a function it may.
+    text = (
+        "a function that the table calls failed" if error.diag.context else (error.diag.message_primary or "").strip()
+    )
+    return DatabaseError(f"postgres: {text} ({_described(error, code)})", remedy=_REMEDIES.get(code))
 
 
 def _cause_of_the_table(error: psycopg2.Error, code: str, filled_columns: Collection[str] | None) -> str | None:

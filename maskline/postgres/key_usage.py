@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from psycopg2 import sql
 
-from maskline.errors import DatabaseError
+from maskline.errors import DatabaseError, Remedy
 from maskline.postgres.connection import Connection, map_postgres_errors
 from maskline.postgres.statements import LOCK_TIMEOUT_SECONDS, REJECTED_MESSAGES
 
@@ -61,7 +61,8 @@ def key_usage(connection: Connection, only: str | None = None) -> list[KeyUsage]
         for needed in {REJECTED_MESSAGES, only or REJECTED_MESSAGES} - found_by_name:
             raise DatabaseError(
                 f"postgres: table {needed} is not there, or has no key_id, so no row can be counted; is this the job's "
-                "database? run: python -m pipeline migrate --postgres DSN"
+                "database?",
+                remedy=Remedy.MIGRATE,
             )
         if only:
             tables = [

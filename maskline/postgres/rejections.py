@@ -19,7 +19,7 @@ class RejectedMessage(msgspec.Struct, frozen=True):
 
     Attributes:
         message_id: The MessageId.
-        stream: The stream that refused it.
+        stream: The stream that rejected it.
         reason: Why, as a word.
         detail: Why, as a sentence.
         sent_at: SentTimestamp.
@@ -44,7 +44,7 @@ class RejectedMessages:
     Every method raises a `DatabaseError` where the role may not read or change them.
 
     Args:
-        connection: A connection with the rights of the table's owner.
+        connection: A connection with the permissions of the table's owner.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -111,7 +111,7 @@ class RejectedMessages:
 
         Args:
             message_id: The MessageId.
-            stream: The stream that refused it; one of another stream is not there.
+            stream: The stream that rejected it; one of another stream is not there.
         """
         with map_postgres_errors(), self._connection, self._connection.cursor() as cursor:
             cursor.execute(

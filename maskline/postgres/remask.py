@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 import psycopg2
-import tenacity
 
 from maskline.errors import TokenError
 from maskline.keys import Keyset
@@ -25,8 +24,8 @@ from maskline.postgres.connection import Connect, Connection
 from maskline.postgres.failures import RowRejectedError, map_postgres_error
 from maskline.postgres.key_usage import FULL_SCAN_SETTINGS
 from maskline.postgres.remask_statements import RemaskedTable, list_statement, select_statement, update_statement
-from maskline.postgres.retry import retrying
 from maskline.postgres.statements import STATEMENT_TIMEOUT_SECONDS
+from maskline.retry import log_retry, retrying
 
 PAGES_PER_LISTING = 32
 MAX_ROWS = 1000
@@ -94,7 +93,7 @@ class Remasker:
         self._takes_rows_without_key = keyset.has_raw_keys
         self._stopping = stopping
         self._connection: Connection | None = None
-        self._retry = retrying(retry_seconds, stopping, _log_retry)
+        self._retry = retrying(retry_seconds, stopping, log_retry(logger, "re-encrypting"))
         self._list, self._select, self._update = (
             list_statement(table),
             select_statement(table),
@@ -110,7 +109,7 @@ class Remasker:
 
         Raises:
             DatabaseUnavailableError: Postgres was not available for `retry_seconds`. What was committed stays.
-            DatabaseError: The table, a column or a right is missing.
+            DatabaseError: The table, a column or a permission is missing.
         """
         try:
             pages = self._retry(self._in_transaction, self._count_pages)
@@ -196,8 +195,3 @@ class Remasker:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-
-def _log_retry(attempt: tenacity.RetryCallState) -> None:
-    if attempt.outcome is not None:
-        logger.warning("re-encrypting failed, trying again: %s", attempt.outcome.exception())

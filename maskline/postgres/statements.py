@@ -65,8 +65,9 @@ def transaction_settings() -> sql.Composable:
 class InsertStatement(Generic[Record]):
     """Gives the records of a micro-batch their outcome.
 
-    Its one row is the message ids that it entered, as an array; how many of those the ledger cannot vouch for, since
-    they were sent too long ago or too far ahead of the server's clock; and the place of its last entry in the log.
+    Its one row is what the guard says; the message ids that it entered, as an array, or NULL for all of them; how many
+    of those the ledger cannot vouch for, since they were sent too long ago or too far ahead of the server's clock; and
+    the place of its last entry in the log.
 
     Args:
         table: The table to insert into, with its schema or found by the search path.
@@ -92,11 +93,12 @@ class InsertStatement(Generic[Record]):
             " fresh AS (INSERT INTO {outcomes} (message_id, sent_at) SELECT message_id, sent_at FROM batch"
             " ON CONFLICT DO NOTHING RETURNING message_id, sent_at),"
             " written AS (INSERT INTO {target} ({columns}) SELECT {columns} FROM batch"
-            " WHERE (message_id IN (SELECT message_id FROM fresh)) IS TRUE{on_conflict} RETURNING 1)"
-            " SELECT maskline_guard((SELECT count(*) FROM fresh), (SELECT count(*) FROM written){earlier}),"
-            " ARRAY(SELECT message_id FROM fresh)::text[],"
-            " (SELECT count(*) FROM fresh WHERE sent_at NOT BETWEEN now() - {age} AND now() + {lead}),"
-            " pg_logical_emit_message(true, 'maskline', '')"
+            " WHERE (message_id IN (SELECT message_id FROM fresh)) IS TRUE{on_conflict} RETURNING 1),"
+            " entered AS (SELECT count(*) AS messages,"
+            " count(*) FILTER (WHERE sent_at NOT BETWEEN now() - {age} AND now() + {lead}) AS unvouched FROM fresh)"
+            " SELECT maskline_guard(messages, (SELECT count(*) FROM written){earlier}),"
+            " CASE WHEN messages < (SELECT count(*) FROM batch) THEN ARRAY(SELECT message_id FROM fresh)::text[] END,"
+            " unvouched, pg_logical_emit_message(true, 'maskline', '') FROM entered"
         ).format(
             values=sql.SQL(", ").join(values),
             arrays=sql.SQL(", ").join(sql.SQL(f"%s::{_transport(array)}") for array in arrays.values()),

@@ -1,33 +1,67 @@
-"""Whether a table is as a stream needs it, asked before the first message is taken."""
+"""Whether server and tables are as the job needs them, asked of the catalogue before the first message is taken.
+
+A trial row would meet the owner's triggers, so nothing is written. What the statement that writes proves by itself
+(see `maskline.postgres.statements`) is not asked here; what it cannot see is: a table that does not survive a crash, a
+trigger that deletes afterwards, a rule that answers in the table's place.
+"""
 
 from __future__ import annotations
 
+import msgspec
+
 from maskline.postgres.connection import Connection
+from maskline.postgres.ledger import OUTCOMES
 from maskline.postgres.statements import REJECTED_MESSAGES
 from maskline.streams.definition import JOB_COLUMNS, StreamDefinition
 
+MIN_SERVER_VERSION = 13
+
+_SERVER = """
+    SELECT current_setting('server_version_num')::int / 10000, pg_is_in_recovery(), current_setting('fsync') = 'on',
+        current_setting('full_page_writes') = 'on',
+        (SELECT bool_and(has_function_privilege(oid, 'EXECUTE')) FROM pg_proc WHERE proname = 'pg_logical_emit_message')
+"""
+_OBJECTS = """
+    SELECT to_regclass(%s) IS NOT NULL, to_regclass(%s) IS NOT NULL, to_regprocedure('maskline_guard(bigint, bigint)'),
+        to_regprocedure('maskline_empty_old_outcomes()')
+"""
+_RELATION = """
+    SELECT oid, relkind, pg_get_userbyid(relowner), EXISTS (
+        SELECT FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid
+        WHERE inhparent = parent.oid AND NOT child.relispartition
+    )
+    FROM pg_class AS parent WHERE oid = to_regclass(%s)
+"""
+_UNLOGGED = """
+    SELECT oid::regclass::text FROM pg_class
+    WHERE relpersistence <> 'p' AND oid IN (
+        SELECT to_regclass(%s)::oid UNION SELECT relid FROM pg_partition_tree(to_regclass(%s))
+    )
+    ORDER BY 1
+"""
 _COLUMNS = """
     SELECT
         attname,
-        format_type(atttypid, atttypmod),
+        CASE WHEN typtype = 'd' THEN format_type(typbasetype, typtypmod) ELSE format_type(atttypid, atttypmod) END,
         has_column_privilege(attrelid, attnum, 'INSERT'),
-        attnotnull AND NOT atthasdef AND attidentity = ''
-    FROM pg_attribute
+        (attnotnull OR typnotnull) AND NOT atthasdef AND attidentity = '' AND typdefault IS NULL,
+        attgenerated <> '',
+        attidentity = 'a'
+    FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid
     WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
 """
-_HAS_UNIQUE_MESSAGE_ID = """
-    SELECT EXISTS (
-        SELECT 1
-        FROM pg_index
-        JOIN pg_attribute ON pg_attribute.attrelid = indrelid AND attnum = indkey[0]
-        WHERE indrelid = to_regclass(%s) AND indisunique AND indnkeyatts = 1 AND indpred IS NULL
-          AND indisvalid AND indimmediate AND attname = 'message_id'
-    )
+_TRIGGERS = """
+    SELECT tgname, tgrelid::regclass::text, (tgtype & 2) <> 0
+    FROM pg_trigger
+    WHERE NOT tgisinternal AND tgenabled <> 'D' AND (tgtype & 4) <> 0 AND tgname <> 'maskline_gate'
+      AND tgrelid IN (SELECT to_regclass(%s)::oid UNION SELECT relid FROM pg_partition_tree(to_regclass(%s)))
+      AND tgparentid = 0
+    ORDER BY tgname
 """
-_MAY_WRITE_IDEMPOTENTLY = """
-    SELECT has_column_privilege(attrelid, attnum, 'SELECT') AND has_column_privilege(attrelid, attnum, 'INSERT')
-    FROM pg_attribute
-    WHERE attrelid = to_regclass(%s) AND attname = 'message_id'
+_RULES = "SELECT rulename FROM pg_rewrite WHERE ev_class = to_regclass(%s) AND ev_type = '3' AND ev_enabled <> 'D'"
+_MAY_ENTER = """
+    SELECT has_table_privilege(%s, 'INSERT') OR has_any_column_privilege(%s, 'INSERT'),
+        has_column_privilege(%s, 'message_id', 'SELECT')
 """
 _SHORT_NAMES = {
     "character varying": "varchar",
@@ -35,73 +69,145 @@ _SHORT_NAMES = {
 }
 
 
-def table_problems(connection: Connection, stream: StreamDefinition) -> list[str]:
-    """Compare a stream's table, and ``rejected_messages``, with what the job writes.
+class TableReport(msgspec.Struct):
+    """What was found.
+
+    Attributes:
+        problems: What stands in the way of the job, a sentence each with what to do.
+        warnings: What the job can start with, and an operator should know.
+    """
+
+    problems: list[str] = []
+    warnings: list[str] = []
+
+
+def check_tables(connection: Connection, stream: StreamDefinition) -> TableReport:
+    """Compare server, ledger, ``rejected_messages`` and a stream's table with what the job needs.
 
     Args:
-        connection: A connection with the rights that the job will have.
+        connection: A connection with the permissions that the job will have.
         stream: The stream.
 
-    Returns:
-        What stands in the way, a sentence each; empty if nothing does.
+    Raises:
+        psycopg2.Error: The catalogue cannot be read.
     """
+    report = TableReport()
+    _check_server(connection, report)
+    if report.problems:
+        return report
+    if _check_own_objects(connection, report):
+        _check_relation(connection, stream, report)
+        _check_unlogged(connection, stream, report)
+    return report
+
+
+def _check_server(connection: Connection, report: TableReport) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_is_in_recovery()")
-        ((is_standby,),) = cursor.fetchall()
+        cursor.execute(_SERVER)
+        ((version, is_standby, syncs, writes_full_pages, may_emit),) = cursor.fetchall()
+    if version < MIN_SERVER_VERSION:
+        report.problems.append(f"the server is PostgreSQL {version}; {MIN_SERVER_VERSION} or newer is needed")
     if is_standby:
-        return ["the server is a standby, which takes no writes; connect to the primary"]
-    if not _exists(connection, REJECTED_MESSAGES):
-        return [f"table {REJECTED_MESSAGES} does not exist; run: python -m pipeline migrate --postgres DSN"]
-    needed = {column.name: column.type.declaration for column in stream.columns} | JOB_COLUMNS
-    return [
-        *_column_problems(connection, stream.table, needed),
-        *_right_problems(connection, stream.table),
-        *_right_problems(connection, REJECTED_MESSAGES),
-    ]
+        report.problems.append("the server is a standby, which takes no writes; connect to the primary")
+    if not syncs:
+        report.problems.append("fsync is off, so a crash of the server loses committed rows; switch it on")
+    if not writes_full_pages:
+        report.warnings.append("full_page_writes is off: unless the disk writes 8 KiB at once, a crash can tear pages")
+    if not may_emit:
+        report.problems.append("this role may not execute pg_logical_emit_message; grant it EXECUTE on that function")
 
 
-def _exists(connection: Connection, table: str) -> bool:
+def _check_own_objects(connection: Connection, report: TableReport) -> bool:
+    """Check what `migrate` makes, and say whether it is there at all."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [table])
-        ((exists,),) = cursor.fetchall()
-    return bool(exists)
+        cursor.execute(_OBJECTS, [OUTCOMES, REJECTED_MESSAGES])
+        (found,) = cursor.fetchall()
+    names = (
+        f"table {OUTCOMES}",
+        f"table {REJECTED_MESSAGES}",
+        "function maskline_guard",
+        "function maskline_empty_old_outcomes",
+    )
+    missing = [name for name, object_ in zip(names, found, strict=True) if not object_]
+    if missing:
+        report.problems.append(f"{' and '.join(missing)} not found; migrate the database, or grant USAGE on its schema")
+        return False
+    for table in (OUTCOMES, REJECTED_MESSAGES):
+        with connection.cursor() as cursor:
+            cursor.execute(_MAY_ENTER, [table, table, table])
+            ((may_insert, may_read),) = cursor.fetchall()
+        if not (may_insert and may_read):
+            report.problems.append(
+                f"this role may not insert into {table} and read its message_id; grant it maskline_writer"
+            )
+    return True
 
 
-def _column_problems(connection: Connection, table: str, needed: dict[str, str]) -> list[str]:
+def _check_relation(connection: Connection, stream: StreamDefinition, report: TableReport) -> None:
+    table = stream.table
+    with connection.cursor() as cursor:
+        cursor.execute(_RELATION, [table])
+        relations = cursor.fetchall()
+        if not relations:
+            report.problems.append(f"table {table} does not exist, or this role has no USAGE on its schema")
+            return
+        ((_, kind, _, has_children),) = relations
+        cursor.execute(_RULES, [table])
+        rules = [name for (name,) in cursor]
+        cursor.execute(_TRIGGERS, [table, table])
+        triggers = cursor.fetchall()
+    if kind not in ("r", "p"):
+        report.problems.append(f"{table} is not a table; name the table that its rows go to")
+        return
+    if has_children:
+        report.problems.append(
+            f"table {table} has tables that inherit from it, where rows could end that nobody counts; partition it, or "
+            "give the stream a table of its own"
+        )
+    for rule in rules:
+        report.problems.append(f"rule {rule} of {table} answers in its place; drop it, or use a trigger")
+    for trigger, relation, is_before in triggers:
+        does = (
+            "can change or swallow rows (those it swallows are rejected)" if is_before else "acts on rows just written"
+        )
+        report.warnings.append(f"trigger {trigger} of {relation} {does}")
+    _check_columns(connection, stream, report)
+
+
+def _check_columns(connection: Connection, stream: StreamDefinition, report: TableReport) -> None:
+    table = stream.table
     with connection.cursor() as cursor:
         cursor.execute(_COLUMNS, [table])
-        found = {
-            name: (_short(declared), may_insert, must_be_given) for name, declared, may_insert, must_be_given in cursor
-        }
-        cursor.execute(_HAS_UNIQUE_MESSAGE_ID, [table])
-        ((has_unique_message_id,),) = cursor.fetchall()
-    if not found:
-        return [f"table {table} does not exist; python -m pipeline ddl prints it for a stream of your own"]
-    problems = []
+        found = {name: columns for name, *columns in cursor}
+    needed = {column.name: column.type.declaration for column in stream.columns} | JOB_COLUMNS
     for name, declaration in needed.items():
         if name not in found:
-            problems.append(f"table {table} has no column {name} {declaration}")
-        elif not _is_wide_enough(found[name][0], declaration):
-            problems.append(f"column {table}.{name} is {found[name][0]}, the stream needs {declaration}")
-        elif name != "processed_at" and not found[name][1]:
-            problems.append(f"this role may not insert into {table}.{name}")
-    problems.extend(
-        f"column {table}.{name} is NOT NULL without a default, and the stream does not fill it"
-        for name, (_, _, must_be_given) in found.items()
+            report.problems.append(f"table {table} has no column {name} {declaration}; add it")
+            continue
+        declared, may_insert, _, is_generated, is_identity = found[name]
+        if is_generated or is_identity:
+            what = "a generated column" if is_generated else "an identity column that is always generated"
+            report.problems.append(f"column {table}.{name} is {what}, which takes no value; take it out of the stream")
+        elif not _is_wide_enough(_short(declared), declaration):
+            report.problems.append(f"column {table}.{name} is {_short(declared)}, the stream needs {declaration}")
+        elif name != "processed_at" and not may_insert:
+            report.problems.append(f"this role may not insert into {table}.{name}; grant it maskline_writer")
+    report.problems.extend(
+        f"column {table}.{name} is NOT NULL without a default, and the stream does not fill it; give it a default"
+        for name, (_, _, must_be_given, _, _) in found.items()
         if must_be_given and name not in needed
     )
-    if "message_id" in found and not has_unique_message_id:
-        problems.append(f"table {table} has no unique index on message_id, so redelivered messages would double")
-    return problems
 
 
-def _right_problems(connection: Connection, table: str) -> list[str]:
-    with connection.cursor() as cursor:
-        cursor.execute(_MAY_WRITE_IDEMPOTENTLY, [table])
-        answers = cursor.fetchall()
-    if not answers or answers == [(True,)]:
-        return []
-    return [f"this role may not insert into {table} and read its message_id; grant it maskline_writer"]
+def _check_unlogged(connection: Connection, stream: StreamDefinition, report: TableReport) -> None:
+    for table in (stream.table, REJECTED_MESSAGES, OUTCOMES):
+        with connection.cursor() as cursor:
+            cursor.execute(_UNLOGGED, [table, table])
+            unlogged = [name for (name,) in cursor]
+        report.problems.extend(
+            f"table {name} is UNLOGGED, so a crash of the server empties it; run: ALTER TABLE {name} SET LOGGED"
+            for name in unlogged
+        )
 
 
 def _short(declared: str) -> str:
@@ -116,4 +222,10 @@ def _is_wide_enough(found: str, needed: str) -> bool:
         return True
     if found.startswith("varchar(") and needed.startswith("varchar("):
         return int(found[8:-1]) >= int(needed[8:-1])
-    return found.replace(" ", "") == needed.replace(" ", "")
+    return _with_scale(found) == _with_scale(needed)
+
+
+def _with_scale(declared: str) -> str:
+    """Return a type as the catalogue writes it: ``numeric(38)`` is ``numeric(38,0)``."""
+    plain = declared.replace(" ", "")
+    return f"{plain[:-1]},0)" if plain.startswith("numeric(") and "," not in plain else plain

@@ -24,7 +24,7 @@ def read_tokens(
         connection: A connection of the reader's own, in no transaction.
         stream: The stream.
         column: The masked column.
-        where: A condition in SQL on the stream's table, run with the rights of the connection's role.
+        where: A condition in SQL on the stream's table, run with the permissions of the connection's role.
 
     Raises:
         UsageError: The condition has a semicolon, and so could be more than a condition.

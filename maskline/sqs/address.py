@@ -6,7 +6,7 @@ import re
 
 import msgspec
 
-from maskline.errors import UsageError
+from maskline.errors import ArgumentError
 
 _URL = re.compile(r"(?P<authority>https?://(?P<host>[^/:]+)(:\d+)?)/([^/]+/)*(?P<name>[^/]+)/?")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}(\.fifo)?")
@@ -28,14 +28,14 @@ class QueueAddress(msgspec.Struct, frozen=True):
         """Check the form.
 
         Raises:
-            UsageError: It is neither a URL nor a name, or it names a FIFO queue.
+            ArgumentError: It is neither a URL nor a name, or it names a FIFO queue.
         """
         if self.endpoint is not None and not re.match(r"https?://[^/]", self.endpoint):
-            raise UsageError(f"queue endpoint {self.endpoint!r}: give a URL like http://127.0.0.1:9324")
+            raise ArgumentError(f"endpoint {self.endpoint!r}: give a URL like http://127.0.0.1:9324")
         if not _NAME.fullmatch(self.name):
-            raise UsageError(f"queue {self.queue!r}: give a queue's URL or its name")
+            raise ArgumentError(f"queue {self.queue!r}: give a queue's URL or its name")
         if self.name.endswith(".fifo"):
-            raise UsageError(
+            raise ArgumentError(
                 f"queue {self.queue!r}: FIFO queues are not supported: rows are idempotent by message id, and a "
                 "FIFO queue would only stop a whole message group behind one message in flight"
             )

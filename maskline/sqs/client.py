@@ -23,6 +23,7 @@ from maskline.sqs.connections import shared_connections
 from maskline.sqs.curl_transport import SqsTransport
 from maskline.sqs.failures import map_sqs_error
 from maskline.sqs.message_attributes import text_attributes
+from maskline.watchdog import SLOW_SECONDS, WATCHDOG
 
 MAX_BATCH_ENTRIES = 10
 """How many messages one request receives, deletes or extends at most (SQS's limit)."""
@@ -87,7 +88,7 @@ class Queue(Protocol):
 class SqsQueue:
     """An SQS queue, with AWS's *standard* retries. Thread-safe.
 
-    Every method raises `QueueError` where only a person can mend it (no such queue, no right, no credentials) and
+    Every method raises `QueueError` where only a person can fix it (no such queue, no permission, no credentials) and
     `QueueUnavailableError` where the same call may succeed later.
 
     Args:
@@ -142,7 +143,7 @@ class SqsQueue:
             wait_seconds: 0 (short poll: some of SQS's servers are asked) to 20 (long poll: all are).
             visibility_seconds: How long the messages stay hidden from other consumers, 0 to 43,200.
         """
-        with _map_sqs_errors(self._address):
+        with _map_sqs_errors(self._address, wait_seconds):
             response = self._calls.receive_message(
                 QueueUrl=self.url,
                 MaxNumberOfMessages=max_messages,
@@ -275,9 +276,10 @@ def _failures(response: dict[str, Any], chunk: Sequence[Receipt]) -> list[Delete
 
 
 @contextlib.contextmanager
-def _map_sqs_errors(address: QueueAddress) -> Iterator[None]:
+def _map_sqs_errors(address: QueueAddress, wait_seconds: int = 0) -> Iterator[None]:
     try:
-        yield
+        with WATCHDOG.watching(f"queue {address}: an answer of SQS", slow_seconds=wait_seconds + SLOW_SECONDS):
+            yield
     except (BotoCoreError, ClientError) as error:
         raise map_sqs_error(error, address) from None
     except (UnicodeDecodeError, ResponseParserError, AttributeError):
@@ -285,5 +287,5 @@ def _map_sqs_errors(address: QueueAddress) -> Iterator[None]:
         raise QueueUnavailableError(f"queue {address}: the answer cannot be read") from None
 
 
-OpenQueue = Callable[[], Queue]
-"""What a transform takes to open its queue on a worker; `functools.partial(SqsQueue.open, address)` say."""
+OpenQueue = Callable[[QueueAddress], Queue]
+"""Opens a queue, on the worker that uses it."""

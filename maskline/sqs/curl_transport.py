@@ -50,7 +50,7 @@ class CurlTransport:
 
     An answer has no ``ResponseMetadata``, and binary message attributes, which the job never asks for, stay in base64.
 
-    Credentials are botocore's, asked for at every call, so that those which expire are renewed in time. Proxies and
+    Credentials are botocore's, asked for at every call, so that those which expire are refreshed in time. Proxies and
     certificate authorities are those that boto3 would use.
 
     Args:

@@ -27,7 +27,7 @@ def map_sqs_error(error: AwsError, address: QueueAddress) -> MasklineError:
         address: The queue that was called.
 
     Returns:
-        A `QueueError` where only a person can mend it; an `OverLimitError` where the queue's in-flight limit is
+        A `QueueError` where only a person can fix it; an `OverLimitError` where the queue's in-flight limit is
         reached; else a `QueueUnavailableError`, after which the call may be tried again.
     """
     if isinstance(error, NoRegionError):

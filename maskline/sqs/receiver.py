@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 import tenacity
 
-from maskline.errors import QueueUnavailableError, SetupError, UsageError
+from maskline.errors import ArgumentError, QueueUnavailableError, SetupError
 from maskline.records import SqsMessage
 from maskline.sqs.client import MAX_BATCH_ENTRIES, MAX_VISIBILITY_SECONDS, Queue
 from maskline.sqs.connections import MAX_WAIT_SECONDS
@@ -34,16 +34,17 @@ class ReceiveSettings(msgspec.Struct, frozen=True):
     """How micro-batches are received.
 
     Attributes:
-        size: The most messages of a micro-batch.
-        seconds: The time from its first message to its end; taking what has gathered until then may last as long again.
-        visibility_seconds: The visibility time-out of every receive, 1 to 43,200.
+        micro_batch_size: The most messages of a micro-batch, 1 or more.
+        micro_batch_seconds: The time from its first message to its end, 0 to 60; taking what has gathered until then
+            may last as long again.
+        visibility_timeout_seconds: The visibility time-out of every receive, 1 to 43,200.
         long_poll_seconds: How long to wait for a first message, 0 to 20.
         retry_seconds: How long SQS may fail to answer before the job fails.
     """
 
-    size: int = 1_000
-    seconds: float = 0.2
-    visibility_seconds: int = 60
+    micro_batch_size: int = 1_000
+    micro_batch_seconds: float = 0.2
+    visibility_timeout_seconds: int = 60
     long_poll_seconds: int = 5
     retry_seconds: float = 300
 
@@ -51,20 +52,22 @@ class ReceiveSettings(msgspec.Struct, frozen=True):
         """Check the values.
 
         Raises:
-            UsageError: One is out of its range.
+            ArgumentError: One is out of its range.
         """
-        if self.size < 1:
-            raise UsageError(f"micro_batch_size is {self.size}; it must be 1 or more")
-        if not 0 <= self.seconds <= 60:
-            raise UsageError(f"micro_batch_seconds is {self.seconds}; it must be from 0 to 60")
-        if not 1 <= self.visibility_seconds <= MAX_VISIBILITY_SECONDS:
-            raise UsageError(f"visibility_timeout_seconds is {self.visibility_seconds}; SQS takes 1 to 43200")
-        if self.visibility_seconds < 3 * self.seconds:
-            raise UsageError("visibility_timeout_seconds must be at least three times micro_batch_seconds")
+        if self.micro_batch_size < 1:
+            raise ArgumentError(f"micro_batch_size is {self.micro_batch_size}; it must be 1 or more")
+        if not 0 <= self.micro_batch_seconds <= 60:
+            raise ArgumentError(f"micro_batch_seconds is {self.micro_batch_seconds}; it must be from 0 to 60")
+        if not 1 <= self.visibility_timeout_seconds <= MAX_VISIBILITY_SECONDS:
+            raise ArgumentError(
+                f"visibility_timeout_seconds is {self.visibility_timeout_seconds}; SQS takes 1 to 43200"
+            )
+        if self.visibility_timeout_seconds < 3 * self.micro_batch_seconds:
+            raise ArgumentError("visibility_timeout_seconds must be at least three times micro_batch_seconds")
         if not 0 <= self.long_poll_seconds <= MAX_WAIT_SECONDS:
-            raise UsageError(f"long_poll_seconds is {self.long_poll_seconds}; SQS takes 0 to 20")
+            raise ArgumentError(f"long_poll_seconds is {self.long_poll_seconds}; SQS takes 0 to 20")
         if self.retry_seconds < 0:
-            raise UsageError(f"retry_seconds is {self.retry_seconds}; it must not be negative")
+            raise ArgumentError(f"retry_seconds is {self.retry_seconds}; it must not be negative")
 
 
 class MicroBatchReceiver:
@@ -115,7 +118,7 @@ class MicroBatchReceiver:
         """
         messages = [] if self._stopping.is_set() else self._first_messages(waits)
         if messages:
-            self._fill(messages, deadline=self._clock() + self._settings.seconds)
+            self._fill(messages, deadline=self._clock() + self._settings.micro_batch_seconds)
         return messages
 
     def close(self) -> None:
@@ -132,7 +135,7 @@ class MicroBatchReceiver:
 
     def _receive_or_back_off(self, wait_seconds: int) -> list[SqsMessage]:
         try:
-            return self._receive_one(self._settings.size, wait_seconds)
+            return self._receive_one(self._settings.micro_batch_size, wait_seconds)
         except OverLimitError as error:
             logger.warning("receiving paused: %s", error)
             self._stopping.wait(OVER_LIMIT_PAUSE_SECONDS)
@@ -144,7 +147,9 @@ class MicroBatchReceiver:
             answers = self._receive_round(room)
             for answer in answers:
                 messages.extend(answer)
-            if is_time_over and not (all(map(_is_full, answers)) and self._clock() < deadline + self._settings.seconds):
+            if is_time_over and not (
+                all(map(_is_full, answers)) and self._clock() < deadline + self._settings.micro_batch_seconds
+            ):
                 self._concurrent_receives = 1
                 return
             if all(answers):
@@ -168,13 +173,15 @@ class MicroBatchReceiver:
             return []
 
     def _receive_one(self, room: int, wait_seconds: int) -> list[SqsMessage]:
-        return self._queue.receive(min(MAX_BATCH_ENTRIES, room), wait_seconds, self._settings.visibility_seconds)
+        return self._queue.receive(
+            min(MAX_BATCH_ENTRIES, room), wait_seconds, self._settings.visibility_timeout_seconds
+        )
 
     def _room(self, messages: Sequence[SqsMessage]) -> int:
         """Return how many messages more there is room for, if they are as large as those that are there."""
         held_bytes = sum(len(message.body) for message in messages)
         mean_bytes = max(1.0, held_bytes / len(messages))
-        return min(self._settings.size - len(messages), math.ceil((MAX_BYTES - held_bytes) / mean_bytes))
+        return min(self._settings.micro_batch_size - len(messages), math.ceil((MAX_BYTES - held_bytes) / mean_bytes))
 
 
 def _is_full(answer: Sequence[SqsMessage]) -> bool:

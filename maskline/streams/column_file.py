@@ -160,5 +160,5 @@ def _check_values(column: Column) -> None:
         raise ValueError("default is a list for an array, and a single value for any other type")
     try:
         column_reader(column)
-    except InvalidValueError as refusal:
-        raise ValueError(f"one of its values, or its default, {refusal.detail}") from None
+    except InvalidValueError as rejection:
+        raise ValueError(f"one of its values, or its default, {rejection.detail}") from None

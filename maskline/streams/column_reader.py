@@ -100,8 +100,8 @@ def _field_reader(column: Column, read: Reader, default: object) -> Reader:
             if isinstance(value, InvalidValueError):
                 raise value
             return read(value)
-        except InvalidValueError as refusal:
-            raise InvalidValueError(refusal.reason, f"field {column.field} {refusal.detail}") from None
+        except InvalidValueError as rejection:
+            raise InvalidValueError(rejection.reason, f"field {column.field} {rejection.detail}") from None
 
     return read_field
 

@@ -110,42 +110,42 @@ class MessageDecoder:
         return Decoded(values, self._unknown_fields(opened.record), opened.payload)
 
     def explained(
-        self, refusal: InvalidValueError, body: str, attributes: Mapping[str, str] | None
+        self, rejection: InvalidValueError, body: str, attributes: Mapping[str, str] | None
     ) -> InvalidValueError:
-        """Return a refusal that says, too, what a body seems to be packed in that the definition does not unpack."""
-        if refusal.reason not in _PERHAPS_PACKED:
-            return refusal
+        """Return a rejection that says, too, what a body seems to be packed in that the definition does not unpack."""
+        if rejection.reason not in _PERHAPS_PACKED:
+            return rejection
         hint = None
         with contextlib.suppress(Exception):  # a courtesy that must not cost the message its rejection
             hint = difference(body, attributes, self._stream.format)
-        return InvalidValueError(refusal.reason, f"{refusal.detail}; {hint}") if hint else refusal
+        return InvalidValueError(rejection.reason, f"{rejection.detail}; {hint}") if hint else rejection
 
     def _flat_values(self, record: dict[str, object]) -> list[object]:
         get = record.get
         try:
             return [read(get(name, ABSENT)) for name, read in self._flat_columns]  # type: ignore[arg-type]
-        except InvalidValueError as refusal:
+        except InvalidValueError as rejection:
             opened = Opened(None)
             opened.record = record
-            raise self._with_all_missing(refusal, opened) from None
+            raise self._with_all_missing(rejection, opened) from None
 
     def _values(self, opened: Opened) -> list[object]:
         try:
             return [read(_found(find, opened)) for _, find, read in self._columns]
-        except InvalidValueError as refusal:
-            raise self._with_all_missing(refusal, opened) from None
+        except InvalidValueError as rejection:
+            raise self._with_all_missing(rejection, opened) from None
 
-    def _with_all_missing(self, refusal: InvalidValueError, opened: Opened) -> InvalidValueError:
-        """Return a refusal that names every field that is missing, where the first one found is one."""
-        if refusal.reason is not Reason.MISSING_FIELD:
-            return refusal
+    def _with_all_missing(self, rejection: InvalidValueError, opened: Opened) -> InvalidValueError:
+        """Return a rejection that names every field that is missing, where the first one found is one."""
+        if rejection.reason is not Reason.MISSING_FIELD:
+            return rejection
         missing = [
             column.field
             for column, (_, find, _) in zip(self._stream.columns, self._columns, strict=True)
             if column.required and _found(find, opened) is ABSENT
         ]
         if not missing:
-            return refusal
+            return rejection
         fields = "fields" if len(missing) > 1 else "field"
         return InvalidValueError(Reason.MISSING_FIELD, f"{fields} {', '.join(dict.fromkeys(missing))} missing")
 
@@ -162,5 +162,5 @@ def _found(find: Callable[[Opened], object], opened: Opened) -> object:
     """Return what a source finds; what stands in its way is passed on, for the reader to say of which field."""
     try:
         return find(opened)
-    except InvalidValueError as refusal:
-        return refusal
+    except InvalidValueError as rejection:
+        return rejection

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from maskline.errors import MasklineError
 from maskline.keys import Keyset
 from maskline.masks.deterministic import Masker
-from maskline.records import MaskedRow, Reason, Receipt, Rejection, SqsMessage
+from maskline.records import MaskedRow, Reason, Receipt, RejectedRecord, Rejection, SqsMessage
 from maskline.streams.decoding import Decoded, MessageDecoder
 from maskline.streams.failures import InvalidValueError
 from maskline.streams.opening import Opened
 from maskline.streams.payloads import PayloadStore
+from maskline.streams.record_text import record_text, sealable_text
 from maskline.streams.stream import StreamDefinition
 
 
@@ -30,6 +33,7 @@ class MessageMasker:
         self._key_id = keyset.primary_key_id
         self._masker = Masker(keyset)
         self._decoder = MessageDecoder(stream, payloads)
+        self._columns = [column.name for column in stream.columns]
         masked = [(index, column) for index, column in enumerate(stream.columns) if column.is_masked]
         self._masked = [(index, column.domain or "") for index, column in masked if not column.type.is_array]
         self._masked_arrays = [(index, column.domain or "") for index, column in masked if column.type.is_array]
@@ -45,8 +49,26 @@ class MessageMasker:
             decoded = self._decoder.decode(message.body, message.attributes)
             values = self._masked_values(decoded)
         except Exception as error:
-            return self.rejected(message, refusal_for(error))
+            return self.rejected(message, rejection_for(error))
         return self._row(message, decoded, values)
+
+    def mask_record(self, record: str | bytes | dict[str, Any]) -> dict[str, object] | RejectedRecord:
+        """Decode, check and mask one record from elsewhere than SQS.
+
+        Args:
+            record: JSON as text or UTF-8, or a decoded record; see `record_text`. It is not changed.
+
+        Returns:
+            The stream's columns and their values, personal ones as tokens, and nothing that the stream does not name;
+            or why there are none, with the record sealed.
+        """
+        try:
+            values = self._masked_values(self._decoder.decode(record_text(record)))
+        except Exception as error:
+            rejection = rejection_for(error)
+            sealed_body = self._masker.seal_body(sealable_text(record))
+            return RejectedRecord(self._stream.name, rejection.reason, rejection.detail, self._key_id, sealed_body)
+        return dict(zip(self._columns, values, strict=True))
 
     def mask_opened(self, message: SqsMessage, opened: Opened | InvalidValueError) -> MaskedRow | Rejection:
         """Check and mask one message that was opened in the stream's format, or that could not be.
@@ -60,18 +82,18 @@ class MessageMasker:
             decoded = self._decoder.decode_opened(opened)
             values = self._masked_values(decoded)
         except Exception as error:
-            return self.rejected(message, refusal_for(error))
+            return self.rejected(message, rejection_for(error))
         return self._row(message, decoded, values)
 
-    def rejected(self, message: SqsMessage, refusal: InvalidValueError, stream: str | None = None) -> Rejection:
+    def rejected(self, message: SqsMessage, rejection: InvalidValueError, stream: str | None = None) -> Rejection:
         """Return the rejection of a message.
 
         Args:
             message: The message.
-            refusal: Why it is refused.
+            rejection: Why it is refused.
             stream: The name under which it is kept; that of the stream if None.
         """
-        explained = self._decoder.explained(refusal, message.body, message.attributes)
+        explained = self._decoder.explained(rejection, message.body, message.attributes)
         return Rejection(
             Receipt(message.message_id, message.receipt_handle),
             self._stream.name if stream is None else stream,
@@ -110,7 +132,7 @@ class MessageMasker:
         )
 
 
-def refusal_for(error: Exception) -> InvalidValueError:
+def rejection_for(error: Exception) -> InvalidValueError:
     """Return why a message is refused that raised while it was decoded or masked: one message never ends the job.
 
     The text of an unexpected exception may quote a value, so nothing but its type is told.

@@ -113,8 +113,8 @@ class MessageOpener:
         assert self._find_root is not None
         try:
             found = self._find_root(document)
-        except InvalidValueError as refusal:
-            raise InvalidValueError(refusal.reason, f"root {self._root.text} {refusal.detail}") from None
+        except InvalidValueError as rejection:
+            raise InvalidValueError(rejection.reason, f"root {self._root.text} {rejection.detail}") from None
         if found is ABSENT:
             raise InvalidValueError(Reason.MISSING_FIELD, f"root {self._root.text} missing")
         if type(found) is not dict:

@@ -10,7 +10,7 @@ from maskline.errors import StreamDefinitionError
 from maskline.keys import Keyset
 from maskline.records import MaskedRow, Reason, Rejection, SqsMessage
 from maskline.streams.failures import InvalidValueError
-from maskline.streams.masking import MessageMasker, refusal_for
+from maskline.streams.masking import MessageMasker, rejection_for
 from maskline.streams.matching import matcher
 from maskline.streams.message_format import MessageFormat
 from maskline.streams.opening import MessageOpener, Opened
@@ -100,9 +100,9 @@ class StreamChooser:
             found = opened[message_format]
             if not has_conditions or (isinstance(found, Opened) and matches(found)):
                 return place, found
-        refusals = [found for found in opened.values() if isinstance(found, InvalidValueError)]
-        if len(refusals) == len(opened):
-            return None, refusals[0]
+        rejections = [found for found in opened.values() if isinstance(found, InvalidValueError)]
+        if len(rejections) == len(opened):
+            return None, rejections[0]
         return None, InvalidValueError(Reason.NO_STREAM, "no stream's [match] holds")
 
     def _open(
@@ -111,7 +111,7 @@ class StreamChooser:
         try:
             return self._openers[message_format].open(body, attributes)
         except Exception as error:
-            return refusal_for(error)
+            return rejection_for(error)
 
 
 class StreamSetMasker:

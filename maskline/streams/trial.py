@@ -15,7 +15,7 @@ from maskline.streams.columns import Plain
 from maskline.streams.decoding import MessageDecoder
 from maskline.streams.failures import InvalidValueError
 from maskline.streams.json_text import decode_json
-from maskline.streams.masking import refusal_for
+from maskline.streams.masking import rejection_for
 from maskline.streams.message_format import Example
 from maskline.streams.payloads import PayloadStore
 from maskline.streams.stream import StreamDefinition
@@ -77,8 +77,8 @@ class StreamTrial:
                 raise opened
             decoded = decoder.decode_opened(opened)
         except Exception as error:
-            refusal = decoder.explained(refusal_for(error), body, attributes)
-            return Trial(name, None, refusal.reason, refusal.detail)
+            rejection = decoder.explained(rejection_for(error), body, attributes)
+            return Trial(name, None, rejection.reason, rejection.detail)
         columns = self._streams[place or 0].columns
         row = {column.name: shown(value) for column, value in zip(columns, decoded.values, strict=True)}
         return Trial(name, row)

@@ -2,8 +2,8 @@
 
 Rejections are found by decrypting them. It is safe to repeat, and has to be repeated where it did not come to its end.
 pii_access_log says that it was done, when, by whom and why, and how many rows left which place, and holds a fingerprint
-of the person that nobody can turn back, with the keyset or without. Earlier versions of the copies go with:
-python -m pipeline lake vacuum. Takes the role maskline_eraser.
+of the person that nobody can turn back, with the keyset or without. Earlier versions of the copies go with lake vacuum.
+Takes the role maskline_eraser.
 """
 
 from __future__ import annotations
@@ -14,23 +14,22 @@ import functools
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from maskline.errors import UnavailableError, UsageError
-from maskline.keys import keyset_provider, open_keyset
-from maskline.lake.columns import Copy
-from maskline.lake.erasure import erase_from_copy
-from maskline.lake.maintenance import SAFE_RETENTION_HOURS
-from maskline.lake.source import RowSource
-from maskline.lake.table import LakeTable
+from maskline.lake.copies import Copy
 from maskline.masks.deterministic import Masker
 from maskline.pipeline.lake_options import add_lake, lake_tables
-from maskline.pipeline.options import Options, required
+from maskline.pipeline.options import Options, keyset_uri, postgres_dsn
 from maskline.pipeline.printing import echo
 from maskline.postgres.access_log import record_access
-from maskline.postgres.connection import Connect, check_dsn, connect
+from maskline.postgres.connection import Connect, connect
 from maskline.postgres.erasure import Erasure, erase_from_database, person_column
-from maskline.postgres.retry import retrying
+from maskline.retry import log_retry, retrying
 from maskline.streams.definition import StreamDefinition, load_stream
+
+if TYPE_CHECKING:
+    from maskline.lake.table import LakeTable
 
 UNREADABLE_EXIT_CODE = 1
 RETRY_SECONDS = 300
@@ -49,9 +48,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.add_keyset()
     options.add_stream()
     add_lake(options)
-    parser.add_argument("--user_id", required=True, metavar="ID", help="the person")
-    parser.add_argument("--reason", required=True, help="why; it goes into pii_access_log, so it must not name them")
-    parser.add_argument("--no_lake", action="store_true", help="there are no copies in a lake")
+    options.add("user_id", "the person", required=True, metavar="ID")
+    options.add("reason", "why; it goes into pii_access_log, so it must not name them", required=True, metavar="TEXT")
+    options.add("no_lake", "there are no copies in a lake", action="store_true")
 
 
 def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
@@ -59,13 +58,13 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     stream = load_stream(arguments.stream)
     person: str = arguments.user_id
     if not person or person in arguments.reason:
-        raise UsageError("user_id: is empty, or stands in the reason, which is kept; say why without saying whom")
+        raise UsageError("user_id: is empty, or is in the reason, which is kept; say why without saying whom")
     column = person_column(stream)
     tables = _copies(arguments, stream)
     for table in tables:
         table.newest()  # a copy that is not where it is said to be is found out before anything is removed
-    masker = Masker(open_keyset(keyset_provider(required(arguments, "keyset")).fetch()))
-    connecting = functools.partial(connect, check_dsn(required(arguments, "postgres")))
+    masker = Masker(keyset_uri(arguments).open())
+    connecting = functools.partial(connect, postgres_dsn(arguments))
     reason = f"{arguments.reason} (person {masker.fingerprint(person)})"
     record = functools.partial(_record, connecting, stream, column, reason)
     record("erase begun", 0)
@@ -77,8 +76,7 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     echo(f"rejected_messages: {erased.rejections:,} removed.")
     in_lake = 0
     for table in tables:
-        with contextlib.closing(RowSource(connecting, stream)) as source, source.exclusive_lock(table.copy.value):
-            rows = _erase_from_copy(table, column, person, record)
+        rows = _erase_from_copy(table, column, person, record, connecting)
         echo(f"{table.copy.value}: {rows:,} rows removed from {table.uri}.")
         in_lake += rows
     record("erased", erased.rows + erased.rejections + in_lake)
@@ -96,10 +94,14 @@ def _copies(arguments: argparse.Namespace, stream: StreamDefinition) -> list[Lak
     return lake_tables(arguments, stream)
 
 
-def _erase_from_copy(table: LakeTable, column: str, person: str, record: Record) -> int:
+def _erase_from_copy(table: LakeTable, column: str, person: str, record: Record, connecting: Connect) -> int:
+    from maskline.lake.erasure import erase_from_copy  # an extra brings its libraries
+    from maskline.lake.source import RowSource
+
     entering = functools.partial(record, f"erase from {table.copy.value} copy")
-    patiently = retrying(RETRY_SECONDS, threading.Event(), lambda _attempt: None, on=UnavailableError)
-    return int(patiently(erase_from_copy, table, column, person, entering))
+    retry = retrying(RETRY_SECONDS, threading.Event(), log_retry(logger, "erasing"), on=UnavailableError)
+    with contextlib.closing(RowSource(connecting, table.stream)) as source, source.exclusive_lock(table.copy.value):
+        return int(retry(erase_from_copy, table, column, person, entering))
 
 
 def _record(
@@ -115,6 +117,8 @@ def _say_what_is_left(erased: Erasure, copies: list[Copy]) -> int:
             name = copy.value
             echo(f"No {name} copy was named. If there is one, it still has them: erase again, with --lake_{name} URI.")
     if copies:
+        from maskline.lake.maintenance import SAFE_RETENTION_HOURS
+
         echo(
             "Earlier versions of the copies still have them, for readers that look back. They go with lake vacuum, "
             f"{SAFE_RETENTION_HOURS // 24} days from now."

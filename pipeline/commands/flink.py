@@ -27,32 +27,33 @@ from maskline.pipeline.flink.counts import FlinkCounts
 from maskline.pipeline.flink.local_cluster import FlinkCluster
 from maskline.pipeline.flink.options import set_flink_defaults
 from maskline.pipeline.flink.worker_pool import WorkerPool
-from maskline.pipeline.job import JobSettings, build
+from maskline.pipeline.job import build
+from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.local.directory import LocalDirectory
 from maskline.pipeline.local.postgres import EmbeddedPostgres
 from maskline.pipeline.local.report import show_results
 from maskline.pipeline.local.sender import SampleSender
 from maskline.pipeline.local.setup import forget_earlier_runs, prepare_job
 from maskline.pipeline.local.sqs import CREDENTIALS, EmbeddedSqs
+from maskline.pipeline.options import Options
 from maskline.pipeline.progress import showing_progress
-from maskline.pipeline.runners.in_process import RunMonitor, RunResult, stopping_on_signals
+from maskline.pipeline.runners.in_process import RunMonitor, RunResult
+from maskline.pipeline.stopping import stopping_on_signals
 from maskline.pipeline.summary import RunCounts
 from maskline.sqs import SqsQueue
-from maskline.transforms.control import CONTROL
 
-DEFAULT_DIRECTORY = Path(".maskline")
 LOOK_SECONDS = 0.5
 SLOTS = 4
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("--messages", type=int, metavar="N", help="how many to send, and then end (stream on)")
-    parser.add_argument("--fresh", action="store_true", help="forget the data of earlier runs first")
-    parser.add_argument("--data_directory", type=Path, default=DEFAULT_DIRECTORY, help="where data live (%(default)s)")
-    parser.add_argument("--parallelism", type=int, default=1, metavar="N", help="pollers and slots (%(default)s)")
-    parser.add_argument("--flink_home", type=Path, required=True, help="the directory that holds Flink's bin and lib")
-    parser.add_argument("--flink_job_server_jar", help="Beam's job server for Flink; Beam fetches it if left out")
+    options = Options(parser)
+    options.add("messages", "how many to send, and then end (stream on)", type=int, metavar="N")
+    options.add_data_directory()
+    options.add("parallelism", "pollers and slots (%(default)s)", type=int, default=1, metavar="N")
+    options.add("flink_home", "the directory that holds Flink's bin and lib", type=Path, required=True, metavar="PATH")
+    options.add("flink_job_server_jar", "Beam's job server for Flink; Beam fetches it if left out", metavar="PATH|URL")
 
 
 def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
@@ -129,20 +130,21 @@ def _running_job(cluster: FlinkCluster) -> str:
 
 def _send_and_watch(job: JobSettings, directory: LocalDirectory, count: int | None, counts: FlinkCounts) -> RunResult:
     terminal = Console(stderr=True, highlight=False)
+    stopping = threading.Event()
     queue = SqsQueue.open(job.queue)
-    sender = SampleSender(queue, directory, count, CONTROL.stopping)
+    sender = SampleSender(queue, directory, count, stopping)
     monitor = RunMonitor(time.monotonic, lambda: RunCounts.of(counts))
     terminal.print("Sending sample messages. Ctrl-C stops.")
-    with stopping_on_signals(CONTROL, terminal), showing_progress(monitor.snapshot, terminal):
+    with stopping_on_signals(stopping, terminal), showing_progress(monitor.snapshot, terminal):
         sender.start()
-        while not CONTROL.stopping.is_set() and (sender.is_alive() or queue.depth().total):
-            CONTROL.stopping.wait(LOOK_SECONDS)
+        while not stopping.is_set() and (sender.is_alive() or queue.depth().total):
+            stopping.wait(LOOK_SECONDS)
             monitor.snapshot()
         sender.join()
         _await_last_counts(monitor)
     if sender.failure is not None:
         raise sender.failure
-    return RunResult(monitor.snapshot(), monitor.seconds, CONTROL.stopping.is_set())
+    return RunResult(monitor.snapshot(), monitor.seconds, stopping.is_set())
 
 
 def _await_last_counts(monitor: RunMonitor) -> None:

@@ -1,7 +1,8 @@
 """Measure what the tokens of a column give away to somebody who has the table and not the key.
 
-Prints how many tokens stand alone, the most frequent ones, the entropy, and how far somebody comes who knows how often
-each value occurs. It takes no keyset, and the database role maskline_analyst. docs/keys.md says what to do about it.
+Prints how many tokens have a single row, the most frequent ones, the entropy, and how far somebody comes who knows how
+often each value occurs. It takes no keyset, and the database role maskline_analyst. docs/keys.md says what to do about
+it.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from rich.table import Table
 
 from maskline.errors import UsageError
 from maskline.masks.leakage import Leakage, measure_leakage
-from maskline.pipeline.options import Options, required
+from maskline.pipeline.options import Options, postgres_dsn
 from maskline.pipeline.printing import echo
-from maskline.postgres.connection import check_dsn, connect
+from maskline.postgres.connection import connect
 from maskline.postgres.frequencies import TokenFrequencies, token_frequencies
 from maskline.streams.definition import load_stream, masked_column
 
@@ -28,13 +29,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options = Options(parser)
     options.add_postgres()
     options.add_stream()
-    parser.add_argument("--column", required=True, help="the masked column, masked_ip say")
-    parser.add_argument("--top", type=int, default=5, metavar="N", help="how many tokens to show (%(default)s)")
-    parser.add_argument(
-        "--possible_values",
+    options.add("column", "the masked column, masked_ip say", required=True, metavar="NAME")
+    options.add("top", "how many tokens to show (%(default)s)", type=int, default=5, metavar="N")
+    options.add(
+        "possible_values",
+        "how many values there could be at all: a device id like 593-47-5928 is one of 1000000000",
         type=int,
         metavar="N",
-        help="how many values there could be at all: a device id like 593-47-5928 is one of 1000000000",
     )
 
 
@@ -46,7 +47,7 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
             raise UsageError(f"{name} is {value}; it must be 1 or more")
     stream = load_stream(arguments.stream)
     column = masked_column(stream, arguments.column)
-    with contextlib.closing(connect(check_dsn(required(arguments, "postgres")))) as connection:
+    with contextlib.closing(connect(postgres_dsn(arguments))) as connection:
         frequencies = token_frequencies(connection, stream.table, column.name, arguments.top)
     leakage = measure_leakage(frequencies.classes)
     echo(f"{stream.table}.{column.name}: {leakage.rows:,} rows with a token, {frequencies.null_rows:,} with NULL")
@@ -69,8 +70,8 @@ def _measures(leakage: Leakage) -> Table:
     table.add_column("what")
     table.add_column("measured", justify="right")
     table.add_row("different tokens", f"{leakage.tokens:,}")
-    table.add_row("tokens that stand alone", f"{leakage.singletons:,}")
-    table.add_row("rows of tokens that stand alone", _share(leakage.singletons, leakage.rows))
+    table.add_row("tokens of a single row", f"{leakage.singletons:,}")
+    table.add_row("rows of such tokens", _share(leakage.singletons, leakage.rows))
     table.add_row("entropy", f"{leakage.entropy_bits:.2f} of {leakage.max_entropy_bits:.2f} bits")
     table.add_row("rows of the most frequent token", _share(leakage.largest, leakage.rows))
     return table

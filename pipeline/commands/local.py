@@ -11,14 +11,13 @@ import argparse
 import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 from apache_beam.options.pipeline_options import PipelineOptions
 from rich.console import Console
 
 from maskline.errors import UsageError
 from maskline.pipeline.beam_options import Runner, parse_beam_options, resolve_runner
-from maskline.pipeline.job import JobSettings
+from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.local.directory import LocalDirectory
 from maskline.pipeline.local.lake import publish_locally
 from maskline.pipeline.local.postgres import EmbeddedPostgres
@@ -26,28 +25,27 @@ from maskline.pipeline.local.report import next_steps, show_results
 from maskline.pipeline.local.sender import SampleSender
 from maskline.pipeline.local.setup import forget_earlier_runs, prepare_job
 from maskline.pipeline.local.sqs import CREDENTIALS, EmbeddedSqs
-from maskline.pipeline.runners.in_process import RunResult, console_monitor, run_job
+from maskline.pipeline.options import Options
+from maskline.pipeline.runners.in_process import RunResult, console_monitor, new_run, run_job
 from maskline.sqs import SqsQueue
-from maskline.transforms.control import CONTROL
 
 TAKES_BEAM_OPTIONS = True
-DEFAULT_DIRECTORY = Path(".maskline")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("--messages", type=int, default=100, metavar="N", help="how many to send (%(default)s)")
-    parser.add_argument("--follow", action="store_true", help="keep sending and streaming until Ctrl-C")
-    parser.add_argument("--fresh", action="store_true", help="forget the data of earlier runs first")
-    parser.add_argument("--lake", action="store_true", help="publish to a data lake, too, and show both copies")
-    parser.add_argument("--data_directory", type=Path, default=DEFAULT_DIRECTORY, help="where data live (%(default)s)")
+    options = Options(parser)
+    options.add("messages", "how many to send (%(default)s)", type=int, default=100, metavar="N")
+    options.add("follow", "keep sending and streaming until Ctrl-C", action="store_true")
+    options.add("lake", "publish to a data lake, too, and show both copies", action="store_true")
+    options.add_data_directory()
 
 
 def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
     """Start the parts, send, run, show."""
     if arguments.messages < 0:
         raise UsageError(f"messages is {arguments.messages}; it must be 0 or more")
-    options = parse_beam_options(beam_arguments, command="local")
+    options = parse_beam_options(beam_arguments, "local", vars(arguments))
     runner = resolve_runner(options)
     if not runner.is_in_process:
         raise UsageError(f"runner {runner.name}: local runs on DirectRunner; for a cluster see: run --help")
@@ -76,15 +74,16 @@ def _send_and_run(
     job: JobSettings, directory: LocalDirectory, count: int | None, options: PipelineOptions, runner: Runner
 ) -> RunResult:
     terminal = Console(stderr=True, highlight=False)
+    context = new_run()
     queue = SqsQueue.open(job.queue)
-    sender = SampleSender(queue, directory, count, CONTROL.stopping)
+    sender = SampleSender(queue, directory, count, context.stopping)
     sender.start()
     sender.is_ahead.wait()
     terminal.print(f"Running on {runner.description}. Ctrl-C stops.", soft_wrap=True)
-    ran = run_job(job, options, runner, console_monitor(terminal))
+    ran = run_job(job, options, runner, console_monitor(terminal), context)
     # Should the job ever have seen the queue empty while the sender was between two portions, there is more to do.
     while sender.is_alive() and not ran.was_stopped:
-        ran = run_job(job, options, runner, console_monitor(terminal))
+        ran = run_job(job, options, runner, console_monitor(terminal), context)
     sender.join()
     if sender.failure is not None:
         raise sender.failure

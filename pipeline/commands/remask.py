@@ -16,13 +16,13 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from maskline.keys import Keyset, keyset_provider, open_keyset
-from maskline.pipeline.options import Options, required
+from maskline.keys import Keyset
+from maskline.pipeline.options import Options, keyset_uri, postgres_dsn
 from maskline.pipeline.printing import echo
 from maskline.pipeline.progress import showing_rows
+from maskline.pipeline.remask_record import record_remask
 from maskline.pipeline.stopping import STOPPED_EXIT_CODE, in_another_thread, stopping_on_signals
-from maskline.postgres.access_log import record_access
-from maskline.postgres.connection import Connect, check_dsn, connect
+from maskline.postgres.connection import Connect, connect
 from maskline.postgres.key_usage import key_usage
 from maskline.postgres.remask import NotRemasked, Remasker
 from maskline.postgres.remask_statements import RemaskedTable, rejections_table, stream_table
@@ -46,8 +46,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     """Re-encrypt both tables; 1 if rows of older keys are left."""
     stream = load_stream(arguments.stream)
-    connecting = functools.partial(connect, check_dsn(required(arguments, "postgres")))
-    keyset = open_keyset(keyset_provider(required(arguments, "keyset")).fetch())
+    connecting = functools.partial(connect, postgres_dsn(arguments))
+    keyset = keyset_uri(arguments).open()
     tables = (stream_table(stream, keyset), rejections_table(keyset))
 
     def work(stopping: threading.Event) -> int:
@@ -57,7 +57,8 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
                 left += _Remasking(table, stream.name, keyset, connecting, stopping).run()
         return left
 
-    with stopping_on_signals() as stopping:
+    stopping = threading.Event()
+    with stopping_on_signals(stopping, Console(stderr=True)):
         left = in_another_thread(functools.partial(work, stopping))
     if stopping.is_set():
         echo("Stopped. Run it again to go on.")
@@ -77,33 +78,34 @@ class _Remasking:
         self._connecting = connecting
         self._stopping = stopping
         self._remasker = Remasker(connecting, table, keyset, stopping)
-        self._unrenewed: list[NotRemasked] = []
-        self._unrenewed_rows = 0
+        self._not_remasked: list[NotRemasked] = []
+        self._not_remasked_rows = 0
 
     def run(self) -> int:
         """Re-encrypt, and return how many rows are left under other keys."""
         waiting = self._waiting(self._rows_by_key())
         if waiting and not self._stopping.is_set():
-            self._record(waiting)
+            reason = f"rotation to key {self._keyset.primary_key_id}"
+            record_remask(self._connecting, "remask", self._stream, self._table.columns, waiting, reason)
         started = time.monotonic()
         done = self._passes(waiting)
         rate = f" ({done / max(time.monotonic() - started, 0.001):,.0f} rows/s)" if done else ""
         echo(f"{self._table.name}: {done:,} rows brought under key {self._keyset.primary_key_id}{rate}.")
-        self._name_unrenewed()
+        self._name_not_remasked()
         return self._report_left(self._rows_by_key())
 
     def _passes(self, waiting: int) -> int:
         done = 0
         for _ in range(MAX_PASSES):
-            if waiting <= self._unrenewed_rows or self._stopping.is_set():
+            if waiting <= self._not_remasked_rows or self._stopping.is_set():
                 break
-            self._unrenewed, self._unrenewed_rows = [], 0
+            self._not_remasked, self._not_remasked_rows = [], 0
             with showing_rows(waiting, Console(stderr=True)) as advance:
                 for step in self._remasker.run():
                     advance(step.remasked)
                     done += step.remasked
-                    self._unrenewed_rows += len(step.not_remasked)
-                    self._unrenewed.extend(step.not_remasked[: MAX_LISTED - len(self._unrenewed)])
+                    self._not_remasked_rows += len(step.not_remasked)
+                    self._not_remasked.extend(step.not_remasked[: MAX_LISTED - len(self._not_remasked)])
             waiting = self._waiting(self._rows_by_key())
         return done
 
@@ -115,23 +117,11 @@ class _Remasking:
     def _waiting(self, rows_by_key: dict[int | None, int]) -> int:
         return sum(rows for key_id, rows in rows_by_key.items() if self._remasker.takes(key_id))
 
-    def _record(self, waiting: int) -> None:
-        with contextlib.closing(self._connecting()) as connection:
-            for column in self._table.columns:
-                record_access(
-                    connection,
-                    action="remask",
-                    stream=self._stream,
-                    column=column.name,
-                    row_count=waiting,
-                    reason=f"rotation to key {self._keyset.primary_key_id}",
-                )
-
-    def _name_unrenewed(self) -> None:
-        for row in self._unrenewed:
+    def _name_not_remasked(self) -> None:
+        for row in self._not_remasked:
             echo(f"  row {row.row} stays as it is: {row.why}")
-        if self._unrenewed_rows > len(self._unrenewed):
-            echo(f"  and {self._unrenewed_rows - len(self._unrenewed):,} more")
+        if self._not_remasked_rows > len(self._not_remasked):
+            echo(f"  and {self._not_remasked_rows - len(self._not_remasked):,} more")
 
     def _report_left(self, rows_by_key: dict[int | None, int]) -> int:
         left = 0
@@ -139,7 +129,7 @@ class _Remasking:
             if key_id == self._keyset.primary_key_id:
                 continue
             if key_id is None and not self._remasker.takes(None):
-                echo(f"  {rows:,} rows name no key and were left alone: they are older than the job")
+                echo(f"  {rows:,} rows name no key and stay as they are: they are older than the job")
                 continue
             left += rows
             echo(f"  {rows:,} rows are still under {_named(key_id)}: {self._why_left(key_id)}")

@@ -22,8 +22,9 @@ from maskline.pipeline.flink.options import set_flink_defaults
 from maskline.pipeline.options import Options, job_settings
 from maskline.pipeline.preflight import preflight, raise_on_problems
 from maskline.pipeline.runners.cluster import submit_job
-from maskline.pipeline.runners.in_process import console_monitor, run_job
+from maskline.pipeline.runners.in_process import console_monitor, new_run, run_job
 from maskline.pipeline.runners.processes import run_processes
+from maskline.pipeline.stopping import interruptible
 from maskline.pipeline.summary import summary_table
 
 TAKES_BEAM_OPTIONS = True
@@ -50,7 +51,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
     """Run the job; 0 when it ended in an orderly way."""
-    options = parse_beam_options(beam_arguments)
+    options = parse_beam_options(beam_arguments, "run", vars(arguments))
     job = job_settings(arguments)
     check_beam_options(options, job, arguments.allow_cleartext_keyset)
     runner = resolve_runner(options)
@@ -58,7 +59,7 @@ def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
     if runner.name == "FlinkRunner":
         options = set_flink_defaults(options, job)
     terminal = Console(stderr=True)
-    findings = preflight(job)
+    findings = interruptible(lambda: preflight(job))
     raise_on_problems(findings)
     for finding in findings:
         if finding.is_warning:
@@ -69,6 +70,6 @@ def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
     if arguments.processes > 1:
         ran = run_processes(job, beam_arguments, arguments.processes, terminal, arguments.log_level)
     else:
-        ran = run_job(job, options, runner, console_monitor(terminal))
+        ran = run_job(job, options, runner, console_monitor(terminal), new_run())
     Console().print(summary_table(ran.counts, ran.seconds))
     return 0

@@ -17,11 +17,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TextIO
 
 from maskline.errors import TokenError
-from maskline.keys import keyset_provider, open_keyset
 from maskline.masks.deterministic import Masker
-from maskline.pipeline.options import Options, required
+from maskline.pipeline.options import Options, keyset_uri, postgres_dsn
 from maskline.postgres.access_log import record_access
-from maskline.postgres.connection import check_dsn, connect
+from maskline.postgres.connection import connect
 from maskline.postgres.token_reader import read_tokens
 from maskline.streams.definition import Column, load_stream, masked_column
 
@@ -34,19 +33,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.add_postgres()
     options.add_keyset()
     options.add_stream()
-    parser.add_argument("--column", required=True, help="the masked column, masked_ip say")
-    parser.add_argument("--reason", required=True, help="why the values are needed; it goes into pii_access_log")
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument("--where", metavar="SQL", help="which rows, as a condition in SQL (all)")
-    source.add_argument("--stdin", action="store_true", help="take the tokens from standard input, one a line")
+    options.add("column", "the masked column, masked_ip say", required=True, metavar="NAME")
+    options.add("reason", "why the values are needed; it goes into pii_access_log", required=True, metavar="TEXT")
+    source = Options(parser.add_mutually_exclusive_group())
+    source.add("where", "which rows, as a condition in SQL (all)", metavar="SQL")
+    source.add("stdin", "take the tokens from standard input, one a line", action="store_true")
 
 
 def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     """Print the values; 1 if a token could not be unmasked."""
     stream = load_stream(arguments.stream)
     column = masked_column(stream, arguments.column)
-    masker = Masker(open_keyset(keyset_provider(required(arguments, "keyset")).fetch()))
-    dsn = check_dsn(required(arguments, "postgres"))
+    masker = Masker(keyset_uri(arguments).open())
+    dsn = postgres_dsn(arguments)
     with contextlib.closing(connect(dsn)) as log, contextlib.closing(_Tokens()) as tokens:
         if arguments.stdin:
             tokens.take((f"line {number}", line.rstrip("\n")) for number, line in enumerate(sys.stdin, start=1))

@@ -10,7 +10,7 @@ from maskline.errors import UsageError
 
 BUILD_ISOLATION = "pip_use_build_isolation"
 NO_BUILD_ISOLATION = "pip_no_build_isolation"
-"""How one says no, in Beam 2.72 to Beam itself, and here."""
+"""How one declines, in Beam 2.72 to Beam itself, and here."""
 
 
 def environment_defaults(options: PipelineOptions) -> list[str]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import urlsplit
 
 from apache_beam.options.pipeline_options import FlinkRunnerOptions, PipelineOptions
-from psycopg2.extensions import parse_dsn
 
 from maskline.errors import UsageError
 from maskline.pipeline.flink.environment import check_environment, environment_defaults
-from maskline.pipeline.job import JobSettings
+from maskline.pipeline.job_settings import JobSettings
 
 FLINK_VERSION = "1.19"
 DEFAULTS = {
@@ -72,8 +70,8 @@ def check_flink_options(options: PipelineOptions, job: JobSettings) -> None:
     check_environment(options, is_elsewhere)
     if not is_elsewhere:
         return
-    parameters: dict[str, Any] = parse_dsn(job.postgres)
-    host = str(parameters.get("host", ""))
+    parameters = job.postgres.parameters
+    host = parameters.get("host", "")
     if "service" not in parameters and (host in _LOOPBACK or host.startswith("/")):
         raise UsageError(
             f"postgres: is on this machine's loopback, and the workers of {master} are not on this machine; give a "

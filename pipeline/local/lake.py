@@ -12,16 +12,16 @@ from deltalake import DeltaTable
 from rich.console import Console
 from rich.table import Table
 
-from maskline.keys import keyset_provider, open_keyset
-from maskline.lake.columns import Copy
+from maskline.lake.copies import Copy
 from maskline.lake.publisher import Publisher
 from maskline.lake.source import RowSource
 from maskline.lake.storage import Storage
 from maskline.lake.table import LakeTable
 from maskline.masks.deterministic import Masker
-from maskline.pipeline.job import JobSettings
+from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.lake_options import OTHERS_MASK
 from maskline.pipeline.local.directory import LocalDirectory
+from maskline.pipeline.printing import ending_of
 from maskline.postgres.connection import connect
 
 ROWS_SHOWN = 5
@@ -42,7 +42,7 @@ def publish_locally(console: Console, job: JobSettings, directory: LocalDirector
     os.umask(OTHERS_MASK)
     for copy in Copy:
         table = LakeTable(Storage(str(directory.lake / copy.value)), job.stream, copy)
-        masker = Masker(open_keyset(keyset_provider(job.keyset).fetch())) if copy is Copy.CLEARTEXT else None
+        masker = Masker(job.keyset.open()) if copy is Copy.CLEARTEXT else None
         with closing(RowSource(functools.partial(connect, job.postgres), job.stream)) as source:
             rows = sum(publication.rows for publication in Publisher(source, table, masker).publish())
         console.print(f"{copy.value} copy: {rows:,} rows published to {table.uri}", soft_wrap=True)
@@ -64,12 +64,6 @@ def _side_by_side(directory: LocalDirectory) -> Table:
     for heading in headings:
         shown.add_column(heading, style="cyan" if heading.startswith("opaque") else None, no_wrap=True)
     for user_id, masked_ip, address, masked_device_id, device_id in found:
-        tokens = (_shortened(user_id), _shortened(masked_ip), _shortened(masked_device_id))
+        tokens = [ending_of(value, CHARACTERS_SHOWN) for value in (user_id, masked_ip, masked_device_id)]
         shown.add_row(tokens[0], tokens[1], address or "NULL", tokens[2], device_id or "NULL")
     return shown
-
-
-def _shortened(value: object) -> str:
-    """Show the end of a long value: all tokens of a key begin alike."""
-    text = "NULL" if value is None else str(value)
-    return text if len(text) <= CHARACTERS_SHOWN else "…" + text[1 - CHARACTERS_SHOWN :]

@@ -12,11 +12,13 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from maskline.lake.columns import Copy
+from maskline.lake.copies import Copy
 from maskline.pipeline.commands.rejects import print_rejects
-from maskline.pipeline.job import JobSettings
+from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.local.postgres import EmbeddedPostgres
 from maskline.pipeline.local.sqs import CREDENTIALS
+from maskline.pipeline.printing import ending_of
+from maskline.pipeline.program import program_name
 from maskline.pipeline.runners.in_process import RunResult
 from maskline.pipeline.summary import summary_table
 from maskline.postgres.connection import Connection, connect
@@ -26,7 +28,6 @@ from maskline.streams.definition import StreamDefinition
 ROWS_SHOWN = 10
 REJECTIONS_SHOWN = 3
 FREQUENT_TOKENS_SHOWN = 3
-CHARACTERS_SHOWN = 10
 
 
 def show_results(console: Console, job: JobSettings, ran: RunResult, started_at: datetime) -> None:
@@ -65,18 +66,12 @@ def _rows_table(stream: StreamDefinition, rows: list[tuple[object, ...]], total:
     names = [*(column.name for column in stream.columns), "create_date"]
     for place, name in enumerate(names):
         heading = name.replace("_", "_\n")
-        width = max(map(len, [*heading.split("\n"), *(_shortened(row[place]) for row in rows)]))
+        width = max(map(len, [*heading.split("\n"), *(ending_of(row[place]) for row in rows)]))
         is_masked = place < len(stream.columns) and stream.columns[place].is_masked
         table.add_column(heading, style="cyan" if is_masked else None, width=width, overflow="fold")
     for row in rows:
-        table.add_row(*map(_shortened, row))
+        table.add_row(*map(ending_of, row))
     return table
-
-
-def _shortened(value: object) -> str:
-    """Show the end of a long value: all tokens of a key begin alike."""
-    text = "NULL" if value is None else str(value)
-    return text if len(text) <= CHARACTERS_SHOWN else "…" + text[1 - CHARACTERS_SHOWN :]
 
 
 def _frequent_tokens_table(stream: StreamDefinition, connection: Connection) -> Table:
@@ -104,8 +99,8 @@ def next_steps(job: JobSettings, postgres: EmbeddedPostgres, lake: Path | None =
         postgres: The database.
         lake: The directory of the copies in the lake, where there are any.
     """
-    python = os.path.relpath(sys.executable)
-    pipeline = f"{python} -m pipeline"
+    # Nobody says that the environment is activated.
+    pipeline = program_name().replace("python", os.path.relpath(sys.executable), 1)
     database = f"--postgres '{job.postgres}'"
     credentials = " ".join(f"{name}={value}" for name, value in CREDENTIALS.items())
     queue = f"--queue {job.queue.queue} --queue_endpoint {job.queue.endpoint}"
@@ -136,6 +131,6 @@ def _next_steps_with_lake(parts: str, pipeline: str, lake: Path) -> list[str]:
         "  publish what has come since, compare both copies with the table, and forget a person everywhere:",
         *(
             f"    {pipeline} {command} {parts} \\\n      {copies}"
-            for command in ("publish", "lake verify", "erase --user_id USER_ID --reason 'trying it out'")
+            for command in ("lake publish", "lake verify", "erase --user_id USER_ID --reason 'trying it out'")
         ),
     ]

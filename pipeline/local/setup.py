@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import functools
 
-from maskline.keys import create_keyset
+from maskline.keys import KeysetUri, create_keyset
 from maskline.keys.files import FileKeyset
 from maskline.pipeline.flink.local_cluster import FlinkCluster
-from maskline.pipeline.job import JobSettings
+from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.local.directory import LocalDirectory
 from maskline.pipeline.local.postgres import DATABASE, OWNERS_TABLE, EmbeddedPostgres
 from maskline.pipeline.local.sqs import EmbeddedSqs
 from maskline.pipeline.options import UNTIL_EMPTY_LONG_POLL_SECONDS
 from maskline.pipeline.preflight import preflight, raise_on_problems
 from maskline.postgres.connection import connect
+from maskline.postgres.dsn import PostgresDsn
 from maskline.postgres.schema import Schema
 from maskline.sqs import QueueAddress
 from maskline.sqs.receiver import ReceiveSettings
@@ -21,7 +22,7 @@ from maskline.streams.definition import load_stream
 
 QUEUE = "logins"
 LOCAL_VISIBILITY_SECONDS = 10
-"""Short, so that a run after one that was killed has not long to wait for the messages which that had in hand."""
+"""Short, so that a run after one that was killed has not long to wait for the messages which that had in flight."""
 
 
 def forget_earlier_runs(directory: LocalDirectory) -> None:
@@ -57,13 +58,13 @@ def prepare_job(
     if not directory.keyset.exists():
         keyset.create(create_keyset())
     receive = ReceiveSettings(
-        long_poll_seconds=UNTIL_EMPTY_LONG_POLL_SECONDS, visibility_seconds=LOCAL_VISIBILITY_SECONDS
+        long_poll_seconds=UNTIL_EMPTY_LONG_POLL_SECONDS, visibility_timeout_seconds=LOCAL_VISIBILITY_SECONDS
     )
     job = JobSettings(
         stream=load_stream("user_logins"),
         queue=QueueAddress(sqs.create_queue(QUEUE), sqs.endpoint),
-        postgres=dsn,
-        keyset=keyset.uri,
+        postgres=PostgresDsn.parse(dsn),
+        keyset=KeysetUri.parse(keyset.uri),
         receive=receive,
         until_empty=until_empty,
     )

@@ -13,7 +13,8 @@ from rich.console import Console
 
 from maskline.errors import UnavailableError
 from maskline.pipeline.flink.submission import APPEAR_SECONDS, FlinkSubmission
-from maskline.pipeline.job import JobSettings, build
+from maskline.pipeline.job import build
+from maskline.pipeline.job_settings import JobSettings
 from maskline.sqs.connections import MAX_WAIT_SECONDS
 
 

@@ -4,30 +4,34 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from types import FrameType
 
 import apache_beam as beam
 import msgspec
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from rich.console import Console
 
-from maskline.errors import MasklineError
+from maskline.errors import MasklineError, StopTimedOutError
 from maskline.pipeline.beam_options import Runner
-from maskline.pipeline.job import JobSettings, build
+from maskline.pipeline.job import build
+from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.progress import showing_progress
 from maskline.pipeline.runners.fn_api_runner import patch_metric_consolidation
+from maskline.pipeline.stopping import stopping_on_signals
 from maskline.pipeline.summary import RunCounts
 from maskline.pipeline.tracebacks import suppress_own_tracebacks
-from maskline.sqs.lease import IN_FLIGHT
-from maskline.transforms.control import CONTROL, JobControl
-from maskline.transforms.metrics import TALLY
+from maskline.sqs.lease import VisibilityLease
+from maskline.transforms.run_context import RunContext
+from maskline.watchdog import WATCHDOG
 
-INTERRUPTED_EXIT_CODE = 130
+STOP_SECONDS = 20.0
+"""How long a job may take to stop in an orderly way."""
+
+GIVE_BACK_SECONDS = 3.0
+"""How long the queue may take to take the messages back from a job that did not stop."""
+
 
 logger = logging.getLogger(__name__)
 
@@ -50,14 +54,14 @@ class RunResult(msgspec.Struct, frozen=True):
     was_stopped: bool
 
 
-Monitor = Callable[[Callable[[], RunCounts]], contextlib.AbstractContextManager[None]]
-"""What looks after a run while it lasts, given what returns the counts so far: it shows them, and stops the run."""
+Monitor = Callable[[RunContext, Callable[[], RunCounts]], contextlib.AbstractContextManager[None]]
+"""What looks after a run while it lasts, given it and what returns its counts: it shows them, and stops the run."""
 
 
 def console_monitor(console: Console) -> Monitor:
     """Return what shows a run's progress on a console and has signals stop the run.
 
-    The first SIGINT or SIGTERM ends it in an orderly way: nothing more is received, the micro-batch in hand is
+    The first SIGINT or SIGTERM ends it in an orderly way: nothing more is received, the micro-batch in flight is
     committed and deleted. A second one ends the process at once; nothing is lost then either.
 
     Args:
@@ -65,14 +69,21 @@ def console_monitor(console: Console) -> Monitor:
     """
 
     @contextlib.contextmanager
-    def monitoring(look: Callable[[], RunCounts]) -> Iterator[None]:
-        with stopping_on_signals(CONTROL, console), showing_progress(look, console):
+    def monitoring(context: RunContext, counts: Callable[[], RunCounts]) -> Iterator[None]:
+        with stopping_on_signals(context.stopping, console), showing_progress(counts, console):
             yield
 
     return monitoring
 
 
-def run_job(job: JobSettings, options: PipelineOptions, runner: Runner, monitor: Monitor) -> RunResult:
+def new_run() -> RunContext:
+    """Return a new run whose job is to run in this process, where messages are both received and deleted."""
+    return RunContext(tracks_in_flight=True)
+
+
+def run_job(
+    job: JobSettings, options: PipelineOptions, runner: Runner, monitor: Monitor, context: RunContext
+) -> RunResult:
     """Run the job in this process, and return how it went.
 
     Args:
@@ -80,30 +91,34 @@ def run_job(job: JobSettings, options: PipelineOptions, runner: Runner, monitor:
         options: Beam's options.
         runner: What runs it.
         monitor: What looks after it meanwhile; see `console_monitor`.
+        context: The run, as `new_run` makes it. Its counts go on where an earlier job of the run left them.
 
     Raises:
+        StopTimedOutError: It was asked to stop and did not within `STOP_SECONDS`; this process has threads that hang.
         MasklineError: The job failed.
     """
-    progress = RunMonitor(time.monotonic, lambda: RunCounts.of(TALLY))
-    IN_FLIGHT.is_kept = True
+    progress = RunMonitor(time.monotonic, lambda: RunCounts.of(context.tally))
     options.view_as(StandardOptions).runner = runner.name
     pipeline = beam.Pipeline(options=options)
-    build(pipeline, job)
+    build(pipeline, job, context)
     run_to_end = _started(pipeline, runner)
     with (
         suppress_own_tracebacks(),
-        monitor(progress.snapshot),
+        monitor(context, progress.snapshot),
         patch_metric_consolidation(),
     ):
         # Signals are handled in the main thread, which must not hold a lock that the handler wants.
         thread = _RunnerThread(run_to_end)
         thread.start()
+        last_resort = LastResort(context.stopping)
         while thread.is_alive():
             thread.join(0.1)
             progress.snapshot()
+            if last_resort.is_due(STOP_SECONDS):
+                raise _stop_timed_out(job, context)
     if thread.failure is not None:
-        raise CONTROL.failure or _unknown_failure(thread.failure) from None
-    return RunResult(progress.snapshot(), progress.seconds, CONTROL.stopping.is_set())
+        raise context.failure or _unknown_failure(thread.failure) from None
+    return RunResult(progress.snapshot(), progress.seconds, context.stopping.is_set())
 
 
 def _started(pipeline: beam.Pipeline, runner: Runner) -> Callable[[], object]:
@@ -112,6 +127,43 @@ def _started(pipeline: beam.Pipeline, runner: Runner) -> Callable[[], object]:
         # Its job server takes SIGINT for itself here; stopping_on_signals then takes it back.
         return pipeline.run().wait_until_finish  # type: ignore[no-any-return]
     return lambda: pipeline.run().wait_until_finish()
+
+
+class LastResort:
+    """Says when a job that was asked to stop has had time enough to do so.
+
+    Args:
+        stopping: Set when it was asked.
+        clock: Monotonic time in seconds.
+    """
+
+    def __init__(self, stopping: threading.Event, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stopping = stopping
+        self._clock = clock
+        self._asked_at: float | None = None
+
+    def is_due(self, seconds: float) -> bool:
+        """Say whether it was seen to be asked so many seconds ago."""
+        if self._asked_at is None and self._stopping.is_set():
+            self._asked_at = self._clock()
+        return self._asked_at is not None and self._clock() - self._asked_at >= seconds
+
+
+def _stop_timed_out(job: JobSettings, context: RunContext) -> StopTimedOutError:
+    waits = ", ".join(WATCHDOG.slow_waits()) or "something that is not known"
+    logger.error("asked to stop %.0f s ago, the job waits for: %s", STOP_SECONDS, waits)
+    # In a thread, for the queue may be what hangs.
+    giving_back = threading.Thread(target=_give_back, args=(job, context), name="give-back", daemon=True)
+    giving_back.start()
+    giving_back.join(GIVE_BACK_SECONDS)
+    return StopTimedOutError(
+        f"the job did not stop within {STOP_SECONDS:.0f} s and was ended, waiting for: {waits}; what it had not "
+        "deleted is in the queue still"
+    )
+
+
+def _give_back(job: JobSettings, context: RunContext) -> None:
+    VisibilityLease(job.queue, job.receive.visibility_timeout_seconds).release([], context.in_flight)
 
 
 def _unknown_failure(failure: BaseException) -> JobFailedError:
@@ -161,26 +213,3 @@ class RunMonitor:
     def seconds(self) -> float:
         """How long the counts have changed for."""
         return self._last_change - self._started
-
-
-@contextlib.contextmanager
-def stopping_on_signals(control: JobControl, console: Console) -> Iterator[None]:
-    """Have a first SIGINT or SIGTERM end a job in an orderly way, and a second one end this process at once.
-
-    Args:
-        control: Is told to stop.
-        console: Gets its cursor back before the process ends.
-    """
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        if control.stopping.is_set():
-            console.show_cursor()
-            os._exit(INTERRUPTED_EXIT_CODE)
-        control.stopping.set()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

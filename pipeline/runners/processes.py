@@ -18,24 +18,31 @@ from multiprocessing.process import BaseProcess
 
 from rich.console import Console
 
-from maskline.errors import MasklineError
+from maskline.errors import MasklineError, StopTimedOutError
 from maskline.pipeline.beam_options import parse_beam_options, resolve_runner
-from maskline.pipeline.job import JobSettings
+from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.logs import configure_logging
 from maskline.pipeline.progress import showing_progress
 from maskline.pipeline.runners.in_process import (
-    INTERRUPTED_EXIT_CODE,
+    STOP_SECONDS,
     JobFailedError,
+    LastResort,
     RunMonitor,
     RunResult,
+    new_run,
     run_job,
-    stopping_on_signals,
 )
+from maskline.pipeline.stopping import STOPPED_EXIT_CODE, end_process, stopping_on_signals
 from maskline.pipeline.summary import RunCounts
-from maskline.transforms.control import CONTROL, JobControl
-from maskline.transforms.metrics import Tally
+from maskline.transforms.run_context import RunContext
+from maskline.transforms.tally import Tally
 
 REPORT_SECONDS = 0.25
+
+KILL_SECONDS = 4.0
+"""How much longer than one job in one process a process may take to stop before it is killed."""
+
+JOIN_SECONDS = 5.0
 STOP = "stop"
 
 Report = RunCounts | MasklineError
@@ -59,22 +66,27 @@ def run_processes(
     Raises:
         MasklineError: A process failed; what it had not deleted is in the queue still.
     """
-    control = JobControl()
+    stopping, is_ending = threading.Event(), threading.Event()
+    last_resort = LastResort(is_ending)
     workers = [_Worker(number, job, beam_arguments, log_level) for number in range(1, processes + 1)]
     monitor = RunMonitor(time.monotonic, lambda: RunCounts.together([worker.counts for worker in workers]))
-    with stopping_on_signals(control, console), showing_progress(monitor.snapshot, console):
+    with stopping_on_signals(stopping, console), showing_progress(monitor.snapshot, console):
         while running := [worker for worker in workers if worker.is_running]:
             wait([worker.connection for worker in running], timeout=REPORT_SECONDS)
             for worker in running:
                 worker.read_reports()
-            if control.stopping.is_set() or any(worker.failure for worker in workers):
+            if stopping.is_set() or any(worker.failure for worker in workers):
+                is_ending.set()
                 for worker in running:
                     worker.stop()
+            if last_resort.is_due(STOP_SECONDS + KILL_SECONDS):
+                for worker in running:
+                    worker.kill()
             monitor.snapshot()
     failures = [worker.failure for worker in workers if worker.failure]
     if failures:
         raise failures[0]
-    return RunResult(monitor.snapshot(), monitor.seconds, control.stopping.is_set())
+    return RunResult(monitor.snapshot(), monitor.seconds, stopping.is_set())
 
 
 class _Worker:
@@ -114,7 +126,10 @@ class _Worker:
                 else:
                     self.failure = report
         except (EOFError, OSError):
-            self._process.join()
+            self._process.join(JOIN_SECONDS)
+            if self._process.exitcode is None:  # a thread of it hangs
+                self._process.kill()
+                self._process.join()
             self.is_running = False
             if self._process.exitcode != 0 and self.failure is None:
                 self.failure = JobFailedError(
@@ -129,17 +144,22 @@ class _Worker:
             with contextlib.suppress(OSError):  # it has just ended
                 self.connection.send(STOP)
 
+    def kill(self) -> None:
+        """End it, which does not stop."""
+        self._process.kill()
+
 
 def _worker_main(connection: Connection, job: JobSettings, beam_arguments: Sequence[str], log_level: str) -> None:
     configure_logging(log_level)
-    signal.signal(signal.SIGTERM, lambda _number, _frame: CONTROL.stopping.set())
-    threading.Thread(target=_stop_listener, args=(connection,), name="obey", daemon=True).start()
+    context = new_run()
+    signal.signal(signal.SIGTERM, lambda _number, _frame: context.stopping.set())
+    threading.Thread(target=_stop_listener, args=(connection, context.stopping), name="obey", daemon=True).start()
     options = parse_beam_options(beam_arguments)
 
     @contextlib.contextmanager
-    def reporting(look: Callable[[], RunCounts]) -> Iterator[None]:
+    def reporting(_: RunContext, counts: Callable[[], RunCounts]) -> Iterator[None]:
         ended = threading.Event()
-        reporter = threading.Thread(target=_report, args=(connection, look, ended), name="report", daemon=True)
+        reporter = threading.Thread(target=_report, args=(connection, counts, ended), name="report", daemon=True)
         reporter.start()
         try:
             yield
@@ -148,26 +168,28 @@ def _worker_main(connection: Connection, job: JobSettings, beam_arguments: Seque
             reporter.join()
 
     try:
-        ran = run_job(job, options, resolve_runner(options), reporting)
+        ran = run_job(job, options, resolve_runner(options), reporting, context)
     except MasklineError as error:
         connection.send(error)
+        if isinstance(error, StopTimedOutError):
+            end_process(error.exit_code)
     else:
         connection.send(ran.counts)
 
 
-def _report(connection: Connection, look: Callable[[], RunCounts], ended: threading.Event) -> None:
+def _report(connection: Connection, counts: Callable[[], RunCounts], ended: threading.Event) -> None:
     with contextlib.suppress(OSError):  # nobody listens any more; `_stop_listener` finds that, too
         while not ended.wait(REPORT_SECONDS):
-            connection.send(look())
+            connection.send(counts())
 
 
-def _stop_listener(connection: Connection) -> None:
+def _stop_listener(connection: Connection, stopping: threading.Event) -> None:
     """Stop when told to; where nobody is left to tell, end at once: what is not deleted comes back."""
     try:
         while connection.recv() == STOP:
-            CONTROL.stopping.set()
+            stopping.set()
     except (EOFError, OSError):
-        os._exit(INTERRUPTED_EXIT_CODE)
+        os._exit(STOPPED_EXIT_CODE)
 
 
 @contextlib.contextmanager

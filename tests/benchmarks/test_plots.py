@@ -11,6 +11,8 @@ import pytest
 from benchmarks.plots import PLOTS
 from tests.benchmarks.test_results import RESULT
 
+pytestmark = pytest.mark.heavy
+
 SVG = "{http://www.w3.org/2000/svg}"
 
 

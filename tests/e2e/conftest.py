@@ -9,15 +9,19 @@ from collections.abc import Callable, Iterator
 import apache_beam as beam
 import pytest
 
-from maskline.pipeline.job import JobSettings, build
+from maskline.keys import KeysetUri
+from maskline.pipeline.job import build
+from maskline.pipeline.job_settings import JobSettings
 from maskline.postgres.connection import Connection
+from maskline.postgres.dsn import PostgresDsn
 from maskline.sqs import QueueAddress, SqsQueue
 from maskline.sqs.receiver import ReceiveSettings
 from maskline.streams.definition import StreamDefinition
+from maskline.transforms.run_context import RunContext
 from tests.e2e.job_process import JobProcess
 
 StartJob = Callable[..., JobProcess]
-RunHere = Callable[[], None]
+RunHere = Callable[[], RunContext]
 
 
 @pytest.fixture
@@ -48,12 +52,16 @@ def start_job(job_options: list[str]) -> Iterator[StartJob]:
 @pytest.fixture
 def run_here(user_logins: StreamDefinition, queue_address: QueueAddress, dsn: str, keyset_uri: str) -> RunHere:
     """Run the job in this process until the queue is empty, with polls that do not wait."""
-    receive = ReceiveSettings(long_poll_seconds=0, seconds=0.05)
-    job = JobSettings(user_logins, queue_address, dsn, keyset_uri, receive, until_empty=True)
+    receive = ReceiveSettings(long_poll_seconds=0, micro_batch_seconds=0.05)
+    job = JobSettings(
+        user_logins, queue_address, PostgresDsn.parse(dsn), KeysetUri.parse(keyset_uri), receive, until_empty=True
+    )
 
-    def run() -> None:
+    def run() -> RunContext:
+        context = RunContext(tracks_in_flight=True)
         with beam.Pipeline(runner="FnApiRunner") as pipeline:
-            build(pipeline, job)
+            build(pipeline, job, context)
+        return context
 
     return run
 

@@ -10,11 +10,13 @@ from pathlib import Path
 import apache_beam as beam
 import pytest
 
-from maskline.keys import StoredKeyset, keyset_provider, open_keyset
+from maskline.keys import KeysetUri, StoredKeyset, keyset_provider, open_keyset
 from maskline.keys.keyset import keyset_handle
 from maskline.keys.keyset_store import store_keyset
-from maskline.pipeline.job import JobSettings, build
+from maskline.pipeline.job import build
+from maskline.pipeline.job_settings import JobSettings
 from maskline.postgres.connection import Connection
+from maskline.postgres.dsn import PostgresDsn
 from maskline.sqs import QueueAddress, SqsQueue
 from maskline.streams.definition import load_stream
 from tests.awaiting import await_until
@@ -116,7 +118,15 @@ def test_nothing_of_a_run_that_failed_holds_a_key(
 
 def test_the_job_graph_holds_no_key(uri: str, dsn: str, sought: set[bytes]) -> None:
     pipeline = beam.Pipeline(runner="FnApiRunner")
-    build(pipeline, JobSettings(load_stream("user_logins"), QueueAddress("logins", "http://127.0.0.1:1"), dsn, uri))
+    build(
+        pipeline,
+        JobSettings(
+            load_stream("user_logins"),
+            QueueAddress("logins", "http://127.0.0.1:1"),
+            PostgresDsn.parse(dsn),
+            KeysetUri.parse(uri),
+        ),
+    )
 
     graph = graph_bytes(pipeline)
 

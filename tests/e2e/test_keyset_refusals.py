@@ -16,9 +16,9 @@ from tests.e2e.job_process import JobProcess
 AWS_KEYSET = "aws-secretsmanager://maskline/keyset"
 UNCHECKED = """
 import sys
-import maskline.pipeline.commands.run
+import maskline.pipeline.commands.run as run
 from maskline.pipeline.cli import main
-pipeline.commands.run.preflight = lambda job: []
+run.preflight = lambda job: []
 sys.exit(main(sys.argv[1:]))
 """
 """The job without the check before it: what the starter could read, a worker may not."""
@@ -78,7 +78,7 @@ def test_a_keyset_of_another_kind_of_key(job_options: list[str], queue: SqsQueue
 
 def test_a_missing_right(job_options: list[str], queue: SqsQueue, aws: EmulatedAws) -> None:
     credentials = aws.credentials_for("sqs:*")
-    with aws.enforcing_rights():
+    with aws.enforcing_permissions():
         job = start_with(job_options, AWS_KEYSET, aws.environment | credentials)
 
         assert_refused(job, queue, "Secrets Manager refuses these credentials (403); it takes secretsmanager:GetSecret")
@@ -88,10 +88,10 @@ def test_a_kms_key_that_may_not_be_used(
     job_options: list[str], queue: SqsQueue, aws: EmulatedAws, keyset_uri: str, tmp_path: Path
 ) -> None:
     uri = f"aws-kms://{aws.create_kms_key()}?keyset=file:{tmp_path / 'wrapped.json'}"
-    wrapping = JobProcess(["keys", "wrap", f"--keyset={keyset_uri}", f"--to={uri}"])
+    wrapping = JobProcess(["keys", "wrap", f"--keyset={keyset_uri}", f"--target={uri}"])
     assert wrapping.wait() == 0, wrapping.errors
     credentials = aws.credentials_for("kms:Encrypt")
-    with aws.enforcing_rights():
+    with aws.enforcing_permissions():
         job = start_with(job_options, uri, aws.environment | credentials)
 
         assert_refused(job, queue, "KMS refuses these credentials (403); reading it needs kms:Decrypt")

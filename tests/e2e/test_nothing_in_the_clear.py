@@ -10,8 +10,11 @@ from pathlib import Path
 import apache_beam as beam
 import pytest
 
-from maskline.pipeline.job import JobSettings, build
+from maskline.keys import KeysetUri
+from maskline.pipeline.job import build
+from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.local.samples import Samples
+from maskline.postgres.dsn import PostgresDsn
 from maskline.sqs import QueueAddress
 from maskline.streams.definition import load_stream
 from tests.beam_graph import graph_bytes
@@ -69,7 +72,12 @@ def test_the_job_graph_holds_no_key_and_no_data(keyset_uri: str, dsn: str) -> No
     pipeline = beam.Pipeline(runner="FnApiRunner")
     build(
         pipeline,
-        JobSettings(load_stream("user_logins"), QueueAddress("logins", "http://127.0.0.1:1"), dsn, keyset_uri),
+        JobSettings(
+            load_stream("user_logins"),
+            QueueAddress("logins", "http://127.0.0.1:1"),
+            PostgresDsn.parse(dsn),
+            KeysetUri.parse(keyset_uri),
+        ),
     )
 
     graph = graph_bytes(pipeline)

@@ -70,7 +70,7 @@ def test_orders_go_through_the_whole_job(
 
 
 def _create_table(database: Connection) -> None:
-    ddl = JobProcess(["ddl", str(ORDERS)])
+    ddl = JobProcess(["ddl", f"--stream={ORDERS}"])
     assert ddl.wait() == 0, ddl.errors
     with database.cursor() as cursor:
         cursor.execute(ddl.output)

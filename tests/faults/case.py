@@ -13,8 +13,11 @@ import apache_beam as beam
 import boto3
 import msgspec
 
-from maskline.pipeline.job import JobSettings, build
+from maskline.keys import KeysetUri
+from maskline.pipeline.job import build
+from maskline.pipeline.job_settings import JobSettings
 from maskline.postgres.connection import Connection
+from maskline.postgres.dsn import PostgresDsn
 from maskline.sqs import QueueAddress, SqsQueue
 from maskline.sqs.receiver import ReceiveSettings
 from maskline.streams.definition import load_stream
@@ -139,9 +142,16 @@ class FaultCase:
 
     def run_here(self) -> None:
         """Run the job in this process, without proxies, until the queue is empty."""
-        receive = ReceiveSettings(long_poll_seconds=0, seconds=0.05)
+        receive = ReceiveSettings(long_poll_seconds=0, micro_batch_seconds=0.05)
         address = QueueAddress(self.queue.url, self.sqs.server_endpoint)
-        job = JobSettings(load_stream("user_logins"), address, self.dsn, self._keyset, receive, until_empty=True)
+        job = JobSettings(
+            load_stream("user_logins"),
+            address,
+            PostgresDsn.parse(self.dsn),
+            KeysetUri.parse(self._keyset),
+            receive,
+            until_empty=True,
+        )
         with beam.Pipeline(runner="FnApiRunner") as pipeline:
             build(pipeline, job)
 

@@ -19,7 +19,7 @@ from tests.faults.postgres_wire import dsn_through
 
 BROKERS = ("ministack", "ElasticMQ")
 RUNNERS = ("FnApiRunner", "Prism")
-EVERY_ENGINE = "MASKLINE_FAULTS_ON_EVERY_ENGINE"
+EVERY_ENGINE = "MASKLINE_TEST_FAULTS_ON_EVERY_ENGINE"
 """The environment variable that has every case run on every engine, as the report does."""
 
 on_both_brokers = pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def case(
 
 @pytest.fixture
 def as_writer(case: FaultCase) -> Iterator[str]:
-    """The option that lets a job log in with the rights of ``maskline_writer`` alone."""
+    """The option that lets a job log in with the permissions of ``maskline_writer`` alone."""
     role = f"writer_{uuid.uuid4().hex}"
     case.sql(f"CREATE ROLE {role} LOGIN IN ROLE maskline_writer")
     yield f"--postgres={dsn_through(case.database_line, case.dsn, user=role)}"

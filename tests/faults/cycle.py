@@ -1,4 +1,4 @@
-"""The points of the job's cycle, from the receive to the deletes, at which a fault finds messages in hand."""
+"""The points of the job's cycle, from the receive to the deletes, at which a fault finds messages in flight."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ Source: https://www.postgresql.org/docs/current/protocol-message-formats.html
 
 from __future__ import annotations
 
+import re
 import socket
 from pathlib import Path
 
@@ -57,7 +58,26 @@ INSERT_SENT = query_of(b'INSERT INTO "user_logins"')
 REJECTIONS_SENT = query_of(b'INSERT INTO "rejected_messages"')
 """The same of a micro-batch of rejections."""
 
-INSERT_COMMITTED = Point(Direction.TO_CLIENT, lambda message: message.startswith(b"C") and b"INSERT 0 " in message)
+
+_MESSAGE_IDS = re.compile(rb"\{(\}|[0-9a-f]{8}-)")
+
+
+class _CompletedInsert:
+    """Says of the answers of a server which one completes an insert; its row holds an array of message ids."""
+
+    def __init__(self) -> None:
+        self._has_row = False
+
+    def __call__(self, message: bytes) -> bool:
+        if message.startswith(b"D"):
+            self._has_row = _MESSAGE_IDS.search(message) is not None
+        is_completed = message.startswith(b"C") and self._has_row
+        if message.startswith(b"C"):
+            self._has_row = False  # the next answer is another statement's, and the next conversation another test's
+        return is_completed
+
+
+INSERT_COMMITTED = Point(Direction.TO_CLIENT, _CompletedInsert())
 """The server has committed, for it answers the last statement of a query only then; the job does not know yet."""
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from maskline.postgres.statements import OUTCOME_LOCK
 from tests.awaiting import await_until
 from tests.e2e.conftest import login
 from tests.faults.case import FaultCase
@@ -51,7 +50,7 @@ def test_a_real_deadlock_costs_one_retry(case: FaultCase) -> None:
         case.send(50)
         await_until(lambda: waiting_for_a_lock(database), "the job waits for the table")
 
-        run(other, "SELECT pg_advisory_xact_lock(%s)", [OUTCOME_LOCK])
+        run(other, "LOCK TABLE maskline_outcomes IN SHARE MODE")
         other.commit()
 
     case.ended_well(job)
@@ -61,7 +60,7 @@ def test_a_real_deadlock_costs_one_retry(case: FaultCase) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("breaks", "mends", "says"),
+    ("breaks", "fixes", "says"),
     [
         ("ALTER TABLE user_logins RENAME TO elsewhere", "ALTER TABLE elsewhere RENAME TO user_logins", "user_logins"),
         ("ALTER TABLE user_logins RENAME locale TO place", "ALTER TABLE user_logins RENAME place TO locale", "locale"),
@@ -71,10 +70,10 @@ def test_a_real_deadlock_costs_one_retry(case: FaultCase) -> None:
             "permission",
         ),
     ],
-    ids=["table gone", "column renamed", "right revoked"],
+    ids=["table gone", "column renamed", "permission revoked"],
 )
 def test_a_table_broken_under_the_running_job_stops_it_with_one_line_and_all_comes_back(
-    case: FaultCase, as_writer: str, breaks: str, mends: str, says: str
+    case: FaultCase, as_writer: str, breaks: str, fixes: str, says: str
 ) -> None:
     job = case.start(as_writer)
     case.send(50)
@@ -85,7 +84,7 @@ def test_a_table_broken_under_the_running_job_stops_it_with_one_line_and_all_com
     assert job.wait() == 2
     assert says in job.errors.splitlines()[-1]
     assert "Traceback" not in job.errors
-    case.sql(mends)
+    case.sql(fixes)
     case.fault_ends()
 
     case.ended_well(case.start("--until_empty"))

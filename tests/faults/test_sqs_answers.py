@@ -69,7 +69,7 @@ def test_a_delete_that_was_not_done_is_tried_again_at_once(case: FaultCase, name
 
 @pytest.mark.parametrize("action", quick_and_slow(["ReceiveMessage"], ["ReceiveMessage", "DeleteMessageBatch"]))
 @pytest.mark.parametrize("name", quick_and_slow(["AccessDenied"], FINAL))
-def test_what_only_a_person_can_mend_stops_the_job_with_one_line(case: FaultCase, action: str, name: str) -> None:
+def test_what_only_a_person_can_fix_stops_the_job_with_one_line(case: FaultCase, action: str, name: str) -> None:
     fault, says = FINAL[name]
     job = case.start()
     case.send(20)

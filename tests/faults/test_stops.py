@@ -38,7 +38,7 @@ def test_asked_to_stop_while_the_database_is_away_it_gives_its_messages_back_at_
     case.send(40, *["not JSON"] * 10)
     job = case.start("--visibility_timeout_seconds=600", *runner_options)
     hold.await_reached()
-    await_until(lambda: case.queue.depth().in_flight > 0, "the job has messages in hand")
+    await_until(lambda: case.queue.depth().in_flight > 0, "the job has messages in flight")
     case.database_line.refuse()
 
     job.send_signal(signal.SIGTERM)

@@ -3,7 +3,7 @@
 # the Flink Kubernetes Operator where Java and Maven are; Beam's start program where Go is, and an environment with Beam alone.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-beam=$(sed -n 's/^apache-beam.*==//p' requirements.txt)
+beam=$(sed -n 's/^apache-beam==//p' constraints.txt)
 worker=.cache/beam-worker-$beam
 
 if command -v java >/dev/null; then

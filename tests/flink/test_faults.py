@@ -17,7 +17,7 @@ from tests.flink.submitted_job import takes_flink
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), takes_flink]
 
 SLOWLY = ("--micro_batch_seconds=1", "--micro_batch_size=40", "--pollers=2", "--parallelism=2")
-"""So slowly that others are in hand, too, when a fault meets a micro-batch."""
+"""So slowly that others are in flight, too, when a fault meets a micro-batch."""
 
 REJECTED = (login(user_id=None), "not JSON, but from 198.51.100.7")
 """Bodies that become rejections, and that the case knows by the personal data in them."""

@@ -1,1 +1,1 @@
-"""Tests of the ground floor, file for file."""
+"""Tests of the core, file for file."""

@@ -1,4 +1,4 @@
-"""A failed call of AWS is what a person has to mend, or what passes, and never the one taken for the other."""
+"""A failed call of AWS is what a person has to fix, or what passes, and never the one taken for the other."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from botocore.exceptions import (
 from maskline.aws import error_code, http_status, is_access_denied, open_client, setup_problem
 from tests.aws_emulation import EmulatedAws
 
-MEND = "; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or run where a role gives them"
+FIX = "; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or run where a role gives them"
 
 
 def answer(code: str, status: int = 400) -> ClientError:
@@ -37,33 +37,33 @@ def answer(code: str, status: int = 400) -> ClientError:
 @pytest.mark.parametrize(
     ("error", "problem"),
     [
-        (NoCredentialsError(), f"no AWS credentials (Unable to locate credentials){MEND}"),
+        (NoCredentialsError(), f"no AWS credentials (Unable to locate credentials){FIX}"),
         (
             PartialCredentialsError(provider="env", cred_var="AWS_SECRET_ACCESS_KEY"),
-            f"no AWS credentials (Partial credentials found in env, missing: AWS_SECRET_ACCESS_KEY){MEND}",
+            f"no AWS credentials (Partial credentials found in env, missing: AWS_SECRET_ACCESS_KEY){FIX}",
         ),
         (
             ProfileNotFound(profile="logins"),
-            f"no AWS credentials (The config profile (logins) could not be found){MEND}",
+            f"no AWS credentials (The config profile (logins) could not be found){FIX}",
         ),
         (
             SSOTokenLoadError(error_msg="Token for logins does not exist"),
-            f"no AWS credentials (Error loading SSO Token: Token for logins does not exist){MEND}",
+            f"no AWS credentials (Error loading SSO Token: Token for logins does not exist){FIX}",
         ),
         (
             TokenRetrievalError(provider="sso", error_msg="it has expired"),
-            f"no AWS credentials (Error when retrieving token from sso: it has expired){MEND}",
+            f"no AWS credentials (Error when retrieving token from sso: it has expired){FIX}",
         ),
         (
             UnauthorizedSSOTokenError(),
             "no AWS credentials (The SSO session associated with this profile has expired or is otherwise invalid. To "
-            f"refresh this SSO session run aws sso login with the corresponding profile.){MEND}",
+            f"refresh this SSO session run aws sso login with the corresponding profile.){FIX}",
         ),
         (NoRegionError(), "no AWS region; set AWS_DEFAULT_REGION"),
     ],
     ids=lambda each: type(each).__name__ if isinstance(each, Exception) else "",
 )
-def test_a_wrong_set_up_is_told_with_what_mends_it(error: BotoCoreError, problem: str) -> None:
+def test_a_wrong_set_up_is_told_with_what_fixes_it(error: BotoCoreError, problem: str) -> None:
     assert setup_problem(error) == problem
 
 
@@ -98,7 +98,7 @@ def test_what_is_not_the_set_up_s_fault_is_not_blamed_on_it(error: BotoCoreError
         (
             "AWS_PROFILE",
             "absent",
-            f"no AWS credentials (The config profile (absent) could not be found){MEND}",
+            f"no AWS credentials (The config profile (absent) could not be found){FIX}",
         ),
     ],
 )

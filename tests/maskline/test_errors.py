@@ -35,16 +35,17 @@ def test_the_drawing_can_be_read() -> None:
     drawn = drawing()
 
     assert drawn["MasklineError"] == ("Exception", None)
-    assert drawn["StreamDefinitionError"] == ("UsageError", 2)
+    assert drawn["StreamDefinitionError"] == ("ArgumentError", 2)
     assert drawn["DatabaseUnavailableError"] == ("UnavailableError", 1)
     assert drawn["TokenError"] == ("MasklineError", 1)
-    assert len(drawn) == 17
+    assert len(drawn) == 20
 
 
 def test_every_error_is_on_the_drawing_at_its_place_and_nothing_else_is() -> None:
     drawn = {name: parent for name, (parent, _) in drawing().items()}
 
     parents = {name: tuple(base.__name__ for base in each.__bases__) for name, each in defined().items()}
+    assert parents.pop("ArgumentError") == (drawn.pop("ArgumentError"), "ValueError")
 
     assert parents == {name: (parent,) for name, parent in drawn.items()}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from maskline.errors import UsageError
+from maskline.keys import KeysetUri
 from maskline.pipeline.beam_options import (
     check_beam_options,
     check_processes,
@@ -12,14 +13,17 @@ from maskline.pipeline.beam_options import (
     parse_beam_options,
     resolve_runner,
 )
-from maskline.pipeline.job import JobSettings
+from maskline.pipeline.job_settings import JobSettings
+from maskline.postgres.dsn import PostgresDsn
 from maskline.sqs import QueueAddress
 from maskline.streams.definition import load_stream
 
 
 def job(pollers: int = 1, keyset: str = "file:keyset.json") -> JobSettings:
     stream, queue = load_stream("user_logins"), QueueAddress("logins")
-    return JobSettings(stream, queue, "postgresql://writer@db/logins", keyset, pollers=pollers)
+    return JobSettings(
+        stream, queue, PostgresDsn.parse("postgresql://writer@db/logins"), KeysetUri.parse(keyset), pollers=pollers
+    )
 
 
 def test_direct_runner_is_fn_api_runner_where_no_prism_binary_is_named() -> None:

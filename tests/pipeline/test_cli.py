@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from maskline.pipeline.cli import COMMANDS, main
@@ -15,13 +17,29 @@ def test_without_a_command_the_help_lists_them(capsys: pytest.CaptureFixture[str
     assert [command for command in COMMANDS if f"  {command} " not in shown] == []
 
 
-def test_an_unknown_command_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    exit_code = main(["rnu"])
+def test_the_help_groups_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--help"])
+
+    headings = [line for line in capsys.readouterr().out.splitlines() if line.endswith(":")]
+    assert headings[:5] == ["Try it:", "Run it:", "Look after the data:", "Keys:", "Data lake:"]
+
+
+def test_an_unknown_command_suggests_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    exit_code = main(["chekc"])
 
     assert exit_code == 2
     assert capsys.readouterr().err == (
-        "maskline: command 'rnu' is not known; known: local, flink, run, check, migrate, ddl, keys, remask, leakage, "
-        "rejects, unmask, publish, lake, erase\n"
+        "maskline: command 'chekc' is not known; did you mean check? see: maskline --help\n"
+    )
+
+
+def test_an_unknown_command_that_none_is_near_lists_them(capsys: pytest.CaptureFixture[str]) -> None:
+    exit_code = main(["xyzzy"])
+
+    assert exit_code == 2
+    assert capsys.readouterr().err == (
+        "maskline: command 'xyzzy' is not known; known: local, flink, ddl, migrate, check, run, rejects, unmask, "
+        "erase, leakage, keys, remask, lake; see: maskline --help\n"
     )
 
 
@@ -29,7 +47,74 @@ def test_an_unknown_option_is_one_line_without_its_value(capsys: pytest.CaptureF
     exit_code = main(["migrate", "--postgrse=secret"])
 
     assert exit_code == 2
-    assert capsys.readouterr().err == ("maskline: unknown option --postgrse; see: python -m pipeline migrate --help\n")
+    assert capsys.readouterr().err == (
+        "maskline: unknown option --postgrse; did you mean --postgres? see: maskline migrate --help\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"), [("--until_emtpy", "--until_empty"), ("--prism-locaton", "--prism_location")]
+)
+def test_an_unknown_option_of_run_suggests_the_nearest_of_ours_and_beams(
+    given: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exit_code = main(["run", given])
+
+    assert exit_code == 2
+    assert capsys.readouterr().err == (
+        f"maskline: unknown option {given}; did you mean {meant}? see: maskline run --help\n"
+    )
+
+
+def test_an_unknown_variable_is_a_line_and_the_command_goes_on(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MASKLINE_POSTGERS", "postgresql://secret")
+
+    exit_code = main(["ddl"])
+
+    printed = capsys.readouterr()
+    assert exit_code == 0
+    assert printed.out.startswith("CREATE TABLE")
+    assert printed.err == (
+        "maskline: MASKLINE_POSTGERS: no option has this variable, so it does nothing; did you mean "
+        "MASKLINE_POSTGRES?\n"
+    )
+
+
+def test_publish_is_taken_for_lake_publish_with_one_line_that_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    exit_code = main(["publish"])
+
+    assert exit_code == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "maskline: publish is now lake publish; the old name goes in the next release",
+        "maskline: lake: missing; give --lake_opaque or --lake_clear, or both (or MASKLINE_LAKE_OPAQUE, …)",
+    ]
+
+
+def test_ddl_takes_a_stream_as_before_with_one_line_that_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    exit_code = main(["ddl", "user_logins"])
+
+    printed = capsys.readouterr()
+    assert exit_code == 0
+    assert printed.out.startswith('CREATE TABLE "user_logins"')
+    assert printed.err == "maskline: ddl STREAM is now ddl --stream STREAM; the old name goes in the next release\n"
+
+
+def test_an_error_with_a_remedy_names_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    exit_code = main(["keys", "list", "--keyset=file:/absent"])
+
+    assert exit_code == 2
+    assert capsys.readouterr().err == (
+        "maskline: keyset file:/absent: No such file or directory; run: maskline keys create --keyset URI\n"
+    )
+
+
+@pytest.mark.parametrize("place", [["--log_level=debug", "list"], ["list", "--log_level=debug"]])
+def test_the_log_level_can_stand_before_an_action_and_behind_it(place: list[str]) -> None:
+    main(["keys", *place, "--keyset=file:/absent"])
+
+    assert logging.getLogger().level == logging.DEBUG
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -39,7 +124,7 @@ def test_every_command_has_a_help(command: str, capsys: pytest.CaptureFixture[st
 
     shown = capsys.readouterr().out
     assert leaving.value.code == 0
-    assert shown.startswith(f"usage: python -m pipeline {command}")
+    assert shown.startswith(f"usage: maskline {command}")
 
 
 def test_run_shows_our_options_above_beams(capsys: pytest.CaptureFixture[str]) -> None:

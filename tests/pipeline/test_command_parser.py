@@ -16,17 +16,55 @@ from maskline.pipeline.command_parser import CommandParser, open_command
 def parser() -> CommandParser:
     """A parser with an action that has options of its own."""
     parser = CommandParser(prog="program")
-    action = parser.add_subparsers(dest="action", required=True).add_parser("act")
+    action = parser.add_subparsers(required=True, metavar="ACTION").add_parser("act")
     action.add_argument("--force", action="store_true")
     action.add_argument("--count", type=int)
+    action.add_argument("--dry_run", action="store_true")
+    action.add_argument("--last_day")
     return parser
 
 
 def test_an_abbreviation_is_not_an_option(parser: CommandParser) -> None:
-    parsed, unparsed = parser.parse_known_args(["act", "--f", "--forc"])
+    with pytest.raises(UsageError) as refusal:
+        parser.parse_known_args(["act", "--forc"])
 
-    assert not parsed.force
-    assert unparsed == ["--f", "--forc"]
+    assert str(refusal.value) == "unknown option --forc; did you mean --force? see: program act --help"
+
+
+def test_an_option_that_nothing_is_near_is_one_line_without_its_value(parser: CommandParser) -> None:
+    with pytest.raises(UsageError) as refusal:
+        parser.parse_known_args(["act", "--zzz=secret"])
+
+    assert str(refusal.value) == "unknown option --zzz; see: program act --help"
+
+
+def test_an_argument_too_many_is_not_repeated(parser: CommandParser) -> None:
+    with pytest.raises(UsageError) as refusal:
+        parser.parse_known_args(["act", "203.0.113.7"])
+
+    assert str(refusal.value) == "there is an argument too many; see: program act --help"
+
+
+def test_dashes_are_as_good_as_underscores_in_an_option_but_not_in_a_value(parser: CommandParser) -> None:
+    parsed, _ = parser.parse_known_args(["act", "--dry-run", "--last-day=2026-11-26"])
+
+    assert (parsed.dry_run, parsed.last_day) == (True, "2026-11-26")
+
+
+def test_options_for_somebody_else_are_passed_on_as_they_stand() -> None:
+    parser = CommandParser(prog="program")
+    parser.passes_unknown = True
+
+    _, unparsed = parser.parse_known_args(["--prism-location=/opt/prism"])
+
+    assert unparsed == ["--prism-location=/opt/prism"]
+
+
+def test_an_unknown_action_suggests_the_nearest(parser: CommandParser) -> None:
+    with pytest.raises(UsageError) as refusal:
+        parser.parse_known_args(["atc"])
+
+    assert str(refusal.value) == "action 'atc' is not known; did you mean act? see: program --help"
 
 
 def test_a_wrong_value_is_one_line_that_names_its_help(parser: CommandParser) -> None:
@@ -37,7 +75,7 @@ def test_a_wrong_value_is_one_line_that_names_its_help(parser: CommandParser) ->
 
 
 def test_a_missing_action_is_one_line(parser: CommandParser) -> None:
-    with pytest.raises(UsageError, match=r"the following arguments are required: action; see: program --help"):
+    with pytest.raises(UsageError, match=r"the following arguments are required: ACTION; see: program --help"):
         parser.parse_known_args([])
 
 
@@ -54,7 +92,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_no_garbage_is_collected_while_a_command_is_imported(program: str) -> None:
-    command, _ = open_command(program, "look", {"look": "look"})
+    command, _ = open_command(program, program, "look", {"look": "look"})
 
     assert not command.GARBAGE_IS_COLLECTED
     assert gc.isenabled()
@@ -62,6 +100,6 @@ def test_no_garbage_is_collected_while_a_command_is_imported(program: str) -> No
 
 def test_garbage_is_collected_after_an_import_that_failed(program: str) -> None:
     with pytest.raises(LookupError):
-        open_command(program, "fail", {"fail": "fail"})
+        open_command(program, program, "fail", {"fail": "fail"})
 
     assert gc.isenabled()

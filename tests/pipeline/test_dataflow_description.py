@@ -18,16 +18,20 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.portability.api import beam_runner_api_pb2
 from apache_beam.runners.dataflow.dataflow_runner import DataflowRunner
 
-from maskline.keys import StoredKeyset, keyset_provider
+from maskline.keys import KeysetUri, StoredKeyset, keyset_provider
 from maskline.keys.keyset import keyset_handle
 from maskline.keys.keyset_store import store_keyset
-from maskline.pipeline.job import JobSettings, build
+from maskline.pipeline.job import build
+from maskline.pipeline.job_settings import JobSettings
+from maskline.postgres.dsn import PostgresDsn
 from maskline.sqs import QueueAddress
 from maskline.streams.definition import StreamDefinition
 from tests.aws_emulation import EmulatedAws
 from tests.beam_graph import unpacked
 from tests.e2e.job_process import PROJECT
 from tests.maskline.key_traces import holds, keys_of, traces
+
+pytestmark = pytest.mark.heavy
 
 PASSWORD = "correct-horse-battery-staple"
 Describe = Callable[[str], Path]
@@ -42,7 +46,7 @@ def describe(tmp_path: Path, user_logins: StreamDefinition, monkeypatch: pytest.
     project.mkdir()
     for name in ("maskline", "transforms", "pipeline"):
         shutil.copytree(PROJECT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("setup.py", "requirements.txt", "MANIFEST.in"):
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in"):
         shutil.copy(PROJECT / name, project / name)
 
     def describe_job(keyset: str) -> Path:
@@ -64,7 +68,15 @@ def describe(tmp_path: Path, user_logins: StreamDefinition, monkeypatch: pytest.
         # Not by --runner, for then Beam wants both locations to be buckets that there are.
         pipeline = beam.Pipeline(options=options)
         queue = QueueAddress("https://sqs.eu-central-1.amazonaws.com/123456789012/logins")
-        build(pipeline, JobSettings(user_logins, queue, "postgresql://writer@db.example.com/logins", keyset))
+        build(
+            pipeline,
+            JobSettings(
+                user_logins,
+                queue,
+                PostgresDsn.parse("postgresql://writer@db.example.com/logins"),
+                KeysetUri.parse(keyset),
+            ),
+        )
         DataflowRunner().run_pipeline(pipeline, options)
         return described
 

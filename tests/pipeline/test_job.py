@@ -9,7 +9,10 @@ import pytest
 from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
 from apache_beam.transforms.userstate import is_stateful_dofn
 
-from maskline.pipeline.job import JobSettings, build
+from maskline.keys import KeysetUri
+from maskline.pipeline.job import build
+from maskline.pipeline.job_settings import JobSettings
+from maskline.postgres.dsn import PostgresDsn
 from maskline.sqs import QueueAddress
 from maskline.streams.definition import StreamDefinition
 
@@ -33,7 +36,12 @@ class Collector(PipelineVisitor):
 def steps(user_logins: StreamDefinition) -> list[AppliedPTransform]:
     pipeline = beam.Pipeline(runner="FnApiRunner")
     queue = QueueAddress("logins", "http://127.0.0.1:1")
-    build(pipeline, JobSettings(user_logins, queue, "postgresql://writer@db/logins", "env:KEYSET"))
+    build(
+        pipeline,
+        JobSettings(
+            user_logins, queue, PostgresDsn.parse("postgresql://writer@db/logins"), KeysetUri.parse("env:KEYSET")
+        ),
+    )
     collector = Collector()
     pipeline.visit(collector)
     return collector.steps
@@ -72,6 +80,6 @@ def test_the_labels_say_what_the_steps_do(steps: list[AppliedPTransform]) -> Non
         "Batch rejections",
         "Write rejections",
         "Delete rejections' messages",
-        "Write refused rows",
-        "Delete refused rows' messages",
+        "Write rejected rows",
+        "Delete rejected rows' messages",
     ]

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from maskline.pipeline.progress import Rate, showing_progress, showing_rows
 from maskline.pipeline.summary import RunCounts
-from maskline.transforms.metrics import Tally
+from maskline.transforms.tally import Tally
 
 
 def test_the_rate_is_that_of_the_last_five_seconds() -> None:

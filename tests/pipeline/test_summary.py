@@ -7,7 +7,7 @@ import io
 from rich.console import Console
 
 from maskline.pipeline.summary import RunCounts, summary_table
-from maskline.transforms.metrics import Tally
+from maskline.transforms.tally import Tally
 
 
 def counted() -> RunCounts:

@@ -28,6 +28,7 @@ def test_a_bundle_is_cut_into_batches_of_the_size_and_a_remainder(size: int, siz
         assert_that(lengths, equal_to(sizes))
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("size", [1, 3, 4, 1000])
 def test_no_element_is_lost_or_doubled_and_their_order_is_kept(size: int) -> None:
     expected = {
@@ -111,7 +112,7 @@ def test_a_size_below_one_is_refused_when_the_job_is_built(size: int) -> None:
     with pytest.raises(UsageError) as refusal:
         MicroBatch(size)
 
-    assert str(refusal.value) == f"micro_batch_size is {size}; it must be 1 or more"
+    assert str(refusal.value) == f"size is {size}; it must be 1 or more"
 
 
 def test_the_graph_below_needs_no_shuffle_no_state_and_no_timer() -> None:

@@ -8,7 +8,7 @@ import apache_beam as beam
 import pytest
 from apache_beam.coders import registry
 
-from maskline.records import MaskedRow, Reason, Receipt, Rejection, SqsMessage
+from maskline.records import MaskedRow, Reason, Receipt, RejectedRecord, Rejection, SqsMessage
 from maskline.transforms.coders import RecordCoder
 
 SENT_AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -17,6 +17,7 @@ RECORDS = [
     SqsMessage("00000000-0000-4000-8000-000000000001", "handle", "\ud800 half a pair", SENT_AT, 1),
     MaskedRow(RECEIPT, SENT_AT, 1, 7, ("u1", None, 3, SENT_AT.date()), b"sealed"),
     Rejection(RECEIPT, "user_logins", Reason.NOT_JSON, "detail", SENT_AT, 1, 7, b"sealed"),
+    RejectedRecord("user_logins", Reason.NOT_JSON, "detail", 7, b"sealed"),
     RECEIPT,
 ]
 

@@ -13,7 +13,7 @@ from apache_beam.testing.util import assert_that, equal_to
 from maskline.errors import KeysetError, UsageError
 from maskline.keys import StoredKeyset
 from maskline.transforms import ReadKeyset
-from maskline.transforms.control import CONTROL
+from maskline.transforms.run_context import RunContext
 from tests.beam_graph import graph_bytes
 
 
@@ -59,13 +59,14 @@ def test_a_key_in_a_graph_would_be_found(stored_keyset: StoredKeyset) -> None:
 
 
 def test_a_keyset_that_cannot_be_read_is_told_to_the_starter_of_the_job(tmp_path: Path) -> None:
+    context = RunContext()
     pipeline = BeamPipeline(runner="FnApiRunner")
-    _ = pipeline | ReadKeyset(f"file:{tmp_path / 'none.json'}")
+    _ = pipeline | ReadKeyset(f"file:{tmp_path / 'none.json'}", context)
 
     with pytest.raises(Exception, match=r"none\.json: No such file or directory"):
         pipeline.run().wait_until_finish()
 
-    assert isinstance(CONTROL.failure, KeysetError)
+    assert isinstance(context.failure, KeysetError)
 
 
 def test_a_uri_of_no_provider_is_refused_before_the_job_runs() -> None:

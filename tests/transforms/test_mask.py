@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
+import pytest
 from apache_beam.metrics.metric import MetricsFilter
 from apache_beam.pvalue import AsSingleton
 from apache_beam.runners.runner import PipelineResult
@@ -21,7 +22,7 @@ from maskline.records import MaskedRow, Reason, Rejection, SqsMessage
 from maskline.streams.definition import StreamDefinition
 from maskline.transforms import MaskPii
 from maskline.transforms.mask import _MaskBySideInput
-from maskline.transforms.metrics import TALLY
+from maskline.transforms.run_context import RunContext
 from tests.beam_graph import graph_bytes
 from tests.maskline.keysets import KEY, aes_siv_key, reference_token, stored
 from tests.maskline.logins import login, message
@@ -57,6 +58,7 @@ def test_a_login_becomes_a_row_of_tokens(user_logins: StreamDefinition) -> None:
         )
 
 
+@pytest.mark.heavy
 def test_every_message_has_one_outcome_and_none_is_an_error(user_logins: StreamDefinition) -> None:
     bodies = [login(), "not JSON", login(ip=None), "[" * 100_000, login(user_id=7), "\ud800", login(ip="\ud800")]
     messages = [message(body, number) for number, body in enumerate(bodies)]
@@ -80,6 +82,7 @@ def test_every_message_has_one_outcome_and_none_is_an_error(user_logins: StreamD
         )
 
 
+@pytest.mark.heavy
 def test_neither_outcome_holds_a_clear_value_and_both_hold_the_body(user_logins: StreamDefinition) -> None:
     messages = [message(login(), 1), message(login(user_id=None), 2)]
 
@@ -93,24 +96,26 @@ def test_neither_outcome_holds_a_clear_value_and_both_hold_the_body(user_logins:
 
 def test_what_was_masked_and_fields_nobody_knew_are_counted(user_logins: StreamDefinition) -> None:
     bodies = [login(), login(new=1, newer=2), login(new="1"), login(user_id=None, new=1), "not JSON"]
+    context = RunContext()
     pipeline = BeamPipeline(runner="FnApiRunner")
-    _masked(pipeline, user_logins, [message(body) for body in bodies])
+    _masked(pipeline, user_logins, [message(body) for body in bodies], context)
 
     result = pipeline.run()
     result.wait_until_finish()
 
     assert _counters(result) == {"masked": 3, "extra_fields": 3}
-    assert TALLY.counts() == {"masked": 3, "extra_fields": 3}
+    assert context.tally.counts() == {"masked": 3, "extra_fields": 3}
 
 
 def test_counts_are_of_one_bundle_and_not_of_all_before_it(user_logins: StreamDefinition) -> None:
-    mask = _MaskBySideInput(user_logins)
+    context = RunContext()
+    mask = _MaskBySideInput(user_logins, context)
     for _ in range(3):
         mask.start_bundle()
         list(mask.process(message(login(new=1)), KEYSET))
         mask.finish_bundle()
 
-    counts = TALLY.counts()
+    counts = context.tally.counts()
 
     assert counts == {"masked": 3, "extra_fields": 3}
 
@@ -157,12 +162,15 @@ class _Receive(beam.DoFn):
 
 
 def _masked(
-    pipeline: beam.Pipeline, stream: StreamDefinition, messages: list[SqsMessage], keyset: StoredKeyset = KEYSET
+    pipeline: beam.Pipeline,
+    stream: StreamDefinition,
+    messages: list[SqsMessage],
+    context: RunContext | None = None,
 ) -> tuple[beam.PCollection[MaskedRow], beam.PCollection[Rejection]]:
     """Return the outcomes of messages."""
-    keysets = pipeline | "Keyset" >> beam.Create([keyset])
+    keysets = pipeline | "Keyset" >> beam.Create([KEYSET])
     arrived = pipeline | "Messages" >> beam.Create(messages)
-    masked, rejected = arrived | MaskPii(stream, keyset=AsSingleton(keysets))
+    masked, rejected = arrived | MaskPii(stream, AsSingleton(keysets), context)
     return masked, rejected
 
 

@@ -13,14 +13,14 @@ from apache_beam.testing.test_pipeline import TestPipeline as BeamPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
 from maskline.errors import KeysetError, UsageError
-from maskline.keys import StoredKeyset, create_keyset, open_keyset
+from maskline.keys import KeysetUri, StoredKeyset, create_keyset, open_keyset
 from maskline.keys.files import FileKeyset
 from maskline.masks.deterministic import Masker
 from maskline.records import MaskedRow
 from maskline.streams.definition import StreamDefinition
 from maskline.transforms import MaskPii, ReadKeyset
-from maskline.transforms.control import CONTROL
 from maskline.transforms.mask import _MaskBySideInput, _MaskByUri
+from maskline.transforms.run_context import RunContext
 from tests.maskline.keysets import aes_siv_key, stored
 from tests.maskline.logins import login, message
 
@@ -55,7 +55,10 @@ def test_it_masks_with_a_keyset_that_is_read_when_the_job_runs(
 def test_a_worker_that_masked_already_can_still_not_send_its_key_on(
     user_logins: StreamDefinition, keyset_uri: str
 ) -> None:
-    by_side_input, by_uri = _MaskBySideInput(user_logins), _MaskByUri(user_logins, keyset_uri)
+    by_side_input, by_uri = (
+        _MaskBySideInput(user_logins, RunContext()),
+        _MaskByUri(user_logins, KeysetUri.parse(keyset_uri), RunContext()),
+    )
     by_side_input.start_bundle()
     list(by_side_input.process(message(login()), KEYSET))
     by_uri.setup()
@@ -71,7 +74,7 @@ def test_copies_in_one_process_share_one_keyset_that_was_opened_once(
     path = tmp_path / "keyset.json"
     provider = FileKeyset(path)
     provider.create(stored_keyset.content)
-    original = _MaskByUri(user_logins, provider.uri)
+    original = _MaskByUri(user_logins, KeysetUri.parse(provider.uri), RunContext())
     first, second = (pickle.loads(pickle.dumps(original)) for _ in range(2))
     first.setup()
 
@@ -85,7 +88,7 @@ def test_a_keyset_that_could_not_be_read_is_read_again_by_the_next_copy(
     user_logins: StreamDefinition, stored_keyset: StoredKeyset, tmp_path: Path
 ) -> None:
     provider = FileKeyset(tmp_path / "keyset.json")
-    mask = _MaskByUri(user_logins, provider.uri)
+    mask = _MaskByUri(user_logins, KeysetUri.parse(provider.uri), RunContext())
     with pytest.raises(KeysetError):
         mask.setup()
 
@@ -99,10 +102,10 @@ def test_each_job_of_a_process_reads_its_keyset_anew(user_logins: StreamDefiniti
     provider = FileKeyset(tmp_path / "keyset.json")
     before, after = create_keyset(), create_keyset()
     provider.create(before)
-    earlier = _MaskByUri(user_logins, provider.uri)
+    earlier = _MaskByUri(user_logins, KeysetUri.parse(provider.uri), RunContext())
     earlier.setup()
     provider.replace(before, after)
-    later = _MaskByUri(user_logins, provider.uri)
+    later = _MaskByUri(user_logins, KeysetUri.parse(provider.uri), RunContext())
     later.setup()
 
     key_ids = [_key_id(earlier), _key_id(later)]
@@ -111,7 +114,7 @@ def test_each_job_of_a_process_reads_its_keyset_anew(user_logins: StreamDefiniti
 
 
 def test_a_keyset_is_opened_once_and_again_only_when_it_is_another(user_logins: StreamDefinition) -> None:
-    mask = _MaskBySideInput(user_logins)
+    mask = _MaskBySideInput(user_logins, RunContext())
     mask.start_bundle()
     other = StoredKeyset(create_keyset(), "test:other")
 
@@ -126,13 +129,15 @@ def test_a_keyset_that_does_not_open_stops_the_job_and_is_told_to_its_starter(
 ) -> None:
     broken = FileKeyset(tmp_path / "broken.json")
     broken.create(b"{}")
+    context = RunContext()
     pipeline = BeamPipeline(runner="FnApiRunner")
-    _ = pipeline | beam.Create([message(login())]) | MaskPii(user_logins, keyset=keyset_from(pipeline, broken.uri))
+    keyset = keyset_from(pipeline, broken.uri)
+    _ = pipeline | beam.Create([message(login())]) | MaskPii(user_logins, keyset, context)
 
     with pytest.raises(Exception, match=r"broken\.json: is not a Tink keyset") as failure:
         pipeline.run().wait_until_finish()
 
-    assert isinstance(CONTROL.failure, KeysetError)
+    assert isinstance(context.failure, KeysetError)
     assert "199.172.111.135" not in str(failure.value)
 
 

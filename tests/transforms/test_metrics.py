@@ -9,30 +9,38 @@ import apache_beam as beam
 from apache_beam.metrics.metric import MetricsFilter
 from apache_beam.testing.test_pipeline import TestPipeline as BeamPipeline
 
-from maskline.records import Reason
-from maskline.sqs import Queue
+from maskline.sqs import QueueAddress
+from maskline.sqs.receiver import ReceiveSettings
 from maskline.streams.definition import StreamDefinition
-from maskline.transforms import WriteRejections, WriteToPostgres, metrics
-from maskline.transforms.metrics import MASKED, TALLY, JobCounter, JobDistribution, Tally, rejected_for
-from maskline.transforms.sqs import _Delete
-
-BATCH_SIZE = JobDistribution("batch_size")
+from maskline.transforms import WriteRejections, WriteToPostgres
+from maskline.transforms.mask import _MaskBySideInput
+from maskline.transforms.metrics import JobCounter, JobDistribution
+from maskline.transforms.run_context import RunContext
+from maskline.transforms.sqs import _Delete, _Poll
+from maskline.transforms.tally import Tally
 
 
 class CountEach(beam.DoFn):
     """Counts elements as masked, and each as the size of a batch."""
 
+    def __init__(self, context: RunContext) -> None:
+        self._masked = JobCounter("masked", context)
+        self._rejected = JobCounter("rejected", context)
+        self._too_long = JobCounter("rejected_too_long", context)
+        self._batch_size = JobDistribution("batch_size", context)
+
     def process(self, element: int) -> Iterator[int]:
-        MASKED.add()
-        JobCounter("rejected").add(0)
-        rejected_for(Reason.TOO_LONG).add(2)
-        BATCH_SIZE.update(element)
+        self._masked.add()
+        self._rejected.add(0)
+        self._too_long.add(2)
+        self._batch_size.update(element)
         yield element
 
 
 def test_the_tally_counts_what_beam_counts() -> None:
+    context = RunContext()
     pipeline = BeamPipeline(runner="FnApiRunner")
-    _ = pipeline | beam.Create([5, 7, 9]) | beam.ParDo(CountEach())
+    _ = pipeline | beam.Create([5, 7, 9]) | beam.ParDo(CountEach(context))
 
     result = pipeline.run()
     result.wait_until_finish()
@@ -44,10 +52,10 @@ def test_the_tally_counts_what_beam_counts() -> None:
         "batch_size_sum": 21,
         "batch_size_count": 3,
     }
-    assert TALLY.counts() == {"masked": 3, "rejected_too_long": 6}
+    assert context.tally.counts() == {"masked": 3, "rejected_too_long": 6}
     (sizes,) = found["distributions"]
     assert (sizes.key.metric.name, sizes.committed.sum, sizes.committed.min) == ("batch_size", 21, 5)
-    assert TALLY.latest("batch_size") in (5, 7, 9)
+    assert context.tally.latest("batch_size") in (5, 7, 9)
 
 
 def test_a_name_never_counted_counts_nothing() -> None:
@@ -87,45 +95,44 @@ def test_threads_lose_no_count() -> None:
     assert tally.counts()["masked"] == 8_000
 
 
-def test_the_next_job_of_the_process_counts_from_nothing() -> None:
-    MASKED.add(3)
-    BATCH_SIZE.update(500)
-
-    TALLY.reset()
-
-    assert TALLY.counts() == {}
-    assert TALLY.latest("batch_size") is None
-
-
 def test_nothing_is_counted_for_none() -> None:
-    MASKED.add(0)
+    context = RunContext()
 
-    assert "masked" not in TALLY.counts()
+    JobCounter("masked", context).add(0)
+
+    assert "masked" not in context.tally.counts()
 
 
 def test_a_declared_counter_is_there_and_counts_nothing() -> None:
     class Declare(beam.DoFn):
-        def process(self, element: int) -> None:
-            JobCounter("delete_failures").declare()
+        def __init__(self, context: RunContext) -> None:
+            self._delete_failures = JobCounter("delete_failures", context)
 
+        def process(self, element: int) -> None:
+            self._delete_failures.declare()
+
+    context = RunContext()
     pipeline = BeamPipeline(runner="FnApiRunner")
-    _ = pipeline | beam.Create([5]) | beam.ParDo(Declare())
+    _ = pipeline | beam.Create([5]) | beam.ParDo(Declare(context))
 
     result = pipeline.run()
     result.wait_until_finish()
 
     (found,) = result.metrics().query(MetricsFilter().with_namespace("maskline"))["counters"]
     assert (found.key.metric.name, found.committed) == ("delete_failures", 0)
-    assert TALLY.counts() == {}
+    assert context.tally.counts() == {}
 
 
 def test_the_names_that_dashboards_read_stay_what_they_are(user_logins: StreamDefinition) -> None:
     dsn = "postgresql://writer@db/logins"
+    context = RunContext()
+    queue = QueueAddress("logins")
     counting = [
-        metrics,
-        WriteToPostgres(user_logins, dsn)._write,
-        WriteRejections(user_logins, dsn)._write,
-        _Delete(_no_queue, branch="", overlapping=False),
+        _Poll(queue, ReceiveSettings(), False, context),
+        _MaskBySideInput(user_logins, context),
+        WriteToPostgres(user_logins, dsn, context=context)._write,
+        WriteRejections(dsn, context=context)._write,
+        _Delete(queue, "", False, context),
     ]
     for each in (value for owner in counting for value in vars(owner).values()):
         if isinstance(each, JobCounter):
@@ -133,14 +140,15 @@ def test_the_names_that_dashboards_read_stay_what_they_are(user_logins: StreamDe
         elif isinstance(each, JobDistribution):
             each.update(1)
 
-    counted = set(TALLY.counts())
+    counted = set(context.tally.counts())
     distributions = ("batch_size", "commit_milliseconds", "end_to_end_latency_milliseconds")
-    observed = [TALLY.latest(name) for name in distributions]
+    observed = [context.tally.latest(name) for name in distributions]
 
     assert counted == {
         "received",
         "masked",
         "extra_fields",
+        "unvouched",
         "rejected",
         "written",
         "duplicates",
@@ -151,26 +159,23 @@ def test_the_names_that_dashboards_read_stay_what_they_are(user_logins: StreamDe
     assert observed == [1, 1, 1]
 
 
-def _no_queue() -> Queue:
-    raise AssertionError("nothing is deleted here")
-
-
 def test_branches_have_metrics_of_their_own_and_are_tallied_together() -> None:
     class CountBranches(beam.DoFn):
-        def __init__(self) -> None:
-            self._rows = JobCounter("deleted")
-            self._rejections = JobCounter("deleted", branch="rejections")
+        def __init__(self, context: RunContext) -> None:
+            self._rows = JobCounter("deleted", context)
+            self._rejections = JobCounter("deleted", context, branch="rejections")
 
         def process(self, element: int) -> None:
             self._rows.add(element)
             self._rejections.add(1)
 
+    context = RunContext()
     pipeline = BeamPipeline(runner="FnApiRunner")
-    _ = pipeline | beam.Create([5, 7]) | beam.ParDo(CountBranches())
+    _ = pipeline | beam.Create([5, 7]) | beam.ParDo(CountBranches(context))
 
     result = pipeline.run()
     result.wait_until_finish()
 
     found = result.metrics().query(MetricsFilter().with_namespace("maskline"))["counters"]
     assert {each.key.metric.name: each.committed for each in found} == {"deleted": 12, "rejections_deleted": 2}
-    assert TALLY.counts() == {"deleted": 14}
+    assert context.tally.counts() == {"deleted": 14}

@@ -10,11 +10,12 @@ import pytest
 
 from maskline.errors import QueueError
 from maskline.records import Receipt
-from maskline.sqs import DeleteFailure
-from maskline.transforms.control import CONTROL
-from maskline.transforms.metrics import TALLY
+from maskline.sqs import DeleteFailure, QueueAddress
+from maskline.transforms.run_context import RunContext
 from maskline.transforms.sqs import _Delete
 from tests.maskline.sqs.faults import FaultyQueue, some_receipts
+
+LOGINS = QueueAddress("logins")
 
 
 class SlowQueue(FaultyQueue):
@@ -40,12 +41,17 @@ Delete = Callable[..., _Delete]
 
 
 @pytest.fixture
-def delete(queue: SlowQueue) -> Iterator[Delete]:
+def context() -> RunContext:
+    return RunContext()
+
+
+@pytest.fixture
+def delete(queue: SlowQueue, context: RunContext) -> Iterator[Delete]:
     """Make a DoFn that deletes from the queue, overlapping unless said otherwise."""
     made: list[_Delete] = []
 
     def make(overlapping: bool = True) -> _Delete:
-        made.append(_Delete(lambda: queue, "", overlapping))
+        made.append(_Delete(LOGINS, "", overlapping, context, lambda _: queue))
         made[-1].setup()
         return made[-1]
 
@@ -73,47 +79,53 @@ def check_that_it_waits(work: Callable[[], None], queue: SlowQueue) -> None:
         future.result(30)
 
 
-def test_a_bundle_ends_while_its_deletions_are_under_way(delete: Delete) -> None:
+def test_a_bundle_ends_while_its_deletions_are_under_way(delete: Delete, context: RunContext) -> None:
     dofn = delete()
 
     bundle(dofn, some_receipts(25))
 
-    assert TALLY.counts()["deleted"] == 0
+    assert context.tally.counts()["deleted"] == 0
 
 
-def test_a_bundle_that_deletes_nothing_waits_for_them_and_counts_them(delete: Delete, queue: SlowQueue) -> None:
+def test_a_bundle_that_deletes_nothing_waits_for_them_and_counts_them(
+    delete: Delete, queue: SlowQueue, context: RunContext
+) -> None:
     dofn = delete()
     bundle(dofn, some_receipts(25))
 
     check_that_it_waits(lambda: bundle(dofn), queue)
 
-    assert TALLY.counts()["deleted"] == 25
+    assert context.tally.counts()["deleted"] == 25
 
 
-def test_the_next_deletion_waits_for_the_one_before(delete: Delete, queue: SlowQueue) -> None:
+def test_the_next_deletion_waits_for_the_one_before(delete: Delete, queue: SlowQueue, context: RunContext) -> None:
     dofn = delete()
     bundle(dofn, some_receipts(25))
 
     check_that_it_waits(lambda: bundle(dofn, some_receipts(5)), queue)
 
-    assert TALLY.counts()["deleted"] == 25
+    assert context.tally.counts()["deleted"] == 25
 
 
-def test_a_bundle_waits_for_its_own_where_the_job_is_stopping(delete: Delete, queue: SlowQueue) -> None:
+def test_a_bundle_waits_for_its_own_where_the_job_is_stopping(
+    delete: Delete, queue: SlowQueue, context: RunContext
+) -> None:
     dofn = delete()
-    CONTROL.stopping.set()
+    context.stopping.set()
 
     check_that_it_waits(lambda: bundle(dofn, some_receipts(25)), queue)
 
-    assert TALLY.counts()["deleted"] == 25
+    assert context.tally.counts()["deleted"] == 25
 
 
-def test_a_bundle_waits_for_its_own_unless_they_may_overlap(delete: Delete, queue: SlowQueue) -> None:
+def test_a_bundle_waits_for_its_own_unless_they_may_overlap(
+    delete: Delete, queue: SlowQueue, context: RunContext
+) -> None:
     dofn = delete(overlapping=False)
 
     check_that_it_waits(lambda: bundle(dofn, some_receipts(25)), queue)
 
-    assert TALLY.counts()["deleted"] == 25
+    assert context.tally.counts()["deleted"] == 25
 
 
 def test_a_worker_that_ends_finishes_what_it_began(delete: Delete, queue: SlowQueue) -> None:
@@ -125,11 +137,11 @@ def test_a_worker_that_ends_finishes_what_it_began(delete: Delete, queue: SlowQu
     assert sum(map(len, queue.deleted)) == 25
 
 
-def test_a_refusal_fails_the_next_bundle() -> None:
+def test_a_refusal_fails_the_next_bundle(context: RunContext) -> None:
     def refuse(number: int, receipts: Sequence[Receipt]) -> list[DeleteFailure]:
         raise QueueError("queue logins: SQS refuses these credentials")
 
-    dofn = _Delete(lambda: FaultyQueue(delete=refuse), "", True)
+    dofn = _Delete(LOGINS, "", True, context, lambda _: FaultyQueue(delete=refuse))
     dofn.setup()
     bundle(dofn, some_receipts(25))
 
@@ -137,4 +149,4 @@ def test_a_refusal_fails_the_next_bundle() -> None:
         bundle(dofn)
 
     dofn.teardown()
-    assert isinstance(CONTROL.failure, QueueError)
+    assert isinstance(context.failure, QueueError)

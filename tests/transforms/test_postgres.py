@@ -16,7 +16,7 @@ from maskline.postgres.connection import Connection
 from maskline.records import MaskedRow, Reason, Receipt, Rejection
 from maskline.streams.definition import StreamDefinition
 from maskline.transforms import WriteToPostgres
-from maskline.transforms.control import CONTROL
+from maskline.transforms.run_context import RunContext
 from tests.maskline.postgres.records import message_id, row, rows_of, run, value_of
 from tests.transforms.database_faults import fail_commits
 from tests.transforms.running import Collect, a_pipeline, measured_pipeline
@@ -61,7 +61,9 @@ def test_no_receipt_comes_out_where_the_commit_fails(
     fail_commits(database, "user_logins", times=1_000_000, sqlstate=sqlstate)
     receipts, rejections = Collect(), Collect()
 
-    error = failure_of([row(1), row(2)], WriteToPostgres(user_logins, dsn, retry_seconds=0), receipts, rejections)
+    context = RunContext()
+    write = WriteToPostgres(user_logins, dsn, db_retry_seconds=0, context=context)
+    error = failure_of([row(1), row(2)], write, context, receipts, rejections)
 
     assert isinstance(error, DatabaseUnavailableError)
     assert sqlstate in str(error)
@@ -75,7 +77,9 @@ def test_a_table_that_is_gone_stops_the_job_and_rejects_nothing(
     run(database, "DROP TABLE user_logins")
     receipts, rejections = Collect(), Collect()
 
-    error = failure_of([row(1), row(2)], WriteToPostgres(user_logins, dsn), receipts, rejections)
+    context = RunContext()
+    write = WriteToPostgres(user_logins, dsn, context=context)
+    error = failure_of([row(1), row(2)], write, context, receipts, rejections)
 
     assert isinstance(error, DatabaseError)
     assert 'relation "user_logins" does not exist' in str(error)
@@ -84,9 +88,11 @@ def test_a_table_that_is_gone_stops_the_job_and_rejects_nothing(
 
 def test_a_database_that_nobody_serves_fails_the_bundle(user_logins: StreamDefinition) -> None:
     receipts, rejections = Collect(), Collect()
-    write = WriteToPostgres(user_logins, "postgresql://postgres@/logins?host=/there/is/none", retry_seconds=0)
+    context = RunContext()
+    dsn = "postgresql://postgres@/logins?host=/there/is/none"
+    write = WriteToPostgres(user_logins, dsn, db_retry_seconds=0, context=context)
 
-    error = failure_of([row(1)], write, receipts, rejections)
+    error = failure_of([row(1)], write, context, receipts, rejections)
 
     assert isinstance(error, DatabaseUnavailableError)
     assert receipts.elements == rejections.elements == []
@@ -102,7 +108,7 @@ def test_a_failed_commit_is_tried_again_and_its_receipts_come_out_once(
         assert_that(committed, equal_to([[receipt(1)]]))
 
     assert value_of(database, "SELECT count(*) FROM user_logins") == 1
-    assert measured.counters == {"db_retries": 2, "written": 1}
+    assert measured.counters == {"db_retries": 2, "written": 1, "unvouched": 1}
 
 
 def test_a_refused_row_comes_out_as_a_rejection_and_the_good_ones_beside_it_are_committed(
@@ -142,7 +148,7 @@ def test_what_happened_is_counted(dsn: str, user_logins: StreamDefinition) -> No
         batch = [row(1), row(2), row(2), row(3, app_version=TOO_LONG), row(4)]
         pipeline | beam.Create([batch, [row(5)]]) | WriteToPostgres(user_logins, dsn)
 
-    assert measured.counters == {"written": 3, "duplicates": 2}
+    assert measured.counters == {"written": 3, "duplicates": 2, "unvouched": 3}
     assert measured.distributions["batch_size"] == (2, 6, 1, 5)
     commits, _, least, most = measured.distributions["commit_milliseconds"]
     assert commits == 2
@@ -181,11 +187,11 @@ def test_a_time_to_retry_out_of_its_range_is_refused_at_construction(
     seconds: float, user_logins: StreamDefinition
 ) -> None:
     with pytest.raises(UsageError, match=f"db_retry_seconds is {seconds}; it must be from 0 to 39600"):
-        WriteToPostgres(user_logins, "postgresql://writer@db/logins", retry_seconds=seconds)
+        WriteToPostgres(user_logins, "postgresql://writer@db/logins", db_retry_seconds=seconds)
 
 
 def failure_of(
-    batch: list[MaskedRow], write: WriteToPostgres, receipts: Collect, rejections: Collect
+    batch: list[MaskedRow], write: WriteToPostgres, context: RunContext, receipts: Collect, rejections: Collect
 ) -> Exception | None:
     """Run a write that must fail, and return what whoever started the job is told."""
     pipeline = a_pipeline()
@@ -194,7 +200,7 @@ def failure_of(
     rejected_rows | "Rejections" >> rejections
     with pytest.raises(Exception, match="postgres: "):
         pipeline.run().wait_until_finish()
-    return CONTROL.failure
+    return context.failure
 
 
 def rows_that_others_see(dsn: str, receipts: list[Receipt]) -> Iterator[tuple[str, int]]:

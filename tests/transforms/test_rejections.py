@@ -1,4 +1,4 @@
-"""The sink of refused messages on FnApiRunner."""
+"""The sink of rejected messages on FnApiRunner."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from maskline.postgres.connection import Connection
 from maskline.records import Reason, Receipt, Rejection
 from maskline.streams.definition import StreamDefinition
 from maskline.transforms import WriteRejections, WriteToPostgres
-from maskline.transforms.control import CONTROL
+from maskline.transforms.run_context import RunContext
 from tests.maskline.postgres.records import message_id, rejection, row, rows_of, run, value_of
 from tests.transforms.database_faults import fail_commits
 from tests.transforms.running import Collect, a_pipeline, measured_pipeline
@@ -28,7 +28,7 @@ def test_a_rejection_is_kept_whole_with_its_body_sealed(
     dsn: str, database: Connection, user_logins: StreamDefinition
 ) -> None:
     with a_pipeline() as pipeline:
-        receipts = pipeline | beam.Create([[rejection(1)]]) | WriteRejections(user_logins, dsn)
+        receipts = pipeline | beam.Create([[rejection(1)]]) | WriteRejections(dsn)
         assert_that(receipts, equal_to([[receipt(1)]]))
 
     ((*told, body, rejected_at),) = rows_of(
@@ -55,7 +55,7 @@ def test_no_receipt_comes_out_where_the_commit_fails(
 ) -> None:
     fail_commits(database, "rejected_messages", times=1_000_000)
 
-    receipts, error = failure_of([rejection(1)], WriteRejections(user_logins, dsn, retry_seconds=0))
+    receipts, error = failure_of([rejection(1)], user_logins, dsn, retry_seconds=0)
 
     assert isinstance(error, DatabaseUnavailableError)
     assert receipts == []
@@ -65,7 +65,7 @@ def test_no_receipt_comes_out_where_the_commit_fails(
 def test_a_missing_table_stops_the_job(dsn: str, database: Connection, user_logins: StreamDefinition) -> None:
     run(database, "DROP TABLE rejected_messages")
 
-    receipts, error = failure_of([rejection(1)], WriteRejections(user_logins, dsn))
+    receipts, error = failure_of([rejection(1)], user_logins, dsn)
 
     assert isinstance(error, DatabaseError)
     assert 'relation "rejected_messages" does not exist' in str(error)
@@ -77,7 +77,7 @@ def test_a_rejection_that_the_table_does_not_take_stops_the_job_for_it_would_be_
 ) -> None:
     run(database, "ALTER TABLE rejected_messages ADD CONSTRAINT no_third CHECK (receive_count <> 3)")
 
-    receipts, error = failure_of([rejection(1)], WriteRejections(user_logins, dsn))
+    receipts, error = failure_of([rejection(1)], user_logins, dsn)
 
     assert isinstance(error, DatabaseError)
     assert str(error) == (
@@ -94,7 +94,7 @@ def test_a_message_that_became_a_row_before_is_left_alone_and_may_be_deleted(
         pipeline | beam.Create([[row(1)]]) | WriteToPostgres(user_logins, dsn)
 
     with measured_pipeline() as (pipeline, measured):
-        receipts = pipeline | beam.Create([[rejection(1), rejection(2)]]) | WriteRejections(user_logins, dsn)
+        receipts = pipeline | beam.Create([[rejection(1), rejection(2)]]) | WriteRejections(dsn)
         assert_that(receipts, equal_to([[receipt(1), receipt(2)]]))
 
     assert value_of(database, "SELECT array_agg(message_id::text) FROM rejected_messages") == [message_id(2)]
@@ -103,11 +103,11 @@ def test_a_message_that_became_a_row_before_is_left_alone_and_may_be_deleted(
 
 def test_what_happened_is_counted_by_reason(dsn: str, user_logins: StreamDefinition) -> None:
     with a_pipeline() as pipeline:
-        pipeline | beam.Create([[rejection(1)]]) | WriteRejections(user_logins, dsn)
+        pipeline | beam.Create([[rejection(1)]]) | WriteRejections(dsn)
 
     with measured_pipeline() as (pipeline, measured):
         batch = [rejection(1), rejection(2), rejection(3, reason=Reason.TOO_LONG), rejection(4)]
-        pipeline | beam.Create([batch, [rejection(5)]]) | WriteRejections(user_logins, dsn)
+        pipeline | beam.Create([batch, [rejection(5)]]) | WriteRejections(dsn)
 
     assert measured.counters == {"rejected": 4, "rejected_not_json": 3, "rejected_too_long": 1, "duplicates": 1}
     assert measured.distributions["batch_size"] == (2, 5, 1, 4)
@@ -120,7 +120,7 @@ def test_a_message_delivered_twice_into_one_micro_batch_is_counted_once(
     second = msgspec.structs.replace(first, receipt=Receipt(first.receipt.message_id, "another handle"))
 
     with measured_pipeline() as (pipeline, measured):
-        receipts = pipeline | beam.Create([[first, second]]) | WriteRejections(user_logins, dsn)
+        receipts = pipeline | beam.Create([[first, second]]) | WriteRejections(dsn)
         assert_that(receipts, equal_to([[first.receipt, second.receipt]]))
 
     assert value_of(database, "SELECT count(*) FROM rejected_messages") == 1
@@ -129,21 +129,23 @@ def test_a_message_delivered_twice_into_one_micro_batch_is_counted_once(
 
 def test_a_password_is_refused_at_construction_and_not_repeated(user_logins: StreamDefinition) -> None:
     with pytest.raises(UsageError, match="holds a password") as refused:
-        WriteRejections(user_logins, "postgresql://writer:hunter2@db/logins")
+        WriteRejections("postgresql://writer:hunter2@db/logins")
 
     assert "hunter2" not in str(refused.value)
 
 
 def test_a_time_to_retry_out_of_its_range_is_refused_at_construction(user_logins: StreamDefinition) -> None:
     with pytest.raises(UsageError, match="db_retry_seconds is -1; it must be from 0 to 39600"):
-        WriteRejections(user_logins, "postgresql://writer@db/logins", retry_seconds=-1)
+        WriteRejections("postgresql://writer@db/logins", db_retry_seconds=-1)
 
 
-def failure_of(batch: list[Rejection], write: WriteRejections) -> tuple[list[object], Exception | None]:
+def failure_of(
+    batch: list[Rejection], stream: StreamDefinition, dsn: str, retry_seconds: float = 300
+) -> tuple[list[object], Exception | None]:
     """Run a write that must fail; return what came out, and what whoever started the job is told."""
-    receipts = Collect()
+    receipts, context = Collect(), RunContext()
     pipeline = a_pipeline()
-    pipeline | beam.Create([batch]) | write | receipts
+    pipeline | beam.Create([batch]) | WriteRejections(dsn, retry_seconds, context=context) | receipts
     with pytest.raises(Exception, match="postgres: "):
         pipeline.run().wait_until_finish()
-    return receipts.elements, CONTROL.failure
+    return receipts.elements, context.failure

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +18,7 @@ from maskline.sqs import QueueAddress, QueueDepth, SqsQueue
 from maskline.sqs.lease import VisibilityLease
 from maskline.streams.definition import StreamDefinition
 from maskline.transforms import WriteToPostgres
-from maskline.transforms.control import CONTROL
+from maskline.transforms.run_context import RunContext
 from tests.awaiting import await_until
 from tests.maskline.postgres.records import connected, row, run, value_of, waiting_for_a_lock
 from tests.maskline.sqs.faults import receipts_of
@@ -42,13 +41,13 @@ def test_messages_stay_invisible_while_their_rows_wait_to_be_written(
     queue_address: QueueAddress,
     user_logins: StreamDefinition,
 ) -> None:
-    rows = received_rows(queue, count=12, visibility_seconds=1)
-    write = WriteToPostgres(user_logins, dsn, lease=lease_of(queue_address, 1))
+    rows = received_rows(queue, count=12, visibility_seconds=5)
+    write = WriteToPostgres(user_logins, dsn, lease=lease_of(queue_address, 5))
     with ThreadPoolExecutor(1) as threads:
         writing = threads.submit(run_write, rows, write)
         await_until(lambda: waiting_for_a_lock(database), "the writer waits for the lock")
 
-        came_back = queue.receive(10, 3, 60)
+        came_back = queue.receive(10, 7, 60)
         locked.rollback()
 
         writing.result(timeout=30)
@@ -67,15 +66,16 @@ def test_stopped_before_they_could_be_written_messages_are_visible_at_once(
 ) -> None:
     monkeypatch.setattr(maskline.postgres.statements, "LOCK_TIMEOUT_SECONDS", 0.2)
     rows = received_rows(queue, count=12, visibility_seconds=600)
-    write = WriteToPostgres(user_logins, dsn, lease=lease_of(queue_address, 600))
+    context = RunContext()
+    write = WriteToPostgres(user_logins, dsn, lease=lease_of(queue_address, 600), context=context)
     with ThreadPoolExecutor(1) as threads:
         writing = threads.submit(run_write, rows, write)
         await_until(lambda: waiting_for_a_lock(database), "the writer waits for the lock")
 
-        CONTROL.stopping.set()
+        context.stopping.set()
 
         assert writing.exception(timeout=30) is not None
-    assert isinstance(CONTROL.failure, DatabaseUnavailableError)
+    assert isinstance(context.failure, DatabaseUnavailableError)
     assert queue.depth() == QueueDepth(visible=12, in_flight=0, delayed=0)
 
 
@@ -89,12 +89,13 @@ def test_failed_without_a_stop_messages_come_back_when_their_time_out_is_over(
 ) -> None:
     monkeypatch.setattr(maskline.postgres.statements, "LOCK_TIMEOUT_SECONDS", 0.2)
     rows = received_rows(queue, count=1, visibility_seconds=600)
-    write = WriteToPostgres(user_logins, dsn, retry_seconds=0, lease=lease_of(queue_address, 600))
+    context, lease = RunContext(), lease_of(queue_address, 600)
+    write = WriteToPostgres(user_logins, dsn, db_retry_seconds=0, lease=lease, context=context)
 
     with pytest.raises(Exception, match="55P03 lock_not_available"):
         run_write(rows, write)
 
-    assert isinstance(CONTROL.failure, DatabaseUnavailableError)
+    assert isinstance(context.failure, DatabaseUnavailableError)
     assert queue.depth() == QueueDepth(visible=0, in_flight=1, delayed=0)
 
 
@@ -118,7 +119,7 @@ def received_rows(queue: SqsQueue, count: int, visibility_seconds: int) -> list[
 
 def lease_of(address: QueueAddress, visibility_seconds: int) -> VisibilityLease:
     """Return a lease on the real queue."""
-    return VisibilityLease(functools.partial(SqsQueue.open, address), visibility_seconds)
+    return VisibilityLease(address, visibility_seconds)
 
 
 def run_write(rows: list[MaskedRow], write: WriteToPostgres) -> None:

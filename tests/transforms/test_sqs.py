@@ -22,15 +22,17 @@ from maskline.pipeline.local.sqs import EmbeddedSqs
 from maskline.records import Receipt, SqsMessage
 from maskline.sqs import Queue, QueueAddress, QueueDepth, SqsQueue
 from maskline.sqs.receiver import ReceiveSettings
-from maskline.transforms.control import CONTROL
-from maskline.transforms.metrics import TALLY
 from maskline.transforms.polling import Polling, PollingTracker
+from maskline.transforms.run_context import RunContext
 from maskline.transforms.sqs import DeleteFromSqs, ReadFromSqs
 from tests.awaiting import await_until
 from tests.maskline.sqs.faults import FaultyQueue, receipts_of, some_messages
 from tests.transforms.running import Collect, a_pipeline, measured_pipeline
 
-SHORT = ReceiveSettings(size=25, seconds=0.05, visibility_seconds=60, long_poll_seconds=0)
+SHORT = ReceiveSettings(
+    micro_batch_size=25, micro_batch_seconds=0.05, visibility_timeout_seconds=60, long_poll_seconds=0
+)
+ADDRESS = QueueAddress("logins")
 NOBODYS_HANDLE = Receipt("00000000-0000-0000-0000-000000000001", "nonsense")
 
 
@@ -93,7 +95,9 @@ def test_until_empty_what_another_consumer_never_gives_back_is_reported(
     began = time.monotonic()
 
     with caplog.at_level(logging.WARNING, "maskline.transforms.sqs"), a_pipeline() as pipeline:
-        settings = ReceiveSettings(size=25, seconds=0.05, visibility_seconds=1, long_poll_seconds=0)
+        settings = ReceiveSettings(
+            micro_batch_size=25, micro_batch_seconds=0.05, visibility_timeout_seconds=1, long_poll_seconds=0
+        )
         pipeline | ReadFromSqs(queue_address, settings, until_empty=True)
 
     assert time.monotonic() - began >= 1
@@ -125,19 +129,20 @@ def test_nothing_is_fetched_ahead_of_the_micro_batch(queue: SqsQueue) -> None:
 
 
 def test_a_streaming_read_goes_on_until_it_is_stopped(queue: SqsQueue, queue_address: QueueAddress) -> None:
-    read = Collect()
+    read, context = Collect(), RunContext()
     pipeline = a_pipeline()
-    pipeline | ReadFromSqs(queue_address, SHORT) | read | AsReceipts() | DeleteFromSqs(queue_address)
+    messages = pipeline | ReadFromSqs(queue_address, SHORT, context=context)
+    messages | read | AsReceipts() | DeleteFromSqs(queue_address, context=context)
     with ThreadPoolExecutor(1) as threads:
         running = threads.submit(lambda: pipeline.run().wait_until_finish())
         try:
             queue.send(["first"])
-            await_until(lambda: TALLY.counts()["deleted"] == 1, "the first message was handled")
+            await_until(lambda: context.tally.counts()["deleted"] == 1, "the first message was handled")
             queue.send(["second"])
-            await_until(lambda: TALLY.counts()["deleted"] == 2, "the second message was handled")
+            await_until(lambda: context.tally.counts()["deleted"] == 2, "the second message was handled")
             assert not running.done()
         finally:
-            CONTROL.stopping.set()
+            context.stopping.set()
 
         running.result(timeout=10)
 
@@ -210,13 +215,14 @@ def test_no_message_is_received_before_the_side_input_is_there(queue: SqsQueue, 
 
 
 def test_a_queue_that_does_not_exist_is_told_to_whoever_started_the_job(sqs: EmbeddedSqs) -> None:
+    context = RunContext()
     pipeline = a_pipeline()
-    pipeline | ReadFromSqs(QueueAddress("nobodys", sqs.endpoint), SHORT)
+    pipeline | ReadFromSqs(QueueAddress("nobodys", sqs.endpoint), SHORT, context=context)
 
     with pytest.raises(Exception, match="does not exist"):
         pipeline.run().wait_until_finish()
 
-    assert isinstance(CONTROL.failure, QueueError)
+    assert isinstance(context.failure, QueueError)
 
 
 def test_messages_are_deleted_and_nothing_comes_out(queue: SqsQueue, queue_address: QueueAddress) -> None:
@@ -252,7 +258,7 @@ def read_until_empty(pipeline: beam.Pipeline, address: QueueAddress, read: Colle
 
 def poll_once(queue: Queue, watermark: ManualWatermarkEstimator) -> list[SqsMessage]:
     """Call the poller once, as a runner does, and return what it emitted."""
-    poll = maskline.transforms.sqs._Poll(lambda: queue, SHORT, until_empty=False)
+    poll = maskline.transforms.sqs._Poll(ADDRESS, SHORT, False, RunContext(), lambda _: queue)
     tracker = RestrictionTrackerView(ThreadsafeRestrictionTracker(PollingTracker(Polling())))
     poll.setup()
     try:
@@ -270,7 +276,7 @@ class ShyQueue(FaultyQueue):
 
 def deferred_by(queue: Queue, state: Polling) -> Polling | None:
     """Call the poller of a read until empty once, and return where it goes on, or None where it ended."""
-    poll = maskline.transforms.sqs._Poll(lambda: queue, SHORT, until_empty=True)
+    poll = maskline.transforms.sqs._Poll(ADDRESS, SHORT, True, RunContext(), lambda _: queue)
     tracker = ThreadsafeRestrictionTracker(PollingTracker(state))
     poll.setup()
     list(poll.process(0, tracker=RestrictionTrackerView(tracker), watermark=ManualWatermarkEstimator(None)))

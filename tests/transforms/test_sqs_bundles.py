@@ -5,12 +5,14 @@ from __future__ import annotations
 from apache_beam.io.watermark_estimators import ManualWatermarkEstimator
 from apache_beam.runners.sdf_utils import RestrictionTrackerView, ThreadsafeRestrictionTracker
 
+from maskline.sqs import QueueAddress
 from maskline.sqs.receiver import ReceiveSettings
 from maskline.transforms.polling import Polling, PollingTracker
+from maskline.transforms.run_context import RunContext
 from maskline.transforms.sqs import _Poll
 from tests.maskline.sqs.faults import FaultyQueue, some_messages
 
-SETTINGS = ReceiveSettings(size=1, seconds=0, long_poll_seconds=7)
+SETTINGS = ReceiveSettings(micro_batch_size=1, micro_batch_seconds=0, long_poll_seconds=7)
 
 
 def test_while_nothing_was_received_every_poller_of_a_bundle_waits() -> None:
@@ -39,7 +41,7 @@ def test_the_first_poller_of_the_next_bundle_waits_again() -> None:
 
 def _run_bundles(queue: FaultyQueue, pollers: int, bundles: int = 1) -> None:
     """Have one copy of the DoFn poll for several pollers, as a runner does."""
-    poll = _Poll(lambda: queue, SETTINGS, until_empty=False)
+    poll = _Poll(QueueAddress("logins"), SETTINGS, False, RunContext(), lambda _: queue)
     poll.setup()
     for _ in range(bundles):
         poll.start_bundle()

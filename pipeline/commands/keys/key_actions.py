@@ -14,7 +14,6 @@ from rich.console import Console
 from rich.table import Table
 
 from maskline.errors import UsageError
-from maskline.keys import keyset_provider
 from maskline.keys.keyset import keyset_handle
 from maskline.keys.keyset_editor import DESTROYED, DISABLED, ENABLED, KEY_BYTES, RAW, KeyInfo, KeysetEditor
 from maskline.keys.keyset_store import change_keyset
@@ -22,81 +21,68 @@ from maskline.keys.raw_keys import parse_raw_key
 from maskline.pipeline.command_parser import add_action
 from maskline.pipeline.key_usage_check import (
     add_opaque_copy,
-    refuse_if_anything_needs,
-    refuse_if_copy_needs,
+    check_copy_does_not_need,
+    check_nothing_needs,
     usage_in_copy,
     usage_in_database,
 )
-from maskline.pipeline.options import Options, required
+from maskline.pipeline.options import Options, keyset_uri, postgres_dsn
 from maskline.pipeline.printing import echo
+from maskline.pipeline.program import program_name
 from maskline.postgres.key_usage import KeyUsage
 
 STANDARD_INPUT = "-"
 MAX_KEY_CHARACTERS = 1024
 READS = "It reads plain AES-SIV made elsewhere; remask brings such values under the primary key."
 MASKS = "It masks once it is promoted."
-FORCED = {
-    "disable": "disable it, whatever rows of the opaque copy need it",
-    "destroy": "destroy it, enabled or not, whatever rows need it",
-}
-
-T = TypeVar("T")
-Act = Callable[[argparse.Namespace], None]
 NO_KEY = "none"
 NOT_HELD = "not held"
+
+T = TypeVar("T")
 
 
 def add_actions(actions: Any) -> None:
     """Add the actions to the parser of the command."""
-    _action(actions, "add", _add, "add a new key, not yet the primary")
-    importing = _action(actions, "import", _import, "add a key of 64 bytes that was made elsewhere")
+    add = add_action(actions, "add", "add a new key, not yet the primary", _add)
+    importing = add_action(actions, "import", "add a key of 64 bytes that was made elsewhere", _import)
+    promote = add_action(actions, "promote", "make a key the primary, which masks", _promote)
+    enable = add_action(actions, "enable", "let a disabled key unmask again", _enable)
+    disable = add_action(
+        actions,
+        "disable",
+        "keep a key that unmasks no more, until it is enabled again; not while a lake copy needs it",
+        _disable,
+    )
+    destroy = add_action(actions, "destroy", "remove a disabled key's bytes for good; not while rows need it", _destroy)
+    listing = add_action(
+        actions, "list", "show ids and states, and with --postgres and --lake_opaque how many rows carry each id", _list
+    )
+    for action in (add, importing, promote, enable, disable, destroy, listing):
+        Options(action).add_keyset()
+    for action in (promote, enable, disable, destroy):
+        action.add_argument("key_id", type=int, metavar="KEY_ID", help="its id, as keys list shows it")
+    for action in (destroy, listing):
+        Options(action).add_postgres()
+    for action in (disable, destroy, listing):
+        add_opaque_copy(action)
     importing.add_argument(
         "key_file",
         metavar="KEY_FILE",
         help="64 bytes, or their hexadecimal digits or base64; - is standard input",
     )
-    importing.add_argument(
-        "--output_prefix",
+    Options(importing).add(
+        "output_prefix",
+        "raw reads plain AES-SIV made elsewhere; tink makes tokens that name the key, and can be promoted "
+        "(%(default)s)",
         choices=["raw", "tink"],
         default="raw",
-        help="raw reads plain AES-SIV made elsewhere; tink makes tokens that name the key, and can be promoted "
-        "(%(default)s)",
     )
-    for name, act, summary in (
-        ("promote", _promote, "make a key the primary, which masks"),
-        ("enable", _enable, "let a disabled key unmask again"),
-        (
-            "disable",
-            _disable,
-            "keep a key that unmasks no more, until it is enabled again; refused while a lake copy needs it",
-        ),
-        ("destroy", _destroy, "remove a disabled key's bytes for good; refused while rows need it"),
-    ):
-        action = _action(actions, name, act, summary)
-        action.add_argument("key_id", type=int, metavar="KEY_ID", help="its id, as keys list shows it")
-        if name == "destroy":
-            Options(action).add_postgres()
-        if name in FORCED:
-            add_opaque_copy(action)
-            action.add_argument("--force", action="store_true", help=FORCED[name])
-    listing = add_action(
-        actions, "list", "show ids and states, and with --postgres and --lake_opaque how many rows carry each id"
-    )
-    Options(listing).add_keyset()
-    Options(listing).add_postgres()
-    add_opaque_copy(listing)
-    listing.set_defaults(act=_list)
-
-
-def _action(actions: Any, name: str, act: Act, summary: str) -> argparse.ArgumentParser:
-    parser = add_action(actions, name, summary)
-    Options(parser).add_keyset()
-    parser.set_defaults(act=act)
-    return parser
+    Options(disable).add("force", "disable it, whatever rows of the opaque copy need it", action="store_true")
+    Options(destroy).add("force", "destroy it, enabled or not, whatever rows need it", action="store_true")
 
 
 def _changed(arguments: argparse.Namespace, change: Callable[[KeysetEditor], T]) -> T:
-    provider = keyset_provider(required(arguments, "keyset"))
+    provider = keyset_uri(arguments).provider()
     result, previous = change_keyset(provider, change)
     if previous is None:
         echo(f"{provider.uri} stays as it is.")
@@ -105,16 +91,18 @@ def _changed(arguments: argparse.Namespace, change: Callable[[KeysetEditor], T])
     return result
 
 
-def _add(arguments: argparse.Namespace) -> None:
+def _add(arguments: argparse.Namespace) -> int:
     key_id = _changed(arguments, KeysetEditor.add)
     echo(f"Added key {key_id}, not yet the primary. Once every job and reader has this version: keys promote {key_id}")
+    return 0
 
 
-def _import(arguments: argparse.Namespace) -> None:
+def _import(arguments: argparse.Namespace) -> int:
     key = parse_raw_key(_read_key(arguments.key_file))
     is_raw = arguments.output_prefix == RAW
     key_id = _changed(arguments, lambda editor: editor.import_key(key, is_raw=is_raw))
     echo(f"Imported key {key_id}. {READS if is_raw else MASKS}")
+    return 0
 
 
 def _read_key(name: str) -> bytes:
@@ -132,24 +120,26 @@ def _read_key(name: str) -> bytes:
         raise UsageError(f"key: the file cannot be read ({error.strerror})") from None
 
 
-def _promote(arguments: argparse.Namespace) -> None:
+def _promote(arguments: argparse.Namespace) -> int:
     _changed(arguments, lambda editor: editor.promote(arguments.key_id))
     echo(
         f"Key {arguments.key_id} is the primary. Jobs take it at their next start: restart them all, and then bring "
-        "older tokens under it with: python -m pipeline remask (and lake remask, where there is a data lake)"
+        f"older tokens under it with: {program_name()} remask (and lake remask, where there is a data lake)"
     )
+    return 0
 
 
-def _enable(arguments: argparse.Namespace) -> None:
+def _enable(arguments: argparse.Namespace) -> int:
     _changed(arguments, lambda editor: editor.enable(arguments.key_id))
     echo(f"Key {arguments.key_id} is enabled.")
+    return 0
 
 
-def _disable(arguments: argparse.Namespace) -> None:
+def _disable(arguments: argparse.Namespace) -> int:
     def disable(editor: KeysetEditor) -> None:
         key = editor.key(arguments.key_id)
         if key.state == ENABLED and not (key.is_primary or arguments.force):
-            refuse_if_copy_needs(key, arguments)
+            check_copy_does_not_need(key, arguments)
         editor.disable(arguments.key_id)
 
     _changed(arguments, disable)
@@ -157,22 +147,24 @@ def _disable(arguments: argparse.Namespace) -> None:
     echo(
         "A job that started when it was the primary still masks with it: restart every such job before it is destroyed."
     )
+    return 0
 
 
-def _destroy(arguments: argparse.Namespace) -> None:
+def _destroy(arguments: argparse.Namespace) -> int:
     key_id: int = arguments.key_id
 
     def destroy(editor: KeysetEditor) -> None:
         key = editor.key(key_id)
         if not (key.is_primary or key.state == DESTROYED or arguments.force):
-            _refuse_if_needed(key, arguments)
+            _check_not_needed(key, arguments)
         editor.destroy(key_id)
 
     _changed(arguments, destroy)
     echo(f"Key {key_id} is destroyed. The version before, and every copy, still hold it: delete those, too.")
+    return 0
 
 
-def _refuse_if_needed(key: KeyInfo, arguments: argparse.Namespace) -> None:
+def _check_not_needed(key: KeyInfo, arguments: argparse.Namespace) -> None:
     if key.state != DISABLED:
         raise UsageError(
             f"key {key.key_id}: is {key.state}; disable it first, restart every job that started when it was the "
@@ -180,14 +172,15 @@ def _refuse_if_needed(key: KeyInfo, arguments: argparse.Namespace) -> None:
         )
     if not arguments.postgres:
         raise UsageError("postgres: missing; rows that need the key are counted first: give --postgres, or say --force")
-    refuse_if_anything_needs(key, arguments.postgres, arguments)
+    check_nothing_needs(key, postgres_dsn(arguments), arguments)
 
 
-def _list(arguments: argparse.Namespace) -> None:
-    keys = KeysetEditor(keyset_handle(keyset_provider(required(arguments, "keyset")).fetch())).keys()
-    usage = usage_in_database(arguments.postgres) if arguments.postgres else []
+def _list(arguments: argparse.Namespace) -> int:
+    keys = KeysetEditor(keyset_handle(keyset_uri(arguments).provider().fetch())).keys()
+    usage = usage_in_database(postgres_dsn(arguments)) if arguments.postgres else []
     usage += usage_in_copy(arguments)
     Console(highlight=False).print(keys_table(keys, usage))
+    return 0
 
 
 def keys_table(keys: list[KeyInfo], usage: list[KeyUsage]) -> Table:

@@ -1,4 +1,4 @@
-"""Look after the copies in the data lake: see how they stand, compare them with the table, and keep them in order.
+"""Publish to the data lake, and look after its copies: their state, their order, and whether they are as the table.
 
 docs/lake.md says more, and how to subscribe.
 """
@@ -6,19 +6,15 @@ docs/lake.md says more, and how to subscribe.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 
-from maskline.pipeline.commands.lake import maintenance, remask, verify
+from maskline.pipeline.command_parser import add_actions, run_action
+from maskline.pipeline.commands.lake import maintenance, publish, remask, verify
+
+main = run_action
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the actions, each with its options."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    for module in (verify, maintenance, remask):
+    actions = add_actions(parser)
+    for module in (publish, verify, maintenance, remask):
         module.add_actions(actions)
-
-
-def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
-    """Do what was asked for."""
-    exit_code: int = arguments.act(arguments)
-    return exit_code

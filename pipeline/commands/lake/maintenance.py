@@ -18,22 +18,21 @@ from maskline.streams.definition import load_stream
 
 def add_actions(actions: Any) -> None:
     """Add the actions to the parser of the command."""
-    compacting = add_action(actions, "compact", "join small files of a day into large ones; no row changes")
-    compacting.set_defaults(act=_compact)
-    vacuuming = add_action(actions, "vacuum", "remove files that no recent version needs, nor any publisher")
-    vacuuming.set_defaults(act=_vacuum)
-    vacuuming.add_argument(
-        "--retention_hours",
+    compacting = add_action(actions, "compact", "join small files of a day into large ones; no row changes", _compact)
+    vacuuming = add_action(actions, "vacuum", "remove files that no recent version needs, nor any publisher", _vacuum)
+    options = Options(vacuuming)
+    options.add(
+        "retention_hours",
+        "how old a file has to be (%(default)s)",
         type=int,
         default=SAFE_RETENTION_HOURS,
-        metavar="N",
-        help="how old a file has to be (%(default)s)",
+        metavar="HOURS",
     )
-    vacuuming.add_argument("--dry_run", action="store_true", help="only say how many files they are")
-    vacuuming.add_argument(
-        "--allow_short_retention",
+    options.add("dry_run", "only say how many files they are", action="store_true")
+    options.add(
+        "allow_short_retention",
+        "take less than 7 days, where no reader and no other publisher is at work",
         action="store_true",
-        help="take less than 7 days, where no reader and no other publisher is at work",
     )
     for parser in (compacting, vacuuming):
         options = Options(parser)
@@ -44,7 +43,7 @@ def add_actions(actions: Any) -> None:
 
 def _compact(arguments: argparse.Namespace) -> int:
     for table in lake_tables(arguments):
-        with _alone(arguments, table):
+        with _exclusive(arguments, table):
             before, after = compact(table)
         echo(f"{table.copy.value}: {before:,} files became {after:,}.")
     return 0
@@ -52,19 +51,19 @@ def _compact(arguments: argparse.Namespace) -> int:
 
 def _vacuum(arguments: argparse.Namespace) -> int:
     for table in lake_tables(arguments):
-        with _alone(arguments, table):
+        with _exclusive(arguments, table):
             files = vacuum(
                 table,
                 arguments.retention_hours,
                 dry_run=arguments.dry_run,
-                allow_short=arguments.allow_short_retention,
+                allow_short_retention=arguments.allow_short_retention,
             )
         echo(f"{table.copy.value}: {len(files):,} files {'would go' if arguments.dry_run else 'removed'}.")
     return 0
 
 
 @contextlib.contextmanager
-def _alone(arguments: argparse.Namespace, table: LakeTable) -> Iterator[None]:
+def _exclusive(arguments: argparse.Namespace, table: LakeTable) -> Iterator[None]:
     """Keep publishers waiting meanwhile, where the database is given."""
     if not arguments.postgres:
         yield

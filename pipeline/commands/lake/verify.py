@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from maskline.lake.columns import Copy
+from maskline.lake.copies import Copy
 from maskline.lake.maintenance import status
 from maskline.lake.source import Backlog
 from maskline.lake.verification import DayDifference, Verifier
@@ -18,22 +18,19 @@ from maskline.pipeline.command_parser import add_action
 from maskline.pipeline.lake_options import add_lake, lake_tables, masker_for, row_source
 from maskline.pipeline.options import Options
 from maskline.pipeline.printing import echo
+from maskline.pipeline.program import program_name
 from maskline.streams.definition import load_stream
 
 DIFFERENT_EXIT_CODE = 1
 MAX_LISTED = 10
-AFTER_A_ROTATION = (
-    "  No publication follows a change of a row. After a rotation of keys, bring the opaque copy under the new key "
-    "with: python -m pipeline lake remask"
-)
 
 
 def add_actions(actions: Any) -> None:
     """Add the actions to the parser of the command."""
-    showing = add_action(actions, "status", "show rows, files, horizon and lag of each copy")
-    showing.set_defaults(act=_status)
-    verifying = add_action(actions, "verify", "compare each copy with the table, a day at a time; 1 if they differ")
-    verifying.set_defaults(act=_verify)
+    showing = add_action(actions, "status", "show rows, files, horizon and lag of each copy", _status)
+    verifying = add_action(
+        actions, "verify", "compare each copy with the table, a day at a time; 1 if they differ", _verify
+    )
     Options(verifying).add_keyset()
     for parser in (showing, verifying):
         options = Options(parser)
@@ -92,7 +89,10 @@ def _verify(arguments: argparse.Namespace) -> int:
         for difference in found.differences:
             _echo_difference(difference)
         if table.copy is Copy.TOKENIZED and any(difference.changed for difference in found.differences):
-            echo(AFTER_A_ROTATION)
+            echo(
+                "  No publication follows a change of a row. After a rotation of keys, bring the opaque copy under the "
+                f"new key with: {program_name()} lake remask"
+            )
     return exit_code
 
 

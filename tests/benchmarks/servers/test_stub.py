@@ -59,7 +59,7 @@ def test_a_queue_is_found_by_name_and_one_that_is_not_there_is_not(stub: StubSqs
         SqsQueue.open(QueueAddress("other", stub.endpoint))
 
 
-def test_the_digest_is_that_of_the_body(stub: StubSqs) -> None:
+def test_the_digest_is_that_of_the_body(stub: StubSqs, sqs: EmbeddedSqs) -> None:
     import boto3
 
     client = boto3.client("sqs", endpoint_url=stub.endpoint)

@@ -1,4 +1,4 @@
-"""What the service that keeps a keyset answers is one line: what only a person can mend, or worth another try."""
+"""What the service that keeps a keyset answers is one line: what only a person can fix, or worth another try."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from botocore.exceptions import BotoCoreError, ClientError, NoRegionError, ReadT
 from maskline.errors import KeysetError, KeysetUnavailableError
 from maskline.keys.aws_failures import map_keyset_error
 
-MAKE_ONE = "make one with: python -m pipeline keys create --keyset URI"
 KEPT = "exists already and is not overwritten; without it nothing it masked could be recovered"
 
 
@@ -26,8 +25,8 @@ def line_of(error: BotoCoreError | ClientError) -> str:
     [
         ("AccessDenied", "S3 refuses these credentials (AccessDenied); it takes s3:GetObject"),
         ("403", "S3 refuses these credentials (403); it takes s3:GetObject"),
-        ("NoSuchKey", f"is not there (NoSuchKey); {MAKE_ONE}"),
-        ("ResourceNotFoundException", f"is not there (ResourceNotFoundException); {MAKE_ONE}"),
+        ("NoSuchKey", "is not there (NoSuchKey)"),
+        ("ResourceNotFoundException", "is not there (ResourceNotFoundException)"),
         ("NoSuchBucket", "its bucket is not there (NoSuchBucket)"),
         ("InvalidBucketName", "is not a name that S3 takes (InvalidBucketName)"),
         ("ResourceExistsException", KEPT),

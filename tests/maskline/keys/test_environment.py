@@ -49,7 +49,7 @@ def test_a_variable_is_never_changed_and_the_refusal_says_what_to_do(
         change(EnvironmentKeyset("MASKLINE_KEYSET", environment))
 
     assert str(refusal.value) == (
-        "keyset env:MASKLINE_KEYSET: a variable cannot be changed from here; make and change the keyset with --keyset "
-        "file:PATH, and set the variable from the file"
+        "keyset env:MASKLINE_KEYSET: a variable cannot be changed from here; make and change the keyset in a file "
+        "(file:PATH), and set the variable from the file"
     )
     assert environment == {"MASKLINE_KEYSET": "{the keyset}"}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from maskline.errors import KeysetError
+from maskline.errors import KeysetError, Remedy
 from maskline.keys import StoredKeyset, open_keyset
 from maskline.keys.files import FileKeyset
 
@@ -58,16 +58,14 @@ def test_a_link_is_judged_by_the_file_behind_it(tmp_path: Path) -> None:
         FileKeyset(link).fetch()
 
 
-def test_a_missing_file_is_answered_with_the_command_that_makes_one(tmp_path: Path) -> None:
+def test_a_missing_file_is_answered_with_its_remedy(tmp_path: Path) -> None:
     path = tmp_path / "absent.json"
 
     with pytest.raises(KeysetError) as refusal:
         FileKeyset(path).fetch()
 
-    assert str(refusal.value) == (
-        f"keyset file:{path}: No such file or directory; "
-        f"make one with: python -m pipeline keys create --keyset file:{path}"
-    )
+    assert str(refusal.value) == f"keyset file:{path}: No such file or directory"
+    assert refusal.value.remedy is Remedy.CREATE_KEYSET
 
 
 def test_a_directory_is_not_a_keyset(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ import pytest
 from maskline.errors import KeysetError
 from maskline.keys.files import FileKeyset
 
+pytestmark = pytest.mark.heavy
+
 CHANGED_MEANWHILE = "somebody else changed it meanwhile; look at it and try again"
 KILLED_AT = """
 import os, sys

@@ -19,6 +19,8 @@ from maskline.keys.keyset_editor import KeysetEditor
 from maskline.masks.deterministic import Masker
 from tests.maskline.keysets import raw_key, reference_token, siv
 
+pytestmark = pytest.mark.heavy
+
 DOMAIN = "user_logins.masked_ip"
 
 

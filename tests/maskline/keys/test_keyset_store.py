@@ -126,7 +126,7 @@ def test_who_may_encrypt_and_not_decrypt_keeps_nothing(
     for name, value in aws.credentials_for("kms:Encrypt").items():
         monkeypatch.setenv(name, value)
 
-    with aws.enforcing_rights(), pytest.raises(KeysetError) as refusal:
+    with aws.enforcing_permissions(), pytest.raises(KeysetError) as refusal:
         store_keyset(HANDLE, provider)
 
     assert str(refusal.value) == (

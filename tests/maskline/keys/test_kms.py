@@ -173,7 +173,7 @@ def test_an_encrypted_keyset_without_its_kms_key_is_answered_with_the_uri_that_n
 def test_a_keyset_in_clear_is_never_taken_for_an_encrypted_one(kms_key: str) -> None:
     why = refusal_of(lambda: open_keyset(StoredKeyset(IN_CLEAR.content, "test:kms", kms_key)))
 
-    assert why == "keyset test:kms: is not encrypted; encrypt it with: python -m pipeline keys wrap"
+    assert why == "keyset test:kms: is not encrypted"
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"{", b"\xff", b'{"encryptedKeyset": 7}'])
@@ -215,7 +215,7 @@ def test_who_may_not_decrypt_is_told_what_it_takes(
 ) -> None:
     _log_in(aws, monkeypatch, *allowed)
 
-    with aws.enforcing_rights():
+    with aws.enforcing_permissions():
         why = refusal_of(lambda: open_keyset(encrypted))
 
     assert why == f"keyset test:kms: {ACCESS_DENIED}"
@@ -226,7 +226,7 @@ def test_who_may_only_decrypt_reads_the_keyset_and_does_not_change_it(
 ) -> None:
     _log_in(aws, monkeypatch, "kms:Decrypt")
 
-    with aws.enforcing_rights():
+    with aws.enforcing_permissions():
         assert open_keyset(encrypted).primary_key_id == 7
         why = refusal_of(lambda: encrypted_by(kms_key))
 

@@ -120,15 +120,12 @@ def test_a_process_that_dies_in_the_middle_of_a_change_leaves_the_old_version(
     assert held(aws, bucket) == {"logins/keyset.json": b"{old}", "logins/keyset.json.previous": b"{old}"}
 
 
-def test_an_object_that_is_not_there_is_answered_with_the_command_that_makes_one(bucket: str) -> None:
+def test_an_object_that_is_not_there_is_an_error_that_names_it(bucket: str) -> None:
     provider = S3Keyset(f"//{bucket}/absent.json")
 
     absent = refusal_of(provider.fetch)
 
-    assert absent == (
-        f"keyset s3://{bucket}/absent.json: is not there (NoSuchKey); "
-        "make one with: python -m pipeline keys create --keyset URI"
-    )
+    assert absent == f"keyset s3://{bucket}/absent.json: is not there (NoSuchKey)"
     assert refusal_of(lambda: provider.replace(b"{old}", b"{new}")) == absent
 
 
@@ -153,7 +150,7 @@ def test_who_may_not_read_the_object_is_told_what_it_takes(
 ) -> None:
     _log_in(aws, monkeypatch, *allowed)
 
-    with aws.enforcing_rights():
+    with aws.enforcing_permissions():
         why = refusal_of(keyset.fetch)
 
     assert why == f"keyset {keyset.uri}: {ACCESS_DENIED}"
@@ -164,7 +161,7 @@ def test_who_may_only_read_the_object_changes_nothing(
 ) -> None:
     _log_in(aws, monkeypatch, "s3:GetObject")
 
-    with aws.enforcing_rights():
+    with aws.enforcing_permissions():
         assert keyset.fetch().content == b"{old}"
         why = refusal_of(lambda: keyset.replace(b"{old}", b"{new}"))
         also = refusal_of(lambda: S3Keyset(f"//{bucket}/new.json").create(b"{new}"))
@@ -174,12 +171,12 @@ def test_who_may_only_read_the_object_changes_nothing(
     assert held(aws, bucket) == {"logins/keyset.json": b"{old}"}
 
 
-def test_the_rights_that_are_named_are_enough(
+def test_the_permissions_that_are_named_are_enough(
     aws: EmulatedAws, bucket: str, keyset: S3Keyset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _log_in(aws, monkeypatch, "s3:GetObject", "s3:PutObject")
 
-    with aws.enforcing_rights():
+    with aws.enforcing_permissions():
         S3Keyset(f"//{bucket}/new.json").create(b"{new}")
         keyset.replace(b"{old}", b"{new}")
 

@@ -136,13 +136,12 @@ def test_a_process_that_dies_in_the_middle_of_a_change_leaves_the_old_version(
     assert held(aws, name_of(secret)) == "{newer}"
 
 
-def test_a_secret_that_is_not_there_is_answered_with_the_command_that_makes_one(aws: EmulatedAws) -> None:
+def test_a_secret_that_is_not_there_is_an_error_that_names_it(aws: EmulatedAws) -> None:
     provider = SecretsManagerKeyset("absent")
 
     assert refusal_of(provider.fetch) == refusal_of(lambda: provider.replace(b"{old}", b"{new}"))
     assert refusal_of(provider.fetch) == (
-        "keyset aws-secretsmanager://absent: is not there (ResourceNotFoundException); "
-        "make one with: python -m pipeline keys create --keyset URI"
+        "keyset aws-secretsmanager://absent: is not there (ResourceNotFoundException)"
     )
 
 
@@ -163,7 +162,7 @@ def test_who_may_not_read_the_secret_is_told_what_it_takes(
 ) -> None:
     _log_in(aws, monkeypatch, *allowed)
 
-    with aws.enforcing_rights():
+    with aws.enforcing_permissions():
         why = refusal_of(secret.fetch)
 
     assert why == f"keyset {secret.uri}: Secrets Manager refuses these credentials (403); it takes {RIGHTS}"
@@ -176,7 +175,7 @@ def test_who_may_only_read_the_secret_changes_nothing(
     rights = {"GetSecretValue", "CreateSecret", "PutSecretValue", "UpdateSecretVersionStage"} - {missing}
     _log_in(aws, monkeypatch, *(f"secretsmanager:{right}" for right in rights))
 
-    with aws.enforcing_rights():
+    with aws.enforcing_permissions():
         assert secret.fetch().content == b"{old}"
         why = refusal_of(lambda: secret.replace(b"{old}", b"{new}"))
 
@@ -184,13 +183,13 @@ def test_who_may_only_read_the_secret_changes_nothing(
     assert held(aws, name_of(secret)) == "{old}"
 
 
-def test_the_rights_that_are_named_are_enough(
+def test_the_permissions_that_are_named_are_enough(
     aws: EmulatedAws, secret: SecretsManagerKeyset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rights = ("GetSecretValue", "CreateSecret", "PutSecretValue", "UpdateSecretVersionStage")
     _log_in(aws, monkeypatch, *(f"secretsmanager:{right}" for right in rights))
 
-    with aws.enforcing_rights():
+    with aws.enforcing_permissions():
         SecretsManagerKeyset(uuid.uuid4().hex).create(b"{new}")
         secret.replace(b"{old}", b"{new}")
 

@@ -92,6 +92,7 @@ def test_two_of_three_shares_do_not_open_the_backup_even_where_nobody_counts_the
     assert why == NOT_OPENED
 
 
+@pytest.mark.heavy
 def test_two_of_three_shares_leave_every_secret_as_likely_as_any_other() -> None:
     known = [(share.number, share.secret) for share in SPLIT.shares[:2]]
 
@@ -126,6 +127,7 @@ def test_a_share_that_was_copied_by_hand_is_read_in_small_letters_and_in_several
     assert share == SPLIT.shares[1]
 
 
+@pytest.mark.heavy
 def test_a_share_with_any_character_changed_is_never_taken_for_one() -> None:
     text = SPLIT.shares[1].text
 

@@ -11,7 +11,7 @@ import pyarrow.parquet
 from deltalake import DeltaTable
 
 from maskline.keys import Keyset
-from maskline.lake.columns import Copy
+from maskline.lake.copies import Copy
 from maskline.lake.publisher import Publisher
 from maskline.lake.source import RowSource
 from maskline.lake.storage import Storage

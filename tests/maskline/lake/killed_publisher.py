@@ -8,7 +8,7 @@ import signal
 import sys
 
 from maskline.keys import keyset_provider, open_keyset
-from maskline.lake.columns import Copy
+from maskline.lake.copies import Copy
 from tests.maskline.lake.copies import lake_table, publish
 
 STEPS = ("opened", "chose", "intended", "recorded", "wrote", "closed", "committed")

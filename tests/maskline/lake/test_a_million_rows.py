@@ -24,7 +24,7 @@ MAX_MEGABYTES = 500
 
 def publish_in_a_process(options: list[str]) -> tuple[int, float]:
     """Publish, and return the exit code and the most memory it took in 2**20 bytes."""
-    process = subprocess.Popen([sys.executable, "-m", "pipeline", "publish", *options], cwd=PROJECT)
+    process = subprocess.Popen([sys.executable, "-m", "pipeline", "lake", "publish", *options], cwd=PROJECT)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     return process.returncode, usage.ru_maxrss / 1024

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from maskline.keys import Keyset
-from maskline.lake.columns import Copy
+from maskline.lake.copies import Copy
 from maskline.lake.erasure import erase_from_copy
 from maskline.lake.failures import LakeConflictError
 from maskline.lake.maintenance import vacuum
@@ -35,7 +35,7 @@ def test_a_persons_rows_leave_and_after_a_vacuum_no_file_knows_them(
     assert rows_in(tmp_path, "message_id") == sorted([written[1], written[3]])
     marks = [PERSON, "192.0.2.77"]
     assert len(files_that_know(tmp_path, *marks)) == 1, "the file of the version before"
-    vacuum(table, 0, allow_short=True)
+    vacuum(table, 0, allow_short_retention=True)
     assert files_that_know(tmp_path, *marks) == []
     assert erase_from_copy(table, "user_id", PERSON) == 0
 

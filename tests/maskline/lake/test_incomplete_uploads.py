@@ -14,7 +14,7 @@ import pytest
 
 from maskline.errors import LakeError, LakeUnavailableError
 from maskline.keys import Keyset
-from maskline.lake.columns import Copy
+from maskline.lake.copies import Copy
 from maskline.lake.incomplete_uploads import incomplete_uploads
 from maskline.lake.maintenance import vacuum
 from maskline.lake.storage import Storage
@@ -82,7 +82,10 @@ def test_credentials_that_may_not_list_uploads_are_told_what_they_lack(aws: Emul
     session = boto3.session.Session(*credentials.values(), region_name="us-east-1")
     table = LakeTable(Storage(uri, open_session=lambda _: session), load_stream("user_logins"), Copy.TOKENIZED)
 
-    with aws.enforcing_rights(), pytest.raises(LakeError, match=r"allow s3:ListBucketMultipartUploads and s3:Abort"):
+    with (
+        aws.enforcing_permissions(),
+        pytest.raises(LakeError, match=r"allow s3:ListBucketMultipartUploads and s3:Abort"),
+    ):
         vacuum(table)
 
 

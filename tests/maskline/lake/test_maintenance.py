@@ -9,7 +9,7 @@ import pytest
 
 from maskline.errors import UsageError
 from maskline.keys import Keyset
-from maskline.lake.columns import Copy
+from maskline.lake.copies import Copy
 from maskline.lake.maintenance import compact, status, vacuum
 from tests.e2e.conftest import login
 from tests.maskline.lake.copies import files_that_know, lake_table, publish, rows_in
@@ -52,7 +52,7 @@ def test_vacuuming_takes_old_files_that_no_version_needs_and_those_of_publishers
     removed = vacuum(table)
 
     assert [Path(path).name for path in removed] == ["part-old-orphan.zstd.parquet"]
-    vacuum(table, 0, allow_short=True)
+    vacuum(table, 0, allow_short_retention=True)
     assert set(tmp_path.rglob("*.parquet")) - set((tmp_path / "_delta_log").iterdir()) == needed
     assert len(rows_in(tmp_path, "message_id")) == 2
 

@@ -13,7 +13,7 @@ from deltalake import DeltaTable
 
 from maskline.errors import DatabaseError, TokenError
 from maskline.keys import Keyset
-from maskline.lake.columns import Copy
+from maskline.lake.copies import Copy
 from maskline.lake.files import FileSize
 from maskline.lake.publisher import Publisher
 from maskline.lake.source import Interval, RowSource

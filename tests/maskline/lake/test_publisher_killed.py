@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from maskline.keys import Keyset
-from maskline.lake.columns import Copy
+from maskline.lake.copies import Copy
 from maskline.pipeline.cli import main
 from tests.e2e.conftest import login
 from tests.e2e.job_process import PROJECT, JobProcess
@@ -60,12 +60,12 @@ def test_kills_at_any_moment_beside_writers_miss_nothing_and_double_nothing(
             number += 20
 
     lake = [f"--lake_opaque={tmp_path / 'opaque'}", f"--lake_clear={tmp_path / 'clear'}"]
-    options = ["publish", f"--postgres={dsn}", f"--keyset={keyset_uri}", *lake]
+    options = ["lake", "publish", f"--postgres={dsn}", f"--keyset={keyset_uri}", *lake]
     writer = threading.Thread(target=write)
     writer.start()
     try:
         for _ in range(KILLS):
-            process = JobProcess([*options, "--follow", "--interval=0.01"])
+            process = JobProcess([*options, "--follow", "--interval_seconds=0.01"])
             # Most of them are at work by then, some are still starting.
             time.sleep(chance.uniform(1, 6))
             process.send_signal(signal.SIGKILL)

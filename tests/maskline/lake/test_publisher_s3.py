@@ -8,7 +8,7 @@ from deltalake import DeltaTable
 
 from maskline.errors import LakeError
 from maskline.keys import Keyset
-from maskline.lake.columns import Copy
+from maskline.lake.copies import Copy
 from maskline.lake.table import LakeTable
 from tests.aws_emulation import EmulatedAws
 from tests.e2e.conftest import login

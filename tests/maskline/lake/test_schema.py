@@ -12,7 +12,8 @@ from deltalake import DeltaTable
 
 from maskline.errors import DatabaseError, LakeError
 from maskline.keys import Keyset
-from maskline.lake.columns import Copy, arrow_schema, lake_columns
+from maskline.lake.columns import arrow_schema, lake_columns
+from maskline.lake.copies import Copy
 from maskline.masks.deterministic import Masker
 from maskline.postgres.connection import Connection
 from maskline.postgres.ddl import create_table

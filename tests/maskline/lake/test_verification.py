@@ -9,7 +9,7 @@ import pytest
 
 from maskline.errors import LakeError
 from maskline.keys import Keyset
-from maskline.lake.columns import Copy
+from maskline.lake.copies import Copy
 from maskline.lake.files import FileSize
 from maskline.lake.rewrite import rewrite
 from maskline.lake.source import RowSource

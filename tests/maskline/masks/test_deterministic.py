@@ -26,6 +26,7 @@ IP_TOKEN = "AQAAAAedIOab67Dyd5c3Aeffd_5JcG8n0Cjy9M6sVuhWeA60"
 MASKER = Masker(opened(7))
 
 
+@pytest.mark.heavy
 @settings(deadline=None)
 @given(st.text(), st.text())
 def test_every_value_comes_back_from_its_token(value: str, domain: str) -> None:
@@ -34,6 +35,7 @@ def test_every_value_comes_back_from_its_token(value: str, domain: str) -> None:
     assert MASKER.unmask(token, domain) == value
 
 
+@pytest.mark.heavy
 @settings(deadline=None)
 @given(st.text(), st.text())
 def test_equal_values_have_equal_tokens_and_others_have_others(value: str, other: str) -> None:
@@ -76,6 +78,7 @@ def test_a_token_of_another_column_is_told_from_what_it_was_read_as() -> None:
     assert str(refusal.value) == "was altered, or is not of the domain user_logins.masked_device_id"
 
 
+@pytest.mark.heavy
 def test_a_token_with_any_byte_altered_is_an_error_and_never_a_value() -> None:
     ciphertext = decode_token(IP_TOKEN)
     altered = [

@@ -51,6 +51,7 @@ def test_a_keyset_gives_what_wycheproof_says_behind_its_prefix(clear: bytes, out
     assert ciphertext == PREFIX_OF_KEY_7 + bytes.fromhex(output)
 
 
+@pytest.mark.heavy
 @settings(deadline=None)
 @given(st.binary(max_size=100), st.binary(max_size=100))
 def test_a_keyset_gives_what_the_reference_gives_for_any_bytes(clear: bytes, associated_data: bytes) -> None:
@@ -59,6 +60,7 @@ def test_a_keyset_gives_what_the_reference_gives_for_any_bytes(clear: bytes, ass
     assert ciphertext == PREFIX_OF_KEY_7 + siv(KEY, clear, associated_data)
 
 
+@pytest.mark.heavy
 @settings(deadline=None)
 @given(st.text(), st.text(), st.integers(1, 2**32 - 1))
 def test_every_token_is_what_the_reference_gives(value: str, domain: str, key_id: int) -> None:
@@ -67,6 +69,7 @@ def test_every_token_is_what_the_reference_gives(value: str, domain: str, key_id
     assert token == reference_token(KEY, key_id, value, domain)
 
 
+@pytest.mark.heavy
 @settings(deadline=None)
 @given(st.text(), st.text())
 def test_a_token_that_the_reference_made_is_unmasked(value: str, domain: str) -> None:

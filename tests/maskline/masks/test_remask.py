@@ -16,6 +16,8 @@ from maskline.masks.deterministic import Masker
 from maskline.masks.tokens import encode_token
 from tests.maskline.keysets import KEY, OTHER_KEY, aes_siv_key, opened, reference_token, siv, stored
 
+pytestmark = pytest.mark.heavy
+
 IP = "user_logins.masked_ip"
 RAW_KEY = bytes(range(190, 254))
 ROTATED = stored(aes_siv_key(7), aes_siv_key(8, OTHER_KEY), aes_siv_key(9, RAW_KEY, prefix="RAW"), primary=8)

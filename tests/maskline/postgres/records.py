@@ -64,7 +64,7 @@ def run(connection: Connection, statement: str, parameters: Sequence[object] = (
 
 @contextmanager
 def connected(dsn: str, *, role: str | None = None, autocommit: bool = True) -> Iterator[Connection]:
-    """Connect for the time of a block, with the rights of a role alone where one is named."""
+    """Connect for the time of a block, with the permissions of a role alone where one is named."""
     connection = psycopg2.connect(dsn)
     connection.autocommit = autocommit
     if role:

@@ -1,4 +1,4 @@
-"""Which data source names are taken, and what a connection that cannot be opened says."""
+"""How connections are opened, and what one that cannot be opened says."""
 
 from __future__ import annotations
 
@@ -7,65 +7,10 @@ from pathlib import Path
 import pytest
 from psycopg2.extensions import parse_dsn
 
-from maskline.errors import DatabaseError, DatabaseUnavailableError, UsageError
-from maskline.postgres.connection import check_dsn, connect, map_postgres_errors
+from maskline.errors import DatabaseError, DatabaseUnavailableError
+from maskline.postgres.connection import connect, map_postgres_errors
+from maskline.postgres.dsn import PostgresDsn
 from tests.maskline.postgres.records import connected, run, value_of
-
-
-@pytest.mark.parametrize(
-    "dsn",
-    [
-        "postgresql://writer:hunter2@db.example.com/logins",
-        "postgres://writer:hunter2@db.example.com/logins",
-        "postgresql://writer:hunter%32@db.example.com/logins",
-        "postgresql://writer@db.example.com/logins?password=hunter2",
-        "postgresql://writer@db.example.com/logins?sslmode=verify-full&sslpassword=hunter2",
-        "host=db.example.com user=writer password=hunter2 dbname=logins",
-        "host=db.example.com password = 'hunter2'",
-        "host=db.example.com sslpassword=hunter2",
-        "password=hunter2",
-        "dbname=postgresql://writer:hunter2@db.example.com/logins",
-    ],
-)
-def test_a_password_is_refused_in_every_form_and_never_repeated(dsn: str) -> None:
-    with pytest.raises(UsageError) as refused:
-        check_dsn(dsn)
-
-    assert "hunter" not in str(refused.value)
-    assert refused.value.__cause__ is None
-    assert refused.value.__suppress_context__ or refused.value.__context__ is None
-
-
-def test_a_refused_password_is_told_where_it_may_stand() -> None:
-    with pytest.raises(UsageError) as refused:
-        check_dsn("postgresql://writer:hunter2@db.example.com/logins")
-
-    assert str(refused.value) == (
-        "postgres: holds a password, which the job graph would show; leave it out and give it by PGPASSWORD, "
-        "PGPASSFILE or a service file"
-    )
-
-
-@pytest.mark.parametrize("dsn", ["writer:hunter2@db.example.com/logins", "hunter2", "postgresql://[hunter2/logins"])
-def test_what_is_no_data_source_name_is_refused_and_not_repeated(dsn: str) -> None:
-    with pytest.raises(UsageError) as refused:
-        check_dsn(dsn)
-
-    assert str(refused.value) == ("postgres: not a data source name; give one like postgresql://user@host/database")
-
-
-@pytest.mark.parametrize(
-    "dsn",
-    [
-        "postgresql://writer@db.example.com:5432/logins?sslmode=verify-full",
-        "host=db.example.com user=writer dbname=logins",
-        "service=logins",
-        "postgresql://writer:@db.example.com/logins",
-        "",
-    ],
-)
-def test_a_name_without_a_password_is_returned_as_it_is(dsn: str) -> None:
-    assert check_dsn(dsn) == dsn
 
 
 def test_a_connection_notices_a_dead_server(dsn: str) -> None:
@@ -152,7 +97,7 @@ def test_text_is_unicode_whatever_the_encoding_of_the_database(dsn: str) -> None
 def test_a_password_from_the_environment_logs_in(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGPASSWORD", "hunter2")
 
-    connection = connect(check_dsn(dsn))
+    connection = connect(PostgresDsn.parse(dsn))
     answer = value_of(connection, "SELECT 1")
     connection.close()
 

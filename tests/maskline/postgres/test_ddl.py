@@ -7,13 +7,14 @@ import threading
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
+import msgspec
 import psycopg2.errors
 import pytest
 
 from maskline.postgres.connection import Connection, connect
 from maskline.postgres.ddl import create_table
 from maskline.postgres.statements import InsertRows
-from maskline.postgres.table_check import table_problems
+from maskline.postgres.table_check import check_tables
 from maskline.postgres.writer import BatchWriter
 from maskline.records import MaskedRow, Receipt
 from maskline.streams.definition import StreamDefinition, load_stream, parse_stream
@@ -31,13 +32,24 @@ CREATE TABLE "orders" (
     "deliver_on" date,
     "note" text,
     "create_date" date NOT NULL,
-    "message_id" uuid PRIMARY KEY,
+    "message_id" uuid NOT NULL,
     "sent_at" timestamptz NOT NULL,
     "processed_at" timestamptz NOT NULL DEFAULT now(),
     "key_id" bigint NOT NULL,
     "written_in" xid8 NOT NULL DEFAULT pg_current_xact_id()
 );
 CREATE INDEX ON "orders" ("written_in");
+DO $$
+DECLARE
+    role_name text;
+BEGIN
+    FOREACH role_name IN ARRAY ARRAY['maskline_writer', 'maskline_analyst', 'maskline_publisher', 'maskline_remasker', \
+'maskline_eraser'] LOOP
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role_name) THEN
+            EXECUTE format('CREATE ROLE %I NOLOGIN', role_name);
+        END IF;
+    END LOOP;
+END $$;
 GRANT INSERT, SELECT ("message_id") ON "orders" TO maskline_writer;
 GRANT SELECT ON "orders" TO maskline_analyst, maskline_publisher;
 GRANT SELECT (tableoid, ctid, "message_id", "key_id", "masked_email"), UPDATE ("key_id", "masked_email") ON "orders" \
@@ -61,8 +73,8 @@ def test_the_inspection_finds_no_problem_in_what_was_printed(
     run(database, create_table(orders))
 
     with connected(dsn, role="maskline_writer") as writer:
-        assert table_problems(writer, orders) == []
-    assert table_problems(database, orders) == []
+        assert check_tables(writer, orders).problems == []
+    assert check_tables(database, orders).problems == []
 
 
 def test_the_writer_writes_to_what_was_printed(dsn: str, database: Connection, orders: StreamDefinition) -> None:
@@ -95,6 +107,39 @@ def test_the_writer_writes_to_what_was_printed(dsn: str, database: Connection, o
     ]
 
 
+def test_a_numeric_without_a_scale_is_what_the_catalogue_calls_it(database: Connection) -> None:
+    stream = parse_stream('name = "n"\ntable = "n"\n[columns.amount]\ntype = "numeric(38)"\n', origin="test")
+
+    run(database, create_table(stream))
+
+    assert [problem for problem in check_tables(database, stream).problems if "amount" in problem] == []
+
+
+def test_the_table_of_a_stream_may_be_in_a_schema_and_the_roles_may_use_it(
+    dsn: str, database: Connection, orders: StreamDefinition
+) -> None:
+    run(database, "CREATE SCHEMA shop")
+    in_shop = msgspec.structs.replace(orders, table="shop.orders")
+
+    run(database, create_table(in_shop))
+
+    for role in ("maskline_analyst", "maskline_publisher"):
+        with connected(dsn, role=role) as somebody:
+            assert rows_of(somebody, "SELECT * FROM shop.orders") == []
+    with connected(dsn, role="maskline_writer") as writer:
+        assert rows_of(writer, "SELECT message_id FROM shop.orders") == []
+
+
+def test_whoever_erases_a_person_may_find_and_delete_their_rows(dsn: str, database: Connection) -> None:
+    stream = parse_stream(
+        'name = "visits"\ntable = "visits"\n[columns.visitor]\nfield = "user_id"\ntype = "text"\n', origin="test"
+    )
+    run(database, create_table(stream))
+
+    with connected(dsn, role="maskline_eraser") as eraser:
+        run(eraser, "DELETE FROM visits WHERE visitor = 'eve'")
+
+
 def test_names_may_be_words_of_sql(database: Connection) -> None:
     stream = parse_stream(
         'name = "s"\ntable = "user"\n[columns.order]\ntype = "text"\nclear = true\n'
@@ -104,10 +149,10 @@ def test_names_may_be_words_of_sql(database: Connection) -> None:
 
     run(database, create_table(stream))
 
-    assert table_problems(database, stream) == []
+    assert check_tables(database, stream).problems == []
 
 
-def test_the_roles_get_their_rights_on_what_was_printed_and_no_others(
+def test_the_roles_get_their_permissions_on_what_was_printed_and_no_others(
     dsn: str, database: Connection, orders: StreamDefinition
 ) -> None:
     run(database, create_table(orders))

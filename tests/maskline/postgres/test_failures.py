@@ -7,7 +7,7 @@ import threading
 import psycopg2
 import pytest
 
-from maskline.errors import DatabaseError, DatabaseUnavailableError, MasklineError
+from maskline.errors import DatabaseError, DatabaseUnavailableError, MasklineError, Remedy
 from maskline.postgres.connection import Connection
 from maskline.postgres.failures import RowRejectedError, map_postgres_error
 from tests.awaiting import await_until
@@ -87,42 +87,43 @@ def test_an_index_entry_too_long_is_the_rows_fault(database: Connection) -> None
 
 
 @pytest.mark.parametrize(
-    ("statement", "message"),
+    ("statement", "message", "remedy"),
     [
         (
             "INSERT INTO nosuch VALUES (%s)",
-            'postgres: relation "nosuch" does not exist (42P01 undefined_table)'
-            "; is the database migrated? run: python -m pipeline migrate --postgres DSN",
+            'postgres: relation "nosuch" does not exist (42P01 undefined_table)',
+            Remedy.MIGRATE,
         ),
         (
             "INSERT INTO user_logins (nosuch) VALUES (%s)",
-            'postgres: column "nosuch" of relation "user_logins" does not exist (42703 undefined_column)'
-            "; is the database migrated? run: python -m pipeline migrate --postgres DSN",
+            'postgres: column "nosuch" of relation "user_logins" does not exist (42703 undefined_column)',
+            Remedy.MIGRATE,
         ),
         (
             "INSERT INTO user_logins (create_date) SELECT %s::varchar",
             'postgres: column "create_date" is of type date but expression is of type character varying '
             "(42804 datatype_mismatch)",
+            None,
         ),
     ],
 )
-def test_a_missing_table_or_column_stops_the_job(database: Connection, statement: str, message: str) -> None:
+def test_a_missing_table_or_column_stops_the_job(
+    database: Connection, statement: str, message: str, remedy: Remedy | None
+) -> None:
     meaning = provoked(database, statement, SECRET)
 
     assert isinstance(meaning, DatabaseError)
     assert str(meaning) == message
+    assert meaning.remedy is remedy
 
 
-def test_a_missing_right_stops_the_job_and_names_the_role(dsn: str) -> None:
+def test_a_missing_permission_stops_the_job_and_has_a_role_for_its_remedy(dsn: str) -> None:
     with connected(dsn, role="maskline_auditor") as auditor:
         meaning = provoked(auditor, "INSERT INTO user_logins (user_id) VALUES (%s)", SECRET)
 
     assert isinstance(meaning, DatabaseError)
-    assert str(meaning) == (
-        "postgres: permission denied for table user_logins (42501 insufficient_privilege)"
-        "; the job takes the role maskline_writer, unmask and leakage maskline_analyst, remask and keys "
-        "maskline_remasker, and all else the tables' owner"
-    )
+    assert str(meaning) == ("postgres: permission denied for table user_logins (42501 insufficient_privilege)")
+    assert meaning.remedy is Remedy.TAKE_ROLE
 
 
 def test_the_text_of_a_trigger_is_not_passed_on(database: Connection) -> None:
@@ -138,8 +139,25 @@ def test_the_text_of_a_trigger_is_not_passed_on(database: Connection) -> None:
 
     meaning = provoked(database, "INSERT INTO guarded VALUES (%s)", SECRET)
 
+    assert isinstance(meaning, RowRejectedError)
+    assert str(meaning) == "ZZ001 unknown"
+
+
+def test_the_text_of_an_error_within_a_function_is_not_passed_on(database: Connection) -> None:
+    run(
+        database,
+        """
+        CREATE TABLE guarded (code text);
+        CREATE FUNCTION guard() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN EXECUTE format('SELECT %I', NEW.code); RETURN NEW; END $$;
+        CREATE TRIGGER guard BEFORE INSERT ON guarded FOR EACH ROW EXECUTE FUNCTION guard();
+        """,
+    )
+
+    meaning = provoked(database, "INSERT INTO guarded VALUES (%s)", SECRET)
+
     assert isinstance(meaning, DatabaseError)
-    assert "ZZ001" in str(meaning)
+    assert str(meaning).startswith("postgres: a function that the table calls failed (42703 undefined_column)")
 
 
 def test_a_serialization_failure_may_pass(dsn: str) -> None:

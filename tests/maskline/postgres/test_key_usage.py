@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from maskline.errors import DatabaseError
+from maskline.errors import DatabaseError, Remedy
 from maskline.postgres.connection import Connection
 from maskline.postgres.ddl import create_table
 from maskline.postgres.key_usage import KeyUsage, key_usage
@@ -67,8 +67,9 @@ def test_a_database_that_is_not_the_jobs_is_refused_and_not_counted_as_empty(unm
 
     assert str(rejection.value) == (
         "postgres: table rejected_messages is not there, or has no key_id, so no row can be counted; is this the job's "
-        "database? run: python -m pipeline migrate --postgres DSN"
+        "database?"
     )
+    assert rejection.value.remedy is Remedy.MIGRATE
 
 
 def test_one_table_is_counted_alone_and_only_where_its_name_leads(database: Connection) -> None:

@@ -26,7 +26,7 @@ ROTATED = open_keyset(STORED)
 
 
 def remask(dsn: str, table: RemaskedTable, keyset: Keyset = ROTATED, role: str = "maskline_remasker") -> Step:
-    """Walk a table once with the rights of a role, and return what all transactions did together."""
+    """Walk a table once with the permissions of a role, and return what all transactions did together."""
     connecting = functools.partial(psycopg2.connect, dsn, options=f"-c role={role}")
     steps = list(Remasker(connecting, table, keyset, threading.Event(), retry_seconds=0).run())
     return Step(sum(step.remasked for step in steps), [row for step in steps for row in step.not_remasked])

@@ -37,7 +37,7 @@ pii = true
 
 
 def remasker(dsn: str, table: RemaskedTable, role: str = "maskline_remasker") -> Remasker:
-    """Return what re-encrypts a table with the rights of a role."""
+    """Return what re-encrypts a table with the permissions of a role."""
     connecting = functools.partial(psycopg2.connect, dsn, options=f"-c role={role}")
     return Remasker(connecting, table, ROTATED, threading.Event(), retry_seconds=0)
 

@@ -103,7 +103,7 @@ def test_a_downgrade_that_would_lose_a_version_refuses_and_changes_nothing(dsn: 
     )
     assert rows_of(database, CHECKSUM) == rows
     assert structure(database) == tables
-    assert schema(dsn).revision() == "0009"
+    assert schema(dsn).revision() == "0010"
 
 
 def test_ten_versions_standing_in_the_way_are_listed_and_the_others_counted(dsn: str, database: Connection) -> None:
@@ -172,7 +172,7 @@ def test_rejected_messages_that_exist_nowhere_else_refuse_to_go(dsn: str, databa
 
     assert str(refused.value) == (
         "postgres: rejected_messages holds 1 messages that exist nowhere else. "
-        "Send them back with: python -m pipeline rejects requeue --all; or delete them first."
+        "Send all of them back to the queue, or delete them, first."
     )
     assert structure(database) == tables
     assert value_of(database, "SELECT count(*) FROM rejected_messages") == 1
@@ -182,7 +182,7 @@ def test_rejected_messages_that_were_sent_back_may_go(dsn: str, database: Connec
     reject(database)
     run(database, "UPDATE rejected_messages SET requeued_at = now()")
 
-    assert schema(dsn).migrate("0003") == ("0009", "0003")
+    assert schema(dsn).migrate("0003") == ("0011", "0003")
 
 
 def test_an_access_log_with_entries_is_kept_under_another_name_and_stays_guarded(

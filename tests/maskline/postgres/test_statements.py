@@ -29,11 +29,23 @@ def test_names_are_quoted_and_every_value_is_a_parameter(database: Connection, u
     query = InsertRows(user_logins).query.as_string(database)
 
     assert query == (
-        "SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = '30s';"
-        " SELECT pg_advisory_xact_lock_shared(7881707728092622437);"
-        f' INSERT INTO "user_logins" ({COLUMNS}) SELECT {COLUMNS} FROM unnest({ARRAYS}) AS batch ({COLUMNS})'
-        ' WHERE NOT EXISTS (SELECT 1 FROM "rejected_messages" AS other WHERE other.message_id = batch.message_id)'
-        " ON CONFLICT (message_id) DO NOTHING RETURNING message_id"
+        "SET LOCAL TRANSACTION ISOLATION LEVEL READ COMMITTED;"
+        " SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = '30s';"
+        " SET LOCAL client_min_messages = warning; SET CONSTRAINTS ALL IMMEDIATE;"
+        " SELECT set_config('synchronous_commit',"
+        " CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true),"
+        " set_config('maskline.ledger', 'on', true); "
+        f"WITH batch AS MATERIALIZED (SELECT {COLUMNS} FROM unnest({ARRAYS}) AS batch ({COLUMNS})),"
+        ' fresh AS (INSERT INTO "maskline_outcomes" (message_id, sent_at) SELECT message_id, sent_at FROM batch'
+        " ON CONFLICT DO NOTHING RETURNING message_id, sent_at),"
+        f' written AS (INSERT INTO "user_logins" ({COLUMNS}) SELECT {COLUMNS} FROM batch'
+        " WHERE (message_id IN (SELECT message_id FROM fresh)) IS TRUE RETURNING 1),"
+        " entered AS (SELECT count(*) AS messages,"
+        " count(*) FILTER (WHERE sent_at NOT BETWEEN now() - '15 days 0.000000 seconds'::interval"
+        " AND now() + '1 days 0.000000 seconds'::interval) AS unvouched FROM fresh)"
+        " SELECT maskline_guard(messages, (SELECT count(*) FROM written)),"
+        " CASE WHEN messages < (SELECT count(*) FROM batch) THEN ARRAY(SELECT message_id FROM fresh)::text[] END,"
+        " unvouched, pg_logical_emit_message(true, 'maskline', '') FROM entered"
     )
 
 

@@ -103,7 +103,7 @@ def test_a_condition_that_is_no_sql_is_told_so(dsn: str, user_logins: StreamDefi
 
 
 @pytest.mark.usefixtures("three_rows")
-def test_the_rights_of_maskline_analyst_are_enough_and_those_of_others_are_not(
+def test_the_permissions_of_maskline_analyst_are_enough_and_those_of_others_are_not(
     dsn: str, user_logins: StreamDefinition
 ) -> None:
     assert len(read(dsn, user_logins, role="maskline_analyst")) == 2

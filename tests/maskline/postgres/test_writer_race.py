@@ -48,5 +48,5 @@ def test_a_row_and_a_rejection_of_one_message_at_the_same_moment_never_both_stay
 
 
 def _waiting(database: Connection) -> int:
-    query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    query = "SELECT count(*) FROM pg_locks WHERE NOT granted"
     return int(value_of(database, query))

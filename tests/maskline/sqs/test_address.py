@@ -91,7 +91,7 @@ def test_an_endpoint_that_is_no_url_is_refused_with_an_example(endpoint: str) ->
     with pytest.raises(UsageError) as refused:
         QueueAddress("logins", endpoint)
 
-    assert str(refused.value) == f"queue endpoint {endpoint!r}: give a URL like http://127.0.0.1:9324"
+    assert str(refused.value) == f"endpoint {endpoint!r}: give a URL like http://127.0.0.1:9324"
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,11 @@ ACCESS_DENIED = {
     "502 of a gateway": (of_the_suite(sqs_faults.gateway_page), "Unavailable", "SQS answered 502 (HTTP 502)"),
     "throttled": (of_the_suite(sqs_faults.THROTTLED), "Unavailable", "SQS answered RequestThrottled (HTTP 403)"),
     "over limit": (of_the_suite(sqs_faults.OVER_LIMIT), "OverLimitError", "too many messages in flight (OverLimit)"),
-    "no right": (of_the_suite(sqs_faults.ACCESS_DENIED), "QueueError", "SQS refuses these credentials (AccessDenied)"),
+    "no permission": (
+        of_the_suite(sqs_faults.ACCESS_DENIED),
+        "QueueError",
+        "SQS refuses these credentials (AccessDenied)",
+    ),
     "expired": (of_the_suite(sqs_faults.EXPIRED_CREDENTIALS), "QueueError", "these credentials (ExpiredToken)"),
     "clock": (of_the_suite(sqs_faults.CLOCK_TOO_FAR_OFF), "QueueError", "set this machine's clock"),
     "skewed": (of_the_suite(sqs_faults.error("RequestTimeTooSkewed", 403)), "QueueError", "set this machine's clock"),

@@ -199,7 +199,7 @@ def test_mangled_credentials_end_the_same_and_are_not_quoted(
 
 
 class TestRights:
-    """moto with IAM that says no."""
+    """moto with IAM that denies."""
 
     @pytest.fixture
     def url(self, aws: EmulatedAws) -> str:
@@ -212,7 +212,7 @@ class TestRights:
         session = session_of_user(aws.credentials_for(*rights))
         aws.client("sqs").send_message(QueueUrl=url, MessageBody="one")
 
-        with connected(aws.endpoint, session) as connections, aws.enforcing_rights():
+        with connected(aws.endpoint, session) as connections, aws.enforcing_permissions():
             queue = connections.queue(way, url)
             (message,) = queue.receive(10, 0, 60)
             receipt = Receipt(message.message_id, message.receipt_handle)
@@ -229,7 +229,7 @@ class TestRights:
         if spoils == "key":
             user["AWS_ACCESS_KEY_ID"] = "AKIANOBODYATALL00000"
 
-        with connected(aws.endpoint, session_of_user(user)) as connections, aws.enforcing_rights():
+        with connected(aws.endpoint, session_of_user(user)) as connections, aws.enforcing_permissions():
             ends = [end_of(lambda queue: queue.receive(10, 0, 60), connections.queue(way, url)) for way in WAYS]
 
         assert ends[0] == ends[1]

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import pickle
 import threading
+from collections.abc import Callable
 
 import pytest
 
 from maskline.errors import QueueError, QueueUnavailableError, UsageError
-from maskline.records import Receipt
 from maskline.sqs import DeleteFailure, QueueAddress, SqsQueue
-from maskline.sqs.lease import IN_FLIGHT, VisibilityLease
+from maskline.sqs.in_flight import InFlight
+from maskline.sqs.lease import VisibilityLease
 from tests.awaiting import await_until
-from tests.maskline.sqs.faults import FaultyQueue, receipts_of, some_receipts
+from tests.maskline.sqs.faults import Clock, FaultyQueue, receipts_of, some_receipts
+
+LOGINS, ORDERS = QueueAddress("logins"), QueueAddress("orders")
 
 
 class Ticks:
@@ -38,7 +40,7 @@ def test_messages_stay_invisible_beyond_their_time_out(queue: SqsQueue) -> None:
     queue.send(["x"] * 12)
     held = receipts_of([message for _ in range(2) for message in queue.receive(10, 0, 1)])
     ticks = Ticks(1)
-    lease = VisibilityLease(lambda: queue, 30, wait=ticks)
+    lease = VisibilityLease(LOGINS, 30, lambda _: queue, wait=ticks)
 
     with lease.held(held):
         await_until(lambda: len(ticks.seconds) == 2, "the lease was extended")
@@ -51,7 +53,7 @@ def test_messages_stay_invisible_beyond_their_time_out(queue: SqsQueue) -> None:
 def test_released_messages_are_visible_at_once(queue: SqsQueue) -> None:
     queue.send(["x"] * 12)
     held = receipts_of([message for _ in range(2) for message in queue.receive(10, 0, 600)])
-    lease = VisibilityLease(lambda: queue, 600)
+    lease = VisibilityLease(LOGINS, 600, lambda _: queue)
 
     lease.release(held)
 
@@ -59,21 +61,34 @@ def test_released_messages_are_visible_at_once(queue: SqsQueue) -> None:
     assert [message.receive_count for message in again] == [2] * 12
 
 
-def test_released_with_them_is_all_else_that_the_process_has_in_hand() -> None:
+def test_released_with_them_is_all_else_of_their_queue_that_is_in_flight() -> None:
     first, second = some_receipts(2)
-    queue = FaultyQueue()
-    IN_FLIGHT.is_kept = True
-    IN_FLIGHT.add([second])
+    queue, in_flight = FaultyQueue(), InFlight()
+    in_flight.add(LOGINS, [second])
 
-    VisibilityLease(lambda: queue, 600).release([first])
+    VisibilityLease(LOGINS, 600, lambda _: queue).release([first], in_flight)
 
     assert queue.extended == [([second, first], 0)]
+
+
+def test_extended_with_them_is_all_else_of_their_queue_and_nothing_of_another() -> None:
+    in_commit, behind, another = some_receipts(3)
+    queue, ticks, in_flight = FaultyQueue(), Ticks(1), InFlight()
+    in_flight.add(LOGINS, [behind])
+    in_flight.add(ORDERS, [another])
+    lease = VisibilityLease(LOGINS, 90, lambda _: queue, wait=ticks)
+
+    with lease.held([in_commit], in_flight):
+        await_until(lambda: len(ticks.seconds) == 2, "the lease was extended")
+    lease.release([in_commit], in_flight)
+
+    assert queue.extended == [([behind, in_commit], 90), ([behind, in_commit], 0)]
 
 
 def test_the_time_out_is_set_anew_when_a_third_of_it_is_over() -> None:
     queue, ticks = FaultyQueue(), Ticks(3)
     receipts = some_receipts(2)
-    lease = VisibilityLease(lambda: queue, 90, wait=ticks)
+    lease = VisibilityLease(LOGINS, 90, lambda _: queue, wait=ticks)
 
     with lease.held(receipts):
         await_until(lambda: len(ticks.seconds) == 4, "the lease was extended three times")
@@ -84,7 +99,7 @@ def test_the_time_out_is_set_anew_when_a_third_of_it_is_over() -> None:
 
 def test_it_stops_when_the_work_is_done() -> None:
     queue = FaultyQueue()
-    lease = VisibilityLease(lambda: queue, 90)
+    lease = VisibilityLease(LOGINS, 90, lambda _: queue)
 
     with lease.held(some_receipts(2)):
         during = [thread.name for thread in threading.enumerate()]
@@ -96,7 +111,7 @@ def test_it_stops_when_the_work_is_done() -> None:
 
 
 def test_it_stops_when_the_work_fails() -> None:
-    lease = VisibilityLease(FaultyQueue, 90)
+    lease = VisibilityLease(LOGINS, 90, lambda _: FaultyQueue())
 
     with pytest.raises(ZeroDivisionError), lease.held(some_receipts(2)):
         raise ZeroDivisionError
@@ -107,11 +122,11 @@ def test_it_stops_when_the_work_fails() -> None:
 def test_quick_work_never_opens_the_queue() -> None:
     opened: list[bool] = []
 
-    def open_queue() -> FaultyQueue:
+    def open_queue(_: QueueAddress) -> FaultyQueue:
         opened.append(True)
         return FaultyQueue()
 
-    with VisibilityLease(open_queue, 90).held(some_receipts(2)):
+    with VisibilityLease(LOGINS, 90, open_queue).held(some_receipts(2)):
         pass
 
     assert opened == []
@@ -123,7 +138,10 @@ def test_an_outage_of_the_queue_is_logged_and_the_next_extension_tried(caplog: p
 
     queue, ticks = FaultyQueue(extend=failing), Ticks(2)
 
-    with caplog.at_level(logging.WARNING), VisibilityLease(lambda: queue, 90, wait=ticks).held(some_receipts(3)):
+    with (
+        caplog.at_level(logging.WARNING),
+        VisibilityLease(LOGINS, 90, lambda _: queue, wait=ticks).held(some_receipts(3)),
+    ):
         await_until(lambda: len(ticks.seconds) == 3, "the lease was extended twice")
 
     assert len(queue.extended) == 2
@@ -134,11 +152,11 @@ def test_an_outage_of_the_queue_is_logged_and_the_next_extension_tried(caplog: p
 
 
 def test_a_queue_that_cannot_be_opened_is_logged_and_the_work_goes_on(caplog: pytest.LogCaptureFixture) -> None:
-    def nowhere() -> FaultyQueue:
+    def nowhere(_: QueueAddress) -> FaultyQueue:
         raise QueueError("queue logins: does not exist")
 
     with caplog.at_level(logging.WARNING):
-        VisibilityLease(nowhere, 90).release(some_receipts(1))
+        VisibilityLease(LOGINS, 90, nowhere).release(some_receipts(1))
 
     assert caplog.messages == ["visibility of 1 messages not changed: queue logins: does not exist"]
 
@@ -149,7 +167,7 @@ def test_messages_that_cannot_be_extended_are_logged_by_code(caplog: pytest.LogC
     queue = FaultyQueue(extend=lambda receipts: refused)
 
     with caplog.at_level(logging.WARNING):
-        VisibilityLease(lambda: queue, 90).release([first, second, third])
+        VisibilityLease(LOGINS, 90, lambda _: queue).release([first, second, third])
 
     assert caplog.messages == ["visibility of 2 of 3 messages not changed: MessageNotInflight, Stale"]
 
@@ -157,7 +175,7 @@ def test_messages_that_cannot_be_extended_are_logged_by_code(caplog: pytest.LogC
 def test_it_travels_to_a_worker(queue: SqsQueue, queue_address: QueueAddress) -> None:
     queue.send(["x"])
     held = receipts_of(queue.receive(10, 0, 600))
-    lease = VisibilityLease(functools.partial(SqsQueue.open, queue_address), 600)
+    lease = VisibilityLease(queue_address, 600)
 
     pickle.loads(pickle.dumps(lease)).release(held)
 
@@ -166,23 +184,60 @@ def test_it_travels_to_a_worker(queue: SqsQueue, queue_address: QueueAddress) ->
 
 @pytest.mark.parametrize("seconds", [0, -1, 43_201])
 def test_a_time_out_that_sqs_does_not_take_is_refused(seconds: int) -> None:
-    with pytest.raises(UsageError, match=f"visibility_seconds is {seconds}; SQS takes 1 to 43200"):
-        VisibilityLease(FaultyQueue, seconds)
+    with pytest.raises(UsageError, match=f"visibility_timeout_seconds is {seconds}; SQS takes 1 to 43200"):
+        VisibilityLease(LOGINS, seconds)
 
 
-def test_what_else_this_process_has_in_hand_is_kept_invisible_too() -> None:
-    IN_FLIGHT.is_kept = True
-    behind = Receipt("00000000-0000-4000-8000-000000000002", "behind")
-    deleted = Receipt("00000000-0000-4000-8000-000000000003", "deleted")
-    IN_FLIGHT.add([behind, deleted])
-    IN_FLIGHT.remove([deleted])
+def test_work_that_does_not_get_on_keeps_its_messages_from_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    clock, queue, ticks = Clock(), FaultyQueue(), Ticks(3)
+    receipts = some_receipts(2)
 
-    in_commit = Receipt("00000000-0000-4000-8000-000000000001", "in commit")
+    def wait(finished: threading.Event, seconds: float) -> bool:
+        clock.advance(seconds)
+        return ticks(finished, seconds)
 
-    assert IN_FLIGHT.including([in_commit, behind]) == [behind, in_commit]
+    lease = VisibilityLease(LOGINS, 90, lambda _: queue, wait=wait, clock=clock)
+    with caplog.at_level(logging.WARNING), lease.held(receipts, max_stall_seconds=60):
+        await_until(lambda: "visibility-lease" not in [thread.name for thread in threading.enumerate()], "it gave up")
+
+    assert queue.extended == [(receipts, 90)] * 2
+    assert caplog.messages == ["2 messages are left to whoever receives them next: nothing was written for 60 s"]
 
 
-def test_where_nothing_is_deleted_in_this_process_nothing_is_kept_in_hand() -> None:
-    IN_FLIGHT.add([Receipt("00000000-0000-4000-8000-000000000002", "behind")])
+def test_work_that_gets_on_keeps_its_messages_however_long_it_takes() -> None:
+    clock, queue, ticks = Clock(), FaultyQueue(), Ticks(10)
+    receipts = some_receipts(2)
+    on_progress: list[Callable[[], None]] = []
+    begun = threading.Event()
 
-    assert IN_FLIGHT.including([]) == []
+    def wait(finished: threading.Event, seconds: float) -> bool:
+        assert begun.wait(10)
+        clock.advance(seconds)
+        if len(ticks.seconds) % 2:
+            on_progress[0]()
+        return ticks(finished, seconds)
+
+    lease = VisibilityLease(LOGINS, 90, lambda _: queue, wait=wait, clock=clock)
+    with lease.held(receipts, max_stall_seconds=100) as progress:
+        on_progress.append(progress)
+        begun.set()
+        await_until(lambda: len(ticks.seconds) == 11, "the lease was extended ten times")
+
+    assert queue.extended == [(receipts, 90)] * 10
+
+
+def test_a_queue_that_hangs_holds_up_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("maskline.sqs.lease.MAX_JOIN_SECONDS", 0.1)
+    asked, answered = threading.Event(), threading.Event()
+
+    def hang(receipts: object) -> list[DeleteFailure]:
+        asked.set()
+        answered.wait(30)
+        return []
+
+    lease = VisibilityLease(LOGINS, 90, lambda _: FaultyQueue(extend=hang), wait=Ticks(1))
+    with lease.held(some_receipts(2)):
+        assert asked.wait(10)
+
+    assert not answered.is_set()
+    answered.set()

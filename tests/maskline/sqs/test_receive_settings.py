@@ -13,14 +13,14 @@ from maskline.sqs.receiver import ReceiveSettings
 @pytest.mark.parametrize(
     ("settings", "line"),
     [
-        ({"size": 0}, "micro_batch_size is 0; it must be 1 or more"),
-        ({"seconds": -0.1}, "micro_batch_seconds is -0.1; it must be from 0 to 60"),
-        ({"seconds": 60.5}, "micro_batch_seconds is 60.5; it must be from 0 to 60"),
-        ({"seconds": float("nan")}, "micro_batch_seconds is nan; it must be from 0 to 60"),
-        ({"visibility_seconds": 0}, "visibility_timeout_seconds is 0; SQS takes 1 to 43200"),
-        ({"visibility_seconds": 43201}, "visibility_timeout_seconds is 43201; SQS takes 1 to 43200"),
+        ({"micro_batch_size": 0}, "micro_batch_size is 0; it must be 1 or more"),
+        ({"micro_batch_seconds": -0.1}, "micro_batch_seconds is -0.1; it must be from 0 to 60"),
+        ({"micro_batch_seconds": 60.5}, "micro_batch_seconds is 60.5; it must be from 0 to 60"),
+        ({"micro_batch_seconds": float("nan")}, "micro_batch_seconds is nan; it must be from 0 to 60"),
+        ({"visibility_timeout_seconds": 0}, "visibility_timeout_seconds is 0; SQS takes 1 to 43200"),
+        ({"visibility_timeout_seconds": 43201}, "visibility_timeout_seconds is 43201; SQS takes 1 to 43200"),
         (
-            {"seconds": 5, "visibility_seconds": 14},
+            {"micro_batch_seconds": 5, "visibility_timeout_seconds": 14},
             "visibility_timeout_seconds must be at least three times micro_batch_seconds",
         ),
         ({"long_poll_seconds": -1}, "long_poll_seconds is -1; SQS takes 0 to 20"),

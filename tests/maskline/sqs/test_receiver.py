@@ -115,7 +115,7 @@ def message(body: str) -> SqsMessage:
 @pytest.fixture
 def receiver(queue: SqsQueue) -> Iterator[MicroBatchReceiver]:
     """A receiver of 25 messages at most, on the test's own real queue."""
-    settings = ReceiveSettings(size=25, seconds=0.05, long_poll_seconds=0)
+    settings = ReceiveSettings(micro_batch_size=25, micro_batch_seconds=0.05, long_poll_seconds=0)
     receiver = MicroBatchReceiver(queue, settings, threading.Event())
     yield receiver
     receiver.close()
@@ -140,7 +140,7 @@ def test_nothing_is_taken_beyond_the_micro_batch(queue: SqsQueue, receiver: Micr
 
 def test_the_last_receive_asks_only_for_what_there_is_room_for() -> None:
     queue = ScriptedQueue(FULL, FULL, FULL)
-    bench = Bench(queue, ReceiveSettings(size=23))
+    bench = Bench(queue, ReceiveSettings(micro_batch_size=23))
 
     messages = bench.receiver.receive()
 
@@ -150,7 +150,7 @@ def test_the_last_receive_asks_only_for_what_there_is_room_for() -> None:
 
 def test_only_the_first_receive_waits_for_messages_and_all_hide_them_as_long() -> None:
     queue = ScriptedQueue(FULL, FULL)
-    bench = Bench(queue, ReceiveSettings(size=20, long_poll_seconds=7, visibility_seconds=90))
+    bench = Bench(queue, ReceiveSettings(micro_batch_size=20, long_poll_seconds=7, visibility_timeout_seconds=90))
 
     bench.receiver.receive()
 
@@ -169,7 +169,7 @@ def test_an_empty_long_poll_is_an_empty_micro_batch_and_is_not_repeated() -> Non
 
 def test_a_micro_batch_ends_when_its_time_is_over_with_what_gathered_meanwhile() -> None:
     queue = ScriptedQueue(3, 0, 5, FULL)
-    bench = Bench(queue, ReceiveSettings(seconds=0.2))
+    bench = Bench(queue, ReceiveSettings(micro_batch_seconds=0.2))
 
     messages = bench.receiver.receive()
 
@@ -180,7 +180,7 @@ def test_a_micro_batch_ends_when_its_time_is_over_with_what_gathered_meanwhile()
 
 def test_what_gathered_until_the_time_was_over_is_taken_whole() -> None:
     queue = ScriptedQueue(3, 0, FULL, FULL, 4, FULL)
-    bench = Bench(queue, ReceiveSettings(seconds=0.2))
+    bench = Bench(queue, ReceiveSettings(micro_batch_seconds=0.2))
 
     messages = bench.receiver.receive()
 
@@ -190,7 +190,7 @@ def test_what_gathered_until_the_time_was_over_is_taken_whole() -> None:
 
 def test_a_micro_batch_ends_in_time_although_messages_keep_coming() -> None:
     queue = ScriptedQueue(*[FULL] * 1000)
-    bench = Bench(queue, ReceiveSettings(size=10_000, seconds=0))
+    bench = Bench(queue, ReceiveSettings(micro_batch_size=10_000, micro_batch_seconds=0))
 
     messages = bench.receiver.receive()
 
@@ -199,7 +199,7 @@ def test_a_micro_batch_ends_in_time_although_messages_keep_coming() -> None:
 
 def test_the_receives_at_the_same_time_double_up_to_eight() -> None:
     queue = ScriptedQueue(*[FULL] * 1000)
-    bench = Bench(queue, ReceiveSettings(size=10 * (1 + 1 + 2 + 4 + 8 + 8)))
+    bench = Bench(queue, ReceiveSettings(micro_batch_size=10 * (1 + 1 + 2 + 4 + 8 + 8)))
 
     messages = bench.receiver.receive()
 
@@ -209,7 +209,7 @@ def test_the_receives_at_the_same_time_double_up_to_eight() -> None:
 
 
 def test_eight_receives_are_under_way_at_the_same_time() -> None:
-    bench = Bench(MeetingQueue(range(9, 17)), ReceiveSettings(size=10 * (1 + 1 + 2 + 4 + 8)))
+    bench = Bench(MeetingQueue(range(9, 17)), ReceiveSettings(micro_batch_size=10 * (1 + 1 + 2 + 4 + 8)))
 
     messages = bench.receiver.receive()
 
@@ -217,7 +217,7 @@ def test_eight_receives_are_under_way_at_the_same_time() -> None:
 
 
 def test_the_next_micro_batch_begins_with_as_many_as_filled_the_last() -> None:
-    bench = Bench(MeetingQueue(range(9, 17), range(18, 26)), ReceiveSettings(size=10 * (1 + 1 + 2 + 4 + 8)))
+    bench = Bench(MeetingQueue(range(9, 17), range(18, 26)), ReceiveSettings(micro_batch_size=10 * (1 + 1 + 2 + 4 + 8)))
 
     assert [len(bench.receiver.receive()) for _ in range(2)] == [160, 160]
 
@@ -225,7 +225,7 @@ def test_the_next_micro_batch_begins_with_as_many_as_filled_the_last() -> None:
 def test_one_receive_at_a_time_is_enough_once_the_queue_was_empty() -> None:
     seven_at_once_and_the_last = [0] * (7 + 1)
     queue = ScriptedQueue(*[FULL] * 8, FULL, *seven_at_once_and_the_last, FULL)
-    bench = Bench(queue, ReceiveSettings(size=10 * 8))
+    bench = Bench(queue, ReceiveSettings(micro_batch_size=10 * 8))
 
     received = [len(bench.receiver.receive()) for _ in range(3)]
 
@@ -263,7 +263,9 @@ def test_a_receive_under_way_is_never_abandoned(queue: SqsQueue) -> None:
 def test_a_stop_ends_the_gathering_at_once(queue: SqsQueue) -> None:
     queue.send(["one", "two", "three"])
     stopping = threading.Event()
-    receiver = MicroBatchReceiver(queue, ReceiveSettings(seconds=50, visibility_seconds=150), stopping)
+    receiver = MicroBatchReceiver(
+        queue, ReceiveSettings(micro_batch_seconds=50, visibility_timeout_seconds=150), stopping
+    )
     with ThreadPoolExecutor(1) as poller:
         polling = poller.submit(receiver.receive)
         await_until(lambda: queue.depth().in_flight == 3, "the messages are received")

@@ -23,7 +23,7 @@ def test_an_outage_is_waited_out() -> None:
     answers: list[Answer] = [OUTAGE, OUTAGE, OUTAGE, some_messages(1)]
     queue = FaultyQueue(receive=lambda number: answers[number])
 
-    messages = received(queue, HastyEvent(), ReceiveSettings(size=1))
+    messages = received(queue, HastyEvent(), ReceiveSettings(micro_batch_size=1))
 
     assert len(messages) == 1
     assert len(queue.received) == 4
@@ -54,7 +54,7 @@ def test_each_retry_is_logged_with_what_went_wrong(caplog: pytest.LogCaptureFixt
     queue = FaultyQueue(receive=lambda number: answers[number])
 
     with caplog.at_level(logging.WARNING):
-        received(queue, HastyEvent(), ReceiveSettings(size=1))
+        received(queue, HastyEvent(), ReceiveSettings(micro_batch_size=1))
 
     assert caplog.messages == [
         "receiving failed, trying again: queue logins: SQS did not answer (EndpointConnectionError)"
@@ -95,12 +95,12 @@ def test_too_many_messages_in_flight_pauses_receiving(caplog: pytest.LogCaptureF
 def test_a_failure_while_filling_loses_nothing_that_was_received(failure: Exception, number_of_failure: int) -> None:
     queue = FaultyQueue(receive=lambda number: failure if number == number_of_failure else some_messages(10))
 
-    messages = received(queue, HastyEvent(), ReceiveSettings(size=100, seconds=1))
+    messages = received(queue, HastyEvent(), ReceiveSettings(micro_batch_size=100, micro_batch_seconds=1))
 
     assert len(messages) == 10 * (len(queue.received) - 1) >= 10
 
 
-def test_what_only_a_person_can_mend_is_not_tried_again() -> None:
+def test_what_only_a_person_can_fix_is_not_tried_again() -> None:
     queue = FaultyQueue(receive=lambda number: GONE)
 
     with pytest.raises(QueueError) as failed:
@@ -113,7 +113,7 @@ def test_what_only_a_person_can_mend_is_not_tried_again() -> None:
 @pytest.mark.parametrize("failure", [OUTAGE, GONE], ids=["outage", "gone"])
 def test_what_went_wrong_while_filling_is_reported_by_the_next_micro_batch(failure: Exception) -> None:
     queue = FaultyQueue(receive=lambda number: failure if number else some_messages(10))
-    settings = ReceiveSettings(size=11, seconds=0.1, retry_seconds=0)
+    settings = ReceiveSettings(micro_batch_size=11, micro_batch_seconds=0.1, retry_seconds=0)
     receiver = MicroBatchReceiver(queue, settings, HastyEvent())
 
     first = receiver.receive()

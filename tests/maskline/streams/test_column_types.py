@@ -20,7 +20,6 @@ from maskline.streams.failures import InvalidValueError
         ("integer", "integer[]", None, False),
         ("bigint", "bigint[]", None, False),
         ("numeric", "numeric[]", None, False),
-        ("numeric(12)", "numeric[]", None, False),
         ("numeric(12, 2)", "numeric[]", None, False),
         ("numeric(12,2)", "numeric[]", None, False),
         ("boolean", "boolean[]", None, False),
@@ -35,6 +34,10 @@ def test_a_declaration_is_kept_and_cast_as_an_array_without_its_length(
 
     assert (column_type.declaration, column_type.array, column_type.max_length) == (declaration, array, max_length)
     assert column_type.is_text is is_text
+
+
+def test_a_numeric_without_a_scale_is_declared_as_the_catalogue_has_it() -> None:
+    assert ColumnType.parse("numeric(38)").declaration == "numeric(38, 0)"
 
 
 @pytest.mark.parametrize(

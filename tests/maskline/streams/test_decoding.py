@@ -289,6 +289,7 @@ def test_any_text_gets_an_answer(body: str) -> None:
     assert outcome.reason in {Reason.NOT_JSON, Reason.NOT_AN_OBJECT, Reason.MISSING_FIELD, Reason.OUT_OF_RANGE}
 
 
+@pytest.mark.heavy
 @settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(damaged_logins())
 def test_any_damaged_login_gets_an_answer_that_repeats_nothing_of_it(body: str) -> None:

@@ -53,7 +53,7 @@ def test_a_person_is_forgotten_in_the_table_the_rejections_and_both_copies(
     theirs = [login(1, user_id=PERSON, ip="192.0.2.77", device_id="their-device") for _ in range(3)]
     others = [login(2), login(3)]
     write_masked(dsn, keyset, [*theirs, *others, *THEIR_REJECTIONS, *OTHERS_REJECTIONS])
-    assert main(["publish", *options]) == 0
+    assert main(["lake", "publish", *options]) == 0
 
     assert erase(options) == 0
 
@@ -78,7 +78,7 @@ def test_the_log_says_that_it_was_done_and_not_whom(
     dsn: str, keyset: Keyset, database: Connection, options: list[str]
 ) -> None:
     write_masked(dsn, keyset, [login(1, user_id=PERSON)])
-    main(["publish", *options])
+    main(["lake", "publish", *options])
 
     assert erase(options) == 0
     assert erase(options) == 0
@@ -134,7 +134,7 @@ def test_a_copy_that_was_not_named_is_mentioned(
     dsn: str, keyset: Keyset, options: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_masked(dsn, keyset, [login(1, user_id=PERSON)])
-    main(["publish", *options])
+    main(["lake", "publish", *options])
 
     assert erase(options[:3]) == 0
 
@@ -156,7 +156,7 @@ def test_an_erasure_that_died_half_way_is_finished_by_the_next(
     dsn: str, keyset: Keyset, options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_masked(dsn, keyset, [login(1, user_id=PERSON), login(2)])
-    main(["publish", *options])
+    main(["lake", "publish", *options])
     assert erase(options[:2], "--no_lake") == 0
 
     assert erase(options) == 0

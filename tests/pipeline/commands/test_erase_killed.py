@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from maskline.keys import Keyset
-from maskline.lake.columns import Copy
+from maskline.lake.copies import Copy
 from maskline.lake.incomplete_uploads import incomplete_uploads
 from maskline.lake.storage import Storage
 from maskline.masks.deterministic import Masker
@@ -52,7 +52,7 @@ def test_killed_at_a_step_and_repeated_it_removes_the_person_and_nobody_else(
     theirs, others = set(written[: len(THEIRS)]), set(written[len(THEIRS) :])
     write_masked(dsn, keyset, [*THEIR_REJECTIONS, *OTHERS_REJECTIONS])
     run(database, "UPDATE user_logins SET create_date = create_date - 1 WHERE message_id IN %s", [tuple(written[2:5])])
-    assert main(["publish", *options]) == 0
+    assert main(["lake", "publish", *options]) == 0
     erase = ["erase", *options, f"--user_id={PERSON}", "--reason=request 12"]
 
     kill_at(step, erase)

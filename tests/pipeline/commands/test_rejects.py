@@ -28,7 +28,7 @@ def test_the_list_shows_why_and_nothing_of_what(dsn: str, write: Write, capsys: 
 def test_the_list_can_be_narrowed(dsn: str, write: Write, capsys: pytest.CaptureFixture[str]) -> None:
     write([BAD, "SECRET"])
 
-    main(["rejects", "list", f"--postgres={dsn}", "--reason=not_json"])
+    main(["rejects", "list", f"--postgres={dsn}", "--rejection_reason=not_json"])
 
     table = capsys.readouterr().out.partition("Not sent back")[0]
     assert table.count("not_json") == 1

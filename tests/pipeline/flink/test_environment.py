@@ -6,9 +6,11 @@ import pytest
 from apache_beam.options.pipeline_options import DebugOptions
 
 from maskline.errors import UsageError
+from maskline.keys import KeysetUri
 from maskline.pipeline.beam_options import parse_beam_options
 from maskline.pipeline.flink.options import check_flink_options, set_flink_defaults
-from maskline.pipeline.job import JobSettings
+from maskline.pipeline.job_settings import JobSettings
+from maskline.postgres.dsn import PostgresDsn
 from maskline.sqs import QueueAddress
 from maskline.streams.definition import StreamDefinition
 
@@ -22,7 +24,12 @@ ELSEWHERE = "--flink_master=flink-jobmanager:8081"
 @pytest.fixture
 def job(user_logins: StreamDefinition) -> JobSettings:
     """A job whose parts are on machines of their own."""
-    return JobSettings(user_logins, QueueAddress("logins"), "postgresql://writer@db/logins", "env:KEYSET")
+    return JobSettings(
+        user_logins,
+        QueueAddress("logins"),
+        PostgresDsn.parse("postgresql://writer@db/logins"),
+        KeysetUri.parse("env:KEYSET"),
+    )
 
 
 @pytest.mark.parametrize("environment", [EXTERNAL, PROCESS])

@@ -6,9 +6,11 @@ import msgspec
 import pytest
 
 from maskline.errors import UsageError
+from maskline.keys import KeysetUri
 from maskline.pipeline.beam_options import parse_beam_options
 from maskline.pipeline.flink.options import check_flink_options, set_flink_defaults
-from maskline.pipeline.job import JobSettings
+from maskline.pipeline.job_settings import JobSettings
+from maskline.postgres.dsn import PostgresDsn
 from maskline.sqs import QueueAddress
 from maskline.streams.definition import load_stream
 
@@ -17,7 +19,9 @@ CLUSTER = "--flink_master=flink-jobmanager:8081"
 
 
 def job(postgres: str = "postgresql://writer@db/logins", queue: str = AWS_QUEUE) -> JobSettings:
-    return JobSettings(load_stream("user_logins"), QueueAddress(queue), postgres, "env:KEYSET")
+    return JobSettings(
+        load_stream("user_logins"), QueueAddress(queue), PostgresDsn.parse(postgres), KeysetUri.parse("env:KEYSET")
+    )
 
 
 def test_what_the_user_did_not_say_is_set() -> None:

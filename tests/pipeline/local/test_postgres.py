@@ -7,10 +7,13 @@ from pathlib import Path
 
 import psutil
 import psycopg2
+import pytest
 
 from maskline.pipeline.local.postgres import OWNERS_TABLE, EmbeddedPostgres
 from maskline.pipeline.local.processes import running_process
 from tests.conftest import run_sql
+
+pytestmark = pytest.mark.heavy
 
 
 def test_data_outlive_the_server_and_a_left_behind_one_is_taken_over(server_directory: Path) -> None:

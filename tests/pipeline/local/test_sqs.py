@@ -12,6 +12,8 @@ from maskline.pipeline.local.sqs import EmbeddedSqs
 from maskline.sqs import QueueAddress, SqsQueue
 from tests.awaiting import await_until
 
+pytestmark = pytest.mark.heavy
+
 
 def opened(server: EmbeddedSqs) -> SqsQueue:
     return SqsQueue.open(QueueAddress(server.create_queue("logins"), server.endpoint))

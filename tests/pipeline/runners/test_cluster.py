@@ -10,9 +10,11 @@ import pytest
 from rich.console import Console
 
 from maskline.errors import UnavailableError
+from maskline.keys import KeysetUri
 from maskline.pipeline.beam_options import parse_beam_options
-from maskline.pipeline.job import JobSettings
+from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.runners.cluster import submit_job, with_max_long_poll
+from maskline.postgres.dsn import PostgresDsn
 from maskline.sqs import QueueAddress
 from maskline.sqs.receiver import ReceiveSettings
 from maskline.streams.definition import StreamDefinition
@@ -21,7 +23,12 @@ from maskline.streams.definition import StreamDefinition
 def test_a_runner_that_fails_is_reported_in_one_line(
     user_logins: StreamDefinition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = JobSettings(user_logins, QueueAddress("logins"), "postgresql://writer@db/logins", "env:KEYSET")
+    job = JobSettings(
+        user_logins,
+        QueueAddress("logins"),
+        PostgresDsn.parse("postgresql://writer@db/logins"),
+        KeysetUri.parse("env:KEYSET"),
+    )
 
     def refuse(*_: object) -> None:
         raise RuntimeError("Pipeline failed in state FAILED\nwith details")
@@ -33,14 +40,25 @@ def test_a_runner_that_fails_is_reported_in_one_line(
 
 
 def test_on_a_cluster_an_idle_poll_lasts_as_long_as_sqs_allows(user_logins: StreamDefinition) -> None:
-    job = JobSettings(user_logins, QueueAddress("logins"), "postgresql://writer@db/logins", "env:KEYSET")
+    job = JobSettings(
+        user_logins,
+        QueueAddress("logins"),
+        PostgresDsn.parse("postgresql://writer@db/logins"),
+        KeysetUri.parse("env:KEYSET"),
+    )
 
     assert with_max_long_poll(job).receive == ReceiveSettings(long_poll_seconds=20)
 
 
 def test_a_job_that_ends_with_its_queue_polls_as_shortly_as_before(user_logins: StreamDefinition) -> None:
     receive = ReceiveSettings(long_poll_seconds=1)
-    job = JobSettings(user_logins, QueueAddress("logins"), "postgresql://writer@db/logins", "env:KEYSET", receive)
+    job = JobSettings(
+        user_logins,
+        QueueAddress("logins"),
+        PostgresDsn.parse("postgresql://writer@db/logins"),
+        KeysetUri.parse("env:KEYSET"),
+        receive,
+    )
 
     ending = msgspec.structs.replace(job, until_empty=True)
 
@@ -50,7 +68,12 @@ def test_a_job_that_ends_with_its_queue_polls_as_shortly_as_before(user_logins: 
 def test_ctrl_c_cancels_the_job_over_a_connection_that_is_open_still(
     user_logins: StreamDefinition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = JobSettings(user_logins, QueueAddress("logins"), "postgresql://writer@db/logins", "env:KEYSET")
+    job = JobSettings(
+        user_logins,
+        QueueAddress("logins"),
+        PostgresDsn.parse("postgresql://writer@db/logins"),
+        KeysetUri.parse("env:KEYSET"),
+    )
     submitted = InterruptedJob()
     monkeypatch.setattr("apache_beam.Pipeline.run", lambda _: submitted)
 

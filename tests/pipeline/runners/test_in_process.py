@@ -4,32 +4,37 @@ from __future__ import annotations
 
 import io
 import signal
+import threading
 
 import msgspec
 import pytest
 from rich.console import Console
 
 from maskline.errors import KeysetError
+from maskline.keys import KeysetUri
 from maskline.pipeline.beam_options import parse_beam_options, resolve_runner
-from maskline.pipeline.job import JobSettings
+from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.runners import in_process
-from maskline.pipeline.runners.in_process import JobFailedError, RunResult, console_monitor, run_job
+from maskline.pipeline.runners.in_process import JobFailedError, RunResult, console_monitor, new_run, run_job
+from maskline.pipeline.stopping import stopping_on_signals
+from maskline.postgres.dsn import PostgresDsn
 from maskline.sqs import QueueAddress, SqsQueue
 from maskline.sqs.receiver import ReceiveSettings
 from maskline.streams.definition import StreamDefinition
-from maskline.transforms.control import CONTROL
 from tests.e2e.conftest import login
 
 
 @pytest.fixture
 def job(user_logins: StreamDefinition, queue_address: QueueAddress, dsn: str, keyset_uri: str) -> JobSettings:
-    receive = ReceiveSettings(long_poll_seconds=0, seconds=0.05)
-    return JobSettings(user_logins, queue_address, dsn, keyset_uri, receive, until_empty=True)
+    receive = ReceiveSettings(long_poll_seconds=0, micro_batch_seconds=0.05)
+    return JobSettings(
+        user_logins, queue_address, PostgresDsn.parse(dsn), KeysetUri.parse(keyset_uri), receive, until_empty=True
+    )
 
 
 def run(job: JobSettings) -> RunResult:
     options = parse_beam_options([])
-    return run_job(job, options, resolve_runner(options), console_monitor(Console(file=io.StringIO())))
+    return run_job(job, options, resolve_runner(options), console_monitor(Console(file=io.StringIO())), new_run())
 
 
 def test_a_run_says_what_became_of_the_messages(job: JobSettings, queue: SqsQueue) -> None:
@@ -52,7 +57,7 @@ def test_the_handlers_of_signals_are_put_back(job: JobSettings) -> None:
 
 
 def test_an_error_of_ours_comes_out_as_it_is_and_not_as_the_runner_wraps_it(job: JobSettings) -> None:
-    broken = msgspec.structs.replace(job, keyset="env:NOT_SET_ANYWHERE")
+    broken = msgspec.structs.replace(job, keyset=KeysetUri.parse("env:NOT_SET_ANYWHERE"))
 
     with pytest.raises(KeysetError, match="NOT_SET_ANYWHERE is not set"):
         run(broken)
@@ -76,9 +81,10 @@ def test_the_first_signal_asks_and_the_second_ends_the_process(monkeypatch: pyte
     exits: list[int] = []
     monkeypatch.setattr("os._exit", exits.append)
 
-    with in_process.stopping_on_signals(CONTROL, Console(file=io.StringIO())):
+    stopping = threading.Event()
+    with stopping_on_signals(stopping, Console(file=io.StringIO())):
         signal.raise_signal(signal.SIGINT)
-        was_asked, exits_after_first = CONTROL.stopping.is_set(), list(exits)
+        was_asked, exits_after_first = stopping.is_set(), list(exits)
         signal.raise_signal(signal.SIGTERM)
 
     assert was_asked

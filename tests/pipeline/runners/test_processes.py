@@ -9,10 +9,12 @@ import pytest
 from rich.console import Console
 
 from maskline.errors import KeysetError
-from maskline.pipeline.job import JobSettings
+from maskline.keys import KeysetUri
+from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.runners.in_process import RunResult
 from maskline.pipeline.runners.processes import run_processes
 from maskline.postgres.connection import Connection
+from maskline.postgres.dsn import PostgresDsn
 from maskline.sqs import QueueAddress, SqsQueue
 from maskline.sqs.receiver import ReceiveSettings
 from maskline.streams.definition import StreamDefinition
@@ -23,8 +25,10 @@ CONSOLE = Console(file=io.StringIO())
 
 @pytest.fixture
 def job(user_logins: StreamDefinition, queue_address: QueueAddress, dsn: str, keyset_uri: str) -> JobSettings:
-    receive = ReceiveSettings(size=10, long_poll_seconds=1, seconds=0.05)
-    return JobSettings(user_logins, queue_address, dsn, keyset_uri, receive, until_empty=True)
+    receive = ReceiveSettings(micro_batch_size=10, long_poll_seconds=1, micro_batch_seconds=0.05)
+    return JobSettings(
+        user_logins, queue_address, PostgresDsn.parse(dsn), KeysetUri.parse(keyset_uri), receive, until_empty=True
+    )
 
 
 def run(job: JobSettings) -> RunResult:
@@ -45,7 +49,7 @@ def test_two_processes_share_the_messages_and_their_counts_add_up(
 
 
 def test_the_error_of_a_process_comes_out_as_it_is(job: JobSettings) -> None:
-    broken = msgspec.structs.replace(job, keyset="env:NOT_SET_ANYWHERE")
+    broken = msgspec.structs.replace(job, keyset=KeysetUri.parse("env:NOT_SET_ANYWHERE"))
 
     with pytest.raises(KeysetError, match="NOT_SET_ANYWHERE is not set"):
         run(broken)

@@ -41,7 +41,7 @@ def test_a_keyset_is_not_made_in_a_variable(capsys: pytest.CaptureFixture[str]) 
     exit_code = main(["keys", "create", "--keyset=env:KEYSET"])
 
     assert exit_code == 2
-    assert "make and change the keyset with --keyset file:PATH" in capsys.readouterr().err
+    assert "make and change the keyset in a file (file:PATH)" in capsys.readouterr().err
 
 
 def test_a_keyset_goes_to_kms_and_back_and_masks_the_same(
@@ -49,8 +49,8 @@ def test_a_keyset_goes_to_kms_and_back_and_masks_the_same(
 ) -> None:
     encrypted = f"aws-kms://{aws.create_kms_key()}?keyset=file:{tmp_path / 'encrypted.json'}"
 
-    assert keys("wrap", "--to", encrypted) == 0
-    assert main(["keys", "unwrap", f"--keyset={encrypted}", f"--to=file:{tmp_path / 'back.json'}"]) == 0
+    assert keys("wrap", "--target", encrypted) == 0
+    assert main(["keys", "unwrap", f"--keyset={encrypted}", f"--target=file:{tmp_path / 'back.json'}"]) == 0
 
     tokens = {
         Masker(opened(uri)).mask("203.0.113.7", "d") for uri in (keyset_uri, encrypted, f"file:{tmp_path}/back.json")
@@ -71,7 +71,7 @@ def test_a_keyset_that_kms_encrypts_is_never_on_disk_in_clear(aws: EmulatedAws, 
 
 
 def test_wrapping_needs_something_that_encrypts(keys: Keys, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    exit_code = keys("wrap", "--to", f"file:{tmp_path / 'copy.json'}")
+    exit_code = keys("wrap", "--target", f"file:{tmp_path / 'copy.json'}")
 
     assert exit_code == 2
     assert "nothing encrypts it there; give aws-kms://KEY_ARN?keyset=URI" in capsys.readouterr().err
@@ -81,7 +81,7 @@ def test_wrapping_needs_something_that_encrypts(keys: Keys, tmp_path: Path, caps
 def test_unwrapping_goes_from_kms_to_a_place_in_clear(
     keys: Keys, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    exit_code = keys("unwrap", "--to", f"file:{tmp_path / 'copy.json'}")
+    exit_code = keys("unwrap", "--target", f"file:{tmp_path / 'copy.json'}")
 
     assert exit_code == 2
     assert "unwrap: goes from --keyset aws-kms://KEY_ARN?keyset=URI" in capsys.readouterr().err

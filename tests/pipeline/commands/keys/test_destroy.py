@@ -37,7 +37,7 @@ def test_a_key_that_rows_carry_stays(
     assert exit_code == 2
     assert capsys.readouterr().err == (
         f"maskline: key {old}: 1 rows of rejected_messages and 2 rows of user_logins carry its id and need it; enable "
-        "it, and bring them under the primary key with: python -m pipeline remask (once for each stream)\n"
+        "it, and bring them under the primary key with: maskline remask (once for each stream)\n"
     )
     assert keyset_file.read_bytes() == before
 
@@ -116,5 +116,7 @@ def test_force_is_spelt_out(keys: Keys, keyset_file: Path, old: int, capsys: pyt
     exit_code = keys("destroy", old, "--f")
 
     assert exit_code == 2
-    assert capsys.readouterr().err == "maskline: unknown option --f; see: python -m pipeline keys --help\n"
+    assert capsys.readouterr().err == (
+        "maskline: unknown option --f; did you mean --force? see: maskline keys destroy --help\n"
+    )
     assert keyset_file.read_bytes() == before

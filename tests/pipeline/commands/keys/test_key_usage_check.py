@@ -65,7 +65,7 @@ def test_a_key_that_the_opaque_copy_needs_is_not_disabled(
 
     assert capsys.readouterr().err == (
         f"maskline: key {lake.old}: 2 rows of the opaque copy carry its id and need it; bring them under the primary "
-        "key with: python -m pipeline lake remask\n"
+        "key with: maskline lake remask\n"
     )
     assert keyset_file.read_bytes() == before
 
@@ -95,7 +95,7 @@ def test_a_disabled_key_that_the_opaque_copy_needs_is_not_destroyed(
 
     assert capsys.readouterr().err == (
         f"maskline: key {lake.old}: 2 rows of the opaque copy carry its id and need it; enable it, and bring them "
-        "under the primary key with: python -m pipeline lake remask\n"
+        "under the primary key with: maskline lake remask\n"
     )
     assert keyset_file.read_bytes() == before
 
@@ -110,7 +110,7 @@ def test_rows_of_table_and_copy_are_counted_together(
 
     assert (
         "2 rows of user_logins and 2 rows of the opaque copy carry its id and need it; enable it, and bring them under "
-        "the primary key with: python -m pipeline remask (once for each stream), and python -m pipeline lake remask\n"
+        "the primary key with: maskline remask (once for each stream), and maskline lake remask\n"
     ) in capsys.readouterr().err
     run(database, "DELETE FROM user_logins")
 

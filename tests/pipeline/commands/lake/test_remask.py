@@ -24,7 +24,7 @@ def test_killed_at_a_step_and_repeated_it_leaves_no_reader_half_of_it(
     place = tmp_path / "opaque"
     parts = [f"--postgres={dsn}", f"--keyset={keyset_uri}"]
     written = write([login(1), login(2), login(1)])
-    assert main(["publish", *parts, f"--lake_opaque={place}"]) == 0
+    assert main(["lake", "publish", *parts, f"--lake_opaque={place}"]) == 0
     main(["keys", "add", parts[1]])
     new = json.loads(Path(keyset_uri.removeprefix("file:")).read_text())["key"][-1]["keyId"]
     main(["keys", "promote", parts[1], str(new)])

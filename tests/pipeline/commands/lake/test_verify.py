@@ -15,7 +15,7 @@ from tests.pipeline.commands.conftest import Write
 
 HINT = (
     "  No publication follows a change of a row. After a rotation of keys, bring the opaque copy under the new key "
-    "with: python -m pipeline lake remask\n"
+    "with: maskline lake remask\n"
 )
 
 
@@ -30,7 +30,7 @@ def test_rows_that_are_only_in_a_copy_are_counted_and_some_of_them_named(
     write: Write, database: Connection, options: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     written = sorted(write([login(number) for number in range(12)]))
-    main(["publish", *options])
+    main(["lake", "publish", *options])
     run(database, "DELETE FROM user_logins")
     capsys.readouterr()
 
@@ -45,7 +45,7 @@ def test_rows_that_are_not_the_same_come_with_what_may_be_done(
     write: Write, database: Connection, options: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     first, *_ = write([login(1), login(2)])
-    main(["publish", *options])
+    main(["lake", "publish", *options])
     run(database, "UPDATE user_logins SET locale = 'XX' WHERE message_id = %s", [first])
     capsys.readouterr()
 
@@ -65,7 +65,7 @@ def test_that_too_many_rows_differ_to_be_named_is_said(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     write([login(1), login(2)])
-    main(["publish", *options])
+    main(["lake", "publish", *options])
     run(database, "DELETE FROM user_logins")
     monkeypatch.setattr(verification, "MAX_ROWS_COMPARED", 1)
 

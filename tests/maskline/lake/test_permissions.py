@@ -18,7 +18,7 @@ from deltalake import DeltaTable
 
 from maskline.errors import LakeError, UsageError
 from maskline.keys import Keyset
-from maskline.lake.columns import Copy
+from maskline.lake.copies import Copy
 from maskline.lake.failures import map_lake_errors
 from maskline.lake.policies import reader_policy
 from maskline.lake.storage import Storage, check_apart
@@ -64,7 +64,7 @@ def test_on_a_file_system_each_copy_is_for_its_group_and_for_nobody_else(
         for option in (f"--lake_{copy.value}={open_directory / copy.value}", f"--lake_{copy.value}_group={group}")
     ]
 
-    assert main(["publish", f"--postgres={dsn}", f"--keyset={keyset_uri}", *options]) == 0
+    assert main(["lake", "publish", f"--postgres={dsn}", f"--keyset={keyset_uri}", *options]) == 0
 
     for copy in Copy:
         other = Copy.TOKENIZED if copy is Copy.CLEARTEXT else Copy.CLEARTEXT
@@ -136,7 +136,7 @@ def test_in_s3_a_subscriber_of_one_copy_is_refused_the_other(
         publish(dsn, LakeTable(storage, load_stream("user_logins"), copy), keyset if copy is Copy.CLEARTEXT else None)
         subscribers[copy] = Subscriber(aws, reader_policy(storage))
 
-    with aws.enforcing_rights():
+    with aws.enforcing_permissions():
         reads = {copy: [subscribers[copy].may_read(place) for place in places.values()] for copy in Copy}
         with pytest.raises(LakeError, match="may not be read or written"):
             publish(

@@ -1,8 +1,8 @@
 """Publish to the data lake what was committed since the last time, once, as a copy of tokens and a copy in clear.
 
-Either copy can be published alone. The clear copy is unmasked with the keyset on the way, has credentials of its own,
-and every publication of it is entered in pii_access_log first. Takes the role maskline_publisher. It can be stopped or
-killed at any time, and several may run at once: no row is missed and none doubled.
+One copy can be published without the other. The clear copy is unmasked with the keyset on the way, has credentials of
+its own, and every publication of it is entered in pii_access_log first. Takes the role maskline_publisher. It can be
+stopped or killed at any time, and several may run at once: no row is missed and none doubled.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ import functools
 import json
 import threading
 import time
-from collections.abc import Sequence
+from typing import Any
 
 from rich.console import Console
 
 from maskline.errors import UsageError
-from maskline.lake.columns import Copy
+from maskline.lake.copies import Copy
 from maskline.lake.files import FileSize
 from maskline.lake.policies import bucket_policy, key_policy, reader_policy
 from maskline.lake.publisher import Publisher
 from maskline.lake.table import LakeTable
+from maskline.pipeline.command_parser import add_action
 from maskline.pipeline.lake_options import add_lake, check_copies_apart, lake_tables, masker_for, row_source
 from maskline.pipeline.options import Options
 from maskline.pipeline.printing import echo
@@ -31,9 +32,12 @@ from maskline.pipeline.stopping import STOPPED_EXIT_CODE, in_another_thread, sto
 from maskline.streams.definition import load_stream
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the command's options."""
-    options = Options(parser)
+def add_actions(actions: Any) -> None:
+    """Add the action to the parser of the command."""
+    publishing = add_action(
+        actions, "publish", "publish what was committed since the last time, as tokens and in clear", _publish
+    )
+    options = Options(publishing)
     options.add_postgres()
     options.add_keyset()
     options.add_stream()
@@ -41,18 +45,26 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     size = FileSize()
     options.add("rows_per_file", "most rows of a file (%(default)s)", type=int, default=size.rows, metavar="N")
     options.add("follow", "go on publishing until Ctrl-C", action="store_true")
-    options.add("interval", "seconds between publications (%(default)s)", type=float, default=60.0, metavar="SECONDS")
-    parser.add_argument(
-        "--print_policy",
+    options.add(
+        "interval_seconds",
+        "with --follow: from the end of a publication to the next (%(default)s)",
+        former="interval",
+        former_variable="MASKLINE_INTERVAL",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+    )
+    options.add(
+        "print_policy",
+        "publish nothing; print the least that a subscriber of each copy has to be allowed in AWS",
         metavar="READER_ARN",
-        help="publish nothing; print the least that a subscriber of each copy has to be allowed in AWS",
     )
 
 
-def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
-    """Publish, once or until stopped."""
-    if not arguments.interval > 0:
-        raise UsageError(f"interval is {arguments.interval}; it must be more than 0 seconds")
+def _publish(arguments: argparse.Namespace) -> int:
+    interval_seconds: float = arguments.interval_seconds
+    if not interval_seconds > 0:
+        raise UsageError(f"interval_seconds is {interval_seconds}; it must be more than 0")
     size = FileSize(rows=arguments.rows_per_file)
     stream = load_stream(arguments.stream)
     tables = lake_tables(arguments, stream)
@@ -60,7 +72,8 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
         _print_policies(tables, arguments.print_policy)
         return 0
     check_copies_apart(tables)
-    with stopping_on_signals() as stopping, contextlib.ExitStack() as opened:
+    stopping = threading.Event()
+    with stopping_on_signals(stopping, Console(stderr=True)), contextlib.ExitStack() as opened:
         publishers = []
         for table in tables:
             source = opened.enter_context(contextlib.closing(row_source(arguments, stream)))
@@ -68,17 +81,17 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
             publishers.append((table, Publisher(source, table, masker, size=size, stopping=stopping)))
         if arguments.follow:
             places = " and ".join(table.uri for table in tables)
-            echo(f"Publishing to {places} every {arguments.interval:g} seconds. Ctrl-C stops.")
-        work = functools.partial(_publish, publishers, stopping, arguments.interval if arguments.follow else None)
-        in_another_thread(work)
+            echo(f"Publishing to {places} every {interval_seconds:g} seconds. Ctrl-C stops.")
+        pause = interval_seconds if arguments.follow else None
+        in_another_thread(functools.partial(_publish_all, publishers, stopping, pause))
         return STOPPED_EXIT_CODE if stopping.is_set() and not arguments.follow else 0
 
 
-def _publish(publishers: list[tuple[LakeTable, Publisher]], stopping: threading.Event, interval: float | None) -> int:
+def _publish_all(publishers: list[tuple[LakeTable, Publisher]], stopping: threading.Event, pause: float | None) -> int:
     while True:
         for table, publisher in publishers:
-            _publish_once(table, publisher, is_following=interval is not None)
-        if interval is None or stopping.wait(interval):
+            _publish_once(table, publisher, is_following=pause is not None)
+        if pause is None or stopping.wait(pause):
             return 0
 
 

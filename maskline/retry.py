@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 
@@ -35,3 +36,18 @@ def retrying(
         before_sleep=before_retry,
         reraise=True,
     )
+
+
+def log_retry(logger: logging.Logger, what: str) -> Callable[[tenacity.RetryCallState], None]:
+    """Return what logs each failure that is tried again.
+
+    Args:
+        logger: The logger of whoever tries.
+        what: What failed: publishing, say.
+    """
+
+    def log(attempt: tenacity.RetryCallState) -> None:
+        if attempt.outcome is not None:
+            logger.warning("%s failed, trying again: %s", what, attempt.outcome.exception())
+
+    return log

@@ -41,7 +41,7 @@ def test_a_publication_its_status_and_its_verification(
 ) -> None:
     write_masked(dsn, keyset, [login(number) for number in range(7)])
 
-    codes = [main(["publish", *options]), main(["publish", *options])]
+    codes = [main(["lake", "publish", *options]), main(["publish", *options])]
     write_masked(dsn, keyset, [login(8)])
     without_keyset = [option for option in options if "keyset" not in option]
     codes.append(main(["lake", "verify", *options]))
@@ -68,7 +68,7 @@ def has_rows(place: Path, count: int) -> bool:
 
 
 def test_following_publishes_until_it_is_stopped(dsn: str, keyset: Keyset, options: list[str], tmp_path: Path) -> None:
-    process = JobProcess(["publish", *options, "--follow", "--interval=0.2"])
+    process = JobProcess(["lake", "publish", *options, "--follow", "--interval_seconds=0.2"])
     try:
         for number in range(2):
             write_masked(dsn, keyset, [login(number)])
@@ -85,7 +85,7 @@ def test_following_publishes_until_it_is_stopped(dsn: str, keyset: Keyset, optio
 def test_the_policies_are_the_least_that_a_reader_needs(capsys: pytest.CaptureFixture[str]) -> None:
     lake = ["--lake_opaque=s3://lake/opaque", "--lake_clear=s3://lake-clear/logins", "--lake_clear_profile=clear"]
 
-    assert main(["publish", *lake, f"--lake_clear_kms_key={KEY}", f"--print_policy={READER}"]) == 0
+    assert main(["lake", "publish", *lake, f"--lake_clear_kms_key={KEY}", f"--print_policy={READER}"]) == 0
 
     policies = json.loads(capsys.readouterr().out)
     clear = policies["clear copy at s3://lake-clear/logins"]
@@ -109,7 +109,7 @@ def test_the_policies_are_the_least_that_a_reader_needs(capsys: pytest.CaptureFi
         (["--lake_opaque=/lake", "--lake_clear=/lake/clear"], "the two copies need places of their own"),
         (["--lake_opaque=/lake", "--lake_opaque_profile=p"], "a profile is not for a place of this kind"),
         (["--lake_opaque=/lake", "--rows_per_file=0"], "rows_per_file is 0; it must be more than 0"),
-        (["--lake_opaque=/lake", "--interval=0"], "interval is 0.0; it must be more than 0 seconds"),
+        (["--lake_opaque=/lake", "--interval_seconds=0"], "interval_seconds is 0.0; it must be more than 0"),
         (["--lake_opaque=/lake", "--print_policy=me"], "policies are for copies in S3"),
         (["--lake_opaque=s3://b/o", "--print_policy=me"], "give the ARN of a role or a user"),
     ],
@@ -117,7 +117,7 @@ def test_the_policies_are_the_least_that_a_reader_needs(capsys: pytest.CaptureFi
 def test_a_wrong_use_is_refused_in_one_line(
     arguments: list[str], refusal: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["publish", "--postgres=dbname=none", *arguments]) == 2
+    assert main(["lake", "publish", "--postgres=dbname=none", *arguments]) == 2
 
     error = capsys.readouterr().err
     assert refusal in error
@@ -129,18 +129,18 @@ def test_a_table_without_its_column_is_an_error_with_the_statement_that_adds_it(
 ) -> None:
     run(database, "ALTER TABLE user_logins DROP COLUMN written_in")
 
-    assert main(["publish", *options]) == 2
+    assert main(["lake", "publish", *options]) == 2
 
     statement = capsys.readouterr().err.partition("run: ")[2].strip()
     run(database, statement)
-    assert main(["publish", *options]) == 0
+    assert main(["lake", "publish", *options]) == 0
 
 
 def test_after_a_rotation_the_opaque_copy_follows_the_table(
     dsn: str, keyset: Keyset, keyset_uri: str, options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_masked(dsn, keyset, [login(1), login(2)])
-    main(["publish", *options])
+    main(["lake", "publish", *options])
     main(["keys", "add", f"--keyset={keyset_uri}"])
     new = json.loads(Path(keyset_uri.removeprefix("file:")).read_text())["key"][-1]["keyId"]
     main(["keys", "promote", f"--keyset={keyset_uri}", str(new)])
@@ -152,7 +152,7 @@ def test_after_a_rotation_the_opaque_copy_follows_the_table(
     assert f"opaque: 2 rows brought under key {new}." in capsys.readouterr().out
     assert rows_in(tmp_path / "opaque", "key_id") == [new, new]
     assert main(["lake", "verify", *options]) == 0
-    assert main(["publish", *options]) == 0
+    assert main(["lake", "publish", *options]) == 0
     assert rows_in(tmp_path / "clear", "ip") == ["198.51.0.1", "198.51.0.2"]
 
 
@@ -160,7 +160,7 @@ def test_each_role_is_enough_for_its_command(dsn: str, keyset: Keyset, options: 
     write_masked(dsn, keyset, [login(1), login(2), "not JSON"])
     others = options[1:]
 
-    assert main(["publish", f"--postgres={dsn}&options=-c%20role%3Dmaskline_publisher", *others]) == 0
+    assert main(["lake", "publish", f"--postgres={dsn}&options=-c%20role%3Dmaskline_publisher", *others]) == 0
     assert main(["lake", "verify", f"--postgres={dsn}&options=-c%20role%3Dmaskline_publisher", *others]) == 0
     erasing = [f"--postgres={dsn}&options=-c%20role%3Dmaskline_eraser", *others]
     user_id = "00000000-0000-0000-0000-000000000001"

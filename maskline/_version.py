@@ -1,0 +1,3 @@
+"""The version of maskline, which the packaging reads, too."""
+
+__version__ = "0.2.0"

@@ -1,0 +1,35 @@
+"""What a job is told, apart from the job itself: `check` needs the one and not Beam."""
+
+from __future__ import annotations
+
+import msgspec
+
+from maskline.keys import KeysetUri
+from maskline.postgres.dsn import PostgresDsn
+from maskline.sqs import QueueAddress
+from maskline.sqs.receiver import ReceiveSettings
+from maskline.streams.definition import StreamDefinition
+
+
+class JobSettings(msgspec.Struct, frozen=True):
+    """All that the job needs to know.
+
+    Attributes:
+        stream: What the messages look like and where they go.
+        queue: The queue they come from.
+        postgres: The database.
+        keyset: The keyset they are masked under.
+        receive: How they are received.
+        pollers: How many pollers receive them.
+        until_empty: Whether to end once the queue is empty.
+        db_retry_seconds: How long a micro-batch is retried while Postgres is not available.
+    """
+
+    stream: StreamDefinition
+    queue: QueueAddress
+    postgres: PostgresDsn
+    keyset: KeysetUri
+    receive: ReceiveSettings = ReceiveSettings()
+    pollers: int = 1
+    until_empty: bool = False
+    db_retry_seconds: float = 300

@@ -1,0 +1,39 @@
+"""What goes into pii_access_log before tokens are brought under another key."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from typing import Protocol
+
+from maskline.postgres.access_log import record_access
+from maskline.postgres.connection import Connect
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+def record_remask(
+    connecting: Connect, action: str, stream: str, columns: Iterable[_Named], row_count: int, reason: str
+) -> None:
+    """Enter a re-encryption, once for each of its columns.
+
+    Args:
+        connecting: Opens a connection.
+        action: What does it.
+        stream: The stream's name.
+        columns: The masked columns.
+        row_count: How many rows are under older keys.
+        reason: Why.
+
+    Raises:
+        DatabaseError: The role may not enter it.
+        DatabaseUnavailableError: The database does not answer.
+    """
+    with contextlib.closing(connecting()) as connection:
+        for column in columns:
+            record_access(
+                connection, action=action, stream=stream, column=column.name, row_count=row_count, reason=reason
+            )

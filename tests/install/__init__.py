@@ -1,0 +1,1 @@
+"""maskline as others install it: in virtual environments of their own."""

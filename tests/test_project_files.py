@@ -1,0 +1,86 @@
+"""What people expect beside the code is there, and true."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from maskline import __version__
+from tests.e2e.job_process import PROJECT
+from tests.pinned import METADATA
+
+CHANGELOG = (PROJECT / "CHANGELOG.md").read_text()
+CONTRIBUTING = (PROJECT / "CONTRIBUTING.md").read_text()
+MKDOCS = Path(sys.executable).parent / "mkdocs"
+
+
+def test_the_license_is_the_one_that_the_metadata_name() -> None:
+    text = (PROJECT / "LICENSE").read_text()
+
+    assert METADATA["license"] == "Apache-2.0"
+    assert text.split()[:4] == ["Apache", "License", "Version", "2.0,"]
+    assert "END OF TERMS AND CONDITIONS" in text
+
+
+def test_the_changelog_begins_with_the_version_that_is_built() -> None:
+    (newest, *_) = re.findall(r"^## .*?(\d+\.\d+\.\d+)", CHANGELOG, re.MULTILINE)
+
+    assert newest == __version__
+
+
+def test_the_contributing_guide_names_files_that_there_are() -> None:
+    named = set(
+        re.findall(
+            r"`((?:maskline|pipeline|transforms|tests|docs)/[\w./]+|[\w.]+\.(?:toml|txt|yaml|md))`", CONTRIBUTING
+        )
+    )
+
+    assert len(named) > 15
+    assert {name for name in named if not (PROJECT / name).exists()} == set()
+
+
+def test_the_hooks_are_the_checks_of_ci() -> None:
+    hooks = yaml.safe_load((PROJECT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    checks = {hook["entry"].replace(".venv/bin/", "") for hook in hooks}
+
+    script = (PROJECT / "run_tests.sh").read_text().splitlines()
+
+    assert checks == {line for line in script if line.startswith(("ruff", "mypy"))}
+
+
+@pytest.mark.heavy
+@pytest.mark.skipif(not MKDOCS.exists(), reason="mkdocs is not installed; tests/requirements.txt has it")
+def test_the_api_pages_are_built_without_a_warning(tmp_path: Path) -> None:
+    command = [str(MKDOCS), "build", "--strict", "--config-file", "docs/api/mkdocs.yml", "--site-dir", str(tmp_path)]
+
+    built = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+
+    assert built.returncode == 0, built.stderr
+    page = (tmp_path / "transforms.html").read_text()
+    assert 'id="maskline.transforms.MaskPii"' in page
+    assert 'id="maskline.masks.deterministic.Masker.mask"' in (tmp_path / "core.html").read_text()
+
+
+def test_an_installation_that_is_up_to_date_starts_no_pip(tmp_path: Path) -> None:
+    project = tmp_path / "a folder with spaces"
+    (project / ".venv" / "bin").mkdir(parents=True)
+    for name in ("install.sh", "requirements.txt", "constraints.txt", "pyproject.toml", "setup.py"):
+        shutil.copy(PROJECT / name, project / name)
+    python = project / ".venv" / "bin" / "python"
+    python.write_text('#!/bin/sh\necho "$@" >> "$(dirname "$0")/calls"\n')
+    python.chmod(0o755)
+
+    def calls_of_pip() -> int:
+        subprocess.run(["bash", project / "install.sh"], check=True)
+        return len((project / ".venv" / "bin" / "calls").read_text().splitlines())
+
+    assert calls_of_pip() == 1
+    assert calls_of_pip() == 1
+    (project / "constraints.txt").write_text("boto3==1.43.106\n")
+    assert calls_of_pip() == 2
