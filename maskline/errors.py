@@ -12,11 +12,13 @@ wrong, where, and what to do::
     │   ├── QueueError            2
     │   ├── DatabaseError         2
     │   ├── KeysetError           2
+    │   ├── PayloadError          2
     │   └── LakeError             2
     ├── UnavailableError          1   a part was there, and then was not for longer than allowed
     │   ├── QueueUnavailableError    1
     │   ├── DatabaseUnavailableError 1
     │   ├── KeysetUnavailableError   1
+    │   ├── PayloadUnavailableError  1
     │   └── LakeUnavailableError     1
     ├── StopTimedOutError         1   the job was asked to stop, and something it waits for did not let it
     ├── TableError                1   a table takes no rows for a cause of its own; nothing was rejected for it
@@ -95,6 +97,10 @@ class KeysetError(SetupError):
     """The keyset cannot be read, or is not one that masks deterministically."""
 
 
+class PayloadError(SetupError):
+    """The store of the objects that messages point to cannot be used with these settings or credentials."""
+
+
 class LakeError(SetupError):
     """A copy in the lake is not what it has to be, or may not be read or written with these credentials."""
 
@@ -113,6 +119,10 @@ class DatabaseUnavailableError(UnavailableError):
 
 class KeysetUnavailableError(UnavailableError):
     """The service that keeps or decrypts the keyset did not answer."""
+
+
+class PayloadUnavailableError(UnavailableError):
+    """S3 did not give out the object that a message points to; it may at another try."""
 
 
 class LakeUnavailableError(UnavailableError):

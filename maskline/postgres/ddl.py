@@ -37,7 +37,7 @@ def create_table(stream: StreamDefinition) -> str:
     table = ".".join(f'"{part}"' for part in stream.table.split("."))
     columns = [
         *(
-            f'"{column.name}" {column.type.declaration}{"" if column.nullable else " NOT NULL"}'
+            f'"{column.name}" {column.type.declaration}{"" if column.takes_null else " NOT NULL"}'
             for column in stream.columns
         ),
         *(f'"{name}" {_job_declaration(name, declaration)}' for name, declaration in JOB_COLUMNS.items()),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import re
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
@@ -23,6 +23,7 @@ from maskline.records import Receipt, SqsMessage
 from maskline.sqs.address import QueueAddress
 from maskline.sqs.connections import shared_connections
 from maskline.sqs.failures import map_sqs_error
+from maskline.sqs.message_attributes import text_attributes
 from maskline.sqs.operations import (
     DELETE,
     EXTEND,
@@ -129,23 +130,34 @@ class SqsQueue:
         address: The queue.
         url: The queue's URL.
         transport: Carries the calls that receive, delete and extend; the client itself if None.
+        attribute_names: The message attributes that receiving asks for (see `StreamDefinition.attribute_names`).
     """
 
-    def __init__(self, client: Any, address: QueueAddress, url: str, transport: SqsTransport | None = None) -> None:
+    def __init__(
+        self,
+        client: Any,
+        address: QueueAddress,
+        url: str,
+        transport: SqsTransport | None = None,
+        attribute_names: Collection[str] = (),
+    ) -> None:
         self._client = client
+        # What is not asked for is neither sent nor read.
+        self._asked = {"MessageAttributeNames": sorted(attribute_names)} if attribute_names else {}
         self._address = address
         self.url = url
         self._transport: SqsTransport = transport or Boto3Transport(client)
         self.connections = self._transport.connections
 
     @classmethod
-    def open(cls, address: QueueAddress) -> SqsQueue:
+    def open(cls, address: QueueAddress, attribute_names: Collection[str] = ()) -> SqsQueue:
         """Connect to a queue, resolving its name where it was not given by URL.
 
         All callers in a process share one client, and with it one pool of kept-alive connections.
 
         Args:
             address: The queue.
+            attribute_names: The message attributes that receiving asks for.
 
         Raises:
             UsageError: The endpoint cannot be called.
@@ -156,7 +168,7 @@ class SqsQueue:
                 url = address.queue if address.is_url else client.get_queue_url(QueueName=address.queue)["QueueUrl"]
             except ValueError as error:  # botocore's, where the endpoint is no URL after all
                 raise UsageError(f"queue {address}: {error}") from None
-        return cls(client, address, url, transport)
+        return cls(client, address, url, transport, attribute_names)
 
     def receive(self, max_messages: int, wait_seconds: int, visibility_seconds: int) -> list[SqsMessage]:
         """Receive messages in one request.
@@ -199,6 +211,7 @@ class SqsQueue:
             "WaitTimeSeconds": wait_seconds,
             "VisibilityTimeout": visibility_seconds,
             "MessageSystemAttributeNames": ["SentTimestamp", "ApproximateReceiveCount"],
+            **self._asked,
         }
         return self._submit(RECEIVE, request, _messages)
 
@@ -333,6 +346,7 @@ def _message(entry: MessageEntry) -> SqsMessage:
         body=entry.Body,
         sent_at=datetime.fromtimestamp(int(entry.Attributes.SentTimestamp) / 1000, UTC),
         receive_count=int(entry.Attributes.ApproximateReceiveCount),
+        attributes=text_attributes(entry.MessageAttributes) if entry.MessageAttributes else None,
     )
 
 

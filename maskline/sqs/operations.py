@@ -60,7 +60,7 @@ class Operation(Generic[T]):
             raise UnreadableAnswerError from None
 
 
-class MessageAttributes(msgspec.Struct, gc=False):
+class SystemAttributes(msgspec.Struct, gc=False):
     """What SQS says about a message, in digits."""
 
     SentTimestamp: str
@@ -73,7 +73,8 @@ class MessageEntry(msgspec.Struct):
     MessageId: str
     ReceiptHandle: str
     Body: str
-    Attributes: MessageAttributes
+    Attributes: SystemAttributes
+    MessageAttributes: dict[str, dict[str, Any]] | None = None
 
 
 class ReceiveAnswer(msgspec.Struct):

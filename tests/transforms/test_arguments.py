@@ -58,7 +58,7 @@ def test_a_wrong_argument_is_refused_by_its_name_at_construction(construct: Call
 
 def test_a_stream_may_be_given_by_the_path_of_its_file(tmp_path: Path) -> None:
     path = tmp_path / "orders.toml"
-    path.write_text('name = "orders"\ntable = "shop_orders"\n[columns.number]\ntype = "text"\n')
+    path.write_text('name = "orders"\ntable = "shop_orders"\n[columns.number]\ntype = "text"\nclear = true\n')
 
     write = Write(str(path), DSN)
     path.unlink()

@@ -132,7 +132,8 @@ def test_the_table_of_a_stream_may_be_in_a_schema_and_the_roles_may_use_it(
 
 def test_whoever_erases_a_person_may_find_and_delete_their_rows(dsn: str, database: Connection) -> None:
     stream = parse_stream(
-        'name = "visits"\ntable = "visits"\n[columns.visitor]\nfield = "user_id"\ntype = "text"\n', origin="test"
+        'name = "visits"\ntable = "visits"\n[columns.visitor]\nfield = "user_id"\ntype = "text"\nclear = true\n',
+        origin="test",
     )
     run(database, create_table(stream))
 
@@ -142,7 +143,9 @@ def test_whoever_erases_a_person_may_find_and_delete_their_rows(dsn: str, databa
 
 def test_names_may_be_words_of_sql(database: Connection) -> None:
     stream = parse_stream(
-        'name = "s"\ntable = "user"\n[columns.order]\ntype = "text"\n[columns.select]\ntype = "text"\n', origin="test"
+        'name = "s"\ntable = "user"\n[columns.order]\ntype = "text"\nclear = true\n'
+        '[columns.select]\ntype = "text"\nclear = true\n',
+        origin="test",
     )
 
     run(database, create_table(stream))
