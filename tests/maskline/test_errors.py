@@ -28,7 +28,7 @@ def drawing() -> dict[str, tuple[str, int | None]]:
 def defined() -> dict[str, type[MasklineError]]:
     """Return the classes of the module by name."""
     classes: list[tuple[str, type[MasklineError]]] = inspect.getmembers(errors, inspect.isclass)
-    return {name: each for name, each in classes if each.__module__ == errors.__name__}
+    return {name: each for name, each in classes if issubclass(each, MasklineError)}
 
 
 def test_the_drawing_can_be_read() -> None:
