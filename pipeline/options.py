@@ -126,7 +126,7 @@ class Options:
             action=_Repeated,
             default=[name for name in named if name],
             metavar="NAME|FILE",
-            help=f"{what}: a stream by name, or the path of its .toml; repeatable, in the variable by commas [{variable}]",
+            help=f"{what}: a stream by name, or its .toml; repeatable, in the variable by commas [{variable}]",
         )
 
     def add_data_directory(self) -> None:
