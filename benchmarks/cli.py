@@ -15,6 +15,8 @@ COMMANDS = {
     "latency": "from the send of a message to its visible row, at a steady rate",
     "memory": "resident memory over half a million messages",
     "stages": "CPU per message of each stage of the job, and of Beam around them",
+    "queue": "receiving and deleting by themselves, over the distance of the queue",
+    "requests": "requests to SQS for each message, over the rate of messages",
     "backlog": "throughput over the length of the queue",
     "message_size": "throughput over the size of a message",
     "batch_size": "throughput over --micro_batch_size",

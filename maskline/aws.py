@@ -77,7 +77,7 @@ def open_client(service: str, region: str | None) -> Any:
         botocore.exceptions.BotoCoreError: There is no region, or the configuration cannot be read or used.
     """
     silence_wire_logging()
-    config = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "max_attempts": 3})
+    config = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
     try:
         return boto3.session.Session().client(service, region_name=region, config=config)
     except BotoCoreError:

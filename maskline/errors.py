@@ -12,13 +12,16 @@ wrong, where, and what to do::
     │   ├── QueueError            2
     │   ├── DatabaseError         2
     │   ├── KeysetError           2
+    │   ├── PayloadError          2
     │   └── LakeError             2
     ├── UnavailableError         75   a part does not answer, for longer than allowed; the same command may work later
     │   ├── QueueUnavailableError    75
     │   ├── DatabaseUnavailableError 75
     │   ├── KeysetUnavailableError   75
+    │   ├── PayloadUnavailableError  75
     │   └── LakeUnavailableError     75
     ├── RunnerError               1   a runner failed the job, or did not do with it what it was asked
+    ├── StopTimedOutError         1   the job was asked to stop, and something it waits for did not let it
     ├── TableError                1   a table takes no rows for a cause of its own; nothing was rejected for it
     └── TokenError                1   a token that this keyset cannot turn back into its value
 
@@ -95,6 +98,10 @@ class KeysetError(SetupError):
     """The keyset cannot be read, or is not one that masks deterministically."""
 
 
+class PayloadError(SetupError):
+    """The store of the objects that messages point to cannot be used with these settings or credentials."""
+
+
 class LakeError(SetupError):
     """A copy in the lake is not what it has to be, or may not be read or written with these credentials."""
 
@@ -121,12 +128,20 @@ class KeysetUnavailableError(UnavailableError):
     """The service that keeps or decrypts the keyset did not answer."""
 
 
+class PayloadUnavailableError(UnavailableError):
+    """S3 did not give out the object that a message points to; it may at another try."""
+
+
 class LakeUnavailableError(UnavailableError):
     """The store of the lake did not answer, or did not do what it was asked, for longer than the retries allow."""
 
 
 class RunnerError(MasklineError):
     """A runner failed the job, or could not be asked to end it: whether the job still runs may not be known."""
+
+
+class StopTimedOutError(MasklineError):
+    """The job was asked to stop and did not: threads of this process hang, and it has to be ended without them."""
 
 
 class TableError(MasklineError):

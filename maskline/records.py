@@ -7,7 +7,7 @@ the ``repr`` of an element into its own errors, and those end in logs.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 import msgspec
@@ -26,6 +26,15 @@ class Reason(enum.StrEnum):
     TOO_LONG = "too_long"
     INVALID_TEXT = "invalid_text"
     REFUSED_BY_DATABASE = "refused_by_database"
+    UNEXPECTED = "unexpected"
+    NOT_ALLOWED = "not_allowed"
+    UNKNOWN_FIELD = "unknown_field"
+    NO_ENVELOPE = "no_envelope"
+    NOT_UNPACKED = "not_unpacked"
+    TOO_LARGE = "too_large"
+    PAYLOAD_GONE = "payload_gone"
+    PAYLOAD_DENIED = "payload_denied"
+    NO_STREAM = "no_stream"
 
 
 class Redacted(msgspec.Struct, frozen=True):
@@ -46,6 +55,8 @@ class SqsMessage(Redacted, frozen=True):
         body: The body as sent.
         sent_at: When the queue accepted it (SentTimestamp), UTC.
         receive_count: How often it was delivered so far, this time included (ApproximateReceiveCount).
+        attributes: Its message attributes as text by name, those of type Binary in base64; None where there are none,
+            or nobody asked for them.
     """
 
     message_id: str
@@ -53,10 +64,27 @@ class SqsMessage(Redacted, frozen=True):
     body: str
     sent_at: datetime
     receive_count: int
+    attributes: Mapping[str, str] | None = None
 
     def __repr__(self) -> str:
         """Name the message without showing its body."""
         return f"SqsMessage({self.message_id}, sent {self.sent_at:%FT%TZ}, delivery {self.receive_count})"
+
+
+class Payload(Redacted, frozen=True):
+    """An object in S3 that a message points to, and that holds what the message is about.
+
+    Attributes:
+        bucket: Its bucket.
+        key: Its key.
+    """
+
+    bucket: str
+    key: str
+
+    def __repr__(self) -> str:
+        """Name the bucket; the key is the producer's, and may tell anything."""
+        return f"Payload(in {self.bucket})"
 
 
 class Receipt(Redacted, frozen=True):
@@ -65,10 +93,13 @@ class Receipt(Redacted, frozen=True):
     Attributes:
         message_id: The MessageId, for the log.
         receipt_handle: The handle of the delivery.
+        payload: The object that is to be deleted after the message, or None. A rejection has none: its body is kept,
+            which is a pointer to that object.
     """
 
     message_id: str
     receipt_handle: str
+    payload: Payload | None = None
 
     def __repr__(self) -> str:
         """Name the message."""
@@ -85,6 +116,7 @@ class MaskedRow(Redacted, frozen=True):
         key_id: The id of the key that made the row's tokens.
         values: The values of the stream's columns, in the order of its definition.
         sealed_body: The body encrypted, kept in case Postgres rejects the row (see ``Rejection``).
+        stream: The name of its stream.
     """
 
     receipt: Receipt
@@ -93,6 +125,7 @@ class MaskedRow(Redacted, frozen=True):
     key_id: int
     values: tuple[object, ...]
     sealed_body: bytes
+    stream: str = ""
 
     def __repr__(self) -> str:
         """Name the row without its values."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from maskline.errors import MasklineError
+from maskline.errors import MasklineError, StopTimedOutError
 from maskline.extras import missing_extra
 from maskline.pipeline.command_parser import open_command, summaries
 from maskline.pipeline.logs import configure_logging
@@ -16,8 +17,10 @@ from maskline.pipeline.options import Options
 from maskline.pipeline.printing import is_error_terminal, notice, notice_former_name, report_failure
 from maskline.pipeline.program import program_name
 from maskline.pipeline.remedies import with_remedy
+from maskline.pipeline.stopping import end_process
 from maskline.pipeline.variables import unknown_variables
 from maskline.pipeline.versions import format_versions
+from maskline.postgres.interruption import interruptible_queries
 
 COMMAND_GROUPS = {
     "Try it": {
@@ -54,7 +57,7 @@ _EXTRAS = {"run": "beam", "local": "local", "flink": "local", "publish": "lake",
 
 INTERRUPTED_EXIT_CODE = 130
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("maskline")
 
 
 def run() -> NoReturn:
@@ -84,6 +87,8 @@ def main(arguments: Sequence[str]) -> int:
         return missing.exit_code
     except MasklineError as error:
         report_failure(with_remedy(error), error.exit_code)
+        if isinstance(error, StopTimedOutError):
+            end_process(error.exit_code)
         return error.exit_code
     except KeyboardInterrupt:
         report_failure("interrupted", INTERRUPTED_EXIT_CODE)
@@ -121,7 +126,10 @@ def _run_command(arguments: Sequence[str]) -> int:
     parser.passes_unknown = getattr(command, "TAKES_BEAM_OPTIONS", False)
     parsed, unparsed = parser.parse_known_args(rest)
     configure_logging(parsed.log_level)
-    exit_code: int = command.main(parsed, unparsed)
+    # A job has deadlines of its own, and threads that wait without this one.
+    runs_job = getattr(command, "TAKES_BEAM_OPTIONS", False)
+    with contextlib.nullcontext() if runs_job else interruptible_queries():
+        exit_code: int = command.main(parsed, unparsed)
     return exit_code
 
 

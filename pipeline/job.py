@@ -30,9 +30,7 @@ def build(pipeline: beam.Pipeline, job: JobSettings, context: RunContext | None 
     context = context or RunContext()
     lease = VisibilityLease(job.queue, job.receive.visibility_timeout_seconds)
     read = ReadFromSqs(job.queue, job.receive, job.pollers, job.until_empty, context=context)
-    write_rejections = functools.partial(
-        WriteRejections, job.stream, job.postgres, job.db_retry_seconds, lease, context=context
-    )
+    write_rejections = functools.partial(WriteRejections, job.postgres, job.db_retry_seconds, lease, context=context)
     delete = functools.partial(DeleteFromSqs, job.queue, overlapping=True, context=context)
 
     messages = pipeline | "Receive from SQS" >> read

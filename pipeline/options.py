@@ -113,6 +113,22 @@ class Options:
         """Add the option that names the stream."""
         self.add("stream", "a stream by name, or the path of its .toml (%(default)s)", default="user_logins")
 
+    def add_streams(self, what: str) -> None:
+        """Add the option that names any number of streams.
+
+        Args:
+            what: What the command does with each.
+        """
+        variable = variable_of("stream")
+        named = [name.strip() for name in self._environment.get(variable, "").split(",")]
+        self._parser.add_argument(
+            "--stream",
+            action=_Repeated,
+            default=[name for name in named if name],
+            metavar="NAME|FILE",
+            help=f"{what}: a stream by name, or its .toml; repeatable, in the variable by commas [{variable}]",
+        )
+
     def add_data_directory(self) -> None:
         """Add the options that say where an embedded queue and database keep their data, and since when."""
         self.add(
@@ -187,6 +203,16 @@ class _VariableText(str):
     """What a variable of the environment holds."""
 
     __slots__ = ()
+
+
+class _Repeated(argparse.Action):
+    """An option that may be given several times; on the command line, it takes the place of its variable."""
+
+    def __call__(
+        self, _parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, _option: str | None = None
+    ) -> None:
+        given = getattr(namespace, self.dest)
+        setattr(namespace, self.dest, [*([] if given is self.default else given), values])
 
 
 class _FormerName(argparse.Action):

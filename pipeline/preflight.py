@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import threading
@@ -13,12 +14,18 @@ from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.program import program_name
 from maskline.pipeline.remedies import with_remedy
 from maskline.postgres.connection import connect, map_postgres_errors
-from maskline.postgres.revision import OLDEST_REVISION, database_revision
-from maskline.postgres.table_check import TableReport, check_tables
+from maskline.postgres.deadlines import DEADLINES
+from maskline.postgres.revision import database_revision, revision_problems
+from maskline.postgres.table_check import check_tables
 from maskline.retry import log_retry, retrying
 from maskline.sqs import SqsQueue
 
 FEW_RECEIVES = 3
+
+ANSWER_SECONDS = 30.0
+"""How long Postgres may take to answer all that it is asked here."""
+
+_NOT_STOPPING = threading.Event()
 
 logger = logging.getLogger(__name__)
 
@@ -77,12 +84,11 @@ def raise_on_problems(findings: list[Finding]) -> None:
     raise SetupError(f"the job cannot start, and took no message:\n{lines}")
 
 
-def preflight_with_retries(job: JobSettings, stopping: threading.Event) -> list[Finding]:
+def preflight_with_retries(job: JobSettings) -> list[Finding]:
     """Check every part of a job, and again for as long as all that is wrong may pass by itself.
 
     Args:
         job: The job; it says for how long.
-        stopping: When set, it is not tried again.
 
     Returns:
         What was found, none of it a problem.
@@ -98,7 +104,7 @@ def preflight_with_retries(job: JobSettings, stopping: threading.Event) -> list[
         return findings
 
     found: list[Finding] = retrying(
-        job.db_retry_seconds, stopping, log_retry(logger, "the check before the start"), on=UnavailableError
+        job.db_retry_seconds, _NOT_STOPPING, log_retry(logger, "the check before the start"), on=UnavailableError
     )(checked)
     return found
 
@@ -109,10 +115,19 @@ def _check_keyset(job: JobSettings) -> list[Finding]:
 
 
 def _check_queue(job: JobSettings) -> list[Finding]:
-    attributes = SqsQueue.open(job.queue).attributes()
+    queue = SqsQueue.open(job.queue)
+    attributes = queue.attributes()
+    queue.try_permissions()
     waiting = attributes.get("ApproximateNumberOfMessages", "0")
-    findings = [Finding("queue", f"{job.queue}: readable, about {waiting} messages waiting")]
-    receives = json.loads(attributes.get("RedrivePolicy", "{}")).get("maxReceiveCount")
+    policy = json.loads(attributes.get("RedrivePolicy", "{}"))
+    receives = policy.get("maxReceiveCount")
+    given_up = (
+        f"given up to {str(policy.get('deadLetterTargetArn', '')).rpartition(':')[2]} after {receives} receives"
+        if policy
+        else "no dead-letter queue"
+    )
+    text = f"{job.queue}: readable, deletes and extends allowed, about {waiting} messages waiting, {given_up}"
+    findings = [Finding("queue", text)]
     if receives is not None and int(receives) < FEW_RECEIVES:
         seconds = job.receive.visibility_timeout_seconds
         text = (
@@ -124,20 +139,17 @@ def _check_queue(job: JobSettings) -> list[Finding]:
 
 
 def _check_postgres(job: JobSettings) -> list[Finding]:
-    connection = connect(job.postgres)
+    connection = DEADLINES.connect(functools.partial(connect, job.postgres), _NOT_STOPPING)
     try:
-        with map_postgres_errors():
+        with map_postgres_errors(), DEADLINES.within(connection, ANSWER_SECONDS, "its tables", _NOT_STOPPING):
             revision = database_revision(connection)
-            is_new_enough = revision is not None and revision >= OLDEST_REVISION
-            report = check_tables(connection, job.stream) if is_new_enough else TableReport()
+            problems = revision_problems(revision)
+            if problems:
+                run = f"run: {program_name()} migrate --postgres '{job.postgres}'"
+                return [Finding("postgres", f"{problem}; {run}", is_problem=True) for problem in problems]
+            report = check_tables(connection, job.stream)
     finally:
         connection.close()
-    if not is_new_enough:
-        text = (
-            f"the schema is at revision {revision or 'none'}, the job needs {OLDEST_REVISION} or newer; run: "
-            f"{program_name()} migrate --postgres '{job.postgres}'"
-        )
-        return [Finding("postgres", text, is_problem=True)]
     warnings = [Finding("postgres", warning, is_warning=True) for warning in report.warnings]
     if report.problems:
         return [*(Finding("postgres", problem, is_problem=True) for problem in report.problems), *warnings]

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from types import FrameType
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
-from rich.console import Console
+if TYPE_CHECKING:
+    from rich.console import Console
 
 STOPPED_EXIT_CODE = 130
 SIGNAL_SECONDS = 0.1
+EXIT_SECONDS = 1.0
+STANDARD_ERROR = 2
+
+T = TypeVar("T")
 
 
 @contextlib.contextmanager
@@ -37,6 +45,62 @@ def stopping_on_signals(stopping: threading.Event, console: Console) -> Iterator
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def interruptible(work: Callable[[], T]) -> T:
+    """Run work that a first Ctrl-C or SIGTERM leaves to itself at once, whatever it waits for.
+
+    Python handles a signal in the main thread, and only once that comes back from libpq or a name server. What was left
+    to itself ends with the process.
+
+    Args:
+        work: Is called in a daemon thread.
+
+    Raises:
+        KeyboardInterrupt: A signal came.
+    """
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        threading.Thread(target=run, name="interruptible", daemon=True).start()
+        return future.result()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def end_process(exit_code: int) -> NoReturn:
+    """End this process though threads of it hang, which Python would wait for.
+
+    What is to be done at exit (runners end processes of theirs then) has a second. What has been written to standard
+    error stays the last that is: threads would complain now of what was taken from under them.
+
+    Args:
+        exit_code: The exit code.
+    """
+    _flush()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), STANDARD_ERROR)
+    cleaning = threading.Thread(target=atexit._run_exitfuncs, name="exit", daemon=True)
+    cleaning.start()
+    cleaning.join(EXIT_SECONDS)
+    _flush()
+    os._exit(exit_code)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # nobody reads it any more
+            stream.flush()
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def in_another_thread(work: Callable[[], int]) -> int:

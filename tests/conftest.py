@@ -26,6 +26,7 @@ from maskline.postgres.schema import Schema
 from maskline.sqs import QueueAddress, SqsQueue
 from maskline.streams.definition import StreamDefinition, load_stream
 from tests.aws_emulation import EmulatedAws
+from tests.debian_postgres import DebianPostgres
 from tests.maskline.stored_tokens import stored_values
 from tests.tiers import is_unit_test
 
@@ -71,6 +72,16 @@ def postgres() -> Iterator[EmbeddedPostgres]:
         run_sql(server.dsn("postgres"), f"CREATE DATABASE {TEMPLATE_DATABASE}")
         run_sql(server.dsn(TEMPLATE_DATABASE), OWNERS_TABLE)
         Schema(functools.partial(connect, server.dsn(TEMPLATE_DATABASE))).migrate()
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres15() -> Iterator[DebianPostgres]:
+    """A PostgreSQL 15 as Debian has it, where that is installed."""
+    missing = DebianPostgres.why_it_cannot_start()
+    if missing is not None:
+        pytest.skip(missing)
+    with tempfile.TemporaryDirectory() as directory, DebianPostgres(Path(directory)) as server:
         yield server
 
 

@@ -98,6 +98,7 @@ class _WriteRows(CommitBatch[MaskedRow]):
         super().__init__(connect, InsertRows(stream), retry_seconds, lease, context)
         self._stream = stream.name
         self._written = JobCounter("written", context)
+        self._unvouched = JobCounter("unvouched", context)
         self._latency_milliseconds = JobDistribution("end_to_end_latency_milliseconds", context)
 
     def process(self, rows: list[MaskedRow]) -> Iterator[list[Receipt] | pvalue.TaggedOutput]:
@@ -115,6 +116,7 @@ class _WriteRows(CommitBatch[MaskedRow]):
 
     def _count(self, outcome: WriteOutcome[MaskedRow]) -> None:
         self._written.add(len(outcome.inserted))
+        self._unvouched.add(outcome.unvouched)
         now = time.time()
         sent_at = {row.receipt.message_id: row.sent_at for row in outcome.committed}
         self._latency_milliseconds.update(

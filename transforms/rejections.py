@@ -14,11 +14,10 @@ from apache_beam.transforms.display import DisplayDataItem
 from maskline.errors import DatabaseError
 from maskline.postgres.connection import Connect, connect
 from maskline.postgres.dsn import PostgresDsn
-from maskline.postgres.statements import InsertRejections
+from maskline.postgres.statements import REJECTED_MESSAGES, InsertRejections
 from maskline.records import Receipt, Rejection
 from maskline.sqs.lease import VisibilityLease
-from maskline.streams.definition import StreamDefinition
-from maskline.transforms.arguments import check_lease, parse_stream
+from maskline.transforms.arguments import check_lease
 from maskline.transforms.metrics import JobCounter
 from maskline.transforms.run_context import RunContext, run_context
 from maskline.transforms.sink import CommitBatch, committed_receipts
@@ -27,11 +26,10 @@ from maskline.transforms.sink import CommitBatch, committed_receipts
 class WriteRejections(beam.PTransform):
     """Writes micro-batches of rejections to ``rejected_messages``, and then emits their receipts.
 
-    *Guarantee*: a receipt is emitted only for a rejection that is committed; the same message is kept once.
+    *Guarantee*: a receipt is emitted only for a rejection that is committed, or whose message has its outcome already:
+    the same message is kept once, and one that became a row is left alone.
 
     Args:
-        stream: The stream that rejected the messages: a definition, or the name or path of one, which is read now. A
-            message that became a row before is left alone.
         dsn: The database, without a password: it becomes part of the job graph.
         db_retry_seconds: How long a micro-batch is retried while Postgres is not available, 0 to 39,600.
         lease: Keeps the messages invisible in their queue meanwhile.
@@ -39,13 +37,11 @@ class WriteRejections(beam.PTransform):
         context: The run, which a starter shares with its transforms; see `RunContext`.
 
     Raises:
-        ArgumentError: `stream` is no definition, `dsn` is none or holds a password, `db_retry_seconds` is out of range,
-            or `lease` is none.
+        ArgumentError: `dsn` is none or holds a password, `db_retry_seconds` is out of range, or `lease` is none.
     """
 
     def __init__(
         self,
-        stream: StreamDefinition | str,
         dsn: PostgresDsn | str,
         db_retry_seconds: float = 300,
         lease: VisibilityLease | None = None,
@@ -53,7 +49,6 @@ class WriteRejections(beam.PTransform):
         context: RunContext | None = None,
     ) -> None:
         super().__init__()
-        self._stream = parse_stream(stream)
         self._dsn = PostgresDsn.parse(dsn)
         self._db_retry_seconds = db_retry_seconds
         connecting = functools.partial(connect, self._dsn)
@@ -71,10 +66,9 @@ class WriteRejections(beam.PTransform):
         return batches | "Commit rejections" >> beam.ParDo(self._write).with_output_types(list[Receipt])
 
     def display_data(self) -> dict[str, Any]:
-        """Show the stream, the table and how long a micro-batch is retried."""
+        """Show the table and how long a micro-batch is retried."""
         return {
-            "stream": DisplayDataItem(self._stream.name, label="Stream"),
-            "table": DisplayDataItem("rejected_messages", label="Table"),
+            "table": DisplayDataItem(REJECTED_MESSAGES, label="Table"),
             "db_retry_seconds": DisplayDataItem(self._db_retry_seconds, label="Database retry (s)"),
         }
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic
 
 import apache_beam as beam
 
 from maskline.postgres.connection import Connect, Connection
 from maskline.postgres.statements import InsertStatement, Record
-from maskline.postgres.writer import BatchWriter, WriteOutcome, check_retry_seconds
+from maskline.postgres.writer import MAX_OVERTIME_SECONDS, BatchWriter, WriteOutcome, check_retry_seconds
 from maskline.records import Receipt
 from maskline.sqs.lease import VisibilityLease
 from maskline.transforms.metrics import JobCounter, JobDistribution
@@ -78,8 +78,12 @@ class CommitBatch(beam.DoFn, Generic[Record]):
         """
         assert self._writer is not None, "Beam calls setup() first"
         receipts = [record.receipt for record in records]
-        with self._context.reporting_failures(), self._released_on_stop(receipts), self._held(receipts):
-            outcome = self._writer.write(records)
+        with (
+            self._context.reporting_failures(),
+            self._released_on_stop(receipts),
+            self._held(receipts) as on_progress,
+        ):
+            outcome = self._writer.write(records, on_progress)
         if outcome.committed:
             self._context.movement.mark_progress()
         self._batch_size.update(len(records))
@@ -92,8 +96,10 @@ class CommitBatch(beam.DoFn, Generic[Record]):
         self._context.track_connection(connection)
         return connection
 
-    def _held(self, receipts: Sequence[Receipt]) -> contextlib.AbstractContextManager[Any]:
-        return self._lease.held(receipts, self._context.in_flight) if self._lease else contextlib.nullcontext()
+    def _held(self, receipts: Sequence[Receipt]) -> contextlib.AbstractContextManager[Callable[[], None]]:
+        if self._lease is None:
+            return contextlib.nullcontext(lambda: None)
+        return self._lease.held(receipts, self._context.in_flight, self._retry_seconds + MAX_OVERTIME_SECONDS)
 
     @contextlib.contextmanager
     def _released_on_stop(self, receipts: Sequence[Receipt]) -> Iterator[None]:

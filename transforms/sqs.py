@@ -40,7 +40,8 @@ class ReadFromSqs(beam.PTransform):
     """Reads messages from an SQS queue, without end or until it is empty.
 
     *Guarantee*: it deletes nothing; a message whose receipt never reaches `DeleteFromSqs` comes back. *What is in
-    flight* is bounded by pollers x micro-batch size: nothing is fetched ahead.
+    flight* is bounded by pollers x two micro-batches: one is fetched ahead while another is worked on, and kept from
+    others meanwhile; see `MicroBatchReceiver`.
 
     Elements carry the time at which the queue accepted them (SentTimestamp); the watermark is the oldest of those just
     emitted, and wall time while the queue is empty, so that a runner shows the true lag.
@@ -251,7 +252,6 @@ class _Delete(beam.DoFn):
     def teardown(self) -> None:
         with contextlib.suppress(QueueError):  # what was not deleted comes back
             self._finish_deletion()
-        self._deleter.close()
 
     def start_bundle(self) -> None:
         self._deletes_in_this_bundle = False

@@ -121,7 +121,6 @@ def _delete(queue: SqsQueue, receipts: Sequence[Receipt]) -> None:
     deleter = BatchDeleter(queue, threading.Event())
     for batch in _batches(receipts):
         deleter.start(batch).failures()
-    deleter.close()
 
 
 def _batches(records: Sequence[T]) -> list[Sequence[T]]:

@@ -20,6 +20,7 @@ from tink.integration import awskms
 
 from maskline.aws import AwsError, OpenClient, error_code, is_access_denied, open_client, setup_problem
 from maskline.errors import ArgumentError, KeysetError, KeysetUnavailableError
+from maskline.watchdog import WATCHDOG
 
 KmsKey: TypeAlias = aead.Aead
 """What encrypts and decrypts a keyset."""
@@ -79,7 +80,8 @@ def map_kms_errors(origin: str) -> Iterator[None]:
         KeysetUnavailableError: KMS did not answer.
     """
     try:
-        yield
+        with WATCHDOG.watching(f"keyset {origin}: an answer of KMS"):
+            yield
     except BotoCoreError as error:
         raise _map_error(error, origin) from None
     except tink.TinkError as error:

@@ -13,6 +13,7 @@ from maskline.aws import AwsError, OpenClient, error_code, open_client
 from maskline.errors import ArgumentError, KeysetError, KeysetUnavailableError
 from maskline.keys.aws_failures import map_keyset_error
 from maskline.keys.keyset import StoredKeyset
+from maskline.watchdog import WATCHDOG
 
 PREVIOUS = ".previous"
 _PERMISSIONS = "s3:GetObject, and to change it s3:PutObject"
@@ -68,8 +69,9 @@ class S3Keyset:
 
     def _read(self) -> tuple[bytes, str]:
         try:
-            answer = self._client().get_object(Bucket=self._bucket, Key=self._key)
-            return answer["Body"].read(), answer["ETag"]
+            with WATCHDOG.watching(f"keyset {self.uri}: an answer of S3"):
+                answer = self._client().get_object(Bucket=self._bucket, Key=self._key)
+                return answer["Body"].read(), answer["ETag"]
         except (BotoCoreError, ClientError) as error:
             raise self._map_error(error) from None
 

@@ -13,6 +13,7 @@ from maskline.aws import AwsError, OpenClient, error_code, open_client
 from maskline.errors import ArgumentError, KeysetError, KeysetUnavailableError
 from maskline.keys.aws_failures import map_keyset_error
 from maskline.keys.keyset import StoredKeyset
+from maskline.watchdog import WATCHDOG
 
 CURRENT_STAGE = "AWSCURRENT"
 PREVIOUS_STAGE = "AWSPREVIOUS"
@@ -69,7 +70,8 @@ class SecretsManagerKeyset:
 
     def _read(self) -> tuple[bytes, str]:
         try:
-            answer = self._client().get_secret_value(SecretId=self._name, VersionStage=CURRENT_STAGE)
+            with WATCHDOG.watching(f"keyset {self.uri}: an answer of Secrets Manager"):
+                answer = self._client().get_secret_value(SecretId=self._name, VersionStage=CURRENT_STAGE)
         except (BotoCoreError, ClientError) as error:
             raise self._map_error(error) from None
         content = answer["SecretBinary"] if "SecretBinary" in answer else answer["SecretString"].encode()

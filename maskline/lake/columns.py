@@ -9,6 +9,7 @@ import msgspec
 import pyarrow as pa
 from psycopg2 import sql
 
+from maskline.errors import LakeError
 from maskline.lake.copies import Copy
 from maskline.streams.column_types import ColumnType
 from maskline.streams.definition import Column, StreamDefinition
@@ -53,13 +54,22 @@ def lake_columns(stream: StreamDefinition, copy: Copy) -> tuple[LakeColumn, ...]
     """Return the columns of a copy, those of the stream first.
 
     In the clear copy a masked column is called by the field it recovers, ``ip`` for ``masked_ip``, unless that is no
-    plain name or is taken.
+    plain name or is taken, by a column or by another masked column of the same field. Names that differ in
+    case alone are one name to Delta Lake.
 
     Args:
         stream: The stream.
         copy: Which copy.
+
+    Raises:
+        LakeError: A column is of a type that has no place in the lake yet.
     """
-    taken = {column.name for column in stream.columns} | set(_JOB_COLUMNS)
+    for column in stream.columns:
+        if column.type.is_array:
+            raise LakeError(f"column {column.name}: {column.type.declaration} is not supported in the lake yet")
+    names = [*(column.name for column in stream.columns), *_JOB_COLUMNS]
+    fields = [column.field.lower() for column in stream.masked_columns]
+    taken = {*names, *(field for field in fields if fields.count(field) > 1)}
     columns = [_of_stream(column, copy, taken) for column in stream.columns]
     return (*columns, *_of_job(copy))
 
@@ -92,7 +102,7 @@ def _of_stream(column: Column, copy: Copy, taken: set[str]) -> LakeColumn:
     if copy is Copy.TOKENIZED:
         comment = f"a token for the field {column.field}; equal values have equal tokens in the domain {column.domain}"
         return LakeColumn(column.name, column.name, pa.string(), comment)
-    is_usable = _PLAIN_NAME.fullmatch(column.field) and column.field not in taken
+    is_usable = _PLAIN_NAME.fullmatch(column.field) and column.field.lower() not in taken
     name = column.field if is_usable else column.name
     comment = f"personal data in clear: the field {column.field}, recovered from {column.name}"
     return LakeColumn(name, column.name, pa.string(), comment, column.domain)
@@ -102,17 +112,23 @@ def _arrow_type(column_type: ColumnType) -> pa.DataType:
     if column_type.digits is not None:
         before, after = column_type.digits
         return pa.decimal128(before + after, after) if before + after <= _MOST_DIGITS else pa.string()
-    return _ARROW_TYPES[column_type.array.removesuffix("[]")]
+    return _ARROW_TYPES[column_type.name]
 
 
 _MOST_DIGITS = 38
 _ARROW_TYPES = {
     "varchar": pa.string(),
     "text": pa.string(),
+    "smallint": pa.int16(),
     "integer": pa.int32(),
     "bigint": pa.int64(),
     "numeric": pa.string(),
+    "double precision": pa.float64(),
     "boolean": pa.bool_(),
     "date": pa.date32(),
     "timestamptz": pa.timestamp("us", tz="UTC"),
+    "uuid": pa.string(),
+    "inet": pa.string(),
+    "bytea": pa.string(),
+    "jsonb": pa.string(),
 }

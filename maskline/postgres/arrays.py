@@ -16,7 +16,8 @@ def array_literal(values: Iterable[object]) -> str:
     """Return an array in text form, to be a parameter that is cast: ``%s::varchar[]``.
 
     Args:
-        values: Texts, numbers, truth values, dates and times, or None for NULL. No arrays.
+        values: Texts, numbers, truth values, dates and times, bytes, None for NULL, or lists of these, each of which
+            becomes the text of an array: Postgres would unnest an array of arrays down to its elements.
     """
     elements = list(values)
     return _array_of_plain_texts(elements) or "{" + ",".join(map(_element, elements)) + "}"
@@ -35,7 +36,13 @@ def _array_of_plain_texts(elements: Sequence[Any]) -> str | None:
 def _element(value: object) -> str:
     if value is None:
         return "NULL"
-    text = value if type(value) is str else str(value)
+    text = value if type(value) is str else _text(value)
     if "\\" in text or '"' in text:
         text = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{text}"'
+
+
+def _text(value: object) -> str:
+    if type(value) is list:
+        return array_literal(value)
+    return "\\x" + value.hex() if type(value) is bytes else str(value)

@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
+from maskline.postgres.erasure import PERSON_FIELD
 from maskline.streams.definition import JOB_COLUMNS, WRITTEN_IN, StreamDefinition
+
+_ROLES = (
+    "maskline_writer",
+    "maskline_analyst",
+    "maskline_publisher",
+    "maskline_remasker",
+    "maskline_eraser",
+)
+_CREATE_ROLES = f"""\
+DO $$
+DECLARE
+    role_name text;
+BEGIN
+    FOREACH role_name IN ARRAY ARRAY{list(_ROLES)} LOOP
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role_name) THEN
+            EXECUTE format('CREATE ROLE %I NOLOGIN', role_name);
+        END IF;
+    END LOOP;
+END $$;"""
 
 
 def create_table(stream: StreamDefinition) -> str:
     """Return the statements that create a stream's table and grant the roles their permissions.
 
-    Names in a definition are identifiers already (see `maskline.streams.definition`); quoting lets them be SQL's own
-    words, too.
+    The roles are made where they are not there yet, so that it makes no difference whether `migrate` ran before. Names
+    in a definition are identifiers already (see `maskline.streams.definition`); quoting lets them be SQL's own words.
 
     Args:
         stream: The stream.
     """
+    table = ".".join(f'"{part}"' for part in stream.table.split("."))
     columns = [
         *(
-            f'"{column.name}" {column.type.declaration}{"" if column.nullable else " NOT NULL"}'
+            f'"{column.name}" {column.type.declaration}{"" if column.takes_null else " NOT NULL"}'
             for column in stream.columns
         ),
         *(f'"{name}" {_job_declaration(name, declaration)}' for name, declaration in JOB_COLUMNS.items()),
@@ -24,22 +45,23 @@ def create_table(stream: StreamDefinition) -> str:
     ]
     body = ",\n    ".join(columns)
     remasked = ", ".join(f'"{name}"' for name in ("key_id", *(column.name for column in stream.masked_columns)))
-    return "\n".join(
-        [
-            f'CREATE TABLE "{stream.table}" (\n    {body}\n);',
-            f'CREATE INDEX ON "{stream.table}" ("{WRITTEN_IN}");',
-            f'GRANT INSERT, SELECT ("message_id") ON "{stream.table}" TO maskline_writer;',
-            f'GRANT SELECT ON "{stream.table}" TO maskline_analyst, maskline_publisher;',
-            f'GRANT SELECT (tableoid, ctid, "message_id", {remasked}), UPDATE ({remasked}) ON "{stream.table}"'
-            " TO maskline_remasker;",
-            "",
-        ]
-    )
+    statements = [
+        f"CREATE TABLE {table} (\n    {body}\n);",
+        f'CREATE INDEX ON {table} ("{WRITTEN_IN}");',
+        _CREATE_ROLES,
+        f'GRANT INSERT, SELECT ("message_id") ON {table} TO maskline_writer;',
+        f"GRANT SELECT ON {table} TO maskline_analyst, maskline_publisher;",
+        f'GRANT SELECT (tableoid, ctid, "message_id", {remasked}), UPDATE ({remasked}) ON {table}'
+        " TO maskline_remasker;",
+    ]
+    persons = [column.name for column in stream.columns if column.field == PERSON_FIELD and not column.is_masked]
+    if persons:
+        statements.append(f'GRANT SELECT ("{persons[0]}"), DELETE ON {table} TO maskline_eraser;')
+    if "." in stream.table:
+        schema = table.rpartition(".")[0]
+        statements.append(f"GRANT USAGE ON SCHEMA {schema} TO {', '.join(_ROLES)};")
+    return "\n".join([*statements, ""])
 
 
 def _job_declaration(name: str, declaration: str) -> str:
-    constraint = {
-        "message_id": " PRIMARY KEY",
-        "processed_at": " NOT NULL DEFAULT now()",
-    }.get(name, " NOT NULL")
-    return declaration + constraint
+    return declaration + (" NOT NULL DEFAULT now()" if name == "processed_at" else " NOT NULL")

@@ -1,74 +1,41 @@
 """Deadlines on the client's side: no wait for Postgres is without one.
 
 The server's own time-outs end what the server knows of. They do not end a wait for a standby, nor a connection whose
-other end acknowledges every packet and never answers. Here one thread a process looks at all waits, four times a
-second; one that is over its time has its socket shut down, and libpq reports a lost connection at once, over TLS, too.
+other end acknowledges every packet and never answers. Here the watchdog shuts the connection's socket down when its
+time is over, and libpq reports a lost connection at once, over TLS, too.
 """
 
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 
 import psycopg2
 
 from maskline.errors import DatabaseUnavailableError
 from maskline.postgres.connection import Connect, Connection
-
-LOOK_SECONDS = 0.25
-SLOW_SECONDS = 5.0
-"""After how long a wait is worth a line in the log."""
-
-STOP_GRACE_SECONDS = 10.0
-"""How long a wait may still last once the job was asked to stop."""
+from maskline.watchdog import WATCHDOG, Wait, Watchdog
 
 CONNECT_SECONDS = 30.0
 
-logger = logging.getLogger(__name__)
-
-
-class _Wait:
-    def __init__(
-        self, what: str, seconds: float, stopping: threading.Event, now: float, end: Callable[[], None]
-    ) -> None:
-        self.what = what
-        self.began = now
-        self.deadline = now + seconds
-        self.is_over = False
-        self._stopping = stopping
-        self._end = end
-        self._is_logged = False
-
-    def look(self, now: float) -> None:
-        if self.is_over:
-            return
-        if self._stopping.is_set():
-            self.deadline = min(self.deadline, now + STOP_GRACE_SECONDS)
-        if now - self.began >= SLOW_SECONDS and not self._is_logged:
-            self._is_logged = True
-            logger.warning("postgres: %s has taken %.0f s so far", self.what, now - self.began)
-        if now >= self.deadline:
-            self.is_over = True
-            self._end()
+MAX_ATTEMPTS = 8
+"""How many attempts to connect may be under way, those included that nobody waits for any more."""
 
 
 class Deadlines:
-    """Ends waits for Postgres that last too long. Thread-safe; its thread starts with the first wait.
+    """Ends waits for Postgres that last too long. Thread-safe.
 
     Args:
-        clock: Monotonic time in seconds.
+        watchdog: Looks after them.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._waits: set[_Wait] = set()
-        self._process_id: int | None = None
+    def __init__(self, watchdog: Watchdog = WATCHDOG) -> None:
+        self._watchdog = watchdog
+        self._slots = threading.BoundedSemaphore(MAX_ATTEMPTS)
+        os.register_at_fork(after_in_child=self._forget_attempts)
 
     @contextlib.contextmanager
     def within(self, connection: Connection, seconds: float, what: str, stopping: threading.Event) -> Iterator[None]:
@@ -76,28 +43,31 @@ class Deadlines:
 
         Args:
             connection: The connection. It is of no more use once its time was over.
-            seconds: The longest that the block may take. Once `stopping` is set it is `STOP_GRACE_SECONDS` at most.
+            seconds: The longest that the block may take; see `Watchdog.watching` for what a stop makes of it.
             what: What is waited for, for the log: ``"an insert"``.
             stopping: Set where the job was asked to stop.
 
         Raises:
             DatabaseUnavailableError: It took longer.
         """
-        # A descriptor of our own: the connection's may be closed, and its number be another file's, at any moment.
-        descriptor = socket.socket(fileno=os.dup(connection.fileno()))
-        wait = _Wait(what, seconds, stopping, self._clock(), lambda: _shut_down(descriptor))
-        try:
-            with self._watched(wait):
-                yield
-        except psycopg2.Error as error:
-            if wait.is_over:
-                raise _too_long(wait, self._clock()) from error
-            raise
-        finally:
-            descriptor.close()
+        with _own_descriptor(connection) as descriptor:
+
+            def shut_down() -> None:
+                with contextlib.suppress(OSError):  # it was lost meanwhile
+                    descriptor.shutdown(socket.SHUT_RDWR)
+
+            with self._watchdog.watching(f"postgres: {what}", seconds, shut_down, stopping) as wait:
+                try:
+                    yield
+                except psycopg2.Error as error:
+                    if wait.is_over:
+                        raise self._too_long(wait) from error
+                    raise
 
     def connect(self, connect: Connect, stopping: threading.Event, seconds: float = CONNECT_SECONDS) -> Connection:
         """Open a connection, and give it up where that takes longer: a name server may hang, too, before libpq counts.
+
+        An attempt that was given up goes on in a thread of its own until libpq or the name server's client has enough.
 
         Args:
             connect: Opens it.
@@ -106,39 +76,29 @@ class Deadlines:
 
         Raises:
             MasklineError: What `connect` raised.
-            DatabaseUnavailableError: It took longer.
+            DatabaseUnavailableError: It took longer, or too many attempts before it have not ended yet.
         """
-        attempt = _Attempt(connect)
-        wait = _Wait("connecting", seconds, stopping, self._clock(), attempt.give_up)
-        with self._watched(wait):
-            connection = attempt.result()
+        slots = self._slots
+        if not slots.acquire(blocking=False):
+            raise DatabaseUnavailableError(
+                f"postgres: {MAX_ATTEMPTS} attempts to connect got no answer and have not ended"
+            )
+        attempt = _Attempt(connect, slots.release)
+        with self._watchdog.watching("postgres: connecting", seconds, attempt.give_up, stopping) as wait:
+            try:
+                connection = attempt.result()
+            except BaseException:
+                attempt.give_up()  # a signal may have ended the wait
+                raise
         if connection is None:
-            raise _too_long(wait, self._clock())
+            raise self._too_long(wait)
         return connection
 
-    @contextlib.contextmanager
-    def _watched(self, wait: _Wait) -> Iterator[None]:
-        with self._lock:
-            self._start_thread()
-            self._waits.add(wait)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._waits.discard(wait)
+    def _too_long(self, wait: Wait) -> DatabaseUnavailableError:
+        return DatabaseUnavailableError(f"{wait.what} got no answer in {self._watchdog.clock() - wait.began:.0f} s")
 
-    def _start_thread(self) -> None:
-        if self._process_id != os.getpid():  # a forked child has no threads but the one that forked
-            self._process_id = os.getpid()
-            threading.Thread(target=self._look_around, name="postgres-deadlines", daemon=True).start()
-
-    def _look_around(self) -> None:
-        pause = threading.Event()
-        while not pause.wait(LOOK_SECONDS):
-            now = self._clock()
-            with self._lock:
-                for wait in self._waits:
-                    wait.look(now)
+    def _forget_attempts(self) -> None:
+        self._slots = threading.BoundedSemaphore(MAX_ATTEMPTS)
 
 
 DEADLINES = Deadlines()
@@ -146,11 +106,17 @@ DEADLINES = Deadlines()
 
 
 class _Attempt:
-    """One attempt to connect, in a thread that may be left to itself."""
+    """One attempt to connect, in a thread that may be left to itself.
 
-    def __init__(self, connect: Connect) -> None:
+    Args:
+        connect: Opens the connection.
+        when_ended: Called when the attempt has ended, whoever waited for it.
+    """
+
+    def __init__(self, connect: Connect, when_ended: Callable[[], None]) -> None:
         self._connect = connect
-        self._ended = threading.Event()
+        self._when_ended = when_ended
+        self._decided = threading.Event()
         self._lock = threading.Lock()
         self._is_given_up = False
         self._connection: Connection | None = None
@@ -164,30 +130,41 @@ class _Attempt:
             self._failure = error
         else:
             with self._lock:
-                if self._is_given_up:
-                    connection.close()
-                else:
+                is_wanted = not self._is_given_up
+                if is_wanted:
                     self._connection = connection
-        self._ended.set()
+            if not is_wanted:
+                connection.close()
+        finally:
+            self._when_ended()
+            self._decided.set()
 
     def give_up(self) -> None:
         """Leave it to itself; should it succeed after all, its connection is closed."""
         with self._lock:
             self._is_given_up = True
-        self._ended.set()
+        self._decided.set()
 
     def result(self) -> Connection | None:
         """Wait for its end: a connection, or None where it was given up."""
-        self._ended.wait()
+        self._decided.wait()
         if self._failure is not None:
             raise self._failure
         return self._connection
 
 
-def _shut_down(descriptor: socket.socket) -> None:
-    with contextlib.suppress(OSError):  # it was lost meanwhile
-        descriptor.shutdown(socket.SHUT_RDWR)
+@contextlib.contextmanager
+def _own_descriptor(connection: Connection) -> Iterator[socket.socket]:
+    """Open a second descriptor of a connection's socket.
 
+    The connection's own may be closed, and its number be another file's, at any moment.
 
-def _too_long(wait: _Wait, now: float) -> DatabaseUnavailableError:
-    return DatabaseUnavailableError(f"postgres: {wait.what} got no answer in {now - wait.began:.0f} s")
+    Raises:
+        DatabaseUnavailableError: This process has no descriptor left.
+    """
+    try:
+        descriptor = socket.fromfd(connection.fileno(), socket.AF_UNSPEC, socket.SOCK_STREAM)
+    except OSError as error:
+        raise DatabaseUnavailableError(f"postgres: no file descriptor for its connection ({error.strerror})") from None
+    with descriptor:
+        yield descriptor

@@ -1,4 +1,4 @@
-"""Which revision of the schema a database has, and which the job needs, without the weight of what migrates it."""
+"""Which revision of the schema a database has, and which the job runs on, without the weight of what migrates it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from psycopg2 import sql
 from maskline.postgres.connection import Connection
 
 OLDEST_REVISION = "0010"
-"""The oldest revision that the job can run on. A newer one will do where it has what the job needs."""
+"""The first revision that has what the job writes to."""
+
+NEWEST_REVISION = "0011"
+"""The newest revision in ``migrations``. The job runs on a newer one, too, where it finds what it writes to."""
 
 VERSION_TABLE = "maskline_schema_version"
 """Where Alembic keeps the revision."""
@@ -30,3 +33,20 @@ def database_revision(connection: Connection) -> str | None:
         cursor.execute(sql.SQL("SELECT version_num FROM {}").format(sql.Identifier(VERSION_TABLE)))
         row = cursor.fetchone()
     return str(row[0]) if row else None
+
+
+def revision_problems(revision: str | None) -> list[str]:
+    """Say what keeps the job from running on a revision.
+
+    A revision that only a newer maskline knows is no problem by itself: it keeps what an older job writes to, or else
+    that is missing, which `maskline.postgres.table_check` finds.
+
+    Args:
+        revision: What `database_revision` returned.
+
+    Returns:
+        A sentence, or nothing.
+    """
+    if revision is not None and revision >= OLDEST_REVISION:
+        return []
+    return [f"the schema is at revision {revision or 'none'}, the job needs {OLDEST_REVISION} or a later one"]

@@ -11,13 +11,12 @@ import msgspec
 
 from maskline.postgres.connection import Connection
 from maskline.postgres.ledger import OUTCOMES
+from maskline.postgres.server_version import server_version_problems
 from maskline.postgres.statements import REJECTED_MESSAGES
 from maskline.streams.definition import JOB_COLUMNS, StreamDefinition
 
-MIN_SERVER_VERSION = 13
-
 _SERVER = """
-    SELECT current_setting('server_version_num')::int / 10000, pg_is_in_recovery(), current_setting('fsync') = 'on',
+    SELECT pg_is_in_recovery(), current_setting('fsync') = 'on',
         current_setting('full_page_writes') = 'on',
         (SELECT bool_and(has_function_privilege(oid, 'EXECUTE')) FROM pg_proc WHERE proname = 'pg_logical_emit_message')
 """
@@ -104,9 +103,8 @@ def check_tables(connection: Connection, stream: StreamDefinition) -> TableRepor
 def _check_server(connection: Connection, report: TableReport) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_SERVER)
-        ((version, is_standby, syncs, writes_full_pages, may_emit),) = cursor.fetchall()
-    if version < MIN_SERVER_VERSION:
-        report.problems.append(f"the server is PostgreSQL {version}; {MIN_SERVER_VERSION} or newer is needed")
+        ((is_standby, syncs, writes_full_pages, may_emit),) = cursor.fetchall()
+    report.problems.extend(server_version_problems(connection))
     if is_standby:
         report.problems.append("the server is a standby, which takes no writes; connect to the primary")
     if not syncs:

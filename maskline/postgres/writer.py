@@ -30,12 +30,15 @@ from maskline.postgres.statements import (
     Record,
     transaction_settings,
 )
-from maskline.retry import retrying
+from maskline.retry import MAX_WAIT_SECONDS, retrying
 
 ANSWER_SECONDS = STATEMENT_TIMEOUT_SECONDS + 10
 """How long an insert may take as the client sees it: the server's own time-out comes first where it is still there."""
 
 MIN_ANSWER_SECONDS = 10.0
+
+MAX_OVERTIME_SECONDS = MAX_WAIT_SECONDS + 2 * MIN_ANSWER_SECONDS
+"""How long a micro-batch may take beyond its retries: a last back-off, connection and insert."""
 
 EMPTYING_SECONDS = 3600.0
 """How often a writer empties the ledger's old days."""
@@ -87,8 +90,8 @@ class BatchWriter(Generic[Record]):
     Args:
         connect: Opens a connection.
         statement: The insert.
-        retry_seconds: How long a micro-batch is retried while Postgres is not available; a wait for an answer ends
-            then, too, but takes `MIN_ANSWER_SECONDS` if need be.
+        retry_seconds: How long a micro-batch is retried while Postgres is not available. A wait for an answer takes
+            half of what is left of it at most, but `MIN_ANSWER_SECONDS` if need be.
         stopping: When set, retrying ends: the messages are safe in the queue.
         on_retry: Called before each retry.
         deadlines: Ends waits that last too long.
@@ -117,11 +120,12 @@ class BatchWriter(Generic[Record]):
         self._days_emptied_at: float | None = None
         self._retry = retrying(retry_seconds, stopping, self._before_retry)
 
-    def write(self, records: Sequence[Record]) -> WriteOutcome[Record]:
+    def write(self, records: Sequence[Record], on_progress: Callable[[], None] = lambda: None) -> WriteOutcome[Record]:
         """Write a micro-batch in one transaction; in several, each of good records alone, where one is rejected.
 
         Args:
             records: The micro-batch, in any order; a message may be there twice.
+            on_progress: Called whenever the database has said what becomes of some of them.
 
         Raises:
             DatabaseUnavailableError: Postgres was not available for `retry_seconds`.
@@ -132,7 +136,7 @@ class BatchWriter(Generic[Record]):
         outcome: WriteOutcome[Record] = WriteOutcome()
         if records:
             each_once = {record.receipt.message_id: record for record in records}
-            self._write_or_bisect([each_once[message_id] for message_id in sorted(each_once)], outcome)
+            self._write_or_bisect([each_once[message_id] for message_id in sorted(each_once)], outcome, on_progress)
             self._raise_for_a_common_cause(outcome, len(each_once))
             rejected = {rejection.record.receipt.message_id for rejection in outcome.rejected}
             outcome.committed = [record for record in records if record.receipt.message_id not in rejected]
@@ -145,16 +149,20 @@ class BatchWriter(Generic[Record]):
             self._connection.close()
             self._connection = None
 
-    def _write_or_bisect(self, records: Sequence[Record], outcome: WriteOutcome[Record]) -> None:
+    def _write_or_bisect(
+        self, records: Sequence[Record], outcome: WriteOutcome[Record], on_progress: Callable[[], None]
+    ) -> None:
         try:
             self._retry(self._insert, records, outcome, self._clock() + self._retry_seconds)
+            on_progress()
         except RowRejectedError as rejection:
+            on_progress()
             if len(records) == 1:
                 outcome.rejected.append(RowRejection(records[0], str(rejection), rejection.names_field))
                 return
             middle = len(records) // 2
-            self._write_or_bisect(records[:middle], outcome)
-            self._write_or_bisect(records[middle:], outcome)
+            self._write_or_bisect(records[:middle], outcome, on_progress)
+            self._write_or_bisect(records[middle:], outcome, on_progress)
 
     def _raise_for_a_common_cause(self, outcome: WriteOutcome[Record], records: int) -> None:
         causes = {rejection.detail for rejection in outcome.rejected if not rejection.names_field}
@@ -167,7 +175,8 @@ class BatchWriter(Generic[Record]):
     def _insert(self, records: Sequence[Record], outcome: WriteOutcome[Record], retried_until: float) -> None:
         parameters = self._statement.parameters(records)
         started = self._clock()
-        seconds = min(ANSWER_SECONDS, max(MIN_ANSWER_SECONDS, retried_until - started))
+        # Half of what is left, so that another connection gets its chance where this one hangs.
+        seconds = min(ANSWER_SECONDS, max(MIN_ANSWER_SECONDS, (retried_until - started) / 2))
         try:
             connection = self._open_connection(seconds)
             with self._deadlines.within(connection, seconds, "an insert", self._stopping):

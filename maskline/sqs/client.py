@@ -8,7 +8,8 @@ from __future__ import annotations
 import contextlib
 import re
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
@@ -16,12 +17,25 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from maskline.aws import error_code
 from maskline.errors import QueueUnavailableError, UsageError
 from maskline.records import Receipt, SqsMessage
 from maskline.sqs.address import QueueAddress
 from maskline.sqs.connections import shared_connections
-from maskline.sqs.curl_transport import SqsTransport
 from maskline.sqs.failures import map_sqs_error
+from maskline.sqs.message_attributes import text_attributes
+from maskline.sqs.operations import (
+    DELETE,
+    EXTEND,
+    RECEIVE,
+    BatchAnswer,
+    MessageEntry,
+    Operation,
+    ReceiveAnswer,
+    UnreadableAnswerError,
+)
+from maskline.sqs.transports import Boto3Transport, SqsTransport
+from maskline.watchdog import SLOW_SECONDS, WATCHDOG
 
 MAX_BATCH_ENTRIES = 10
 """How many messages one request receives, deletes or extends at most (SQS's limit)."""
@@ -29,9 +43,16 @@ MAX_BATCH_ENTRIES = 10
 MAX_VISIBILITY_SECONDS = 12 * 60 * 60
 """SQS's limit of a visibility time-out."""
 
+_NO_SUCH_RECEIPT = ("ReceiptHandleIsInvalid", "InvalidParameterValue")
+"""How an API may answer a whole request with a receipt that is none; AWS says it of the entry."""
+
 _CANONICAL_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
+CALL_SECONDS = 20.0
+"""How long a call that waits for its answer lasts at most, beyond the time that it asks SQS to wait."""
+
 T = TypeVar("T")
+A = TypeVar("A")
 
 
 class QueueDepth(msgspec.Struct, frozen=True):
@@ -68,7 +89,10 @@ class DeleteFailure(msgspec.Struct, frozen=True):
 
 
 class Queue(Protocol):
-    """What the job asks of a queue."""
+    """What the job asks of a queue: four verbs that wait for their answer, and three of them that do not."""
+
+    connections: int
+    """How many receives may be under way at the same time."""
 
     def receive(self, max_messages: int, wait_seconds: int, visibility_seconds: int) -> list[SqsMessage]:
         """Receive up to ten messages, waiting until there is one or the time is over."""
@@ -82,34 +106,58 @@ class Queue(Protocol):
     def depth(self) -> QueueDepth:
         """Count the messages in the queue."""
 
+    def submit_receive(self, max_messages: int, wait_seconds: int, visibility_seconds: int) -> Future[list[SqsMessage]]:
+        """Begin to receive up to ten messages."""
+
+    def submit_delete(self, receipts: Sequence[Receipt]) -> Future[list[DeleteFailure]]:
+        """Begin to delete up to ten deliveries."""
+
+    def submit_extend(self, receipts: Sequence[Receipt], visibility_seconds: int) -> Future[list[DeleteFailure]]:
+        """Begin to set the visibility time-out of up to ten deliveries anew."""
+
 
 class SqsQueue:
     """An SQS queue, with AWS's *standard* retries. Thread-safe.
 
-    Every method raises `QueueError` where only a person can fix it (no such queue, no permission, no credentials) and
-    `QueueUnavailableError` where the same call may succeed later.
+    A verb that waits for its answer does so for `CALL_SECONDS` at most (``receive``: and the time it asks SQS to wait).
+    ``submit_…`` begins the same call and returns a future; it may complete in a thread that must not be held up.
+
+    All raise `QueueError` where only a person can fix it (no such queue, access denied, no credentials) and
+    `QueueUnavailableError` where the same call may succeed later; so do the futures.
 
     Args:
         client: A boto3 SQS client.
         address: The queue.
         url: The queue's URL.
-        transport: Makes the calls that receive, delete and extend; the client itself if None.
+        transport: Carries the calls that receive, delete and extend; the client itself if None.
+        attribute_names: The message attributes that receiving asks for (see `StreamDefinition.attribute_names`).
     """
 
-    def __init__(self, client: Any, address: QueueAddress, url: str, transport: SqsTransport | None = None) -> None:
+    def __init__(
+        self,
+        client: Any,
+        address: QueueAddress,
+        url: str,
+        transport: SqsTransport | None = None,
+        attribute_names: Collection[str] = (),
+    ) -> None:
         self._client = client
+        # What is not asked for is neither sent nor read.
+        self._asked = {"MessageAttributeNames": sorted(attribute_names)} if attribute_names else {}
         self._address = address
         self.url = url
-        self._calls: SqsTransport = transport or client
+        self._transport: SqsTransport = transport or Boto3Transport(client)
+        self.connections = self._transport.connections
 
     @classmethod
-    def open(cls, address: QueueAddress) -> SqsQueue:
+    def open(cls, address: QueueAddress, attribute_names: Collection[str] = ()) -> SqsQueue:
         """Connect to a queue, resolving its name where it was not given by URL.
 
         All callers in a process share one client, and with it one pool of kept-alive connections.
 
         Args:
             address: The queue.
+            attribute_names: The message attributes that receiving asks for.
 
         Raises:
             UsageError: The endpoint cannot be called.
@@ -120,7 +168,7 @@ class SqsQueue:
                 url = address.queue if address.is_url else client.get_queue_url(QueueName=address.queue)["QueueUrl"]
             except ValueError as error:  # botocore's, where the endpoint is no URL after all
                 raise UsageError(f"queue {address}: {error}") from None
-        return cls(client, address, url, transport)
+        return cls(client, address, url, transport, attribute_names)
 
     def receive(self, max_messages: int, wait_seconds: int, visibility_seconds: int) -> list[SqsMessage]:
         """Receive messages in one request.
@@ -130,15 +178,7 @@ class SqsQueue:
             wait_seconds: 0 (short poll: some of SQS's servers are asked) to 20 (long poll: all are).
             visibility_seconds: How long the messages stay hidden from other consumers, 0 to 43,200.
         """
-        with _map_sqs_errors(self._address):
-            response = self._calls.receive_message(
-                QueueUrl=self.url,
-                MaxNumberOfMessages=max_messages,
-                WaitTimeSeconds=wait_seconds,
-                VisibilityTimeout=visibility_seconds,
-                MessageSystemAttributeNames=["SentTimestamp", "ApproximateReceiveCount"],
-            )
-        return [_message(entry) for entry in response.get("Messages", ())]
+        return self._result(self.submit_receive(max_messages, wait_seconds, visibility_seconds), wait_seconds)
 
     def delete(self, receipts: Sequence[Receipt]) -> list[DeleteFailure]:
         """Delete deliveries, in requests of ten.
@@ -149,13 +189,7 @@ class SqsQueue:
         Returns:
             The entries that SQS refused.
         """
-        failures: list[DeleteFailure] = []
-        for chunk in in_requests(receipts):
-            entries = [{"Id": str(i), "ReceiptHandle": receipt.receipt_handle} for i, receipt in enumerate(chunk)]
-            with _map_sqs_errors(self._address):
-                response = self._calls.delete_message_batch(QueueUrl=self.url, Entries=entries)
-            failures.extend(_failures(response, chunk))
-        return failures
+        return self._results([self.submit_delete(chunk) for chunk in in_requests(receipts)])
 
     def extend(self, receipts: Sequence[Receipt], visibility_seconds: int) -> list[DeleteFailure]:
         """Set the visibility time-out of deliveries anew, in requests of ten.
@@ -167,16 +201,34 @@ class SqsQueue:
         Returns:
             The entries that SQS refused.
         """
-        failures: list[DeleteFailure] = []
-        for chunk in in_requests(receipts):
-            entries = [
-                {"Id": str(i), "ReceiptHandle": receipt.receipt_handle, "VisibilityTimeout": visibility_seconds}
-                for i, receipt in enumerate(chunk)
-            ]
-            with _map_sqs_errors(self._address):
-                response = self._calls.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)
-            failures.extend(_failures(response, chunk))
-        return failures
+        return self._results([self.submit_extend(chunk, visibility_seconds) for chunk in in_requests(receipts)])
+
+    def submit_receive(self, max_messages: int, wait_seconds: int, visibility_seconds: int) -> Future[list[SqsMessage]]:
+        """Begin to receive; see `receive`."""
+        request = {
+            "QueueUrl": self.url,
+            "MaxNumberOfMessages": max_messages,
+            "WaitTimeSeconds": wait_seconds,
+            "VisibilityTimeout": visibility_seconds,
+            "MessageSystemAttributeNames": ["SentTimestamp", "ApproximateReceiveCount"],
+            **self._asked,
+        }
+        return self._submit(RECEIVE, request, _messages)
+
+    def submit_delete(self, receipts: Sequence[Receipt]) -> Future[list[DeleteFailure]]:
+        """Begin to delete up to ten deliveries; see `delete`."""
+        entries = [{"Id": str(i), "ReceiptHandle": receipt.receipt_handle} for i, receipt in enumerate(receipts)]
+        request = {"QueueUrl": self.url, "Entries": entries}
+        return self._submit(DELETE, request, lambda answer: _failures(answer, receipts))
+
+    def submit_extend(self, receipts: Sequence[Receipt], visibility_seconds: int) -> Future[list[DeleteFailure]]:
+        """Begin to set the visibility time-out of up to ten deliveries anew; see `extend`."""
+        entries = [
+            {"Id": str(i), "ReceiptHandle": receipt.receipt_handle, "VisibilityTimeout": visibility_seconds}
+            for i, receipt in enumerate(receipts)
+        ]
+        request = {"QueueUrl": self.url, "Entries": entries}
+        return self._submit(EXTEND, request, lambda answer: _failures(answer, receipts))
 
     def depth(self) -> QueueDepth:
         """Count the messages in the queue, as approximately as SQS does."""
@@ -197,6 +249,24 @@ class SqsQueue:
             response = self._client.get_queue_attributes(QueueUrl=self.url, AttributeNames=["All"])
         return dict(response.get("Attributes", {}))
 
+    def try_permissions(self) -> None:
+        """Delete and extend a delivery that there is not, which takes the permissions that those of a message take.
+
+        Raises:
+            QueueError: One of them is missing; the message names both.
+        """
+        nothing = {"Id": "0", "ReceiptHandle": "no message has this one"}
+        for call, entry in (
+            (self._client.delete_message_batch, nothing),
+            (self._client.change_message_visibility_batch, nothing | {"VisibilityTimeout": 0}),
+        ):
+            with _map_sqs_errors(self._address):
+                try:
+                    call(QueueUrl=self.url, Entries=[entry])
+                except ClientError as error:
+                    if not error_code(error).endswith(_NO_SUCH_RECEIPT):
+                        raise
+
     def send(self, bodies: Sequence[str]) -> list[str]:
         """Send messages, ten a request, and return their message ids in the same order.
 
@@ -216,6 +286,33 @@ class SqsQueue:
             accepted = {entry["Id"]: entry["MessageId"] for entry in response["Successful"]}
             message_ids.extend(canonical_message_id(accepted[entry["Id"]]) for entry in entries)
         return message_ids
+
+    def _submit(self, operation: Operation[A], request: dict[str, Any], read: Callable[[A], T]) -> Future[T]:
+        """Begin a call whose answer is read, and whose errors are mapped, where it completes."""
+        outcome: Future[T] = Future()
+
+        def complete(call: Future[A]) -> None:
+            try:
+                with _map_sqs_errors(self._address):
+                    result = read(call.result())
+            except Exception as error:
+                outcome.set_exception(error)
+            else:
+                outcome.set_result(result)
+
+        self._transport.submit(operation, request).add_done_callback(complete)
+        return outcome
+
+    def _results(self, futures: Sequence[Future[list[DeleteFailure]]]) -> list[DeleteFailure]:
+        return [failure for future in futures for failure in self._result(future)]
+
+    def _result(self, future: Future[T], wait_seconds: float = 0) -> T:
+        what = f"queue {self._address}: an answer of SQS"
+        try:
+            with WATCHDOG.watching(what, slow_seconds=wait_seconds + SLOW_SECONDS):
+                return future.result(wait_seconds + CALL_SECONDS)
+        except TimeoutError:
+            raise QueueUnavailableError(f"queue {self._address}: SQS did not answer in {CALL_SECONDS:g} s") from None
 
 
 def in_requests(entries: Sequence[T]) -> Iterator[Sequence[T]]:
@@ -238,35 +335,43 @@ def canonical_message_id(message_id: str) -> str:
         return str(uuid.uuid5(uuid.NAMESPACE_OID, message_id))
 
 
-def _message(entry: dict[str, Any]) -> SqsMessage:
-    attributes = entry["Attributes"]
+def _messages(answer: ReceiveAnswer) -> list[SqsMessage]:
+    return [_message(entry) for entry in answer.Messages or ()]
+
+
+def _message(entry: MessageEntry) -> SqsMessage:
     return SqsMessage(
-        message_id=canonical_message_id(entry["MessageId"]),
-        receipt_handle=entry["ReceiptHandle"],
-        body=entry["Body"],
-        sent_at=datetime.fromtimestamp(int(attributes["SentTimestamp"]) / 1000, UTC),
-        receive_count=int(attributes["ApproximateReceiveCount"]),
+        message_id=canonical_message_id(entry.MessageId),
+        receipt_handle=entry.ReceiptHandle,
+        body=entry.Body,
+        sent_at=datetime.fromtimestamp(int(entry.Attributes.SentTimestamp) / 1000, UTC),
+        receive_count=int(entry.Attributes.ApproximateReceiveCount),
+        attributes=text_attributes(entry.MessageAttributes) if entry.MessageAttributes else None,
     )
 
 
-def _failures(response: dict[str, Any], chunk: Sequence[Receipt]) -> list[DeleteFailure]:
+def _failures(answer: BatchAnswer, receipts: Sequence[Receipt]) -> list[DeleteFailure]:
     """Return the entries that were refused, and those of which the answer says nothing: only said is done."""
-    refused = {entry["Id"]: entry for entry in response.get("Failed", ())}
-    done = {entry["Id"] for entry in response.get("Successful", ())}
-    return [
-        DeleteFailure(receipt, entry.get("Code", "unknown"), bool(entry.get("SenderFault")))
-        for place, receipt in enumerate(chunk)
-        if (entry := refused.get(str(place), {})) or str(place) not in done
-    ]
+    refused = {entry.Id: entry for entry in answer.Failed or ()}
+    done = {entry.Id for entry in answer.Successful or ()}
+    failures = []
+    for place, receipt in enumerate(receipts):
+        entry = refused.get(str(place))
+        if entry is not None:
+            failures.append(DeleteFailure(receipt, entry.Code or "unknown", bool(entry.SenderFault)))
+        elif str(place) not in done:
+            failures.append(DeleteFailure(receipt, "unknown", is_final=False))
+    return failures
 
 
 @contextlib.contextmanager
-def _map_sqs_errors(address: QueueAddress) -> Iterator[None]:
+def _map_sqs_errors(address: QueueAddress, wait_seconds: int = 0) -> Iterator[None]:
     try:
-        yield
+        with WATCHDOG.watching(f"queue {address}: an answer of SQS", slow_seconds=wait_seconds + SLOW_SECONDS):
+            yield
     except (BotoCoreError, ClientError) as error:
         raise map_sqs_error(error, address) from None
-    except (UnicodeDecodeError, ResponseParserError, AttributeError):
+    except (UnreadableAnswerError, UnicodeDecodeError, ResponseParserError, AttributeError, ValueError, OverflowError):
         # Not botocore's to retry, and the text could quote the answer; AttributeError is its for JSON of another shape.
         raise QueueUnavailableError(f"queue {address}: the answer cannot be read") from None
 

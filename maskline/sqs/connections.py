@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import threading
 from typing import Any
 
@@ -15,12 +17,25 @@ from maskline.sqs.curl_transport import CurlTransport
 MAX_WAIT_SECONDS = 20
 """SQS's limit of WaitTimeSeconds."""
 
-_shared: dict[tuple[str | None, str | None], tuple[Any, CurlTransport]] = {}
+ANSWER_SECONDS = 10
+"""How long SQS may take to answer, beyond the time that a call asks it to wait."""
+
+ATTEMPTS = 3
+"""How often boto3 makes a call of those that are made rarely."""
+
+FALLBACK_ATTEMPTS = 2
+"""How often boto3 makes a call that libcurl has made in vain; receiving and deleting try again by themselves."""
+
+_shared: dict[tuple[int, str | None, str | None], tuple[Any, CurlTransport]] = {}
 _lock = threading.Lock()
 
 
 def shared_connections(endpoint: str | None, region: str | None) -> tuple[Any, CurlTransport]:
     """Return a boto3 SQS client, and the frequent calls of the same API; every caller in this process gets the same.
+
+    A process that was forked makes its own. Its parent's stay referenced there and are never used: to close them would
+    say goodbye to SQS in the parent's name. A call of the client ends within a minute. (Of a transport, the queue that
+    uses it bounds the sum.)
 
     Args:
         endpoint: The URL of the SQS API, or None for AWS's own.
@@ -30,10 +45,28 @@ def shared_connections(endpoint: str | None, region: str | None) -> tuple[Any, C
         botocore.exceptions.BotoCoreError: There is no region, or the configuration cannot be read or used.
         ValueError: The endpoint is no URL.
     """
+    key = (os.getpid(), endpoint, region)
     with _lock:
-        if (endpoint, region) not in _shared:
-            _shared[endpoint, region] = _connect(endpoint, region)
-        return _shared[endpoint, region]
+        if key not in _shared:
+            _shared[key] = _connect(endpoint, region)
+        return _shared[key]
+
+
+def _renew_lock() -> None:
+    """A thread of the parent's may have held it, and is not there to let it go."""
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
+
+
+@atexit.register
+def _close_connections() -> None:
+    """End the loops' threads before the interpreter they call into."""
+    for (process_id, _, _), (_, transport) in _shared.items():
+        if process_id == os.getpid():
+            transport.close()
 
 
 def _connect(endpoint: str | None, region: str | None) -> tuple[Any, CurlTransport]:
@@ -42,16 +75,21 @@ def _connect(endpoint: str | None, region: str | None) -> tuple[Any, CurlTranspo
     session = boto3.session.Session(botocore_session=core)
     # Only AWS minds which region a request is signed for.
     some_region = (session.region_name or "us-east-1") if endpoint else None
-    client = session.client(
-        "sqs",
-        endpoint_url=endpoint,
-        region_name=region or some_region,
-        config=Config(
-            connect_timeout=5,
-            read_timeout=MAX_WAIT_SECONDS + 10,
-            max_pool_connections=32,
-            retries={"mode": "standard", "max_attempts": 4},
-            tcp_keepalive=True,
-        ),
-    )
-    return client, CurlTransport(client, core)
+
+    def client(answer_seconds: int, attempts: int) -> Any:
+        return session.client(
+            "sqs",
+            endpoint_url=endpoint,
+            region_name=region or some_region,
+            config=Config(
+                connect_timeout=5,
+                read_timeout=answer_seconds,
+                max_pool_connections=32,
+                retries={"mode": "standard", "total_max_attempts": attempts},
+                tcp_keepalive=True,
+            ),
+        )
+
+    # Time-outs are a client's and not a call's, and only a long poll may take as long as one.
+    frequent = client(MAX_WAIT_SECONDS + ANSWER_SECONDS, FALLBACK_ATTEMPTS)
+    return client(ANSWER_SECONDS, ATTEMPTS), CurlTransport(frequent, core)

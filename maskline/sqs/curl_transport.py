@@ -1,200 +1,141 @@
-"""The three SQS calls that a job makes all the time, over libcurl; everything else, and every failure, is boto3's.
+"""The calls that a job makes all the time, over libcurl; everything else, and every failure, is boto3's.
 
 boto3 spends about a millisecond of CPU on a call, most of it on checking, serializing and signing in Python. libcurl
 sends, signs and receives the same call in 30 µs.
-
-Sources: https://curl.se/libcurl/c/CURLOPT_AWS_SIGV4.html,
-https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-making-api-requests-json.html
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import math
-import os
-from collections import deque
-from collections.abc import Callable
-from typing import Any, Protocol, TypedDict
-from urllib.parse import urlsplit
+from collections import Counter
+from concurrent.futures import Future
+from typing import Any, Generic, TypeVar
 
 import botocore.session
-import msgspec
 import pycurl
 from botocore.credentials import ReadOnlyCredentials
-from botocore.httpsession import get_cert_path
-from botocore.utils import get_environ_proxies
+from botocore.exceptions import ConnectionClosedError
+
+from maskline.sqs.curl_loop import CurlLoop, Exchange
+from maskline.sqs.curl_requests import CurlRequests, encode_request
+from maskline.sqs.daemon_threads import DaemonThreads
+from maskline.sqs.operations import RECEIVE, Operation, UnreadableAnswerError
+from maskline.sqs.transports import Boto3Transport, settle
+
+CONNECTIONS = 32
+FALLBACK_THREADS = 8
+ANSWER_SECONDS = 10.0
 
 logger = logging.getLogger(__name__)
 
-
-class SqsTransport(Protocol):
-    """What makes up nearly all requests of a job, by boto3's names; a boto3 SQS client is one, too."""
-
-    def receive_message(self, **request: Any) -> dict[str, Any]:
-        """Receive up to ten messages."""
-
-    def delete_message_batch(self, **request: Any) -> dict[str, Any]:
-        """Delete up to ten deliveries."""
-
-    def change_message_visibility_batch(self, **request: Any) -> dict[str, Any]:
-        """Set the visibility time-out of up to ten deliveries anew."""
+T = TypeVar("T")
 
 
 class CurlTransport:
-    """The frequent calls over kept-alive connections of libcurl. Thread-safe: a call has a connection to itself.
+    """Calls over kept-alive connections of libcurl, any number at a time, all driven by one thread. Thread-safe.
 
     *Guarantee*: it answers as boto3 does, and it raises what boto3 raises. A call that does not succeed at once,
-    whatever the reason, is made by boto3, which decides by AWS's standard rules whether to try it again. So SQS may see
-    one attempt more than boto3 alone would make; the errors and the back-off are boto3's own.
+    whatever the reason, is made once more by boto3, in a thread of its own, which decides by AWS's standard rules
+    whether to try it again. So SQS may see one attempt more than boto3 alone would make; the errors and the back-off
+    are boto3's own. Each attempt has deadlines for its connection, for its answer and for all of it.
 
-    An answer has no ``ResponseMetadata``, and binary message attributes, which the job never asks for, stay in base64.
-
-    Credentials are botocore's, asked for at every call, so that those which expire are refreshed in time. Proxies and
-    certificate authorities are those that boto3 would use.
+    Credentials are botocore's, asked for at every call, so that those which expire are refreshed in time.
 
     Args:
-        client: The boto3 SQS client whose endpoint, region and time-outs are used, and which is fallen back on.
+        client: The boto3 SQS client whose endpoint and region are used, and which is fallen back on.
         session: The botocore session that the client was made from.
+        connections: The most receives under way at the same time, and the most of all other calls together.
+        answer_seconds: How long an answer may take, beyond the time that the call asks SQS to wait.
     """
 
-    def __init__(self, client: Any, session: botocore.session.Session) -> None:
-        self._client = client
+    def __init__(
+        self,
+        client: Any,
+        session: botocore.session.Session,
+        connections: int = CONNECTIONS,
+        answer_seconds: float = ANSWER_SECONDS,
+    ) -> None:
+        self.connections = connections
+        self.requests: Counter[str] = Counter()
+        """How many requests libcurl has made, by operation; those of boto3's are not among them."""
+        self._boto3 = Boto3Transport(client)
         self._credentials = session.get_credentials()
-        self._url = client.meta.endpoint_url
-        self._signer = f"aws:amz:{client.meta.region_name}:sqs"
-        self._connect_seconds: float = client.meta.config.connect_timeout
-        self._read_timeout: float = client.meta.config.read_timeout
-        self._user_agent = session.user_agent()
-        self._proxy = get_environ_proxies(self._url).get(urlsplit(self._url).scheme, "")
-        self._ca_bundle = _ca_bundle_path(session)
-        self._idle: deque[pycurl.Curl] = deque()
+        self._requests = CurlRequests(client, session, answer_seconds)
+        self._loop = CurlLoop(self._requests.new_handle, connections)
+        self._threads = DaemonThreads(FALLBACK_THREADS, "sqs-fallback")
+        self._endpoint = client.meta.endpoint_url
 
-    def receive_message(self, **request: Any) -> dict[str, Any]:
-        """Receive up to ten messages."""
-        return self._call("ReceiveMessage", request, self._client.receive_message)
-
-    def delete_message_batch(self, **request: Any) -> dict[str, Any]:
-        """Delete up to ten deliveries."""
-        return self._call("DeleteMessageBatch", request, self._client.delete_message_batch)
-
-    def change_message_visibility_batch(self, **request: Any) -> dict[str, Any]:
-        """Set the visibility time-out of up to ten deliveries anew."""
-        return self._call("ChangeMessageVisibilityBatch", request, self._client.change_message_visibility_batch)
+    def submit(self, operation: Operation[T], request: dict[str, Any]) -> Future[T]:
+        """Begin a call; its future has the answer, or what boto3 raises."""
+        call = _Call(operation, request)
+        if getattr(self._credentials, "refresh_needed", bool)():
+            self._threads.submit(lambda: self._begin(call))  # renewing them may take as long as it likes
+        else:
+            self._begin(call)
+        return call.future
 
     def close(self) -> None:
-        """Close the connections that no call is using."""
-        while connection := self._idle_connection():
-            connection.close()
+        """Close all connections; calls under way fail, and later ones open new connections."""
+        self._loop.close()
 
-    def _call(self, operation: str, request: dict[str, Any], fallback: Callable[..., dict[str, Any]]) -> dict[str, Any]:
+    def _begin(self, call: _Call[Any]) -> None:
         try:
-            return self._answer(operation, request)
-        except _TransportError as error:
-            logger.debug("%s goes by way of boto3: %s", operation, error)
-        return fallback(**request)
+            credentials = self._credentials_now()
+            body = encode_request(call.request)
+        except _NotSentError as error:
+            self._fall_back(call, str(error))
+            return
+        except UnicodeEncodeError:  # its text would quote the request
+            self._fall_back(call, "the request cannot be written")
+            return
+        except Exception as error:
+            call.future.set_exception(error)
+            return
+        wait_seconds = call.request.get("WaitTimeSeconds", 0)
 
-    def _answer(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        credentials = self._credentials_now()
-        connection = self._idle_connection() or self._new_connection()
-        try:
-            _sign_as(connection, credentials, operation)
-            connection.setopt(pycurl.POSTFIELDS, msgspec.json.encode(request))
-            body = connection.perform_rb()
-            status = connection.getinfo(pycurl.RESPONSE_CODE)
-        except pycurl.error as error:
-            connection.close()
-            raise _TransportError(f"libcurl error {error.args[0]}") from None
-        except UnicodeEncodeError:  # its text would quote the request or the credentials
-            connection.close()
-            raise _TransportError("the request cannot be written") from None
-        self._idle.append(connection)
-        if status != 200:
-            raise _TransportError(f"HTTP status {status}")
-        return _parsed(body)
+        def prepare(handle: pycurl.Curl) -> None:
+            self.requests[call.operation.name] += 1
+            self._requests.prepare(handle, credentials, call.operation.name, body, wait_seconds)
+
+        self._loop.start(Exchange(prepare, lambda *end: self._end(call, *end), lane=call.operation is RECEIVE))
 
     def _credentials_now(self) -> ReadOnlyCredentials:
         if self._credentials is None:
-            raise _TransportError("no credentials")
+            raise _NotSentError("no credentials")
         credentials = self._credentials.get_frozen_credentials()
         if not f"{credentials.access_key}{credentials.token}".isprintable():
-            raise _TransportError("credentials that would be headers of their own")  # libcurl sends line ends as such
+            raise _NotSentError("credentials that would be headers of their own")  # libcurl sends line ends as such
         return credentials
 
-    def _idle_connection(self) -> pycurl.Curl | None:
+    def _end(self, call: _Call[Any], status: int, body: bytes) -> None:
+        if status != 200:
+            self._fall_back(call, f"HTTP status {status}" if status else body.decode())
+            return
         try:
-            return self._idle.pop()
-        except IndexError:  # asking first would not do: another thread may take the last one in between
-            return None
+            answer = call.operation.decode(body)
+        except UnreadableAnswerError:
+            self._fall_back(call, "the answer is none of SQS's")
+        else:
+            call.future.set_result(answer)
 
-    def _new_connection(self) -> pycurl.Curl:
-        connection = pycurl.Curl()
-        for option, value in (
-            (pycurl.URL, self._url),
-            (pycurl.POST, 1),
-            (pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1),
-            (pycurl.AWS_SIGV4, self._signer),
-            (pycurl.USERAGENT, self._user_agent),
-            (pycurl.PROXY, self._proxy),
-            (pycurl.NOPROXY, ""),
-            (pycurl.CAINFO, self._ca_bundle),
-            (pycurl.CONNECTTIMEOUT_MS, int(1000 * self._connect_seconds)),
-            (pycurl.LOW_SPEED_LIMIT, 1),
-            (pycurl.LOW_SPEED_TIME, math.ceil(self._read_timeout)),
-            (pycurl.TIMEOUT_MS, int(1000 * (self._connect_seconds + 2 * self._read_timeout))),
-            (pycurl.TCP_KEEPALIVE, 1),
-            (pycurl.NOSIGNAL, 1),
-        ):
-            # As bytes, since pycurl takes a str only if it is ASCII, and a path need not be.
-            connection.setopt(option, os.fsencode(value) if isinstance(value, str) else value)
-        return connection
+    def _fall_back(self, call: _Call[Any], reason: str) -> None:
+        if reason == "closed":
+            call.future.set_exception(ConnectionClosedError(endpoint_url=self._endpoint))
+            return
+        logger.debug("%s goes by way of boto3: %s", call.operation.name, reason)
+        self._threads.submit(lambda: settle(call.future, lambda: self._boto3.call(call.operation, call.request)))
 
 
-class _TransportError(Exception):
-    """A call did not succeed at once. It never leaves this module, and never quotes a request or an answer."""
+class _Call(Generic[T]):
+    """A call and its future."""
+
+    __slots__ = ("future", "operation", "request")
+
+    def __init__(self, operation: Operation[T], request: dict[str, Any]) -> None:
+        self.operation = operation
+        self.request = request
+        self.future: Future[T] = Future()
 
 
-class _Answer(TypedDict, total=False):
-    """What boto3 takes from the answers to the frequent calls; it leaves out what is null or not known to it."""
-
-    Messages: list[dict[str, Any]] | None
-    Successful: list[dict[str, Any]] | None
-    Failed: list[dict[str, Any]] | None
-
-
-_decode = msgspec.json.Decoder(_Answer).decode
-
-
-def _sign_as(connection: pycurl.Curl, credentials: ReadOnlyCredentials, operation: str) -> None:
-    headers = [
-        "Content-Type: application/x-amz-json-1.0",
-        f"X-Amz-Target: AmazonSQS.{operation}",
-        "Expect:",  # libcurl would wait for leave to send a body of more than a megabyte
-    ]
-    if credentials.token:
-        headers.append(f"X-Amz-Security-Token: {credentials.token}")
-    connection.setopt(pycurl.HTTPHEADER, headers)
-    connection.setopt(pycurl.USERNAME, credentials.access_key)
-    connection.setopt(pycurl.PASSWORD, credentials.secret_key)
-
-
-def _parsed(body: bytes) -> dict[str, Any]:
-    answer = _decoded(body)
-    return {name: value for name, value in answer.items() if value is not None}
-
-
-def _decoded(body: bytes) -> _Answer:
-    try:
-        return _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        pass
-    try:
-        # Half a surrogate pair is no JSON to msgspec, but it is to boto3, and the messages beside it were received.
-        return msgspec.convert(json.loads(body.decode()), _Answer)
-    except (ValueError, msgspec.ValidationError):
-        raise _TransportError("the answer is none of SQS's") from None
-
-
-def _ca_bundle_path(session: botocore.session.Session) -> str:
-    named = session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE")
-    return str(named or get_cert_path(True))
+class _NotSentError(Exception):
+    """A call was not sent, and is boto3's. It never leaves this module, and never quotes a request or a credential."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 
 from maskline.errors import ArgumentError, MasklineError
@@ -20,9 +21,27 @@ from maskline.sqs.in_flight import InFlight
 
 logger = logging.getLogger(__name__)
 
+MAX_JOIN_SECONDS = 5.0
+
 Wait = Callable[[threading.Event, float], bool]
+Clock = Callable[[], float]
 
 _NOTHING_ELSE = InFlight(is_tracked=False)
+
+
+class _Progress:
+    """When work got on last, and whether that is too long ago."""
+
+    def __init__(self, max_stall_seconds: float, clock: Clock) -> None:
+        self.max_stall_seconds = max_stall_seconds
+        self._clock = clock
+        self._made_at = clock()
+
+    def made(self) -> None:
+        self._made_at = self._clock()
+
+    def has_stalled(self) -> bool:
+        return self._clock() - self._made_at > self.max_stall_seconds
 
 
 class VisibilityLease:
@@ -39,6 +58,7 @@ class VisibilityLease:
             43,200.
         open_queue: Opens the queue; a test passes its own.
         wait: Waits for an event so many seconds and says whether it was set; a test passes its own.
+        clock: Monotonic time in seconds.
 
     Raises:
         ArgumentError: `visibility_timeout_seconds` is out of its range.
@@ -50,6 +70,7 @@ class VisibilityLease:
         visibility_timeout_seconds: int,
         open_queue: OpenQueue = SqsQueue.open,
         wait: Wait = threading.Event.wait,
+        clock: Clock = time.monotonic,
     ) -> None:
         if not 1 <= visibility_timeout_seconds <= MAX_VISIBILITY_SECONDS:
             raise ArgumentError(f"visibility_timeout_seconds is {visibility_timeout_seconds}; SQS takes 1 to 43200")
@@ -57,29 +78,41 @@ class VisibilityLease:
         self._visibility_timeout_seconds = visibility_timeout_seconds
         self._open_queue = open_queue
         self._wait = wait
+        self._clock = clock
         self._opened_queue: Queue | None = None
 
     @contextlib.contextmanager
-    def held(self, receipts: Sequence[Receipt], in_flight: InFlight | None = None) -> Iterator[None]:
+    def held(
+        self,
+        receipts: Sequence[Receipt],
+        in_flight: InFlight | None = None,
+        max_stall_seconds: float = float("inf"),
+    ) -> Iterator[Callable[[], None]]:
         """Keep deliveries, and all others of the queue that are in flight, invisible until the block ends.
+
+        Yields what the block calls whenever its work has got on. Where it has not for `max_stall_seconds`, nothing is
+        extended any more: a process that hangs must not keep messages from those that do not.
 
         Args:
             receipts: The deliveries.
             in_flight: What else is in flight; nothing else if left out.
+            max_stall_seconds: The longest that the work may take to get on.
         """
         finished = threading.Event()
+        progress = _Progress(max_stall_seconds, self._clock)
         extender = threading.Thread(
             target=self._extend_until,
-            args=(finished, receipts, in_flight or _NOTHING_ELSE),
+            args=(finished, receipts, in_flight or _NOTHING_ELSE, progress),
             name="visibility-lease",
             daemon=True,
         )
         extender.start()
         try:
-            yield
+            yield progress.made
         finally:
             finished.set()
-            extender.join()
+            # So that it does not hide again what is released next; but SQS may hang, too.
+            extender.join(MAX_JOIN_SECONDS)
 
     def release(self, receipts: Sequence[Receipt], in_flight: InFlight | None = None) -> None:
         """Make deliveries, and all others of the queue that are in flight, visible at once, for whoever receives next.
@@ -90,9 +123,19 @@ class VisibilityLease:
         """
         self._set_visibility((in_flight or _NOTHING_ELSE).including(self.queue, receipts), 0)
 
-    def _extend_until(self, finished: threading.Event, receipts: Sequence[Receipt], in_flight: InFlight) -> None:
+    def _extend_until(
+        self, finished: threading.Event, receipts: Sequence[Receipt], in_flight: InFlight, progress: _Progress
+    ) -> None:
         while not self._wait(finished, self._visibility_timeout_seconds / 3):
-            self._set_visibility(in_flight.including(self.queue, receipts), self._visibility_timeout_seconds)
+            deliveries = in_flight.including(self.queue, receipts)
+            if progress.has_stalled():
+                logger.warning(
+                    "%d messages are left to whoever receives them next: nothing was written for %.0f s",
+                    len(deliveries),
+                    progress.max_stall_seconds,
+                )
+                return
+            self._set_visibility(deliveries, self._visibility_timeout_seconds)
 
     def _set_visibility(self, receipts: Sequence[Receipt], seconds: int) -> None:
         try:

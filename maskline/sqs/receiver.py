@@ -1,8 +1,8 @@
-"""Filling one micro-batch from a queue.
+"""Filling micro-batches from a queue, the next one while the present one is worked on.
 
 While the queue is empty, one long poll waits for it. Once something came, more and more receives run at the same time
-while they bring messages; when they bring none, the receiver waits for what is left of the micro-batch's time, so that
-messages gather in the queue and are paid for by the ten, and takes what has gathered at the end.
+while they come back full; when they bring little, the receiver waits for what is left of the micro-batch's time, so
+that messages gather in the queue and are paid for by the ten, and takes what has gathered at the end.
 """
 
 from __future__ import annotations
@@ -12,22 +12,30 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 
 import msgspec
 import tenacity
 
-from maskline.errors import ArgumentError, QueueUnavailableError, SetupError
+from maskline.errors import ArgumentError, MasklineError, QueueUnavailableError
 from maskline.records import SqsMessage
-from maskline.sqs.client import MAX_BATCH_ENTRIES, MAX_VISIBILITY_SECONDS, Queue
+from maskline.sqs.client import MAX_BATCH_ENTRIES, MAX_VISIBILITY_SECONDS, DeleteFailure, Queue, in_requests
 from maskline.sqs.connections import MAX_WAIT_SECONDS
 from maskline.sqs.failures import OverLimitError
+from maskline.sqs.held_messages import HeldAnswer, HeldMessages
 
-MAX_CONCURRENT_RECEIVES = 8
 MAX_BYTES = 16 * 1024 * 1024
 OVER_LIMIT_PAUSE_SECONDS = 1.0
+CLOSE_SECONDS = 3.0
+"""How long closing waits for answers, beyond a long poll."""
+
+LOOK_SECONDS = 0.1
+"""How soon a stop is seen by who waits for messages."""
 
 logger = logging.getLogger(__name__)
+
+Wait = Callable[[threading.Condition, float], object]
+"""Waits for a condition, so many seconds at most."""
 
 
 class ReceiveSettings(msgspec.Struct, frozen=True):
@@ -40,6 +48,7 @@ class ReceiveSettings(msgspec.Struct, frozen=True):
         visibility_timeout_seconds: The visibility time-out of every receive, 1 to 43,200.
         long_poll_seconds: How long to wait for a first message, 0 to 20.
         retry_seconds: How long SQS may fail to answer before the job fails.
+        hold_seconds: How long messages that were fetched ahead are kept from others; then they are given back.
     """
 
     micro_batch_size: int = 1_000
@@ -47,6 +56,7 @@ class ReceiveSettings(msgspec.Struct, frozen=True):
     visibility_timeout_seconds: int = 60
     long_poll_seconds: int = 5
     retry_seconds: float = 300
+    hold_seconds: float = 300
 
     def __post_init__(self) -> None:
         """Check the values.
@@ -68,20 +78,37 @@ class ReceiveSettings(msgspec.Struct, frozen=True):
             raise ArgumentError(f"long_poll_seconds is {self.long_poll_seconds}; SQS takes 0 to 20")
         if self.retry_seconds < 0:
             raise ArgumentError(f"retry_seconds is {self.retry_seconds}; it must not be negative")
+        if self.hold_seconds < 0:
+            raise ArgumentError(f"hold_seconds is {self.hold_seconds}; it must not be negative")
 
 
 class MicroBatchReceiver:
-    """Receives micro-batches; keeps no message between them, so what is in flight is one micro-batch.
+    """Receives micro-batches, and fetches one ahead while the last one is worked on. Thread-safe.
 
-    It asks for more and more at a time as long as every receive brings something, and begins the next micro-batch with
-    as many as filled the last one.
+    *Guarantee*: no message is lost. What a receive brings is handed out once, or given back (its visibility time-out
+    set to 0), or left to come back by itself when that time-out is over:
+
+    * What is fetched ahead is extended while it waits, before a third of its time-out is over, and given back when it
+      has waited for `ReceiveSettings.hold_seconds`: who makes no progress keeps nothing from others.
+    * A message is handed out only while SQS certainly hides it. It is dropped, and comes back by itself, once its
+      time-out could be over: its receipt may be stale then, and somebody else may have it. That time-out counts from
+      when its receive was sent, or, for a long poll, from when it was answered.
+    * Once it is stopped or closed, what was not handed out is given back, and so is what receives under way still
+      bring. They are never abandoned before they must have been answered: one whose caller has gone still takes
+      messages.
+
+    *What is in flight* is bounded: the micro-batch that was handed out last and the next one, each of `size` messages
+    and about `MAX_BYTES`.
+
+    *Receives are billed*: all but one at a time return at once, and one that comes back with little, or with nothing,
+    has the others stop until the micro-batch's time is over.
 
     Args:
         queue: The queue.
         settings: How to receive.
-        stopping: When set, a micro-batch ends as soon as the receives under way have answered. They are never
-            abandoned: a receive whose caller has gone still takes messages.
+        stopping: When set, nothing more is received.
         clock: Monotonic time in seconds.
+        wait: Waits for messages; a test passes its own.
     """
 
     def __init__(
@@ -90,13 +117,28 @@ class MicroBatchReceiver:
         settings: ReceiveSettings,
         stopping: threading.Event,
         clock: Callable[[], float] = time.monotonic,
+        wait: Wait = threading.Condition.wait,
     ) -> None:
         self._queue = queue
         self._settings = settings
         self._stopping = stopping
         self._clock = clock
-        self._concurrent_receives = 1
-        self._threads = ThreadPoolExecutor(MAX_CONCURRENT_RECEIVES, thread_name_prefix="sqs-receive")
+        self._wait = wait
+        self._changed = threading.Condition()
+        self._held = HeldMessages()
+        self._under_way = 0
+        self._long_polls = 0
+        self._asked = 0
+        self._concurrency = 1
+        self._deadline = 0.0
+        self._gathers = False
+        self._is_last_taken = False
+        self._is_wanted = False
+        self._is_waited_for = False
+        self._is_submitting = False
+        self._is_closed = threading.Event()
+        self._failure: Exception | None = None
+        self._keeper: threading.Thread | None = None
         self._retry = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(QueueUnavailableError),
             stop=tenacity.stop_after_delay(settings.retry_seconds) | tenacity.stop_when_event_set(stopping),
@@ -106,8 +148,13 @@ class MicroBatchReceiver:
             reraise=True,
         )
 
+    @property
+    def under_way(self) -> int:
+        """How many calls to the queue are under way."""
+        return self._under_way
+
     def receive(self, *, waits: bool = True) -> list[SqsMessage]:
-        """Receive one micro-batch; an empty list means that there is nothing now.
+        """Return one micro-batch; an empty list means that there is nothing now.
 
         Args:
             waits: Whether a long poll waits for the first message, or only what is there already is taken.
@@ -116,76 +163,246 @@ class MicroBatchReceiver:
             QueueError: The queue is gone, or may no longer be read.
             QueueUnavailableError: SQS did not answer for `ReceiveSettings.retry_seconds`.
         """
-        messages = [] if self._stopping.is_set() else self._first_messages(waits)
-        if messages:
-            self._fill(messages, deadline=self._clock() + self._settings.micro_batch_seconds)
-        return messages
-
-    def close(self) -> None:
-        """Let the threads go."""
-        self._threads.shutdown()
-
-    def _first_messages(self, waits: bool) -> list[SqsMessage]:
+        if self._stopping.is_set():
+            self._give_back_held()
+            return []
         try:
-            return self._retry(self._receive_or_back_off, self._settings.long_poll_seconds if waits else 0)
+            return self._retry(self._next_batch, waits)
         except QueueUnavailableError:
             if self._stopping.is_set():
                 return []
             raise
 
-    def _receive_or_back_off(self, wait_seconds: int) -> list[SqsMessage]:
-        try:
-            return self._receive_one(self._settings.micro_batch_size, wait_seconds)
-        except OverLimitError as error:
-            logger.warning("receiving paused: %s", error)
-            self._stopping.wait(OVER_LIMIT_PAUSE_SECONDS)
-            return []
+    def close(self) -> None:
+        """Give back what was not handed out, and wait for the receives under way, each of which has its deadline."""
+        self._is_closed.set()
+        self._give_back_held()
+        give_up = self._clock() + self._settings.long_poll_seconds + CLOSE_SECONDS
+        with self._changed:
+            while self._under_way and (left := give_up - self._clock()) > 0:
+                self._wait(self._changed, left)
+            if self._under_way:
+                logger.warning(
+                    "%d calls to the queue were not answered; messages that they took come back after their visibility "
+                    "time-out",
+                    self._under_way,
+                )
+            keeper = self._keeper
+        if keeper is not None:
+            keeper.join(CLOSE_SECONDS)
 
-    def _fill(self, messages: list[SqsMessage], deadline: float) -> None:
-        while (room := self._room(messages)) > 0 and not self._stopping.is_set():
-            is_time_over = self._clock() >= deadline
-            answers = self._receive_round(room)
-            for answer in answers:
-                messages.extend(answer)
-            if is_time_over and not (
-                all(map(_is_full, answers)) and self._clock() < deadline + self._settings.micro_batch_seconds
-            ):
-                self._concurrent_receives = 1
-                return
-            if all(answers):
-                self._concurrent_receives = min(self._concurrent_receives * 2, MAX_CONCURRENT_RECEIVES)
-            else:
-                self._concurrent_receives = 1
-                self._stopping.wait(max(0.0, deadline - self._clock()))
+    def _next_batch(self, waits: bool) -> list[SqsMessage]:
+        with self._changed:
+            self._failure = None
+            self._is_wanted = self._is_waited_for = True
+            while not self._stopping.is_set():
+                self._receive_more(waits)
+                if self._is_complete() or self._is_queue_empty(waits):
+                    break
+                self._wait(self._changed, self._seconds_to_wait())
+            self._is_waited_for = False
+            if not self._held.count and self._failure is not None:
+                return self._back_off_or_fail(self._failure)
+            return self._hand_out()
 
-    def _receive_round(self, room: int) -> list[list[SqsMessage]]:
-        requests = [min(MAX_BATCH_ENTRIES, room - start) for start in range(0, room, MAX_BATCH_ENTRIES)]
-        wanted = requests[: self._concurrent_receives]
-        if len(wanted) == 1:
-            return [self._receive_more(wanted[0])]
-        return list(self._threads.map(self._receive_more, wanted))
+    def _back_off_or_fail(self, failure: Exception) -> list[SqsMessage]:
+        if not isinstance(failure, OverLimitError):
+            raise failure
+        logger.warning("receiving paused: %s", failure)
+        self._stopping.wait(OVER_LIMIT_PAUSE_SECONDS)
+        return []
 
-    def _receive_more(self, room: int) -> list[SqsMessage]:
-        try:
-            return self._receive_one(room, 0)
-        except (QueueUnavailableError, SetupError):
-            # The micro-batch has messages already, and they go on; what is wrong shows at the next long poll.
-            return []
+    def _hand_out(self) -> list[SqsMessage]:
+        now = self._clock()
+        answers = self._held.take(self._settings.micro_batch_size, MAX_BYTES)
+        hidden = [answer for answer in answers if now < answer.hidden_until]
+        if len(hidden) < len(answers):
+            logger.warning(
+                "%d messages waited beyond their visibility time-out, and come back",
+                sum(len(answer.messages) for answer in answers if now >= answer.hidden_until),
+            )
+        self._gathers = self._is_last_taken = False
+        if self._held.count:
+            self._deadline = self._held.answers[0].came_at + self._settings.micro_batch_seconds
+        self._is_wanted = bool(hidden)
+        self._receive_more(waits=True)
+        return [message for answer in hidden for message in answer.messages]
 
-    def _receive_one(self, room: int, wait_seconds: int) -> list[SqsMessage]:
-        return self._queue.receive(
-            min(MAX_BATCH_ENTRIES, room), wait_seconds, self._settings.visibility_timeout_seconds
+    def _is_complete(self) -> bool:
+        """Say whether the micro-batch is full, its time is over, or filling it failed."""
+        if not self._held.count:
+            return self._failure is not None
+        now = self._clock()
+        return (
+            self._failure is not None
+            or self._held.count >= self._settings.micro_batch_size
+            or self._held.bytes >= MAX_BYTES
+            or (self._is_last_taken and now >= self._deadline)
+            or now >= self._deadline + self._settings.micro_batch_seconds
         )
 
-    def _room(self, messages: Sequence[SqsMessage]) -> int:
-        """Return how many messages more there is room for, if they are as large as those that are there."""
-        held_bytes = sum(len(message.body) for message in messages)
-        mean_bytes = max(1.0, held_bytes / len(messages))
-        return min(self._settings.micro_batch_size - len(messages), math.ceil((MAX_BYTES - held_bytes) / mean_bytes))
+    def _is_queue_empty(self, waits: bool) -> bool:
+        """Say whether every receive that was asked of an empty micro-batch has brought nothing."""
+        return not self._held.count and self._under_way == (0 if waits else self._long_polls)
 
+    def _seconds_to_wait(self) -> float:
+        if not self._held.count:
+            return LOOK_SECONDS
+        left = self._deadline - self._clock()
+        return min(LOOK_SECONDS, left if left > 0 else left + self._settings.micro_batch_seconds)
 
-def _is_full(answer: Sequence[SqsMessage]) -> bool:
-    return len(answer) == MAX_BATCH_ENTRIES
+    def _receive_more(self, waits: bool) -> None:
+        """Begin as many receives as shall be under way; in one thread at a time, however soon they are answered."""
+        if self._is_submitting:
+            return
+        self._is_submitting = True
+        try:
+            while (wait_seconds := self._next_wait_seconds(waits)) is not None:
+                self._begin_receive(wait_seconds)
+        finally:
+            self._is_submitting = False
+
+    def _next_wait_seconds(self, waits: bool) -> int | None:
+        """Return how long the next receive shall wait for messages, or None where none shall begin."""
+        if self._stopping.is_set() or self._is_closed.is_set() or self._failure or not self._is_wanted:
+            return None
+        if self._held.count:
+            if self._gathers:
+                if self._clock() < self._deadline:
+                    return None
+                self._gathers = False
+            if self._is_complete():
+                return None
+        if self._under_way >= self._concurrency or self._room() - self._asked < 1:
+            return None
+        return self._settings.long_poll_seconds if waits and not self._held.count and not self._long_polls else 0
+
+    def _begin_receive(self, wait_seconds: int) -> None:
+        wanted = min(MAX_BATCH_ENTRIES, self._room() - self._asked)
+        began_at = self._clock()
+        self._under_way += 1
+        self._asked += wanted
+        self._long_polls += wait_seconds > 0
+        receive = self._queue.submit_receive(wanted, wait_seconds, self._settings.visibility_timeout_seconds)
+
+        def end(receive: Future[list[SqsMessage]]) -> None:
+            with self._changed:
+                self._under_way -= 1
+                self._asked -= wanted
+                self._long_polls -= wait_seconds > 0
+                held_before = self._held.count
+                self._keep_answer(receive, wanted, None if wait_seconds else began_at)
+                self._receive_more(waits=True)
+                if not held_before or not self._under_way or self._is_complete():  # else it would wake in vain
+                    self._changed.notify_all()
+
+        receive.add_done_callback(end)
+
+    def _keep_answer(self, receive: Future[list[SqsMessage]], wanted: int, hidden_from: float | None) -> None:
+        try:
+            messages = receive.result()
+        except Exception as error:
+            self._failure = error
+            return
+        now = self._clock()
+        is_over = self._stopping.is_set() or self._is_closed.is_set()
+        if messages and not self._held.count:
+            self._deadline = now + self._settings.micro_batch_seconds
+        answer = HeldAnswer(messages, now, (hidden_from or now) + self._settings.visibility_timeout_seconds)
+        if messages and is_over:
+            self._give_back([answer])
+        elif messages:
+            self._held.add(answer)
+            self._start_keeper()
+        elif not self._held.count and not self._long_polls:
+            self._is_wanted = False
+        self._adapt(len(messages), wanted)
+        self._is_last_taken = now >= self._deadline and len(messages) < wanted
+
+    def _adapt(self, came: int, wanted: int) -> None:
+        if came == wanted:
+            self._concurrency = min(self._concurrency + 1, self._queue.connections)
+            return
+        if came == 0:
+            self._concurrency = 1
+        elif came < wanted / 2:
+            self._concurrency = max(1, self._concurrency // 2)
+        else:
+            return
+        if self._concurrency == 1 and self._clock() < self._deadline:
+            self._gathers = self._held.count > 0
+
+    def _room(self) -> int:
+        """Return how many messages more may be held, if they are as large as those that are.
+
+        While somebody waits, what was handed out before is done with: there is room for two micro-batches.
+        """
+        batches = 2 if self._is_waited_for else 1
+        room = batches * self._settings.micro_batch_size - self._held.count
+        if not self._held.count:
+            return room
+        mean_bytes = max(1.0, self._held.bytes / self._held.count)
+        return min(room, math.ceil((batches * MAX_BYTES - self._held.bytes) / mean_bytes))
+
+    def _give_back_held(self) -> None:
+        with self._changed:
+            self._give_back(self._held.take_all())
+
+    def _give_back(self, answers: Sequence[HeldAnswer]) -> None:
+        receipts = [receipt for answer in answers for receipt in answer.receipts]
+        for request in in_requests(receipts):
+            self._under_way += 1
+            self._queue.submit_extend(request, 0).add_done_callback(self._end_giving_back)
+
+    def _end_giving_back(self, extend: Future[list[DeleteFailure]]) -> None:
+        error = extend.exception()
+        if error is not None:
+            logger.warning("messages not given back, they come back after their visibility time-out: %s", error)
+        with self._changed:
+            self._under_way -= 1
+            self._changed.notify_all()
+
+    def _start_keeper(self) -> None:
+        if self._keeper is None:
+            self._keeper = threading.Thread(target=self._keep_hidden, name="sqs-prefetch-lease", daemon=True)
+            self._keeper.start()
+
+    def _keep_hidden(self) -> None:
+        """Extend what waits to be handed out, until the receiver is closed."""
+        while not self._is_closed.wait(self._settings.visibility_timeout_seconds / 12):
+            self.extend_held()
+
+    def extend_held(self) -> None:
+        """Extend what has waited for a fourth of its time-out; give back what waits for too long, or once stopped.
+
+        A thread does this all the time.
+        """
+        if self._stopping.is_set():
+            self._give_back_held()
+            return
+        visibility_seconds = self._settings.visibility_timeout_seconds
+        now = self._clock()
+        with self._changed:
+            due = [answer for answer in self._held.answers if answer.hidden_until - now < visibility_seconds * 3 / 4]
+            too_long = [answer for answer in due if now - answer.came_at >= self._settings.hold_seconds]
+            if too_long:
+                self._is_wanted = False
+                self._give_back(self._held.remove(too_long))
+        kept = [answer for answer in due if now - answer.came_at < self._settings.hold_seconds]
+        if not kept:
+            return
+        try:
+            failures = self._queue.extend(
+                [receipt for answer in kept for receipt in answer.receipts], visibility_seconds
+            )
+        except MasklineError as error:
+            logger.warning("visibility of messages fetched ahead not changed: %s", error)
+            return
+        refused = {failure.receipt.receipt_handle for failure in failures}
+        with self._changed:
+            for answer in kept:
+                if refused.isdisjoint(receipt.receipt_handle for receipt in answer.receipts):
+                    answer.hidden_until = now + visibility_seconds
 
 
 def _log_retry(attempt: tenacity.RetryCallState) -> None:

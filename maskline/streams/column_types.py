@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+import ipaddress
 import re
 from collections.abc import Callable
-from datetime import date, datetime
-from decimal import Decimal
 
 import msgspec
 
 from maskline.records import Reason
-
-_DECLARATION = re.compile(r"(?P<name>[a-z]+)(?:\((?P<numbers>[0-9]+(?:,\s*[0-9]+)?)\))?")
-_INTEGER_LIMITS = {"integer": 2**31, "bigint": 2**63}
+from maskline.streams.failures import InvalidValueError, wrong_type
+from maskline.streams.json_text import encode_json
+from maskline.streams.numbers import (
+    MAX_DIGITS_AFTER,
+    MAX_DIGITS_BEFORE,
+    integer_reader,
+    number_from_text,
+    numeric_reader,
+    read_double,
+    text_from_number,
+)
+from maskline.streams.times import epoch_reader, local_time_reader, read_date, timestamp_reader
 
 Reader = Callable[[object], object]
+"""Turns a JSON value, which is not null, into one for the column, or raises `InvalidValueError`."""
 
+MAX_PRECISION = 1000
+MAX_VARCHAR = 10_485_760
+TYPES = (
+    "varchar(n), text, smallint, integer, bigint, numeric, numeric(p, s), double precision, boolean, date, "
+    "timestamptz, uuid, inet, bytea, jsonb, or an array of one of them but jsonb, text[]"
+)
+TEXT_TYPES = frozenset({"varchar", "text"})
+FREE_TYPES = frozenset({"varchar", "text", "jsonb", "bytea", "inet"})
+NUMBER_TYPES = frozenset({"smallint", "integer", "bigint", "numeric", "double precision"})
 
-class InvalidValueError(Exception):
-    """A value that a column does not take. The message never holds the value.
-
-    Args:
-        reason: Why, as a word to count by.
-        detail: Why, to be read after the name of the field: ``"is longer than 32 characters"``.
-    """
-
-    def __init__(self, reason: Reason, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
-        self.detail = detail
+_DECLARATION = re.compile(
+    r"(?P<name>[a-z]+(?: precision)?)(?:\((?P<numbers>[0-9]{1,9}(?:,\s*[0-9]{1,9})?)\))?(?P<array>\[\])?"
+)
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 
 class ColumnType(msgspec.Struct, frozen=True):
@@ -37,72 +49,119 @@ class ColumnType(msgspec.Struct, frozen=True):
     Attributes:
         declaration: The type as written, ready for a ``CREATE TABLE``.
         array: The type of an array of such values without length or precision, ready for a cast. (An explicit
-            cast to ``varchar(128)`` cuts longer values off silently; the column itself refuses them.)
-        max_length: The longest text it takes, in characters, or None.
+            cast to ``varchar(128)`` cuts longer values off silently; the column itself refuses them.) Of an array it
+            is ``text[][]``.
+        name: The type without length or precision, that of the elements where it is an array.
+        max_length: The longest text it takes, or the longest of an array's, in characters, or None.
         digits: How many digits a number may have before and after the point, or None.
+        is_array: Whether it is an array.
     """
 
     declaration: str
     array: str
-    max_length: int | None
+    name: str
+    max_length: int | None = None
     digits: tuple[int, int] | None = None
+    is_array: bool = False
 
     @classmethod
     def parse(cls, declaration: str) -> ColumnType:
         """Read a declaration.
 
         Args:
-            declaration: ``varchar(n)``, ``text``, ``integer``, ``bigint``, ``numeric``, ``numeric(p, s)``,
-                ``boolean``, ``date`` or ``timestamptz``.
+            declaration: One of `TYPES`.
 
         Raises:
             ValueError: It is none of these.
         """
         match = _DECLARATION.fullmatch(declaration)
         name = match["name"] if match else ""
+        is_array = bool(match and match["array"])
         numbers = [int(number) for number in match["numbers"].split(",")] if match and match["numbers"] else []
         takes = {"varchar": (1,), "numeric": (0, 1, 2)}.get(name, (0,))
-        if name not in _READERS or len(numbers) not in takes or 0 in numbers[:1]:
-            raise ValueError(
-                f"type {declaration!r} is not one of varchar(n), text, integer, bigint, numeric, numeric(p, s), "
-                "boolean, date, timestamptz"
-            )
+        if name not in _NAMES or len(numbers) not in takes or 0 in numbers[:1] or (is_array and name == "jsonb"):
+            raise ValueError(f"type {declaration!r} is not one of {TYPES}")
+        digits = None
         if name == "numeric" and numbers:
             precision, scale = (*numbers, 0)[:2]
-            return cls(declaration, f"{name}[]", None, (precision - scale, scale))
-        return cls(declaration, f"{name}[]", numbers[0] if name == "varchar" else None)
+            if precision > MAX_PRECISION or scale > precision:
+                raise ValueError(f"type {declaration!r} has more than 1,000 digits, or more behind the point than all")
+            digits = (precision - scale, scale)
+            if len(numbers) == 1:  # as the catalogue calls it
+                declaration = f"numeric({precision}, 0){'[]' if is_array else ''}"
+        if name == "varchar" and numbers[0] > MAX_VARCHAR:
+            raise ValueError(f"type {declaration!r} is longer than Postgres's longest varchar; write text")
+        max_length = numbers[0] if name == "varchar" else None
+        return cls(declaration, f"{name}[][]" if is_array else f"{name}[]", name, max_length, digits, is_array)
 
     @property
     def is_text(self) -> bool:
-        """Whether values are text, the only kind that can be masked."""
-        return self.array in ("varchar[]", "text[]")
+        """Whether values, or the elements of an array, are text, the only kind that can hold a token."""
+        return self.name in TEXT_TYPES
 
-    def reader(self, max_length: int | None = None) -> Reader:
-        """Return a function that turns a JSON value into one for the column, or raises `InvalidValueError`.
+    @property
+    def is_free(self) -> bool:
+        """Whether values can hold whatever somebody writes, or tell who somebody is; such a column says it is clear."""
+        return self.name in FREE_TYPES
+
+    def reader(self, max_length: int | None = None, format: str | None = None, is_rounded: bool = False) -> Reader:  # noqa: A002
+        """Return a function that turns a JSON value into one for the column; for an array, one of its elements.
 
         Args:
             max_length: A limit in characters in place of the type's own; for a masked column the limit of the
                 clear value is not that of the token.
+            format: How the value is written where it is not JSON's own way: ``epoch_s``, ``epoch_ms``,
+                ``local:ZONE``, ``text``, ``number``.
+            is_rounded: Whether a time finer than a microsecond is rounded; refused otherwise.
+
+        Raises:
+            ValueError: The type cannot be read in this format.
         """
-        read = _READERS[self.array.removesuffix("[]")]
-        if self.digits is not None:
-            return _numeric_reader(*self.digits)
-        limit = max_length or self.max_length
-        if not self.is_text or limit is None:
+        read = self._plain_reader(max_length, is_rounded)
+        if format is None:
+            if is_rounded and self.name != "timestamptz":
+                raise ValueError("round goes with a timestamptz")
             return read
+        if format == "text" and self.is_text:
+            return lambda value: read(text_from_number(value))
+        if format == "number" and self.name in NUMBER_TYPES:
+            return lambda value: read(number_from_text(value))
+        if self.name == "timestamptz" and format in ("epoch_s", "epoch_ms"):
+            return epoch_reader(format, is_rounded)
+        if self.name == "timestamptz" and format.startswith("local:"):
+            return local_time_reader(format.removeprefix("local:"), is_rounded)
+        raise ValueError(
+            f"format {format!r} does not go with {self.declaration}; epoch_s, epoch_ms and local:ZONE go with "
+            "timestamptz, text with varchar(n) and text, number with types of numbers"
+        )
 
-        def read_limited(value: object) -> object:
-            text = _read_text(value)
-            if len(text) > limit:
-                raise InvalidValueError(Reason.TOO_LONG, f"is longer than {limit} characters")
-            return text
+    def _plain_reader(self, max_length: int | None, is_rounded: bool) -> Reader:
+        if self.is_text:
+            return _text_reader(max_length or self.max_length)
+        if self.name == "numeric":
+            return numeric_reader(*(self.digits or (MAX_DIGITS_BEFORE, MAX_DIGITS_AFTER)))
+        if self.name == "timestamptz":
+            return timestamp_reader(is_rounded)
+        return _READERS[self.name]
 
-        return read_limited
+
+def _text_reader(limit: int | None) -> Reader:
+    if limit is None:
+        return read_text
+
+    def read_limited(value: object) -> str:
+        text = read_text(value)
+        if len(text) > limit:
+            raise InvalidValueError(Reason.TOO_LONG, f"is longer than {limit} characters")
+        return text
+
+    return read_limited
 
 
-def _read_text(value: object) -> str:
+def read_text(value: object) -> str:
+    """Read a text that Postgres can store."""
     if type(value) is not str:
-        raise _wrong_type("a string", value)
+        raise wrong_type("a string", value)
     if "\0" in value:
         raise InvalidValueError(Reason.INVALID_TEXT, "holds a NUL character, which Postgres cannot store")
     if not value.isascii():
@@ -113,85 +172,51 @@ def _read_text(value: object) -> str:
     return value
 
 
-def _integer_reader(name: str) -> Reader:
-    limit = _INTEGER_LIMITS[name]
-
-    def read_integer(value: object) -> int:
-        if type(value) is not int:
-            raise _wrong_type("an integer", value)
-        if not -limit <= value < limit:
-            raise InvalidValueError(Reason.OUT_OF_RANGE, f"is out of the range of {name}")
-        return value
-
-    return read_integer
-
-
-def _read_numeric(value: object) -> Decimal:
-    if type(value) is int:
-        return Decimal(value)
-    if type(value) is not Decimal:
-        raise _wrong_type("a number", value)
-    return value
-
-
-def _numeric_reader(before: int, after: int) -> Reader:
-    def read_numeric(value: object) -> Decimal:
-        number = _read_numeric(value)
-        if number.adjusted() >= before and number:
-            raise InvalidValueError(Reason.OUT_OF_RANGE, f"has more than {before} digits before the point")
-        if number != round(number, after):
-            # Postgres would round it without a word.
-            raise InvalidValueError(Reason.OUT_OF_RANGE, f"has more than {after} digits after the point")
-        return number
-
-    return read_numeric
-
-
 def _read_boolean(value: object) -> bool:
     if type(value) is not bool:
-        raise _wrong_type("true or false", value)
+        raise wrong_type("true or false", value)
     return value
 
 
-def _read_date(value: object) -> date:
+def _read_uuid(value: object) -> str:
+    if type(value) is not str:
+        raise wrong_type("a string", value)
+    if not _UUID.fullmatch(value):
+        raise InvalidValueError(Reason.WRONG_TYPE, "is not a UUID like 6f9619ff-8b86-4011-b42d-00c04fc964ff")
+    return value.lower()
+
+
+def _read_inet(value: object) -> str:
+    if type(value) is not str:
+        raise wrong_type("a string", value)
+    address, _, prefix = value.partition("/")
     try:
-        return date.fromisoformat(_read_text(value))
+        if "%" not in address and ((prefix.isdecimal() and prefix.isascii()) or "/" not in value):
+            return str(ipaddress.ip_interface(value) if prefix else ipaddress.ip_address(value))
     except ValueError:
-        raise InvalidValueError(Reason.WRONG_TYPE, "is not a date like 2026-01-31") from None
+        pass
+    raise InvalidValueError(Reason.WRONG_TYPE, "is not an IP address like 203.0.113.7, 2001:db8::1 or 203.0.113.0/24")
 
 
-def _read_timestamp(value: object) -> datetime:
-    text = _read_text(value)
+def _read_bytes(value: object) -> bytes:
+    if type(value) is not str:
+        raise wrong_type("a string", value)
     try:
-        timestamp = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidValueError(Reason.WRONG_TYPE, "is not a time like 2026-01-31T12:00:00Z (RFC 3339)") from None
-    if timestamp.tzinfo is None:
-        raise InvalidValueError(Reason.WRONG_TYPE, "is a time without a zone; write 2026-01-31T12:00:00Z (RFC 3339)")
-    return timestamp
+        return base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidValueError(Reason.WRONG_TYPE, "is not base64, which bytes have to be in JSON") from None
 
-
-def _wrong_type(expected: str, value: object) -> InvalidValueError:
-    found = _JSON_NAMES.get(type(value), "something else")
-    return InvalidValueError(Reason.WRONG_TYPE, f"is {found}, not {expected}")
-
-
-_JSON_NAMES: dict[type, str] = {
-    str: "a string",
-    int: "an integer",
-    Decimal: "a number",
-    bool: "true or false",
-    list: "an array",
-    dict: "an object",
-}
 
 _READERS: dict[str, Reader] = {
-    "varchar": _read_text,
-    "text": _read_text,
-    "integer": _integer_reader("integer"),
-    "bigint": _integer_reader("bigint"),
-    "numeric": _read_numeric,
+    "smallint": integer_reader("smallint"),
+    "integer": integer_reader("integer"),
+    "bigint": integer_reader("bigint"),
+    "double precision": read_double,
     "boolean": _read_boolean,
-    "date": _read_date,
-    "timestamptz": _read_timestamp,
+    "date": read_date,
+    "uuid": _read_uuid,
+    "inet": _read_inet,
+    "bytea": _read_bytes,
+    "jsonb": encode_json,
 }
+_NAMES = {*_READERS, *TEXT_TYPES, "numeric", "timestamptz"}

@@ -2,28 +2,47 @@
 
 from __future__ import annotations
 
-import json
-import math
-from decimal import Decimal, InvalidOperation
-from typing import NoReturn
+import contextlib
+from collections.abc import Callable, Mapping
 
-from maskline.masks.tokens import longest_clear_value
-from maskline.records import Reason, Redacted
-from maskline.streams.column_types import InvalidValueError, Reader
-from maskline.streams.definition import Column, StreamDefinition
+from maskline.records import Payload, Reason, Redacted
+from maskline.streams.column_reader import column_reader
+from maskline.streams.columns import Origin
+from maskline.streams.failures import InvalidValueError
+from maskline.streams.matching import matcher
+from maskline.streams.message_format import MessageFormat
+from maskline.streams.opening import MessageOpener, Opened, read_record, source_finder
+from maskline.streams.paths import ABSENT
+from maskline.streams.payloads import PayloadStore, S3Payloads
+from maskline.streams.recognition import difference
+from maskline.streams.stream import StreamDefinition
+from maskline.streams.unknown_fields import unknown_field_counter
+
+_PERHAPS_PACKED = frozenset(
+    {
+        Reason.NOT_JSON,
+        Reason.NOT_AN_OBJECT,
+        Reason.MISSING_FIELD,
+        Reason.NO_ENVELOPE,
+        Reason.NOT_UNPACKED,
+        Reason.NO_STREAM,
+    }
+)
 
 
 class Decoded(Redacted, frozen=True):
     """The values of one message.
 
     Attributes:
-        values: One value a column, in the order of the definition, personal ones still in clear.
+        values: One value a column, in the order of the definition, personal ones still in clear; a list for an array.
         extra_fields: How many fields the message has that the definition does not name. Producers add fields before
             consumers know them, so these are counted and otherwise ignored.
+        payload: The object in S3 that the record came from, or None.
     """
 
     values: list[object]
     extra_fields: int
+    payload: Payload | None = None
 
     def __repr__(self) -> str:
         """Say how many values there are, and none of them."""
@@ -31,104 +50,117 @@ class Decoded(Redacted, frozen=True):
 
 
 class MessageDecoder:
-    """Reads bodies against one stream's definition.
+    """Reads messages against one stream's definition.
 
-    It accepts exactly what RFC 8259 calls JSON and both ends would read alike: a key given twice, NaN, a number too
-    large for a double and nesting too deep to read are refused, where Python's ``json`` lets them pass or crashes.
+    What the definition asks for is looked up once, here; a message pays for that and for nothing else. It accepts
+    exactly what RFC 8259 calls JSON and both ends would read alike (see `maskline.streams.json_text`).
 
     Args:
         stream: The definition.
+        payloads: Where objects that messages point to are fetched from; S3 if None.
     """
 
-    def __init__(self, stream: StreamDefinition) -> None:
-        self._fields = [(column, column.type.reader(column.max_length)) for column in stream.columns]
-        self._token_limits = {
-            column.name: longest_clear_value(column.type.max_length)
-            for column in stream.masked_columns
-            if column.type.max_length is not None
-        }
-        self._decode_json = json.JSONDecoder(
-            object_pairs_hook=_object_without_duplicates,
-            parse_float=_finite_number,
-            parse_constant=_refuse_constant,
-        ).decode
+    def __init__(self, stream: StreamDefinition, payloads: PayloadStore | None = None) -> None:
+        self._stream = stream
+        self._opener = MessageOpener(stream.format, payloads or S3Payloads())
+        self._matches = matcher(stream.conditions)
+        sources = [
+            *(column.source for column in stream.columns),
+            *(condition.source for condition in stream.conditions),
+        ]
+        self._count_unknown = unknown_field_counter(source.path for source in sources if source.origin is Origin.RECORD)
+        names = {source.path.name for source in sources if source.origin is Origin.RECORD}
+        self._is_flat = None not in names and all(source.origin is Origin.RECORD for source in sources)
+        self._is_simple = self._is_flat and stream.format == MessageFormat() and not stream.conditions
+        required = {column.source.path.name for column in stream.columns if column.required}
+        # Where all that is known has to be there, what is not known is counted without a look.
+        self._known_count = len(names) if self._is_flat and names == required else None
+        self._columns = [
+            (column.source.path.name, source_finder(column.source), column_reader(column)) for column in stream.columns
+        ]
+        self._flat_columns = [(name, read) for name, _, read in self._columns]
 
-    def decode(self, body: str) -> Decoded:
-        """Read one body.
+    def decode(self, body: str, attributes: Mapping[str, str] | None = None) -> Decoded:
+        """Read one message.
 
         Args:
             body: The message's body as SQS gave it.
+            attributes: Its message attributes.
 
         Raises:
             InvalidValueError: It cannot become a row. Reason and detail hold names of fields and never a value.
+            PayloadUnavailableError: S3 did not give out the object that it points to.
+            PayloadError: S3 cannot be used at all.
         """
-        document = self._object(body)
-        values: list[object] = []
-        missing: list[str] = []
-        for column, read in self._fields:
-            value = document.get(column.field, _ABSENT)
-            if value is _ABSENT:
-                missing.append(column.field)
-            elif value is None and column.nullable:
-                values.append(None)
-            else:
-                values.append(self._value(column, read, value))
-        if missing:
-            fields = "fields" if len(missing) > 1 else "field"
-            raise InvalidValueError(Reason.MISSING_FIELD, f"{fields} {', '.join(missing)} missing")
-        return Decoded(values, len(document) - len(values))
+        if self._is_simple:
+            record = read_record(body)
+            return Decoded(self._flat_values(record), self._unknown_fields(record))
+        opened = self._opener.open(body, attributes)
+        if not self._matches(opened):
+            raise InvalidValueError(Reason.NO_STREAM, f"[match] of the stream {self._stream.name} does not hold")
+        return self.decode_opened(opened)
 
-    def _object(self, body: str) -> dict[str, object]:
-        try:
-            document = self._decode_json(body)
-        except InvalidValueError:
-            raise
-        except RecursionError:
-            raise InvalidValueError(Reason.NOT_JSON, "the JSON is nested too deep to read") from None
-        except json.JSONDecodeError as error:
-            raise InvalidValueError(Reason.NOT_JSON, f"not JSON: {error.msg} at character {error.pos}") from None
-        except ValueError:
-            raise InvalidValueError(Reason.OUT_OF_RANGE, "the JSON holds an integer of thousands of digits") from None
-        if type(document) is not dict:
-            raise InvalidValueError(Reason.NOT_AN_OBJECT, "the JSON is not an object")
-        return document
+    def decode_opened(self, opened: Opened) -> Decoded:
+        """Read a message that was opened in the stream's format.
 
-    def _value(self, column: Column, read: Reader, value: object) -> object:
-        if value is None:
-            raise InvalidValueError(Reason.NULL_FIELD, f"field {column.field} is null")
+        Raises:
+            InvalidValueError: It cannot become a row.
+        """
+        values = self._flat_values(opened.record) if self._is_flat else self._values(opened)
+        return Decoded(values, self._unknown_fields(opened.record), opened.payload)
+
+    def explained(
+        self, rejection: InvalidValueError, body: str, attributes: Mapping[str, str] | None
+    ) -> InvalidValueError:
+        """Return a rejection that says, too, what a body seems to be packed in that the definition does not unpack."""
+        if rejection.reason not in _PERHAPS_PACKED:
+            return rejection
+        hint = None
+        with contextlib.suppress(Exception):  # a courtesy that must not cost the message its rejection
+            hint = difference(body, attributes, self._stream.format)
+        return InvalidValueError(rejection.reason, f"{rejection.detail}; {hint}") if hint else rejection
+
+    def _flat_values(self, record: dict[str, object]) -> list[object]:
+        get = record.get
         try:
-            read_value = read(value)
+            return [read(get(name, ABSENT)) for name, read in self._flat_columns]  # type: ignore[arg-type]
         except InvalidValueError as rejection:
-            raise InvalidValueError(rejection.reason, f"field {column.field} {rejection.detail}") from None
-        limit = self._token_limits.get(column.name)
-        if limit is not None and len(str(read_value).encode()) > limit:
-            detail = f"field {column.field} is longer than {limit} bytes, so its token would not fit {column.name}"
-            raise InvalidValueError(Reason.TOO_LONG, detail)
-        return read_value
+            opened = Opened(None)
+            opened.record = record
+            raise self._with_all_missing(rejection, opened) from None
+
+    def _values(self, opened: Opened) -> list[object]:
+        try:
+            return [read(_found(find, opened)) for _, find, read in self._columns]
+        except InvalidValueError as rejection:
+            raise self._with_all_missing(rejection, opened) from None
+
+    def _with_all_missing(self, rejection: InvalidValueError, opened: Opened) -> InvalidValueError:
+        """Return a rejection that names every field that is missing, where the first one found is one."""
+        if rejection.reason is not Reason.MISSING_FIELD:
+            return rejection
+        missing = [
+            column.field
+            for column, (_, find, _) in zip(self._stream.columns, self._columns, strict=True)
+            if column.required and _found(find, opened) is ABSENT
+        ]
+        if not missing:
+            return rejection
+        fields = "fields" if len(missing) > 1 else "field"
+        return InvalidValueError(Reason.MISSING_FIELD, f"{fields} {', '.join(dict.fromkeys(missing))} missing")
+
+    def _unknown_fields(self, record: dict[str, object]) -> int:
+        count = self._count_unknown(record) if self._known_count is None else len(record) - self._known_count
+        if count and self._stream.rejects_unknown:
+            # Their names are the message's, and may tell anything.
+            detail = f"{count} {'fields' if count > 1 else 'field'} that no column takes"
+            raise InvalidValueError(Reason.UNKNOWN_FIELD, detail)
+        return count
 
 
-_ABSENT = object()
-
-
-def _object_without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    document = dict(pairs)
-    if len(document) != len(pairs):
-        raise InvalidValueError(
-            Reason.DUPLICATE_KEY, "a key stands twice in one object, so the message has two meanings"
-        )
-    return document
-
-
-def _finite_number(digits: str) -> Decimal:
-    if math.isinf(float(digits)):
-        raise InvalidValueError(Reason.OUT_OF_RANGE, "the JSON holds a number too large for a double")
+def _found(find: Callable[[Opened], object], opened: Opened) -> object:
+    """Return what a source finds; what stands in its way is passed on, for the reader to say of which field."""
     try:
-        return Decimal(digits)
-    except InvalidOperation:
-        raise InvalidValueError(
-            Reason.OUT_OF_RANGE, "the JSON holds a number whose exponent has too many digits"
-        ) from None
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise InvalidValueError(Reason.NOT_JSON, f"{name} is not JSON")
+        return find(opened)
+    except InvalidValueError as rejection:
+        return rejection

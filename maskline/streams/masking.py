@@ -4,54 +4,53 @@ from __future__ import annotations
 
 from typing import Any
 
+from maskline.errors import MasklineError
 from maskline.keys import Keyset
 from maskline.masks.deterministic import Masker
 from maskline.records import MaskedRow, Reason, Receipt, RejectedRecord, Rejection, SqsMessage
-from maskline.streams.column_types import InvalidValueError
 from maskline.streams.decoding import Decoded, MessageDecoder
-from maskline.streams.definition import StreamDefinition
+from maskline.streams.failures import InvalidValueError
+from maskline.streams.opening import Opened
+from maskline.streams.payloads import PayloadStore
 from maskline.streams.record_text import record_text, sealable_text
+from maskline.streams.stream import StreamDefinition
 
 
 class MessageMasker:
     """Turns messages of one stream into masked rows or rejections.
 
+    *Guarantee*: the body is sealed into either outcome and personal values are tokens, so nothing behind this step
+    holds personal data in clear. Whatever is in a message, it has an outcome; what is raised is a part that failed.
+
     Args:
         stream: The stream's definition.
         keyset: The keyset whose primary key masks.
+        payloads: Where objects that messages point to are fetched from; S3 if None.
     """
 
-    def __init__(self, stream: StreamDefinition, keyset: Keyset) -> None:
+    def __init__(self, stream: StreamDefinition, keyset: Keyset, payloads: PayloadStore | None = None) -> None:
         self._stream = stream
         self._key_id = keyset.primary_key_id
         self._masker = Masker(keyset)
-        self._decoder = MessageDecoder(stream)
+        self._decoder = MessageDecoder(stream, payloads)
         self._columns = [column.name for column in stream.columns]
-        self._masked = [(index, column.domain) for index, column in enumerate(stream.columns) if column.domain]
+        masked = [(index, column) for index, column in enumerate(stream.columns) if column.is_masked]
+        self._masked = [(index, column.domain or "") for index, column in masked if not column.type.is_array]
+        self._masked_arrays = [(index, column.domain or "") for index, column in masked if column.type.is_array]
         self.extra_fields = 0
 
     def mask(self, message: SqsMessage) -> MaskedRow | Rejection:
         """Decode, check and mask one message.
 
-        The body is sealed into either outcome, so that nothing behind this step holds personal data in clear.
+        Raises:
+            MasklineError: A part that the job stands on failed; the message is not at fault.
         """
-        sealed_body = self._masker.seal_body(message.body)
-        receipt = Receipt(message.message_id, message.receipt_handle)
         try:
-            decoded = self._decoder.decode(message.body)
-        except InvalidValueError as rejection:
-            return Rejection(
-                receipt,
-                self._stream.name,
-                rejection.reason,
-                rejection.detail,
-                message.sent_at,
-                message.receive_count,
-                self._key_id,
-                sealed_body,
-            )
-        values = self._masked_values(decoded)
-        return MaskedRow(receipt, message.sent_at, message.receive_count, self._key_id, tuple(values), sealed_body)
+            decoded = self._decoder.decode(message.body, message.attributes)
+            values = self._masked_values(decoded)
+        except Exception as error:
+            return self.rejected(message, rejection_for(error))
+        return self._row(message, decoded, values)
 
     def mask_record(self, record: str | bytes | dict[str, Any]) -> dict[str, object] | RejectedRecord:
         """Decode, check and mask one record from elsewhere than SQS.
@@ -64,20 +63,86 @@ class MessageMasker:
             or why there are none, with the record sealed.
         """
         try:
-            decoded = self._decoder.decode(record_text(record))
-        except InvalidValueError as rejection:
+            values = self._masked_values(self._decoder.decode(record_text(record)))
+        except Exception as error:
+            rejection = rejection_for(error)
             sealed_body = self._masker.seal_body(sealable_text(record))
             return RejectedRecord(self._stream.name, rejection.reason, rejection.detail, self._key_id, sealed_body)
-        return dict(zip(self._columns, self._masked_values(decoded), strict=True))
+        return dict(zip(self._columns, values, strict=True))
 
-    def _masked_values(self, decoded: Decoded) -> list[object]:
-        self.extra_fields += decoded.extra_fields
+    def mask_opened(self, message: SqsMessage, opened: Opened | InvalidValueError) -> MaskedRow | Rejection:
+        """Check and mask one message that was opened in the stream's format, or that could not be.
+
+        Raises:
+            MasklineError: A part that the job stands on failed; the message is not at fault.
+        """
+        try:
+            if isinstance(opened, InvalidValueError):
+                raise opened
+            decoded = self._decoder.decode_opened(opened)
+            values = self._masked_values(decoded)
+        except Exception as error:
+            return self.rejected(message, rejection_for(error))
+        return self._row(message, decoded, values)
+
+    def rejected(self, message: SqsMessage, rejection: InvalidValueError, stream: str | None = None) -> Rejection:
+        """Return the rejection of a message.
+
+        Args:
+            message: The message.
+            rejection: Why it is refused.
+            stream: The name under which it is kept; that of the stream if None.
+        """
+        explained = self._decoder.explained(rejection, message.body, message.attributes)
+        return Rejection(
+            Receipt(message.message_id, message.receipt_handle),
+            self._stream.name if stream is None else stream,
+            explained.reason,
+            explained.detail,
+            message.sent_at,
+            message.receive_count,
+            self._key_id,
+            self._masker.seal_body(message.body),
+        )
+
+    def _masked_values(self, decoded: Decoded) -> tuple[object, ...]:
         values = decoded.values
+        mask = self._masker.mask
         for index, domain in self._masked:
             value = values[index]
             if value is not None:
-                values[index] = self._masker.mask(str(value), domain)
-        return values
+                values[index] = mask(str(value), domain)
+        for index, domain in self._masked_arrays:
+            elements = values[index]
+            if isinstance(elements, list):
+                values[index] = [None if element is None else mask(str(element), domain) for element in elements]
+        self.extra_fields += decoded.extra_fields
+        return tuple(values)
+
+    def _row(self, message: SqsMessage, decoded: Decoded, values: tuple[object, ...]) -> MaskedRow:
+        payload = decoded.payload if self._stream.deletes_payloads else None
+        return MaskedRow(
+            Receipt(message.message_id, message.receipt_handle, payload),
+            message.sent_at,
+            message.receive_count,
+            self._key_id,
+            values,
+            self._masker.seal_body(message.body),
+            self._stream.name,
+        )
+
+
+def rejection_for(error: Exception) -> InvalidValueError:
+    """Return why a message is refused that raised while it was decoded or masked: one message never ends the job.
+
+    The text of an unexpected exception may quote a value, so nothing but its type is told.
+
+    Raises:
+        MasklineError: It is that of a part that the job stands on, and the message is not at fault.
+    """
+    if isinstance(error, MasklineError):
+        raise error
+    return error if isinstance(error, InvalidValueError) else InvalidValueError(Reason.UNEXPECTED, type(error).__name__)
 
 
 def rejected_by_database(row: MaskedRow, stream: str, detail: str) -> Rejection:
@@ -89,7 +154,7 @@ def rejected_by_database(row: MaskedRow, stream: str, detail: str) -> Rejection:
         detail: What Postgres objected to, without values.
     """
     return Rejection(
-        row.receipt,
+        Receipt(row.receipt.message_id, row.receipt.receipt_handle),
         stream,
         Reason.REFUSED_BY_DATABASE,
         detail,

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from maskline.records import Reason
-from maskline.streams.column_types import InvalidValueError
+from maskline.streams.failures import InvalidValueError
 
 _encode_with_types = msgspec.json.Encoder(decimal_format="number").encode
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import threading
 from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 
-from maskline.errors import UnavailableError, UsageError
+from maskline.errors import UsageError
 from maskline.pipeline.beam_options import (
     check_beam_options,
     check_processes,
@@ -31,7 +30,7 @@ from maskline.pipeline.run_state import RunState
 from maskline.pipeline.runners.cluster import submit_job
 from maskline.pipeline.runners.in_process import console_monitor, new_run, run_job
 from maskline.pipeline.runners.processes import run_processes
-from maskline.pipeline.stopping import stopping_on_signals
+from maskline.pipeline.stopping import interruptible
 from maskline.pipeline.summary import summary_table
 
 TAKES_BEAM_OPTIONS = True
@@ -70,36 +69,21 @@ def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
         raise UsageError(f"http_port: {runner.name} runs the job elsewhere, and has metrics of its own: docs/flink.md")
     terminal = Console(stderr=True)
     name_run_in_logs(job.stream.name, job.queue.name)
-    context = new_run()
     with _serving(arguments, job, terminal) as follow:
-        with stopping_on_signals(context.stopping, terminal):
-            _check(job, context.stopping, terminal)
-        if context.stopping.is_set():
-            announce("Asked to stop before the job began; it took no message.", terminal)
-            return 0
+        for finding in interruptible(lambda: preflight_with_retries(job)):
+            if finding.is_warning:
+                announce(f"warning: {finding.part}: {finding.text}", terminal)
         announce(f"Running on {runner.description}. Ctrl-C stops.", terminal)
         if not runner.is_in_process:
             return submit_job(job, options, terminal)
         if arguments.processes > 1:
             ran = run_processes(job, beam_arguments, arguments.processes, terminal, arguments.log_level, follow)
         else:
+            context = new_run()
             follow(lambda: RunState.of(context))
             ran = run_job(job, options, runner, console_monitor(terminal), context)
     Console().print(summary_table(ran.counts, ran.seconds))
     return 0
-
-
-def _check(job: JobSettings, stopping: threading.Event, terminal: Console) -> None:
-    """Check all parts, as long as they may be there later, and announce what an operator should know."""
-    try:
-        findings = preflight_with_retries(job, stopping)
-    except UnavailableError:
-        if stopping.is_set():  # nobody waits for them any more
-            return
-        raise
-    for finding in findings:
-        if finding.is_warning:
-            announce(f"warning: {finding.part}: {finding.text}", terminal)
 
 
 @contextlib.contextmanager

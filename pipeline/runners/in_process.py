@@ -13,7 +13,7 @@ import msgspec
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from rich.console import Console
 
-from maskline.errors import MasklineError
+from maskline.errors import MasklineError, StopTimedOutError
 from maskline.pipeline.beam_options import Runner
 from maskline.pipeline.job import build
 from maskline.pipeline.job_settings import JobSettings
@@ -23,7 +23,16 @@ from maskline.pipeline.runners.fn_api_runner import patch_metric_consolidation
 from maskline.pipeline.stopping import stopping_on_signals
 from maskline.pipeline.summary import RunCounts
 from maskline.pipeline.tracebacks import suppress_own_tracebacks
+from maskline.sqs.lease import VisibilityLease
 from maskline.transforms.run_context import RunContext
+from maskline.watchdog import WATCHDOG
+
+STOP_SECONDS = 20.0
+"""How long a job may take to stop in an orderly way."""
+
+GIVE_BACK_SECONDS = 3.0
+"""How long the queue may take to take the messages back from a job that did not stop."""
+
 
 logger = logging.getLogger(__name__)
 
@@ -86,6 +95,7 @@ def run_job(
         context: The run, as `new_run` makes it. Its counts go on where an earlier job of the run left them.
 
     Raises:
+        StopTimedOutError: It was asked to stop and did not within `STOP_SECONDS`; this process has threads that hang.
         MasklineError: The job failed.
     """
     progress = RunMonitor(time.monotonic, lambda: RunState.of(context))
@@ -101,9 +111,12 @@ def run_job(
         # Signals are handled in the main thread, which must not hold a lock that the handler wants.
         thread = _RunnerThread(run_to_end)
         thread.start()
+        last_resort = LastResort(context.stopping)
         while thread.is_alive():
             thread.join(0.1)
             progress.snapshot()
+            if last_resort.is_due(STOP_SECONDS):
+                raise _stop_timed_out(job, context)
     if thread.failure is not None:
         raise context.failure or _unknown_failure(thread.failure) from None
     return RunResult(progress.snapshot().counts, progress.seconds, context.stopping.is_set())
@@ -115,6 +128,43 @@ def _started(pipeline: beam.Pipeline, runner: Runner) -> Callable[[], object]:
         # Its job server takes SIGINT for itself here; stopping_on_signals then takes it back.
         return pipeline.run().wait_until_finish  # type: ignore[no-any-return]
     return lambda: pipeline.run().wait_until_finish()
+
+
+class LastResort:
+    """Says when a job that was asked to stop has had time enough to do so.
+
+    Args:
+        stopping: Set when it was asked.
+        clock: Monotonic time in seconds.
+    """
+
+    def __init__(self, stopping: threading.Event, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stopping = stopping
+        self._clock = clock
+        self._asked_at: float | None = None
+
+    def is_due(self, seconds: float) -> bool:
+        """Say whether it was seen to be asked so many seconds ago."""
+        if self._asked_at is None and self._stopping.is_set():
+            self._asked_at = self._clock()
+        return self._asked_at is not None and self._clock() - self._asked_at >= seconds
+
+
+def _stop_timed_out(job: JobSettings, context: RunContext) -> StopTimedOutError:
+    waits = ", ".join(WATCHDOG.slow_waits()) or "something that is not known"
+    logger.error("asked to stop %.0f s ago, the job waits for: %s", STOP_SECONDS, waits)
+    # In a thread, for the queue may be what hangs.
+    giving_back = threading.Thread(target=_give_back, args=(job, context), name="give-back", daemon=True)
+    giving_back.start()
+    giving_back.join(GIVE_BACK_SECONDS)
+    return StopTimedOutError(
+        f"the job did not stop within {STOP_SECONDS:.0f} s and was ended, waiting for: {waits}; what it had not "
+        "deleted is in the queue still"
+    )
+
+
+def _give_back(job: JobSettings, context: RunContext) -> None:
+    VisibilityLease(job.queue, job.receive.visibility_timeout_seconds).release([], context.in_flight)
 
 
 def _unknown_failure(failure: BaseException) -> JobFailedError:

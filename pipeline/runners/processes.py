@@ -18,7 +18,7 @@ from multiprocessing.process import BaseProcess
 
 from rich.console import Console
 
-from maskline.errors import MasklineError
+from maskline.errors import MasklineError, StopTimedOutError
 from maskline.pipeline.beam_options import parse_beam_options, resolve_runner
 from maskline.pipeline.http.monitor import Follow
 from maskline.pipeline.job_settings import JobSettings
@@ -26,16 +26,23 @@ from maskline.pipeline.logs import configure_logging, name_run_in_logs
 from maskline.pipeline.run_progress import showing_progress
 from maskline.pipeline.run_state import RunState
 from maskline.pipeline.runners.in_process import (
+    STOP_SECONDS,
     JobFailedError,
+    LastResort,
     RunMonitor,
     RunResult,
     new_run,
     run_job,
 )
-from maskline.pipeline.stopping import STOPPED_EXIT_CODE, stopping_on_signals
+from maskline.pipeline.stopping import STOPPED_EXIT_CODE, end_process, stopping_on_signals
 from maskline.transforms.run_context import RunContext
 
 REPORT_SECONDS = 0.25
+
+KILL_SECONDS = 4.0
+"""How much longer than one job in one process a process may take to stop before it is killed."""
+
+JOIN_SECONDS = 5.0
 STOP = "stop"
 
 Report = RunState | MasklineError
@@ -65,7 +72,8 @@ def run_processes(
     Raises:
         MasklineError: A process failed; what it had not deleted is in the queue still.
     """
-    stopping = threading.Event()
+    stopping, is_ending = threading.Event(), threading.Event()
+    last_resort = LastResort(is_ending)
     workers = [_Worker(number, job, beam_arguments, log_level) for number in range(1, processes + 1)]
     monitor = RunMonitor(time.monotonic, lambda: RunState.together([worker.state for worker in workers]))
     follow(lambda: RunState.together([worker.state for worker in workers]))
@@ -75,8 +83,12 @@ def run_processes(
             for worker in running:
                 worker.read_reports()
             if stopping.is_set() or any(worker.failure for worker in workers):
+                is_ending.set()
                 for worker in running:
                     worker.stop()
+            if last_resort.is_due(STOP_SECONDS + KILL_SECONDS):
+                for worker in running:
+                    worker.kill()
             monitor.snapshot()
     failures = [worker.failure for worker in workers if worker.failure]
     if failures:
@@ -121,7 +133,10 @@ class _Worker:
                 else:
                     self.failure = report
         except (EOFError, OSError):
-            self._process.join()
+            self._process.join(JOIN_SECONDS)
+            if self._process.exitcode is None:  # a thread of it hangs
+                self._process.kill()
+                self._process.join()
             self.is_running = False
             self.state = self.state.at_end()
             if self._process.exitcode != 0 and self.failure is None:
@@ -136,6 +151,10 @@ class _Worker:
             self._is_told_to_stop = True
             with contextlib.suppress(OSError):  # it has just ended
                 self.connection.send(STOP)
+
+    def kill(self) -> None:
+        """End it, which does not stop."""
+        self._process.kill()
 
 
 def _worker_main(connection: Connection, job: JobSettings, beam_arguments: Sequence[str], log_level: str) -> None:
@@ -161,6 +180,8 @@ def _worker_main(connection: Connection, job: JobSettings, beam_arguments: Seque
         run_job(job, options, resolve_runner(options), reporting, context)
     except MasklineError as error:
         connection.send(error)
+        if isinstance(error, StopTimedOutError):
+            end_process(error.exit_code)
     else:
         connection.send(RunState.of(context))
 

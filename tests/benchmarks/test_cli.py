@@ -28,9 +28,9 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["through"], "command 'through' is not known; known: throughput, "),
+        (["through"], "command 'through' is not known; did you mean throughput?"),
         (["throughput", "--messages", "0"], "'0': give a whole number, 1 or more"),
-        (["throughput", "--sqs", "aws"], "argument --sqs: invalid choice"),
+        (["throughput", "--sqs", "aws"], "sqs 'aws' is not known; known: elasticmq, stub, distant"),
         (["cost", "--assumptions", "none.toml"], "assumptions none.toml: "),
     ],
 )

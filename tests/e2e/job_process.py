@@ -51,6 +51,11 @@ class JobProcess:
         """Its process id."""
         return self._process.pid
 
+    def errors_so_far(self) -> str:
+        """Return what it has written to standard error while it runs."""
+        # By a file description of our own: where this one stands is where the job writes next.
+        return Path(f"/proc/self/fd/{self._errors.fileno()}").read_text()
+
     def send_signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
         self._process.send_signal(number)

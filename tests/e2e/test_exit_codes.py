@@ -69,14 +69,15 @@ def test_a_job_that_starts_before_its_database_waits_for_it(
     ledger.check(sent)
 
 
-def test_a_job_that_is_stopped_while_it_waits_for_its_database_ends_well(start_job: StartJob) -> None:
+def test_a_job_that_is_stopped_while_it_waits_for_its_database_ends_at_once(start_job: StartJob) -> None:
     job = start_job(NOBODY.format(free_port()))
     await_until(lambda: "trying again" in job.printed(), "the job has found nobody")
 
     job.send_signal(signal.SIGTERM)
 
-    assert job.wait() == 0, job.errors
-    assert "took no message" in records(job.errors)[-1]["event"]
+    assert job.wait() == 130
+    last = records(job.errors)[-1]
+    assert (last["level"], last["event"], last["exit_code"]) == ("ERROR", "interrupted", 130)
 
 
 def test_at_info_every_line_is_a_record_of_ours(start_job: StartJob, queue: SqsQueue) -> None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import uuid
+
+from maskline.pipeline.local.sqs import EmbeddedSqs
 from maskline.sqs import QueueAddress, SqsQueue
+from tests.aws_emulation import EmulatedAws
 from tests.e2e.conftest import StartJob, login
 from tests.e2e.job_process import JobProcess
 
@@ -83,3 +88,30 @@ def test_a_table_dropped_under_the_running_job_stops_it_with_one_line(
     assert "user_logins" in job.errors.splitlines()[-1]
     assert "Traceback" not in job.errors
     assert queue.depth().total == 1
+
+
+def test_check_tries_to_delete_and_to_extend_before_a_message_is_taken(
+    dsn: str, keyset_uri: str, aws: EmulatedAws
+) -> None:
+    queue_url = aws.create_queue(f"guarded-{uuid.uuid4().hex}")
+    may_read = aws.credentials_for("sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ReceiveMessage")
+    options = [f"--postgres={dsn}", f"--queue={queue_url}", f"--keyset={keyset_uri}"]
+    with aws.enforcing_permissions():
+        check = JobProcess(["check", *options], aws.environment | may_read)
+
+        assert check.wait() == 2
+    (problem,) = [line for line in check.output.splitlines() if line.startswith("PROBLEM")]
+    assert "SQS refuses these credentials" in problem
+    assert "sqs:DeleteMessage, sqs:ChangeMessageVisibility" in problem
+
+
+def test_check_names_the_dead_letter_queue(start_job: StartJob, sqs: EmbeddedSqs) -> None:
+    name = uuid.uuid4().hex
+    sqs.create_queue(f"dead-{name}")
+    policy = {"deadLetterTargetArn": f"arn:aws:sqs:us-east-1:000000000000:dead-{name}", "maxReceiveCount": 5}
+    queue_url = sqs.create_queue(f"live-{name}", {"RedrivePolicy": json.dumps(policy)})
+
+    check = start_job(f"--queue={queue_url}", command="check")
+
+    assert check.wait() == 0, check.output
+    assert f"given up to dead-{name} after 5 receives" in check.output

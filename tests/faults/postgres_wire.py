@@ -5,6 +5,7 @@ Source: https://www.postgresql.org/docs/current/protocol-message-formats.html
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -59,6 +60,9 @@ REJECTIONS_SENT = query_of(b'INSERT INTO "rejected_messages"')
 """The same of a micro-batch of rejections."""
 
 
+_MESSAGE_IDS = re.compile(rb"\{(\}|[0-9a-f]{8}-)")
+
+
 class _CompletedInsert:
     """Says of the answers of a server which one completes an insert; its row holds an array of message ids."""
 
@@ -67,8 +71,11 @@ class _CompletedInsert:
 
     def __call__(self, message: bytes) -> bool:
         if message.startswith(b"D"):
-            self._has_row = b"{" in message
-        return message.startswith(b"C") and self._has_row
+            self._has_row = _MESSAGE_IDS.search(message) is not None
+        is_completed = message.startswith(b"C") and self._has_row
+        if message.startswith(b"C"):
+            self._has_row = False  # the next answer is another statement's, and the next conversation another test's
+        return is_completed
 
 
 INSERT_COMMITTED = Point(Direction.TO_CLIENT, _CompletedInsert())

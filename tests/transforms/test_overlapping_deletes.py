@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
@@ -23,7 +23,11 @@ class SlowQueue(FaultyQueue):
 
     def __init__(self) -> None:
         self.may_go_on = threading.Event()
+        self.threads = ThreadPoolExecutor(8)
         super().__init__(delete=self._wait)
+
+    def submit_delete(self, receipts: Sequence[Receipt]) -> Future[list[DeleteFailure]]:
+        return self.threads.submit(self.delete, receipts)
 
     def _wait(self, number: int, receipts: Sequence[Receipt]) -> list[DeleteFailure]:
         assert self.may_go_on.wait(30)
@@ -35,6 +39,7 @@ def queue() -> Iterator[SlowQueue]:
     queue = SlowQueue()
     yield queue
     queue.may_go_on.set()
+    queue.threads.shutdown()
 
 
 Delete = Callable[..., _Delete]

@@ -108,7 +108,7 @@ def test_a_failed_commit_is_tried_again_and_its_receipts_come_out_once(
         assert_that(committed, equal_to([[receipt(1)]]))
 
     assert value_of(database, "SELECT count(*) FROM user_logins") == 1
-    assert measured.counters == {"db_retries": 2, "written": 1}
+    assert measured.counters == {"db_retries": 2, "written": 1, "unvouched": 1}
 
 
 def test_a_refused_row_comes_out_as_a_rejection_and_the_good_ones_beside_it_are_committed(
@@ -148,7 +148,7 @@ def test_what_happened_is_counted(dsn: str, user_logins: StreamDefinition) -> No
         batch = [row(1), row(2), row(2), row(3, app_version=TOO_LONG), row(4)]
         pipeline | beam.Create([batch, [row(5)]]) | WriteToPostgres(user_logins, dsn)
 
-    assert measured.counters == {"written": 3, "duplicates": 2}
+    assert measured.counters == {"written": 3, "duplicates": 2, "unvouched": 3}
     assert measured.distributions["batch_size"] == (2, 6, 1, 5)
     commits, _, least, most = measured.distributions["commit_milliseconds"]
     assert commits == 2

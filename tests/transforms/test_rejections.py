@@ -28,7 +28,7 @@ def test_a_rejection_is_kept_whole_with_its_body_sealed(
     dsn: str, database: Connection, user_logins: StreamDefinition
 ) -> None:
     with a_pipeline() as pipeline:
-        receipts = pipeline | beam.Create([[rejection(1)]]) | WriteRejections(user_logins, dsn)
+        receipts = pipeline | beam.Create([[rejection(1)]]) | WriteRejections(dsn)
         assert_that(receipts, equal_to([[receipt(1)]]))
 
     ((*told, body, rejected_at),) = rows_of(
@@ -94,7 +94,7 @@ def test_a_message_that_became_a_row_before_is_left_alone_and_may_be_deleted(
         pipeline | beam.Create([[row(1)]]) | WriteToPostgres(user_logins, dsn)
 
     with measured_pipeline() as (pipeline, measured):
-        receipts = pipeline | beam.Create([[rejection(1), rejection(2)]]) | WriteRejections(user_logins, dsn)
+        receipts = pipeline | beam.Create([[rejection(1), rejection(2)]]) | WriteRejections(dsn)
         assert_that(receipts, equal_to([[receipt(1), receipt(2)]]))
 
     assert value_of(database, "SELECT array_agg(message_id::text) FROM rejected_messages") == [message_id(2)]
@@ -103,11 +103,11 @@ def test_a_message_that_became_a_row_before_is_left_alone_and_may_be_deleted(
 
 def test_what_happened_is_counted_by_reason(dsn: str, user_logins: StreamDefinition) -> None:
     with a_pipeline() as pipeline:
-        pipeline | beam.Create([[rejection(1)]]) | WriteRejections(user_logins, dsn)
+        pipeline | beam.Create([[rejection(1)]]) | WriteRejections(dsn)
 
     with measured_pipeline() as (pipeline, measured):
         batch = [rejection(1), rejection(2), rejection(3, reason=Reason.TOO_LONG), rejection(4)]
-        pipeline | beam.Create([batch, [rejection(5)]]) | WriteRejections(user_logins, dsn)
+        pipeline | beam.Create([batch, [rejection(5)]]) | WriteRejections(dsn)
 
     assert measured.counters == {"rejected": 4, "rejected_not_json": 3, "rejected_too_long": 1, "duplicates": 1}
     assert measured.distributions["batch_size"] == (2, 5, 1, 4)
@@ -120,7 +120,7 @@ def test_a_message_delivered_twice_into_one_micro_batch_is_counted_once(
     second = msgspec.structs.replace(first, receipt=Receipt(first.receipt.message_id, "another handle"))
 
     with measured_pipeline() as (pipeline, measured):
-        receipts = pipeline | beam.Create([[first, second]]) | WriteRejections(user_logins, dsn)
+        receipts = pipeline | beam.Create([[first, second]]) | WriteRejections(dsn)
         assert_that(receipts, equal_to([[first.receipt, second.receipt]]))
 
     assert value_of(database, "SELECT count(*) FROM rejected_messages") == 1
@@ -129,14 +129,14 @@ def test_a_message_delivered_twice_into_one_micro_batch_is_counted_once(
 
 def test_a_password_is_refused_at_construction_and_not_repeated(user_logins: StreamDefinition) -> None:
     with pytest.raises(UsageError, match="holds a password") as refused:
-        WriteRejections(user_logins, "postgresql://writer:hunter2@db/logins")
+        WriteRejections("postgresql://writer:hunter2@db/logins")
 
     assert "hunter2" not in str(refused.value)
 
 
 def test_a_time_to_retry_out_of_its_range_is_refused_at_construction(user_logins: StreamDefinition) -> None:
     with pytest.raises(UsageError, match="db_retry_seconds is -1; it must be from 0 to 39600"):
-        WriteRejections(user_logins, "postgresql://writer@db/logins", db_retry_seconds=-1)
+        WriteRejections("postgresql://writer@db/logins", db_retry_seconds=-1)
 
 
 def failure_of(
@@ -145,7 +145,7 @@ def failure_of(
     """Run a write that must fail; return what came out, and what whoever started the job is told."""
     receipts, context = Collect(), RunContext()
     pipeline = a_pipeline()
-    pipeline | beam.Create([batch]) | WriteRejections(stream, dsn, retry_seconds, context=context) | receipts
+    pipeline | beam.Create([batch]) | WriteRejections(dsn, retry_seconds, context=context) | receipts
     with pytest.raises(Exception, match="postgres: "):
         pipeline.run().wait_until_finish()
     return receipts.elements, context.failure

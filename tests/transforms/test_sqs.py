@@ -119,7 +119,7 @@ def test_until_empty_the_read_never_ends_while_a_message_is_visible() -> None:
     assert state == Polling(empty_polls=101, empty_since=7.0)
 
 
-def test_nothing_is_fetched_ahead_of_the_micro_batch(queue: SqsQueue) -> None:
+def test_what_was_fetched_ahead_of_the_micro_batch_is_given_back_in_the_end(queue: SqsQueue) -> None:
     queue.send(["x"] * 60)
 
     messages = poll_once(queue, ManualWatermarkEstimator(None))

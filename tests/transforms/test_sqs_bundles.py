@@ -28,7 +28,7 @@ def test_once_one_has_received_the_others_of_its_bundle_only_take_what_is_there(
 
     _run_bundles(queue, pollers=4)
 
-    assert _waits(queue) == [7, 7, 0, 0]
+    assert _waits(queue) == [7, 7, 7, 0, 0]  # the third fetches ahead
 
 
 def test_the_first_poller_of_the_next_bundle_waits_again() -> None:
@@ -36,7 +36,7 @@ def test_the_first_poller_of_the_next_bundle_waits_again() -> None:
 
     _run_bundles(queue, pollers=2, bundles=2)
 
-    assert _waits(queue) == [7, 0, 7, 7]
+    assert _waits(queue) == [7, 7, 0, 7, 7]  # the second fetches ahead
 
 
 def _run_bundles(queue: FaultyQueue, pollers: int, bundles: int = 1) -> None:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
+import json
+import socket
 import threading
+import time
 import uuid
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -78,3 +84,96 @@ def test_a_queue_is_filled_from_several_connections_at_once(stub: StubSqs, stub_
     preload(stub.endpoint, stub_queue.url, (f"message {number}" for number in range(1_234)), counts.append)
 
     assert stub_queue.depth().visible == 1_234 == sum(counts)
+
+
+def test_a_message_that_is_not_deleted_comes_back_after_its_visibility_time_out(stub_queue: SqsQueue) -> None:
+    stub_queue.send(["one"])
+    (first,) = stub_queue.receive(10, 0, 1)
+
+    assert stub_queue.receive(10, 0, 60) == []
+    (again,) = stub_queue.receive(10, 5, 60)
+
+    assert (again.message_id, again.receive_count) == (first.message_id, 2)
+
+
+def test_a_message_that_is_given_back_is_there_at_once(stub_queue: SqsQueue) -> None:
+    stub_queue.send(["one"])
+    (first,) = stub_queue.receive(10, 0, 60)
+
+    stub_queue.extend([Receipt(first.message_id, first.receipt_handle)], 0)
+
+    assert [message.receive_count for message in stub_queue.receive(10, 0, 60)] == [2]
+
+
+def test_a_long_poll_whose_client_went_away_takes_no_message(stub: StubSqs, stub_queue: SqsQueue) -> None:
+    with connection(stub) as leaving:
+        leaving.sendall(request("ReceiveMessage", {"QueueUrl": stub_queue.url, "WaitTimeSeconds": 20}))
+        time.sleep(0.1)
+    time.sleep(0.2)  # the server has to see that, too
+
+    stub_queue.send(["one"])
+
+    assert [message.body for message in stub_queue.receive(10, 5, 60)] == ["one"]
+
+
+def test_only_as_many_long_polls_are_answered_as_messages_came(stub: StubSqs, stub_queue: SqsQueue) -> None:
+    with ThreadPoolExecutor(2) as threads:
+        polls = [threads.submit(stub_queue.receive, 1, 2, 60) for _ in range(2)]
+        time.sleep(0.2)
+        stub_queue.send(["one"])
+        done, waiting = wait(polls, timeout=1, return_when=FIRST_COMPLETED)
+
+        assert [len(poll.result()) for poll in done] == [1]
+        assert [poll.result(timeout=10) for poll in waiting] == [[]]
+
+
+def test_requests_sent_at_once_are_answered_one_after_another(stub: StubSqs, stub_queue: SqsQueue) -> None:
+    name = stub_queue.url.rpartition("/")[2]
+    with connection(stub) as pipelining:
+        pipelining.sendall(2 * request("GetQueueUrl", {"QueueName": name}) + b"GET / HTTP/1.1\r\n\r\n")
+        answers = b""
+        while answers.count(b"HTTP/1.1 ") < 3 or not answers.endswith(b"}"):
+            answers += pipelining.recv(65536)
+
+    assert answers.count(b"HTTP/1.1 200") == 2
+    assert b"InvalidAction" in answers
+
+
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+def test_what_is_no_call_is_answered_with_an_error_and_the_connection_goes_on(stub: StubSqs, method: str) -> None:
+    http_connection = http.client.HTTPConnection(urlsplit(stub.endpoint).netloc, timeout=10)
+    for _ in range(2):
+        http_connection.request(method, "/")
+        response = http_connection.getresponse()
+        content = response.read()
+
+        assert response.status == 400
+        assert (content == b"") == (method == "HEAD")
+    http_connection.close()
+
+
+@pytest.mark.parametrize(
+    ("body", "code"), [(b"{", b"SerializationException"), (b'{"QueueUrl": "x/none"}', b"QueueDoesNotExist")]
+)
+def test_what_cannot_be_answered_is_an_error(stub: StubSqs, body: bytes, code: bytes) -> None:
+    with connection(stub) as asking:
+        asking.sendall(
+            b"POST / HTTP/1.1\r\nX-Amz-Target: AmazonSQS.ReceiveMessage\r\nContent-Length: %d\r\n\r\n%b"
+            % (len(body), body)
+        )
+        answer = asking.recv(65536)
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert code in answer
+
+
+def connection(stub: StubSqs) -> socket.socket:
+    """Connect to the stub."""
+    return socket.create_connection(("127.0.0.1", urlsplit(stub.endpoint).port or 0), timeout=10)
+
+
+def request(operation: str, document: dict[str, object]) -> bytes:
+    """Return a request as it is sent."""
+    body = json.dumps(document).encode()
+    head = f"POST / HTTP/1.1\r\nX-Amz-Target: AmazonSQS.{operation}\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body

@@ -22,8 +22,8 @@ from tests.maskline.lake.copies import lake_table, publish, rows_in
 from tests.maskline.postgres.records import message_id, run
 
 SENT_AT = datetime(2026, 1, 31, 12, 30, 0, 123456, tzinfo=UTC)
-NOTES = 'name = "notes"\ntable = "notes"\n[columns.user_id]\ntype = "text"\n'
-NOTES_WITH_MOOD = NOTES + '[columns.mood]\ntype = "varchar(9)"\nnullable = true\n'
+NOTES = 'name = "notes"\ntable = "notes"\n[columns.user_id]\ntype = "text"\nclear = true\n'
+NOTES_WITH_MOOD = NOTES + '[columns.mood]\ntype = "varchar(9)"\nclear = true\nnullable = true\n'
 
 
 @pytest.fixture
@@ -69,14 +69,30 @@ def test_columns_have_comments_and_the_clear_copy_the_names_of_fields(user_login
     assert all(field.metadata[b"comment"] for field in [*opaque, *clear])
 
 
-@pytest.mark.parametrize("field", ["e mail", "note", "create_date", "ä"])
+@pytest.mark.parametrize("field", ["e mail", "note", "Note", "create_date", "ä", "a.b", '"note"'])
 def test_a_field_that_cannot_name_a_column_leaves_it_its_own_name(field: str) -> None:
     stream = notes(
-        f'{NOTES}[columns.note]\nfield = "n"\ntype = "text"\n'
-        f'[columns.masked_email]\nfield = "{field}"\ntype = "text"\npii = true\n'
+        f'{NOTES}[columns.note]\nfield = "n"\ntype = "text"\nclear = true\n'
+        f"[columns.masked_email]\nfield = '{field}'\n"
+        'type = "text"\npii = true\n'
     )
 
     assert "masked_email" in [column.name for column in lake_columns(stream, Copy.CLEARTEXT)]
+
+
+def test_two_masked_columns_of_one_field_keep_their_own_names() -> None:
+    emails = "\n".join(
+        f'[columns.{name}]\nfield = "Email"\ntype = "text"\npii = true' for name in ("masked_email", "masked_mail")
+    )
+
+    names = [column.name for column in lake_columns(notes(f"{NOTES}{emails}\n"), Copy.CLEARTEXT)]
+
+    assert names[:3] == ["user_id", "masked_email", "masked_mail"]
+
+
+def test_an_array_is_said_to_have_no_place_in_the_lake_yet() -> None:
+    with pytest.raises(LakeError, match=r"column tags: text\[\] is not supported in the lake yet"):
+        lake_columns(notes(f'{NOTES}[columns.tags]\ntype = "text[]"\nclear = true\n'), Copy.TOKENIZED)
 
 
 def test_a_new_column_is_added_without_a_rewrite(dsn: str, database: Connection, tmp_path: Path) -> None:

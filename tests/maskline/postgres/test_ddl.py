@@ -7,6 +7,7 @@ import threading
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
+import msgspec
 import psycopg2.errors
 import pytest
 
@@ -31,13 +32,24 @@ CREATE TABLE "orders" (
     "deliver_on" date,
     "note" text,
     "create_date" date NOT NULL,
-    "message_id" uuid PRIMARY KEY,
+    "message_id" uuid NOT NULL,
     "sent_at" timestamptz NOT NULL,
     "processed_at" timestamptz NOT NULL DEFAULT now(),
     "key_id" bigint NOT NULL,
     "written_in" xid8 NOT NULL DEFAULT pg_current_xact_id()
 );
 CREATE INDEX ON "orders" ("written_in");
+DO $$
+DECLARE
+    role_name text;
+BEGIN
+    FOREACH role_name IN ARRAY ARRAY['maskline_writer', 'maskline_analyst', 'maskline_publisher', 'maskline_remasker', \
+'maskline_eraser'] LOOP
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role_name) THEN
+            EXECUTE format('CREATE ROLE %I NOLOGIN', role_name);
+        END IF;
+    END LOOP;
+END $$;
 GRANT INSERT, SELECT ("message_id") ON "orders" TO maskline_writer;
 GRANT SELECT ON "orders" TO maskline_analyst, maskline_publisher;
 GRANT SELECT (tableoid, ctid, "message_id", "key_id", "masked_email"), UPDATE ("key_id", "masked_email") ON "orders" \
@@ -95,9 +107,45 @@ def test_the_writer_writes_to_what_was_printed(dsn: str, database: Connection, o
     ]
 
 
+def test_a_numeric_without_a_scale_is_what_the_catalogue_calls_it(database: Connection) -> None:
+    stream = parse_stream('name = "n"\ntable = "n"\n[columns.amount]\ntype = "numeric(38)"\n', origin="test")
+
+    run(database, create_table(stream))
+
+    assert [problem for problem in check_tables(database, stream).problems if "amount" in problem] == []
+
+
+def test_the_table_of_a_stream_may_be_in_a_schema_and_the_roles_may_use_it(
+    dsn: str, database: Connection, orders: StreamDefinition
+) -> None:
+    run(database, "CREATE SCHEMA shop")
+    in_shop = msgspec.structs.replace(orders, table="shop.orders")
+
+    run(database, create_table(in_shop))
+
+    for role in ("maskline_analyst", "maskline_publisher"):
+        with connected(dsn, role=role) as somebody:
+            assert rows_of(somebody, "SELECT * FROM shop.orders") == []
+    with connected(dsn, role="maskline_writer") as writer:
+        assert rows_of(writer, "SELECT message_id FROM shop.orders") == []
+
+
+def test_whoever_erases_a_person_may_find_and_delete_their_rows(dsn: str, database: Connection) -> None:
+    stream = parse_stream(
+        'name = "visits"\ntable = "visits"\n[columns.visitor]\nfield = "user_id"\ntype = "text"\nclear = true\n',
+        origin="test",
+    )
+    run(database, create_table(stream))
+
+    with connected(dsn, role="maskline_eraser") as eraser:
+        run(eraser, "DELETE FROM visits WHERE visitor = 'eve'")
+
+
 def test_names_may_be_words_of_sql(database: Connection) -> None:
     stream = parse_stream(
-        'name = "s"\ntable = "user"\n[columns.order]\ntype = "text"\n[columns.select]\ntype = "text"\n', origin="test"
+        'name = "s"\ntable = "user"\n[columns.order]\ntype = "text"\nclear = true\n'
+        '[columns.select]\ntype = "text"\nclear = true\n',
+        origin="test",
     )
 
     run(database, create_table(stream))

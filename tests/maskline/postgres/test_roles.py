@@ -37,7 +37,9 @@ ROLES = [
 ALLOWED = [
     ("maskline_writer", INSERT_ROW),
     ("maskline_writer", INSERT_REJECT),
-    ("maskline_writer", INSERT_ROW + " ON CONFLICT (message_id) DO NOTHING RETURNING message_id"),
+    ("maskline_writer", INSERT_ROW + " RETURNING message_id"),
+    ("maskline_writer", "INSERT INTO maskline_outcomes VALUES (gen_random_uuid(), now()) RETURNING message_id"),
+    ("maskline_writer", "SELECT maskline_empty_old_outcomes()"),
     ("maskline_writer", "SELECT message_id FROM user_logins"),
     ("maskline_writer", "SELECT message_id FROM rejected_messages"),
     ("maskline_writer", "SELECT version_num FROM maskline_schema_version"),
@@ -70,6 +72,10 @@ DENIED = [
     ("maskline_writer", "SELECT * FROM pii_access_log"),
     ("maskline_writer", INSERT_ACCESS),
     ("maskline_writer", "UPDATE maskline_schema_version SET version_num = ''"),
+    ("maskline_writer", "DELETE FROM maskline_outcomes"),
+    ("maskline_writer", "TRUNCATE maskline_outcomes_07"),
+    ("maskline_analyst", "SELECT * FROM maskline_outcomes"),
+    ("maskline_analyst", "SELECT maskline_empty_old_outcomes()"),
     ("maskline_analyst", "SELECT * FROM rejected_messages"),
     ("maskline_analyst", "SELECT message_id FROM rejected_messages"),
     ("maskline_analyst", "SELECT * FROM pii_access_log"),
@@ -266,5 +272,5 @@ def test_an_owner_who_may_not_create_roles_can_migrate_where_they_exist(unmigrat
         finally:
             run(admin, f"REASSIGN OWNED BY {name} TO postgres; DROP OWNED BY {name}; DROP ROLE {name}")
 
-    assert moved == (None, "0009")
+    assert moved == (None, "0011")
     assert rights is True

@@ -50,7 +50,7 @@ def test_names_are_quoted_and_every_value_is_a_parameter(database: Connection, u
 
 
 def test_names_may_be_words_of_sql(database: Connection) -> None:
-    stream = parse_stream('name = "s"\ntable = "table"\n[columns.select]\ntype = "text"\n', origin="test")
+    stream = parse_stream('name = "s"\ntable = "table"\n[columns.select]\ntype = "text"\nclear = true\n', origin="test")
     run(
         database,
         'CREATE TABLE "table" ("select" text, create_date date, message_id uuid PRIMARY KEY, sent_at timestamptz,'
@@ -180,9 +180,10 @@ def test_create_date_is_the_utc_date_whatever_the_workers_zone(
 
 
 def test_every_type_of_a_stream_comes_out_as_it_went_in(database: Connection) -> None:
-    types = ("bigint", "numeric(12, 2)", "boolean", "timestamptz", "date", "text", "integer")
+    types = ("bigint", "numeric(12, 2)", "boolean", "timestamptz", "date", "varchar(5)", "integer")
     stream = parse_stream(
-        'name = "s"\ntable = "s"\n' + "".join(f'[columns.c{n}]\ntype = "{name}"\n' for n, name in enumerate(types)),
+        'name = "s"\ntable = "s"\n'
+        + "".join(f'[columns.c{n}]\ntype = "{name}"\nclear = true\n' for n, name in enumerate(types)),
         origin="test",
     )
     columns = ", ".join(f"c{n} {name}" for n, name in enumerate(types))

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from maskline.records import Receipt, SqsMessage
 from maskline.sqs import DeleteFailure, QueueDepth
+from maskline.sqs.transports import settle
+
+T = TypeVar("T")
 
 Answer = list[SqsMessage] | Exception
 """What a receive brings, or how it fails."""
@@ -40,7 +45,39 @@ class HastyEvent(threading.Event):
         return super().wait(0.01)
 
 
-class FaultyQueue:
+class BlockingQueue:
+    """Makes the verbs that do not wait from those that do, for a queue of a test's: they are over when they return."""
+
+    connections = 8
+
+    def submit_receive(self, max_messages: int, wait_seconds: int, visibility_seconds: int) -> Future[list[SqsMessage]]:
+        return self._done(lambda: self.receive(max_messages, wait_seconds, visibility_seconds))
+
+    def submit_delete(self, receipts: Sequence[Receipt]) -> Future[list[DeleteFailure]]:
+        return self._done(lambda: self.delete(receipts))
+
+    def submit_extend(self, receipts: Sequence[Receipt], visibility_seconds: int) -> Future[list[DeleteFailure]]:
+        return self._done(lambda: self.extend(receipts, visibility_seconds))
+
+    def receive(self, max_messages: int, wait_seconds: int, visibility_seconds: int) -> list[SqsMessage]:
+        raise AssertionError("nothing is received here")
+
+    def delete(self, receipts: Sequence[Receipt]) -> list[DeleteFailure]:
+        raise AssertionError("nothing is deleted here")
+
+    def extend(self, receipts: Sequence[Receipt], visibility_seconds: int) -> list[DeleteFailure]:
+        raise AssertionError("nothing is extended here")
+
+    def depth(self) -> QueueDepth:
+        raise AssertionError("nobody asks for the depth here")
+
+    def _done(self, call: Callable[[], T]) -> Future[T]:
+        future: Future[T] = Future()
+        settle(future, call)
+        return future
+
+
+class FaultyQueue(BlockingQueue):
     """Follows the `Queue` protocol; what it answers is said by its callables, and what it was asked is kept.
 
     Args:

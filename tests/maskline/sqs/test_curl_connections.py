@@ -145,7 +145,7 @@ def test_closing_ends_idle_connections_and_calls_may_go_on() -> None:
     with RecordingServer(echo) as server, connected(server.endpoint) as connections:
         for _ in range(2):
             connections.curl.receive_message(QueueUrl="logins")
-            connections.curl.close()
+            connections.transport.close()
 
     assert server.accepted == 2
 
@@ -158,7 +158,7 @@ def test_a_process_shares_connections_that_outwait_a_long_poll() -> None:
             queue.receive(10, 0, 60)
 
         assert shared_connections(server.endpoint, None) == (client, calls)
-        assert client.meta.config.read_timeout > MAX_WAIT_SECONDS
+        assert calls._boto3._client.meta.config.read_timeout > MAX_WAIT_SECONDS
         assert server.accepted == 1
         assert all("amz-sdk-request" not in request.headers for request in server.requests)
         calls.close()

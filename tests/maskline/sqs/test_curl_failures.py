@@ -243,7 +243,7 @@ def test_neither_logs_nor_errors_say_what_is_secret(
             queue.delete([Receipt("message", secrets[-1])])
         except Exception as error:
             said = traceback.format_exception(error)
-        said += [repr(connections.curl), str(connections.curl.__dict__)]
+        said += [repr(connections.transport), str(connections.transport.__dict__)]
 
     shown = "".join([*said, caplog.text, *capfd.readouterr()])
     assert [secret for secret in secrets if secret in shown] == []

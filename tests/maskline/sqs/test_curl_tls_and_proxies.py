@@ -172,7 +172,7 @@ def test_a_proxy_login_is_kept_out_of_what_is_shown(environment: pytest.MonkeyPa
         ends = receive_both_ways(connections)
 
     assert ends[0] == ends[1]
-    assert "secret-word" not in ends[1] + repr(connections.curl)
+    assert "secret-word" not in ends[1] + repr(connections.transport)
 
 
 @pytest.mark.parametrize(

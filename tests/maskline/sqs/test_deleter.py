@@ -146,9 +146,5 @@ def test_a_queue_that_is_gone_stops_the_job(count: int) -> None:
 def deleted(
     queue: SqsQueue | FaultyQueue, receipts: Sequence[Receipt], stopping: threading.Event | None = None
 ) -> list[DeleteFailure]:
-    """Delete messages, and let the threads go."""
-    deleter = BatchDeleter(queue, stopping or HastyEvent())
-    try:
-        return deleter.start(receipts).failures()
-    finally:
-        deleter.close()
+    """Delete messages."""
+    return BatchDeleter(queue, stopping or HastyEvent()).start(receipts).failures()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import pickle
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -13,7 +14,7 @@ from maskline.sqs import DeleteFailure, QueueAddress, SqsQueue
 from maskline.sqs.in_flight import InFlight
 from maskline.sqs.lease import VisibilityLease
 from tests.awaiting import await_until
-from tests.maskline.sqs.faults import FaultyQueue, receipts_of, some_receipts
+from tests.maskline.sqs.faults import Clock, FaultyQueue, receipts_of, some_receipts
 
 LOGINS, ORDERS = QueueAddress("logins"), QueueAddress("orders")
 
@@ -185,3 +186,58 @@ def test_it_travels_to_a_worker(queue: SqsQueue, queue_address: QueueAddress) ->
 def test_a_time_out_that_sqs_does_not_take_is_refused(seconds: int) -> None:
     with pytest.raises(UsageError, match=f"visibility_timeout_seconds is {seconds}; SQS takes 1 to 43200"):
         VisibilityLease(LOGINS, seconds)
+
+
+def test_work_that_does_not_get_on_keeps_its_messages_from_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    clock, queue, ticks = Clock(), FaultyQueue(), Ticks(3)
+    receipts = some_receipts(2)
+
+    def wait(finished: threading.Event, seconds: float) -> bool:
+        clock.advance(seconds)
+        return ticks(finished, seconds)
+
+    lease = VisibilityLease(LOGINS, 90, lambda _: queue, wait=wait, clock=clock)
+    with caplog.at_level(logging.WARNING), lease.held(receipts, max_stall_seconds=60):
+        await_until(lambda: "visibility-lease" not in [thread.name for thread in threading.enumerate()], "it gave up")
+
+    assert queue.extended == [(receipts, 90)] * 2
+    assert caplog.messages == ["2 messages are left to whoever receives them next: nothing was written for 60 s"]
+
+
+def test_work_that_gets_on_keeps_its_messages_however_long_it_takes() -> None:
+    clock, queue, ticks = Clock(), FaultyQueue(), Ticks(10)
+    receipts = some_receipts(2)
+    on_progress: list[Callable[[], None]] = []
+    begun = threading.Event()
+
+    def wait(finished: threading.Event, seconds: float) -> bool:
+        assert begun.wait(10)
+        clock.advance(seconds)
+        if len(ticks.seconds) % 2:
+            on_progress[0]()
+        return ticks(finished, seconds)
+
+    lease = VisibilityLease(LOGINS, 90, lambda _: queue, wait=wait, clock=clock)
+    with lease.held(receipts, max_stall_seconds=100) as progress:
+        on_progress.append(progress)
+        begun.set()
+        await_until(lambda: len(ticks.seconds) == 11, "the lease was extended ten times")
+
+    assert queue.extended == [(receipts, 90)] * 10
+
+
+def test_a_queue_that_hangs_holds_up_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("maskline.sqs.lease.MAX_JOIN_SECONDS", 0.1)
+    asked, answered = threading.Event(), threading.Event()
+
+    def hang(receipts: object) -> list[DeleteFailure]:
+        asked.set()
+        answered.wait(30)
+        return []
+
+    lease = VisibilityLease(LOGINS, 90, lambda _: FaultyQueue(extend=hang), wait=Ticks(1))
+    with lease.held(some_receipts(2)):
+        assert asked.wait(10)
+
+    assert not answered.is_set()
+    answered.set()

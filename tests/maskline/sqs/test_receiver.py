@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
@@ -14,8 +15,12 @@ from maskline.records import Receipt, SqsMessage
 from maskline.sqs import DeleteFailure, QueueDepth, SqsQueue
 from maskline.sqs.receiver import MicroBatchReceiver, ReceiveSettings
 from tests.awaiting import await_until
+from tests.maskline.sqs.faults import BlockingQueue
 
 FULL = 10
+
+SLOW = ReceiveSettings(micro_batch_size=1_000, micro_batch_seconds=50, visibility_timeout_seconds=150)
+"""Time enough for a test to say what each receive brings."""
 
 
 class Clock:
@@ -28,25 +33,7 @@ class Clock:
         return self.now
 
 
-class Stopping(threading.Event):
-    """The stop flag, whose waits move the clock in place of taking time."""
-
-    def __init__(self, clock: Clock) -> None:
-        super().__init__()
-        self._clock = clock
-        self.waits: list[float] = []
-        self.stop_after_waits = 1_000_000
-
-    def wait(self, timeout: float | None = None) -> bool:
-        if not self.is_set():
-            self.waits.append(timeout or 0)
-            self._clock.now += timeout or 0
-        if len(self.waits) >= self.stop_after_waits:
-            self.set()
-        return self.is_set()
-
-
-class ScriptedQueue:
+class ScriptedQueue(BlockingQueue):
     """A queue that gives so many messages a receive, and afterwards nothing."""
 
     def __init__(self, *answers: int, body: str = "") -> None:
@@ -61,55 +48,68 @@ class ScriptedQueue:
             answer = self._answers.popleft() if self._answers else 0
             return [message(self._body) for _ in range(min(answer, max_messages))]
 
-    def delete(self, receipts: Sequence[Receipt]) -> list[DeleteFailure]:
-        raise AssertionError("a receiver deletes nothing")
+
+class PendingQueue(BlockingQueue):
+    """A queue that answers its receives when it is told to.
+
+    Args:
+        connections: How many receives may be under way.
+    """
+
+    def __init__(self, connections: int = 4) -> None:
+        self.connections = connections
+        self.receives: list[tuple[int, int, Future[list[SqsMessage]]]] = []
+        self.given_back: list[Receipt] = []
+        self.extended: list[Receipt] = []
+        self.has_given_back = threading.Event()
+
+    def submit_receive(self, max_messages: int, wait_seconds: int, visibility_seconds: int) -> Future[list[SqsMessage]]:
+        future: Future[list[SqsMessage]] = Future()
+        self.receives.append((max_messages, wait_seconds, future))
+        return future
 
     def extend(self, receipts: Sequence[Receipt], visibility_seconds: int) -> list[DeleteFailure]:
-        raise AssertionError("a receiver extends nothing")
+        if visibility_seconds:
+            self.extended.extend(receipts)
+        else:
+            self.given_back.extend(receipts)
+            self.has_given_back.set()
+        return []
 
-    def depth(self) -> QueueDepth:
-        raise AssertionError("a receiver does not ask for the depth")
+    def answer(self, number: int, count: int) -> None:
+        """Answer a receive, counted from 0, with so many messages."""
+        self.receives[number][2].set_result([message("", f"{number}-{place}") for place in range(count)])
 
-
-class MeetingQueue(ScriptedQueue):
-    """A queue without end, on which certain receives, counted from 1, answer only when eight are under way."""
-
-    def __init__(self, *meetings: range) -> None:
-        super().__init__(*[FULL] * 1000)
-        self._meetings = meetings
-        self._meeting = threading.Barrier(8)
-
-    def receive(self, max_messages: int, wait_seconds: int, visibility_seconds: int) -> list[SqsMessage]:
-        messages = super().receive(max_messages, wait_seconds, visibility_seconds)
-        if any(len(self.calls) in meeting for meeting in self._meetings):
-            self._meeting.wait(timeout=10)
-        return messages
-
-
-class ObservedQueue(ScriptedQueue):
-    """A real queue, and whether somebody is receiving from it."""
-
-    def __init__(self, queue: SqsQueue) -> None:
-        super().__init__()
-        self._queue = queue
-        self.is_receiving = threading.Event()
-
-    def receive(self, max_messages: int, wait_seconds: int, visibility_seconds: int) -> list[SqsMessage]:
-        self.is_receiving.set()
-        return self._queue.receive(max_messages, wait_seconds, visibility_seconds)
+    @property
+    def waits(self) -> list[int]:
+        """How long each receive so far was to wait."""
+        return [wait_seconds for _, wait_seconds, _ in self.receives]
 
 
 class Bench:
-    """A receiver on a scripted queue, its clock and its stop flag."""
+    """A receiver on a queue, its stop flag, and a clock that moves when somebody waits in place of taking time."""
 
-    def __init__(self, queue: ScriptedQueue, settings: ReceiveSettings) -> None:
+    def __init__(self, queue: BlockingQueue, settings: ReceiveSettings) -> None:
         self.clock = Clock()
-        self.stopping = Stopping(self.clock)
-        self.receiver = MicroBatchReceiver(queue, settings, self.stopping, self.clock)
+        self.stopping = threading.Event()
+        self.stop_after_waits = 1_000_000
+        self.waits: list[float] = []
+        self.receiver = MicroBatchReceiver(queue, settings, self.stopping, self.clock, self._wait)
+
+    def _wait(self, condition: threading.Condition, seconds: float) -> None:
+        condition.wait(0.001)
+        self.waits.append(seconds)
+        self.clock.now += seconds
+        if len(self.waits) >= self.stop_after_waits:
+            self.stopping.set()
 
 
-def message(body: str) -> SqsMessage:
-    return SqsMessage("424cdd21-063a-43a7-b91b-7ca1a833afae", "handle", body, datetime(2026, 3, 1, tzinfo=UTC), 1)
+def message(body: str, handle: str = "handle") -> SqsMessage:
+    return SqsMessage("424cdd21-063a-43a7-b91b-7ca1a833afae", handle, body, datetime(2026, 3, 1, tzinfo=UTC), 1)
+
+
+def handles(messages: Sequence[SqsMessage | Receipt]) -> list[str]:
+    return [message.receipt_handle for message in messages]
 
 
 @pytest.fixture
@@ -130,31 +130,64 @@ def test_a_micro_batch_of_a_real_queue_never_exceeds_its_size(queue: SqsQueue, r
     assert sorted(received.message_id for batch in batches for received in batch) == sorted(sent_ids)
 
 
-def test_nothing_is_taken_beyond_the_micro_batch(queue: SqsQueue, receiver: MicroBatchReceiver) -> None:
-    queue.send([f"body {number}" for number in range(60)])
+def test_no_more_is_in_flight_than_two_micro_batches(queue: SqsQueue, receiver: MicroBatchReceiver) -> None:
+    queue.send([f"body {number}" for number in range(100)])
 
     receiver.receive()
+
+    await_until(lambda: queue.depth().in_flight == 50, "the next micro-batch is fetched ahead")
+    assert queue.depth() == QueueDepth(visible=50, in_flight=50, delayed=0)
+
+
+def test_what_was_fetched_ahead_is_given_back_when_closed(queue: SqsQueue) -> None:
+    queue.send([f"body {number}" for number in range(60)])
+    settings = ReceiveSettings(micro_batch_size=25, micro_batch_seconds=0.05, long_poll_seconds=0)
+    receiver = MicroBatchReceiver(queue, settings, threading.Event())
+    receiver.receive()
+
+    receiver.close()
 
     assert queue.depth() == QueueDepth(visible=35, in_flight=25, delayed=0)
 
 
-def test_the_last_receive_asks_only_for_what_there_is_room_for() -> None:
-    queue = ScriptedQueue(FULL, FULL, FULL)
+def test_no_receive_asks_for_more_than_there_is_room_for() -> None:
+    queue = ScriptedQueue(*[FULL] * 100)
     bench = Bench(queue, ReceiveSettings(micro_batch_size=23))
 
     messages = bench.receiver.receive()
 
     assert len(messages) == 23
-    assert sorted(wanted for wanted, _, _ in queue.calls) == [3, 10, 10]
+    assert sum(wanted for wanted, _, _ in queue.calls) == 2 * 23
 
 
 def test_only_the_first_receive_waits_for_messages_and_all_hide_them_as_long() -> None:
     queue = ScriptedQueue(FULL, FULL)
     bench = Bench(queue, ReceiveSettings(micro_batch_size=20, long_poll_seconds=7, visibility_timeout_seconds=90))
 
-    bench.receiver.receive()
+    messages = bench.receiver.receive()
 
-    assert queue.calls == [(10, 7, 90), (10, 0, 90)]
+    assert len(messages) == 20
+    assert queue.calls[:2] == [(10, 7, 90), (10, 0, 90)]
+
+
+def test_while_many_receives_are_under_way_only_one_of_them_waits() -> None:
+    queue = PendingQueue(connections=4)
+    settings = ReceiveSettings(
+        micro_batch_size=30, micro_batch_seconds=50, visibility_timeout_seconds=150, long_poll_seconds=7
+    )
+    receiver = MicroBatchReceiver(queue, settings, threading.Event())
+
+    with running(receiver) as batch:
+        await_until(lambda: len(queue.receives) == 1, "the long poll is under way")
+        for number in range(3):
+            queue.answer(number, FULL)
+        assert len(batch.result(timeout=10)) == 30
+    for number in range(3, 6):
+        queue.answer(number, FULL)
+    with running(receiver) as batch:
+        assert len(batch.result(timeout=10)) == 30
+
+    assert queue.waits == [7, 0, 0, 0, 0, 7, 7, 0, 0]
 
 
 def test_an_empty_long_poll_is_an_empty_micro_batch_and_is_not_repeated() -> None:
@@ -167,19 +200,33 @@ def test_an_empty_long_poll_is_an_empty_micro_batch_and_is_not_repeated() -> Non
     assert len(queue.calls) == 1
 
 
+def test_without_waiting_a_long_poll_that_is_under_way_is_not_waited_for() -> None:
+    queue = PendingQueue()
+    bench = Bench(queue, ReceiveSettings(micro_batch_seconds=0, long_poll_seconds=7))
+    with running(bench.receiver) as batch:
+        await_until(lambda: len(queue.receives) == 1, "the long poll is under way")
+        queue.answer(0, 3)
+        assert len(batch.result(timeout=10)) == 3
+
+    messages = bench.receiver.receive(waits=False)
+
+    assert messages == []
+    assert queue.waits == [7, 7]
+
+
 def test_a_micro_batch_ends_when_its_time_is_over_with_what_gathered_meanwhile() -> None:
-    queue = ScriptedQueue(3, 0, 5, FULL)
-    bench = Bench(queue, ReceiveSettings(micro_batch_seconds=0.2))
+    queue = ScriptedQueue(3, 5)
+    bench = Bench(queue, ReceiveSettings(micro_batch_seconds=0.2, long_poll_seconds=5))
 
     messages = bench.receiver.receive()
 
     assert len(messages) == 8
     assert bench.clock.now == pytest.approx(1000.2)
-    assert len(queue.calls) == 3
+    assert [wait for _, wait, _ in queue.calls] == [5, 0, 5]
 
 
 def test_what_gathered_until_the_time_was_over_is_taken_whole() -> None:
-    queue = ScriptedQueue(3, 0, FULL, FULL, 4, FULL)
+    queue = ScriptedQueue(3, FULL, FULL, 4)
     bench = Bench(queue, ReceiveSettings(micro_batch_seconds=0.2))
 
     messages = bench.receiver.receive()
@@ -188,49 +235,43 @@ def test_what_gathered_until_the_time_was_over_is_taken_whole() -> None:
     assert bench.clock.now == pytest.approx(1000.2)
 
 
-def test_a_micro_batch_ends_in_time_although_messages_keep_coming() -> None:
-    queue = ScriptedQueue(*[FULL] * 1000)
-    bench = Bench(queue, ReceiveSettings(micro_batch_size=10_000, micro_batch_seconds=0))
+def test_a_micro_batch_of_no_time_is_what_the_first_receive_brings() -> None:
+    bench = Bench(ScriptedQueue(*[FULL] * 1000), ReceiveSettings(micro_batch_size=10_000, micro_batch_seconds=0))
 
-    messages = bench.receiver.receive()
-
-    assert len(messages) == 20
+    assert len(bench.receiver.receive()) == FULL
 
 
-def test_the_receives_at_the_same_time_double_up_to_eight() -> None:
-    queue = ScriptedQueue(*[FULL] * 1000)
-    bench = Bench(queue, ReceiveSettings(micro_batch_size=10 * (1 + 1 + 2 + 4 + 8 + 8)))
+def test_the_receives_at_the_same_time_grow_with_full_answers_up_to_the_connections() -> None:
+    queue = PendingQueue(connections=4)
+    stopping = threading.Event()
+    receiver = MicroBatchReceiver(queue, SLOW, stopping)
+    under_way = [1]
+    answered = 0
+    with running(receiver) as batch:
+        await_until(lambda: len(queue.receives) == 1, "the long poll is under way")
+        for _ in range(6):
+            queue.answer(answered, FULL)
+            answered += 1
+            under_way.append(len(queue.receives) - answered)
+        stopping.set()
+        batch.result(timeout=10)
 
-    messages = bench.receiver.receive()
-
-    assert len(messages) == 240
-    assert len(queue.calls) == 24
-    assert bench.stopping.waits == []
-
-
-def test_eight_receives_are_under_way_at_the_same_time() -> None:
-    bench = Bench(MeetingQueue(range(9, 17)), ReceiveSettings(micro_batch_size=10 * (1 + 1 + 2 + 4 + 8)))
-
-    messages = bench.receiver.receive()
-
-    assert len(messages) == 160
-
-
-def test_the_next_micro_batch_begins_with_as_many_as_filled_the_last() -> None:
-    bench = Bench(MeetingQueue(range(9, 17), range(18, 26)), ReceiveSettings(micro_batch_size=10 * (1 + 1 + 2 + 4 + 8)))
-
-    assert [len(bench.receiver.receive()) for _ in range(2)] == [160, 160]
+    assert under_way == [1, 2, 3, 4, 4, 4, 4]
 
 
-def test_one_receive_at_a_time_is_enough_once_the_queue_was_empty() -> None:
-    seven_at_once_and_the_last = [0] * (7 + 1)
-    queue = ScriptedQueue(*[FULL] * 8, FULL, *seven_at_once_and_the_last, FULL)
-    bench = Bench(queue, ReceiveSettings(micro_batch_size=10 * 8))
+def test_an_answer_that_brings_nothing_has_no_further_receive_begin_until_the_time_is_over() -> None:
+    queue = PendingQueue(connections=4)
+    receiver = MicroBatchReceiver(queue, SLOW, stop := threading.Event())
+    with running(receiver) as batch:
+        await_until(lambda: len(queue.receives) == 1, "the long poll is under way")
+        queue.answer(0, FULL)
+        queue.answer(1, FULL)
+        queue.answer(2, 0)
+        queue.answer(3, 0)
+        stop.set()
+        assert len(batch.result(timeout=10)) == 20
 
-    received = [len(bench.receiver.receive()) for _ in range(3)]
-
-    assert received == [80, FULL, FULL]
-    assert len(queue.calls) == 8 + (1 + 7 + 1) + (1 + 1 + 1)
+    assert len(queue.receives) == 5
 
 
 def test_it_ends_at_once_when_stopping_is_set() -> None:
@@ -244,28 +285,54 @@ def test_it_ends_at_once_when_stopping_is_set() -> None:
     assert queue.calls == []
 
 
-def test_a_receive_under_way_is_never_abandoned(queue: SqsQueue) -> None:
-    observed = ObservedQueue(queue)
+def test_what_a_receive_brings_after_the_stop_is_given_back(queue: SqsQueue) -> None:
     stopping = threading.Event()
-    receiver = MicroBatchReceiver(observed, ReceiveSettings(long_poll_seconds=20), stopping)
+    receiver = MicroBatchReceiver(queue, ReceiveSettings(long_poll_seconds=20), stopping)
     with ThreadPoolExecutor(1) as poller:
         polling = poller.submit(receiver.receive)
-        observed.is_receiving.wait(10)
-
+        await_until(lambda: receiver.under_way == 1, "the long poll is under way")
         stopping.set()
-        (sent_id,) = queue.send(["sent after the stop"])
-        messages = polling.result(timeout=30)
+        assert polling.result(timeout=10) == []
 
-    receiver.close()
-    assert [received.message_id for received in messages] == [sent_id]
+        queue.send(["sent after the stop"])
+        receiver.close()
+
+    assert queue.depth() == QueueDepth(visible=1, in_flight=0, delayed=0)
+
+
+def test_closing_waits_for_the_receives_under_way_and_gives_back_what_they_bring() -> None:
+    queue = PendingQueue()
+    stopping = threading.Event()
+    receiver = MicroBatchReceiver(queue, ReceiveSettings(), stopping)
+    with running(receiver) as batch:
+        await_until(lambda: len(queue.receives) == 1, "the long poll is under way")
+        stopping.set()
+        assert batch.result(timeout=10) == []
+    with ThreadPoolExecutor(1) as threads:
+        closing = threads.submit(receiver.close)
+        queue.answer(0, 2)
+        closing.result(timeout=10)
+
+    assert handles(queue.given_back) == ["0-0", "0-1"]
+
+
+def test_closing_gives_up_on_a_queue_that_hangs(caplog: pytest.LogCaptureFixture) -> None:
+    queue = PendingQueue()
+    bench = Bench(queue, ReceiveSettings(long_poll_seconds=5))
+    bench.stop_after_waits = 1
+    bench.receiver.receive()
+    before = bench.clock.now
+
+    bench.receiver.close()
+
+    assert bench.clock.now - before == pytest.approx(8)
+    assert "1 calls to the queue were not answered" in caplog.text
 
 
 def test_a_stop_ends_the_gathering_at_once(queue: SqsQueue) -> None:
     queue.send(["one", "two", "three"])
     stopping = threading.Event()
-    receiver = MicroBatchReceiver(
-        queue, ReceiveSettings(micro_batch_seconds=50, visibility_timeout_seconds=150), stopping
-    )
+    receiver = MicroBatchReceiver(queue, SLOW, stopping)
     with ThreadPoolExecutor(1) as poller:
         polling = poller.submit(receiver.receive)
         await_until(lambda: queue.depth().in_flight == 3, "the messages are received")
@@ -277,15 +344,68 @@ def test_a_stop_ends_the_gathering_at_once(queue: SqsQueue) -> None:
     assert len(messages) == 3
 
 
-def test_stopped_while_filling_no_further_receive_begins() -> None:
-    queue = ScriptedQueue(3, 0, FULL)
-    bench = Bench(queue, ReceiveSettings())
-    bench.stopping.stop_after_waits = 1
+def test_what_waits_to_be_handed_out_is_extended() -> None:
+    queue = PendingQueue()
+    bench = Bench(queue, ReceiveSettings(micro_batch_seconds=0, visibility_timeout_seconds=60))
+    fetch_ahead(queue, bench)
+
+    bench.clock.now += 14
+    bench.receiver.extend_held()
+    before = list(queue.extended)
+    bench.clock.now += 2
+    bench.receiver.extend_held()
+
+    assert before == []
+    assert handles(queue.extended) == ["1-0", "1-1"]
+
+
+def test_what_was_extended_is_handed_out_after_its_first_time_out() -> None:
+    queue = PendingQueue()
+    bench = Bench(queue, ReceiveSettings(micro_batch_seconds=0, visibility_timeout_seconds=60))
+    fetch_ahead(queue, bench)
+    bench.clock.now += 40
+    bench.receiver.extend_held()
+    bench.clock.now += 40
 
     messages = bench.receiver.receive()
 
-    assert len(messages) == 3
-    assert len(queue.calls) == 2
+    assert handles(messages) == ["1-0", "1-1"]
+
+
+def test_what_may_be_visible_again_is_not_handed_out(caplog: pytest.LogCaptureFixture) -> None:
+    queue = PendingQueue()
+    bench = Bench(queue, ReceiveSettings(micro_batch_seconds=0, visibility_timeout_seconds=60))
+    fetch_ahead(queue, bench)
+    bench.clock.now += 60
+
+    messages = bench.receiver.receive()
+
+    assert messages == []
+    assert "2 messages waited beyond their visibility time-out, and come back" in caplog.text
+
+
+def test_what_nobody_takes_for_long_is_given_back_and_nothing_more_is_received() -> None:
+    queue = PendingQueue()
+    bench = Bench(queue, ReceiveSettings(micro_batch_seconds=0, visibility_timeout_seconds=60, hold_seconds=90))
+    fetch_ahead(queue, bench)
+    for _ in range(5):
+        bench.clock.now += 20
+        bench.receiver.extend_held()
+
+    assert handles(queue.extended) == 4 * ["1-0", "1-1"]
+    assert handles(queue.given_back) == ["1-0", "1-1"]
+    assert len(queue.receives) == 2
+
+
+def test_once_stopped_what_was_fetched_ahead_is_given_back_without_anybody_asking() -> None:
+    queue = PendingQueue()
+    bench = Bench(queue, ReceiveSettings(micro_batch_seconds=0, visibility_timeout_seconds=60))
+    fetch_ahead(queue, bench)
+
+    bench.stopping.set()
+    bench.receiver.extend_held()
+
+    assert handles(queue.given_back) == ["1-0", "1-1"]
 
 
 def test_no_further_receive_begins_once_sixteen_megabytes_are_held() -> None:
@@ -294,7 +414,23 @@ def test_no_further_receive_begins_once_sixteen_megabytes_are_held() -> None:
     assert len(bench.receiver.receive()) == 2
 
 
-def test_no_more_is_asked_for_than_sixteen_megabytes_have_room_for() -> None:
+def test_no_more_is_handed_out_than_sixteen_megabytes_have_room_for() -> None:
     bench = Bench(ScriptedQueue(*[FULL] * 1000, body="x" * (1024 * 1024)), ReceiveSettings())
 
-    assert [len(bench.receiver.receive()) for _ in range(3)] == [16, 16, 16]
+    assert all(len(bench.receiver.receive()) <= 16 + FULL for _ in range(3))
+
+
+@contextlib.contextmanager
+def running(receiver: MicroBatchReceiver) -> Iterator[Future[list[SqsMessage]]]:
+    """Receive one micro-batch in a thread of its own."""
+    with ThreadPoolExecutor(1) as poller:
+        yield poller.submit(receiver.receive)
+
+
+def fetch_ahead(queue: PendingQueue, bench: Bench) -> None:
+    """Have one micro-batch handed out, and two messages of the next one waiting."""
+    with running(bench.receiver) as batch:
+        await_until(lambda: len(queue.receives) == 1, "the first long poll is under way")
+        queue.answer(0, 1)
+        assert len(batch.result(timeout=10)) == 1
+    queue.answer(1, 2)

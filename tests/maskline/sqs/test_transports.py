@@ -12,8 +12,7 @@ import pytest
 
 from maskline.errors import QueueError
 from maskline.records import Receipt
-from maskline.sqs.curl_transport import SqsTransport
-from tests.maskline.sqs.transports import WAYS, Connections, connected
+from tests.maskline.sqs.transports import WAYS, Connections, RawCalls, connected
 
 APIS = {"ministack": "sqs", "moto": "aws_server", "ElasticMQ": "elasticmq"}
 """The fixture of each SQS API."""
@@ -36,7 +35,7 @@ class Tried(msgspec.Struct, frozen=True):
     connections: Connections
 
     @property
-    def calls(self) -> SqsTransport:
+    def calls(self) -> RawCalls:
         """The way."""
         return self.connections.by(self.way)
 

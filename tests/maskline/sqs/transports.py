@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypedDict
 
 import botocore.session
 import msgspec
@@ -14,7 +14,9 @@ from botocore.loaders import create_loader
 
 from maskline.pipeline.local.sqs import CREDENTIALS
 from maskline.sqs import QueueAddress, SqsQueue
-from maskline.sqs.curl_transport import CurlTransport, SqsTransport
+from maskline.sqs.curl_transport import CurlTransport
+from maskline.sqs.operations import Operation
+from maskline.sqs.transports import Boto3Transport, SqsTransport
 
 WAYS = ("boto3", "libcurl")
 REGION = "us-east-1"
@@ -42,27 +44,70 @@ class CountedClient:
         return call
 
 
+class RawAnswer(TypedDict, total=False):
+    """What an answer says, as it says it."""
+
+    Messages: list[dict[str, Any]] | None
+    Successful: list[dict[str, Any]] | None
+    Failed: list[dict[str, Any]] | None
+
+
+class RawCalls:
+    """A transport's calls by boto3's names, with answers as boto3 returns them.
+
+    Args:
+        transport: The transport.
+    """
+
+    _RECEIVE = Operation("ReceiveMessage", "receive_message", RawAnswer)
+    _DELETE = Operation("DeleteMessageBatch", "delete_message_batch", RawAnswer)
+    _EXTEND = Operation("ChangeMessageVisibilityBatch", "change_message_visibility_batch", RawAnswer)
+
+    def __init__(self, transport: SqsTransport) -> None:
+        self._transport = transport
+
+    def receive_message(self, **request: Any) -> dict[str, Any]:
+        return self._call(self._RECEIVE, request)
+
+    def delete_message_batch(self, **request: Any) -> dict[str, Any]:
+        return self._call(self._DELETE, request)
+
+    def change_message_visibility_batch(self, **request: Any) -> dict[str, Any]:
+        return self._call(self._EXTEND, request)
+
+    def _call(self, operation: Operation[RawAnswer], request: dict[str, Any]) -> dict[str, Any]:
+        answer = self._transport.submit(operation, request).result(timeout=60)
+        return {name: value for name, value in answer.items() if value is not None}
+
+
 class Connections(msgspec.Struct, frozen=True):
     """A boto3 client, and libcurl's calls that fall back on it.
 
     Attributes:
         client: The client.
         fallback: The same, counting what libcurl leaves to it.
-        curl: The calls.
+        transport: libcurl's transport.
     """
 
     client: Any
     fallback: CountedClient
-    curl: CurlTransport
+    transport: CurlTransport
 
-    def by(self, way: str) -> SqsTransport:
+    @property
+    def curl(self) -> RawCalls:
+        """The calls over libcurl."""
+        return RawCalls(self.transport)
+
+    def by(self, way: str) -> RawCalls:
         """Return the calls by one of `WAYS`."""
-        calls: SqsTransport = self.client if way == "boto3" else self.curl
-        return calls
+        return RawCalls(self._transport_by(way))
+
+    def _transport_by(self, way: str) -> SqsTransport:
+        return Boto3Transport(self.client) if way == "boto3" else self.transport
 
     def queue(self, way: str, url: str) -> SqsQueue:
         """Return a queue whose frequent calls are made by one of `WAYS`."""
-        return SqsQueue(self.client, QueueAddress("logins"), url, self.by(way))
+        return SqsQueue(self.client, QueueAddress("logins"), url, self._transport_by(way))
 
 
 def session_with(access_key: str, secret_key: str, token: str | None = None) -> botocore.session.Session:
@@ -86,6 +131,7 @@ def connected(
     attempts: int = 1,
     seconds: float = 30,
     connect_seconds: float = 5,
+    connections: int = 32,
 ) -> Iterator[Connections]:
     """Connect both ways to an SQS API.
 
@@ -95,17 +141,18 @@ def connected(
         attempts: How often boto3 asks at most.
         seconds: How long an answer may keep silent.
         connect_seconds: How long connecting may take.
+        connections: How many receives libcurl may have under way.
     """
     session = session or session_with(CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"])
     retries = {"mode": "standard", "total_max_attempts": attempts}
     config = Config(connect_timeout=connect_seconds, read_timeout=seconds, retries=retries, max_pool_connections=32)
     client = session.create_client("sqs", region_name=REGION, endpoint_url=endpoint, config=config)
     fallback = CountedClient(client)
-    curl = CurlTransport(fallback, session)
+    transport = CurlTransport(fallback, session, connections=connections, answer_seconds=seconds)
     try:
-        yield Connections(client, fallback, curl)
+        yield Connections(client, fallback, transport)
     finally:
-        curl.close()
+        transport.close()
         client.close()
 
 

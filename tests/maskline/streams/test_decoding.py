@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from maskline.records import Reason
-from maskline.streams.column_types import InvalidValueError
 from maskline.streams.decoding import Decoded, MessageDecoder
 from maskline.streams.definition import load_stream, parse_stream
+from maskline.streams.failures import InvalidValueError
 from tests.maskline.logins import LOGIN, login, login_without
 
 USER_LOGINS = MessageDecoder(load_stream("user_logins"))

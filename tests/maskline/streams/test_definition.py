@@ -8,11 +8,10 @@ import pytest
 
 from maskline.errors import StreamDefinitionError
 from maskline.streams.column_types import ColumnType
-from maskline.streams.definition import Column, StreamDefinition, load_stream, parse_stream
-
-VARCHAR_32 = ColumnType("varchar(32)", "varchar[]", 32)
-VARCHAR_128 = ColumnType("varchar(128)", "varchar[]", 128)
-VARCHAR_256 = ColumnType("varchar(256)", "varchar[]", 256)
+from maskline.streams.columns import Column, Origin, Source
+from maskline.streams.definition import StreamDefinition, load_stream, parse_stream
+from maskline.streams.masks import Mask, Method
+from maskline.streams.paths import Path as FieldPath
 
 ORDERS = """
 name = "orders"
@@ -31,13 +30,46 @@ max_length = 254
 
 [columns.note]
 type = "text"
+clear = true
 max_length = 1000
 """
 
 
-def of_column(*lines: str, name: str = "masked_ip") -> str:
+def field(name: str) -> Source:
+    """Return the source that is a field of the record."""
+    return Source(Origin.RECORD, FieldPath(name, (name,)))
+
+
+def masked(name: str, source: str, declaration: str, domain: str, max_length: int | None = None) -> Column:
+    """Return a masked column that may be NULL."""
+    return Column(
+        name=name,
+        source=field(source),
+        type=ColumnType.parse(declaration),
+        mask=Mask(Method.DETERMINISTIC),
+        domain=domain,
+        nullable=True,
+        max_length=max_length,
+    )
+
+
+def clear(name: str, declaration: str, *, nullable: bool = False, max_length: int | None = None) -> Column:
+    """Return a column in clear."""
+    return Column(
+        name=name,
+        source=field(name),
+        type=ColumnType.parse(declaration),
+        nullable=nullable,
+        max_length=max_length,
+    )
+
+
+def of_column(*lines: str, name: str = "ip") -> str:
     """Return a definition of one column."""
     return "\n".join(('name = "logins"', 'table = "logins"', f"[columns.{name}]", *lines))
+
+
+_MASKED_TYPES = "a masked column holds tokens, so its type is varchar(n) or text, or an array of one of them"
 
 
 def refusal_of(text: str) -> str:
@@ -52,20 +84,20 @@ def test_user_logins_is_the_stream_of_the_table_its_owner_made(user_logins: Stre
         name="user_logins",
         table="user_logins",
         columns=(
-            Column("user_id", "user_id", VARCHAR_128, None, False, None),
-            Column("device_type", "device_type", VARCHAR_32, None, False, None),
-            Column("masked_ip", "ip", VARCHAR_256, "user_logins.masked_ip", True, None),
-            Column("masked_device_id", "device_id", VARCHAR_256, "user_logins.masked_device_id", True, None),
-            Column("locale", "locale", VARCHAR_32, None, True, None),
-            Column("app_version", "app_version", VARCHAR_32, None, False, None),
+            clear("user_id", "varchar(128)"),
+            clear("device_type", "varchar(32)"),
+            masked("masked_ip", "ip", "varchar(256)", "user_logins.masked_ip"),
+            masked("masked_device_id", "device_id", "varchar(256)", "user_logins.masked_device_id"),
+            clear("locale", "varchar(32)", nullable=True),
+            clear("app_version", "varchar(32)"),
         ),
     )
 
 
 def test_only_personal_columns_of_user_logins_are_masked(user_logins: StreamDefinition) -> None:
-    masked = {column.name: column.is_masked for column in user_logins.columns}
+    are_masked = {column.name: column.is_masked for column in user_logins.columns}
 
-    assert [name for name, is_masked in masked.items() if is_masked] == ["masked_ip", "masked_device_id"]
+    assert [name for name, is_masked in are_masked.items() if is_masked] == ["masked_ip", "masked_device_id"]
     assert [column.name for column in user_logins.masked_columns] == ["masked_ip", "masked_device_id"]
 
 
@@ -79,9 +111,9 @@ def test_a_stream_of_ones_own_is_read_from_a_path(tmp_path: Path) -> None:
         name="orders",
         table="shop_orders",
         columns=(
-            Column("order_id", "order_id", ColumnType("bigint", "bigint[]", None), None, False, None),
-            Column("masked_email", "email", ColumnType("varchar(400)", "varchar[]", 400), "email", True, 254),
-            Column("note", "note", ColumnType("text", "text[]", None), None, False, 1000),
+            clear("order_id", "bigint"),
+            masked("masked_email", "email", "varchar(400)", "email", 254),
+            clear("note", "text", max_length=1000),
         ),
     )
 
@@ -156,12 +188,12 @@ def test_a_name_that_is_not_a_plain_identifier_is_refused_wherever_it_stands(wor
 
     rule = f"{word!r} is not an identifier of lower-case letters, digits and _ (63 at most)"
     assert as_name == f"stream logins.toml: name {rule}"
-    assert as_table == f"stream logins.toml: table {rule}"
+    assert as_table == f"stream logins.toml: table {rule}, or two of them, schema.table"
     assert as_column == f"stream logins.toml: column {rule}"
 
 
 def test_the_longest_identifier_of_postgres_is_taken() -> None:
-    stream = parse_stream(of_column('type = "text"', name="a" * 63), origin="logins.toml")
+    stream = parse_stream(of_column('type = "text"', "clear = true", name="a" * 63), origin="logins.toml")
 
     assert stream.columns[0].name == "a" * 63
 
@@ -180,8 +212,8 @@ def test_a_column_that_the_job_fills_cannot_come_from_a_message(name: str) -> No
         (['type = "text"', "pi = true"], "Object contains unknown field `pi`"),
         (['type = "text"', 'pii = "yes"'], "Expected `bool`, got `str` - at `$.pii`"),
         (['type = "text"', "max_length = true"], "Expected `int | null`, got `bool` - at `$.max_length`"),
-        (['type = "text"', 'domain = "ip"'], "a domain goes with pii = true"),
-        (['type = "bigint"', "pii = true"], "a masked column holds tokens, so its type is varchar(n) or text"),
+        (['type = "text"', "clear = true", 'domain = "ip"'], "a domain goes with a mask"),
+        (['type = "bigint"', "pii = true"], _MASKED_TYPES),
         (
             ['type = "varchar(29)"', "pii = true"],
             "a token takes 30 characters (at least 30), so widen its type",
@@ -194,18 +226,24 @@ def test_a_column_that_the_job_fills_cannot_come_from_a_message(name: str) -> No
             ['type = "text"', "pii = true", 'domain = "rejected_messages.body"'],
             "the domain rejected_messages.body is that of rejected bodies",
         ),
-        (['type = "text"', 'field = ""'], "an empty field is no field; leave it out for the column's own name"),
-        (['type = "varchar(10)"', "max_length = 11"], "max_length is longer than varchar(10) can hold"),
+        (
+            ['type = "text"', "clear = true", 'field = ""'],
+            "an empty field is no field; leave it out for the column's own name",
+        ),
+        (['type = "varchar(10)"', "clear = true", "max_length = 11"], "max_length is longer than varchar(10) can hold"),
         (
             ['type = "text"', "pii = true", 'domain = ""'],
             "an empty domain would let its tokens be matched with any other such column",
         ),
-        (['type = "text"', "max_length = 0"], "max_length is a positive number of characters of a text column"),
+        (
+            ['type = "text"', "clear = true", "max_length = 0"],
+            "max_length is a positive number of characters of a text column",
+        ),
         (['type = "bigint"', "max_length = 9"], "max_length is a positive number of characters of a text column"),
     ],
 )
 def test_a_mistake_in_a_column_names_the_column_and_what_is_wrong(lines: list[str], why: str) -> None:
-    assert refusal_of(of_column(*lines)) == f"stream logins.toml: column 'masked_ip': {why}"
+    assert refusal_of(of_column(*lines)) == f"stream logins.toml: column 'ip': {why}"
 
 
 def test_a_column_that_is_no_table_is_named() -> None:
@@ -224,10 +262,12 @@ def test_a_masked_column_that_just_holds_its_token_is_taken(lines: list[str]) ->
     assert stream.columns[0].is_masked
 
 
-def test_one_field_cannot_feed_two_columns() -> None:
-    text = of_column('type = "text"', 'field = "ip"') + '\n[columns.ip]\ntype = "text"'
+def test_one_field_may_feed_several_columns() -> None:
+    text = of_column('type = "text"', "pii = true", 'field = "ip"', name="masked_ip")
 
-    assert refusal_of(text) == "stream logins.toml: field 'ip' feeds more than one column"
+    stream = parse_stream(f'{text}\n[columns.ip]\ntype = "inet"\nclear = true', origin="logins.toml")
+
+    assert [(column.name, column.field) for column in stream.columns] == [("masked_ip", "ip"), ("ip", "ip")]
 
 
 def test_columns_of_one_domain_are_masked_alike_only_where_the_definition_says_so() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from maskline.pipeline.cli import main
 from tests.conftest import run_sql
+from tests.maskline.postgres.records import connected, message_id, run
 
 
 def test_it_says_from_where_to_where_it_went(unmigrated_dsn: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -14,10 +15,10 @@ def test_it_says_from_where_to_where_it_went(unmigrated_dsn: str, capsys: pytest
     exit_codes = [main(["migrate", f"--postgres={unmigrated_dsn}", *options]) for options in commands]
 
     assert exit_codes == [0, 0, 0, 0]
-    assert capsys.readouterr().out.splitlines() == [
-        "Migrated the schema from revision base to 0009.",
-        "The schema is at revision 0009 already.",
-        "Migrated the schema from revision 0009 to 0003.",
+    assert [line for line in capsys.readouterr().out.splitlines() if "schema" in line] == [
+        "Migrated the schema from revision base to 0011.",
+        "The schema is at revision 0011 already.",
+        "Migrated the schema from revision 0011 to 0003.",
         "Migrated the schema from revision 0003 to base.",
     ]
 
@@ -39,9 +40,9 @@ def test_the_sql_is_printed_and_not_run(unmigrated_dsn: str, capsys: pytest.Capt
     main(["migrate", "--sql", f"--postgres={unmigrated_dsn}", "--revision=0005"])
     one_step_back = capsys.readouterr().out
 
-    assert "CREATE UNIQUE INDEX IF NOT EXISTS user_logins_message_id" in from_nothing
+    assert "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS user_logins_message_id" in from_nothing
     assert "REVOKE" in one_step_back
-    assert "CREATE TABLE" not in one_step_back
+    assert "CREATE TABLE IF NOT EXISTS rejected" not in one_step_back
     assert main(["migrate", f"--postgres={unmigrated_dsn}"]) == 0
     assert "already" in capsys.readouterr().out
 
@@ -51,3 +52,58 @@ def test_an_unknown_revision_is_one_line(dsn: str, capsys: pytest.CaptureFixture
 
     assert exit_code == 2
     assert "revision '0042' is not known; known: base, 0001" in capsys.readouterr().err
+
+
+def test_a_database_in_use_is_led_on_in_a_second_run_and_told_so(
+    unmigrated_dsn: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["migrate", f"--postgres={unmigrated_dsn}", "--to=0009"])
+    run_sql(unmigrated_dsn, f"INSERT INTO user_logins (message_id, sent_at) VALUES ('{message_id(1)}', now())")
+    capsys.readouterr()
+
+    first = main(["migrate", f"--postgres={unmigrated_dsn}"]), capsys.readouterr().out.splitlines()
+    second = main(["migrate", f"--postgres={unmigrated_dsn}"]), capsys.readouterr().out.splitlines()
+
+    assert (first[0], second[0]) == (0, 0)
+    assert first[1][0].startswith("From revision 0009 to 0010 in ")
+    assert first[1][1] == "  user_logins: rows that nobody counted, 0.0 MB"
+    assert first[1][2:] == [
+        "Migrated the schema from revision 0009 to 0010.",
+        "Old and new jobs can run side by side now. When no older job runs any more, run migrate again.",
+    ]
+    assert second[1][-1] == "Migrated the schema from revision 0010 to 0011."
+
+
+def test_another_user_logins_is_left_alone_in_one_line(unmigrated_dsn: str, capsys: pytest.CaptureFixture[str]) -> None:
+    run_sql(unmigrated_dsn, "ALTER TABLE user_logins DROP COLUMN masked_ip")
+
+    exit_code = main(["migrate", f"--postgres={unmigrated_dsn}"])
+
+    assert exit_code == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "The table user_logins is not the one of the stream user_logins, and is left as it is."
+
+
+def test_a_streams_table_is_made_where_it_is_asked_for(unmigrated_dsn: str, capsys: pytest.CaptureFixture[str]) -> None:
+    run_sql(unmigrated_dsn, "DROP TABLE user_logins")
+    command = ["migrate", f"--postgres={unmigrated_dsn}", "--stream=user_logins", "--stream=tests/e2e/orders.toml"]
+
+    exit_codes = [main(command), main(command)]
+
+    assert exit_codes == [0, 0]
+    assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("Made")] == [
+        "Made table user_logins.",
+        "Made table orders.",
+    ]
+
+
+def test_ddl_before_migrate_makes_the_roles_and_migrate_goes_on(
+    unmigrated_dsn: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["ddl", "tests/e2e/orders.toml"])
+
+    run_sql(unmigrated_dsn, capsys.readouterr().out)
+
+    assert main(["migrate", f"--postgres={unmigrated_dsn}"]) == 0
+    with connected(unmigrated_dsn, role="maskline_writer") as writer:
+        run(writer, "SELECT message_id FROM orders")

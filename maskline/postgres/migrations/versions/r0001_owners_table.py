@@ -1,31 +1,29 @@
-"""The table as its owner made it, for a database that does not have it yet.
+"""The table as its owner made it: here nothing is done to it, and going back to here leaves nothing of ours in it.
 
 Revision ID: 0001
 Revises: none
 """
 
-from alembic import op
+from maskline.postgres.migrations import steps
+from maskline.postgres.migrations.catalogue import where_owners
 
 revision = "0001"
 down_revision = None
 
 
 def upgrade() -> None:
-    """Create ``user_logins`` where there is none."""
-    op.execute(
-        """
-        CREATE TABLE IF NOT EXISTS user_logins (
-            user_id varchar(128),
-            device_type varchar(32),
-            masked_ip varchar(256),
-            masked_device_id varchar(256),
-            locale varchar(32),
-            app_version integer,
-            create_date date
-        )
-        """
-    )
+    """Leave the table alone, and make none where there is none."""
 
 
 def downgrade() -> None:
-    """Leave the table alone: it is its owner's, and so are its rows."""
+    """Leave the table alone: it is its owner's, and so are its rows. Take away what a killed migration left in it."""
+    steps.short(
+        "0001 leftovers",
+        where_owners(
+            """
+            DROP TRIGGER IF EXISTS zz_maskline_app_version ON user_logins;
+            ALTER TABLE user_logins DROP COLUMN IF EXISTS maskline_app_version;
+            """
+        ),
+        "DROP FUNCTION IF EXISTS maskline_copy_app_version()",
+    )

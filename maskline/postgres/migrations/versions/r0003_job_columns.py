@@ -6,7 +6,8 @@ Revision ID: 0003
 Revises: 0002
 """
 
-from alembic import op
+from maskline.postgres.migrations import indexes, steps
+from maskline.postgres.migrations.catalogue import IS_OWNERS_TABLE, where_owners
 
 revision = "0003"
 down_revision = "0002"
@@ -14,25 +15,32 @@ down_revision = "0002"
 
 def upgrade() -> None:
     """Add message_id with its unique index, sent_at, processed_at and key_id."""
-    op.execute(
-        """
-        ALTER TABLE user_logins
-            ADD COLUMN IF NOT EXISTS message_id uuid,
-            ADD COLUMN IF NOT EXISTS sent_at timestamptz,
-            ADD COLUMN IF NOT EXISTS processed_at timestamptz,
-            ADD COLUMN IF NOT EXISTS key_id bigint
-        """
+    steps.short(
+        "0003 columns",
+        where_owners(
+            """
+            ALTER TABLE user_logins
+                ADD COLUMN IF NOT EXISTS message_id uuid,
+                ADD COLUMN IF NOT EXISTS sent_at timestamptz,
+                ADD COLUMN IF NOT EXISTS processed_at timestamptz,
+                ADD COLUMN IF NOT EXISTS key_id bigint;
+            ALTER TABLE user_logins ALTER COLUMN processed_at SET DEFAULT now();
+            """
+        ),
     )
-    op.execute("ALTER TABLE user_logins ALTER COLUMN processed_at SET DEFAULT now()")
-    op.execute("CREATE UNIQUE INDEX IF NOT EXISTS user_logins_message_id ON user_logins (message_id)")
+    indexes.create_unique_index("0003 message_id", "message_id")
 
 
 def downgrade() -> None:
     """Drop the columns, unless a row has them: a message that comes back would double, a token would lose its key."""
-    op.execute(
-        """
+    steps.short(
+        "0003 columns gone",
+        f"""
         DO $$
         BEGIN
+            IF NOT {IS_OWNERS_TABLE} THEN
+                RETURN;
+            END IF;
             LOCK TABLE user_logins IN ACCESS EXCLUSIVE MODE;
             IF EXISTS (SELECT FROM user_logins WHERE message_id IS NOT NULL) THEN
                 RAISE NOTICE 'user_logins keeps message_id, sent_at, processed_at and key_id, which its rows need';
@@ -45,5 +53,5 @@ def downgrade() -> None:
                     DROP COLUMN key_id;
             END IF;
         END $$
-        """
+        """,
     )

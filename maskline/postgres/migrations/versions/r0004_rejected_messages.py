@@ -4,7 +4,7 @@ Revision ID: 0004
 Revises: 0003
 """
 
-from alembic import op
+from maskline.postgres.migrations import steps
 
 revision = "0004"
 down_revision = "0003"
@@ -12,9 +12,10 @@ down_revision = "0003"
 
 def upgrade() -> None:
     """Create ``rejected_messages``."""
-    op.execute(
+    steps.short(
+        "0004 rejected_messages",
         """
-        CREATE TABLE rejected_messages (
+        CREATE TABLE IF NOT EXISTS rejected_messages (
             message_id uuid PRIMARY KEY,
             stream varchar(63) NOT NULL,
             reason varchar(32) NOT NULL,
@@ -27,14 +28,15 @@ def upgrade() -> None:
             requeued_at timestamptz,
             requeued_message_id uuid
         )
-        """
+        """,
+        "CREATE INDEX IF NOT EXISTS rejected_messages_rejected_at ON rejected_messages (rejected_at)",
     )
-    op.execute("CREATE INDEX rejected_messages_rejected_at ON rejected_messages (rejected_at)")
 
 
 def downgrade() -> None:
     """Drop the table, unless it holds messages that were never sent back: they exist nowhere else."""
-    op.execute(
+    steps.short(
+        "0004 rejected_messages gone",
         """
         DO $$
         DECLARE
@@ -48,5 +50,5 @@ def downgrade() -> None:
             END IF;
             DROP TABLE rejected_messages;
         END $$
-        """
+        """,
     )

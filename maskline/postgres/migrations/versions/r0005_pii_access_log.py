@@ -4,7 +4,7 @@ Revision ID: 0005
 Revises: 0004
 """
 
-from alembic import op
+from maskline.postgres.migrations import steps
 
 revision = "0005"
 down_revision = "0004"
@@ -12,9 +12,10 @@ down_revision = "0004"
 
 def upgrade() -> None:
     """Create ``pii_access_log`` with the triggers that guard it."""
-    op.execute(
+    steps.short(
+        "0005 pii_access_log",
         """
-        CREATE TABLE pii_access_log (
+        CREATE TABLE IF NOT EXISTS pii_access_log (
             id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
             accessed_at timestamptz NOT NULL,
             role_name name NOT NULL,
@@ -24,9 +25,7 @@ def upgrade() -> None:
             row_count bigint NOT NULL CHECK (row_count >= 0),
             reason text NOT NULL CHECK (reason ~ '[^[:space:]]')
         )
-        """
-    )
-    op.execute(
+        """,
         """
         CREATE OR REPLACE FUNCTION maskline_stamp_pii_access() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
@@ -34,28 +33,26 @@ def upgrade() -> None:
             NEW.role_name := session_user;
             RETURN NEW;
         END $$
-        """
-    )
-    op.execute(
+        """,
         """
         CREATE OR REPLACE FUNCTION maskline_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
             RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'insufficient_privilege';
         END $$
-        """
-    )
-    op.execute(
-        "CREATE TRIGGER stamp BEFORE INSERT ON pii_access_log FOR EACH ROW EXECUTE FUNCTION maskline_stamp_pii_access()"
-    )
-    op.execute(
+        """,
+        "DROP TRIGGER IF EXISTS stamp ON pii_access_log",
+        "CREATE TRIGGER stamp BEFORE INSERT ON pii_access_log"
+        " FOR EACH ROW EXECUTE FUNCTION maskline_stamp_pii_access()",
+        "DROP TRIGGER IF EXISTS append_only ON pii_access_log",
         "CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON pii_access_log"
-        " FOR EACH STATEMENT EXECUTE FUNCTION maskline_refuse_change()"
+        " FOR EACH STATEMENT EXECUTE FUNCTION maskline_refuse_change()",
     )
 
 
 def downgrade() -> None:
     """Drop the log where it is empty; else keep it under another name, for what it says is said nowhere else."""
-    op.execute(
+    steps.short(
+        "0005 pii_access_log gone",
         """
         DO $$
         BEGIN
@@ -74,5 +71,5 @@ def downgrade() -> None:
                 NULL; -- a log that was kept goes on being guarded
             END;
         END $$
-        """
+        """,
     )

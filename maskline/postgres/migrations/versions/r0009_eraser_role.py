@@ -4,7 +4,9 @@ Revision ID: 0009
 Revises: 0008
 """
 
-from alembic import op
+from maskline.postgres.migrations import steps
+from maskline.postgres.migrations.catalogue import where_owners
+from maskline.postgres.migrations.roles import create_role, drop_role
 
 revision = "0009"
 down_revision = "0008"
@@ -14,35 +16,21 @@ ROLE = "maskline_eraser"
 
 def upgrade() -> None:
     """Create the role, which may be there for another database of the cluster, and grant what it needs."""
-    op.execute(
-        f"""
-        DO $$
-        BEGIN
-            IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{ROLE}') THEN
-                CREATE ROLE {ROLE} NOLOGIN;
-            END IF;
-        EXCEPTION WHEN duplicate_object OR unique_violation THEN
-            NULL; -- another database's migration was quicker
-        END $$
-        """
+    steps.short(
+        f"0009 {ROLE}",
+        create_role(ROLE),
+        where_owners(f"GRANT SELECT (user_id), DELETE ON user_logins TO {ROLE};"),
+        f"GRANT SELECT (message_id, stream, body), DELETE ON rejected_messages TO {ROLE}",
+        f"GRANT INSERT ON pii_access_log TO {ROLE}",
     )
-    op.execute(f"GRANT SELECT (user_id), DELETE ON user_logins TO {ROLE}")
-    op.execute(f"GRANT SELECT (message_id, stream, body), DELETE ON rejected_messages TO {ROLE}")
-    op.execute(f"GRANT INSERT ON pii_access_log TO {ROLE}")
 
 
 def downgrade() -> None:
     """Take the permissions back, and drop the role unless somebody else uses it."""
-    op.execute(f"REVOKE ALL ON user_logins, rejected_messages, pii_access_log FROM {ROLE}")
-    op.execute(f"REVOKE ALL (user_id) ON user_logins FROM {ROLE}")
-    op.execute(f"REVOKE ALL (message_id, stream, body) ON rejected_messages FROM {ROLE}")
-    op.execute(
-        f"""
-        DO $$
-        BEGIN
-            DROP ROLE {ROLE};
-        EXCEPTION WHEN dependent_objects_still_exist OR insufficient_privilege THEN
-            RAISE NOTICE 'role {ROLE} is still in use and stays';
-        END $$
-        """
+    steps.short(
+        f"0009 {ROLE} gone",
+        f"REVOKE ALL ON rejected_messages, pii_access_log FROM {ROLE}",
+        f"REVOKE ALL (message_id, stream, body) ON rejected_messages FROM {ROLE}",
+        where_owners(f"REVOKE ALL ON user_logins FROM {ROLE}; REVOKE ALL (user_id) ON user_logins FROM {ROLE};"),
+        drop_role(ROLE),
     )

@@ -4,13 +4,15 @@
 anybody, and each day's partition is emptied long before the ring comes round to it.
 
 A job of a version before this revision writes rows and no entries. A *gate*, a trigger on each table that such a job
-writes, enters them in its place, so that old and new jobs may run side by side. The next revision takes the gates away.
+writes, enters them in its place, so that old and new jobs may run side by side. The gates come first: making one waits
+for the transactions that write the table, so what they do not enter is there when the pass over the rows begins.
 
 Revision ID: 0010
 Revises: 0009
 """
 
-from alembic import op
+from maskline.postgres.migrations import gates, steps
+from maskline.postgres.migrations.catalogue import WRITTEN_TABLES, leaves
 
 revision = "0010"
 down_revision = "0009"
@@ -63,91 +65,91 @@ BEGIN
 END $$
 """
 
-GATE = """
-CREATE OR REPLACE FUNCTION maskline_gate() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = {schema}, pg_temp AS $$
+ROLES = (
+    "maskline_writer",
+    "maskline_analyst",
+    "maskline_auditor",
+    "maskline_remasker",
+    "maskline_publisher",
+    "maskline_eraser",
+)
+
+GRANT_USAGE = f"""
+DO $$
+DECLARE
+    role_name text;
 BEGIN
-    INSERT INTO maskline_outcomes (message_id, sent_at) VALUES (NEW.message_id, NEW.sent_at) ON CONFLICT DO NOTHING;
-    IF FOUND THEN
-        RETURN NEW;
-    END IF;
-    RETURN NULL; -- it has its outcome already; the older job takes it for a duplicate, which it is
+    FOREACH role_name IN ARRAY ARRAY{list(ROLES)} LOOP
+        IF NOT has_schema_privilege(role_name, current_schema(), 'USAGE') THEN
+            EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), role_name);
+        END IF;
+    END LOOP;
 END $$
 """
 
-WRITTEN_TABLES = """
-    SELECT format('%I.%I', nspname, relname) AS name
-    FROM pg_attribute
-    JOIN pg_class ON pg_class.oid = attrelid AND relkind IN ('r', 'p') AND NOT relispartition
-    JOIN pg_namespace ON pg_namespace.oid = relnamespace
-    WHERE (attname = 'message_id' AND atttypid = 'uuid'::regtype
-           OR attname = 'sent_at' AND atttypid = 'timestamptz'::regtype
-           OR attname = 'key_id' AND atttypid = 'bigint'::regtype)
-      AND relpersistence <> 't'
-    GROUP BY nspname, relname
-    HAVING count(*) = 3
-"""
-"""The tables that a job of an earlier version writes: a stream's, and ``rejected_messages``."""
+ENTER_ROWS = f"""
+    SELECT leaf.oid::regclass::text, format(
+        'INSERT INTO maskline_outcomes (message_id, sent_at) SELECT message_id, sent_at FROM ONLY %s'
+        ' WHERE ctid >= :first AND ctid < :last AND message_id IS NOT NULL AND sent_at > now() - interval ''16 days'''
+        ' ORDER BY message_id ON CONFLICT DO NOTHING', leaf.oid::regclass)
+    FROM ({WRITTEN_TABLES}) AS written, LATERAL ({leaves("written.oid")}) AS leaf
+"""  # noqa: S608 - built from constants
 
 
 def upgrade() -> None:
     """Create the ledger, gate the tables, and enter the outcomes of the last 16 days."""
-    op.execute(LEDGER)
-    for day in range(DAYS):
-        partition = f"maskline_outcomes_{day:02}"
-        op.execute(
-            f"CREATE TABLE IF NOT EXISTS {partition} PARTITION OF maskline_outcomes FOR VALUES IN ({day})"
-            " WITH (autovacuum_vacuum_insert_threshold = -1)"
-        )
-        op.execute(f"CREATE UNIQUE INDEX IF NOT EXISTS {partition}_message_id ON {partition} (message_id)")
-    op.execute(GUARD)
-    _in_this_schema(EMPTY_OLD_DAYS)
-    _in_this_schema(GATE)
-    op.execute("REVOKE ALL ON FUNCTION maskline_empty_old_outcomes(), maskline_gate() FROM PUBLIC")
-    op.execute("GRANT EXECUTE ON FUNCTION maskline_empty_old_outcomes() TO maskline_writer")
-    op.execute("GRANT INSERT, SELECT ON maskline_outcomes TO maskline_writer")
-    op.execute(
-        f"""
-        DO $$
-        DECLARE
-            written record;
-        BEGIN
-            FOR written IN {WRITTEN_TABLES} LOOP
-                EXECUTE format('DROP TRIGGER IF EXISTS maskline_gate ON %s', written.name);
-                EXECUTE format(
-                    'CREATE TRIGGER maskline_gate BEFORE INSERT ON %s FOR EACH ROW'
-                    ' WHEN (NEW.message_id IS NOT NULL AND NEW.sent_at IS NOT NULL'
-                    ' AND current_setting(''maskline.ledger'', true) IS DISTINCT FROM ''on'')'
-                    ' EXECUTE FUNCTION maskline_gate()', written.name);
-                EXECUTE format(
-                    'INSERT INTO maskline_outcomes (message_id, sent_at) SELECT message_id, sent_at FROM %s'
-                    ' WHERE message_id IS NOT NULL AND sent_at > now() - interval ''16 days'' ON CONFLICT DO NOTHING',
-                    written.name);
-            END LOOP;
-        END $$
-        """  # noqa: S608 - a constant of this module
+    steps.short(
+        "0010 ledger",
+        LEDGER,
+        *map(_partition, range(DAYS)),
+        *map(_index, range(DAYS)),
+        GUARD,
+        in_this_schema(EMPTY_OLD_DAYS),
+        in_this_schema(gates.FUNCTION),
+        "REVOKE ALL ON FUNCTION maskline_empty_old_outcomes(), maskline_gate() FROM PUBLIC",
+        "GRANT EXECUTE ON FUNCTION maskline_empty_old_outcomes() TO maskline_writer",
+        "GRANT INSERT, SELECT ON maskline_outcomes TO maskline_writer",
+        GRANT_USAGE,
     )
+    steps.each("0010 gates", gates.CREATE)
+    steps.through_pages("0010 outcomes entered", ENTER_ROWS)
 
 
 def downgrade() -> None:
     """Take gates and ledger away: rows and rejections say the same, to whoever has a unique index on message_id."""
-    op.execute(
+    steps.each("0010 gates gone", gates.DROP_ALL)
+    steps.short(
+        "0010 ledger gone",
+        "DROP FUNCTION IF EXISTS maskline_gate(), maskline_empty_old_outcomes(), maskline_guard(bigint, bigint)",
+        "DROP TABLE IF EXISTS maskline_outcomes",
         f"""
         DO $$
-        DECLARE
-            written record;
         BEGIN
-            FOR written IN {WRITTEN_TABLES} LOOP
-                EXECUTE format('DROP TRIGGER IF EXISTS maskline_gate ON %s', written.name);
-            END LOOP;
+            IF current_schema() <> 'public' THEN
+                EXECUTE format('REVOKE USAGE ON SCHEMA %I FROM {", ".join(ROLES)}', current_schema());
+            END IF;
         END $$
-        """
+        """,
     )
-    op.execute("DROP FUNCTION IF EXISTS maskline_gate(), maskline_empty_old_outcomes(), maskline_guard(bigint, bigint)")
-    op.execute("DROP TABLE IF EXISTS maskline_outcomes")
 
 
-def _in_this_schema(function: str) -> None:
-    """Create a function that runs with its owner's permissions, and finds names where this migration does."""
+def in_this_schema(function: str) -> str:
+    """Return the statement that creates a function which finds names where this migration does, whoever calls it.
+
+    Args:
+        function: Its statement, with ``{schema}`` where its search path begins.
+    """
     body = function.replace("%", "%%").format(schema="%I", ages=EMPTIED_AGES).replace("'", "''")
-    op.execute(f"DO $do$ BEGIN EXECUTE format('{body}', current_schema()); END $do$")
+    return f"DO $do$ BEGIN EXECUTE format('{body}', current_schema()); END $do$"
+
+
+def _partition(day: int) -> str:
+    return (
+        f"CREATE TABLE IF NOT EXISTS maskline_outcomes_{day:02} PARTITION OF maskline_outcomes FOR VALUES IN ({day})"
+        " WITH (autovacuum_vacuum_insert_threshold = -1)"
+    )
+
+
+def _index(day: int) -> str:
+    partition = f"maskline_outcomes_{day:02}"
+    return f"CREATE UNIQUE INDEX IF NOT EXISTS {partition}_message_id ON {partition} (message_id)"

@@ -1,56 +1,32 @@
-"""The ledger alone: no gates for older jobs, and no index that grows for ever.
+"""The ledger alone: no index that grows for ever, and no gate where no older job can write.
 
-After this no job of a version before the ledger can write: it stops with one line, and nothing is lost.
+After this a job of a version before the ledger stops with one line at its next micro-batch, and nothing is lost. The
+index goes first: a gate that went before it would let such a job write what no ledger knows.
 
 Revision ID: 0011
 Revises: 0010
 """
 
-from alembic import op
+from maskline.postgres.migrations import gates, indexes, steps
 
 revision = "0011"
 down_revision = "0010"
 
-GATED_TABLES = """
-    SELECT tgrelid::regclass AS name FROM pg_trigger
-    WHERE tgname = 'maskline_gate' AND tgparentid = 0 AND NOT tgisinternal
+_DROP_INDEX = """
+    SELECT format('DROP INDEX CONCURRENTLY IF EXISTS %s', indexrelid::regclass)
+    FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+    WHERE indrelid = to_regclass('user_logins') AND relname = 'user_logins_message_id'
+      AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)
 """
 
 
 def upgrade() -> None:
-    """Drop the gates, and the unique index on the message ids of ``user_logins``."""
-    op.execute(
-        f"""
-        DO $$
-        DECLARE
-            gated record;
-        BEGIN
-            FOR gated IN {GATED_TABLES} LOOP
-                EXECUTE format('DROP TRIGGER maskline_gate ON %s', gated.name);
-            END LOOP;
-        END $$
-        """
-    )
-    op.execute("DROP INDEX IF EXISTS user_logins_message_id")
+    """Drop the unique index on the message ids of ``user_logins``, and the gates that nobody needs any more."""
+    steps.alone("0011 index gone", _DROP_INDEX)
+    steps.each("0011 gates gone", gates.DROP_UNUSED)
 
 
 def downgrade() -> None:
-    """Bring the index back, which an older job needs, and the gates, which enter what it writes."""
-    op.execute("CREATE UNIQUE INDEX IF NOT EXISTS user_logins_message_id ON user_logins (message_id)")
-    op.execute(
-        """
-        DO $$
-        DECLARE
-            written text;
-        BEGIN
-            FOREACH written IN ARRAY ARRAY['user_logins', 'rejected_messages'] LOOP
-                EXECUTE format('DROP TRIGGER IF EXISTS maskline_gate ON %I', written);
-                EXECUTE format(
-                    'CREATE TRIGGER maskline_gate BEFORE INSERT ON %I FOR EACH ROW'
-                    ' WHEN (NEW.message_id IS NOT NULL AND NEW.sent_at IS NOT NULL'
-                    ' AND current_setting(''maskline.ledger'', true) IS DISTINCT FROM ''on'')'
-                    ' EXECUTE FUNCTION maskline_gate()', written);
-            END LOOP;
-        END $$
-        """
-    )
+    """Bring back the gates, which enter what an older job writes, and the index, without which it writes nothing."""
+    steps.each("0011 gates", gates.CREATE)
+    indexes.create_unique_index("0011 message_id", "message_id")

@@ -1,0 +1,67 @@
+"""What carries calls to SQS, and the plain way of it: boto3, in the thread of the caller."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, Protocol, TypeVar
+
+from maskline.sqs.operations import Operation
+
+T = TypeVar("T")
+
+
+class SqsTransport(Protocol):
+    """What carries the calls that make up nearly all requests of a job. Thread-safe.
+
+    Attributes:
+        connections: How many receives may be under way at the same time; what is submitted beyond that waits.
+    """
+
+    connections: int
+
+    def submit(self, operation: Operation[T], request: dict[str, Any]) -> Future[T]:
+        """Begin a call; its future has the answer, or what boto3 raises.
+
+        Args:
+            operation: What is asked.
+            request: The request by SQS's names, as boto3 takes it.
+        """
+
+
+class Boto3Transport:
+    """Calls by a boto3 client, each in the thread that submits it.
+
+    Args:
+        client: The client.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self.connections = 1
+        self._client = client
+
+    def call(self, operation: Operation[T], request: dict[str, Any]) -> T:
+        """Make a call and return its answer.
+
+        Raises:
+            UnreadableAnswerError: The answer is none of SQS's.
+            Exception: What boto3 raises.
+        """
+        method: Callable[..., dict[str, Any]] = getattr(self._client, operation.method)
+        return operation.convert(method(**request))
+
+    def submit(self, operation: Operation[T], request: dict[str, Any]) -> Future[T]:
+        """Make a call, and return its future when it has ended."""
+        future: Future[T] = Future()
+        settle(future, lambda: self.call(operation, request))
+        return future
+
+
+def settle(future: Future[T], call: Callable[[], T]) -> None:
+    """Make a call, and put its result or its error into a future."""
+    try:
+        result = call()
+    except Exception as error:
+        future.set_exception(error)
+    else:
+        future.set_result(result)

@@ -1,0 +1,151 @@
+"""A definition as its TOML file has it, and everything that is checked before the first message."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from maskline.records import Reason
+from maskline.streams.column_file import ColumnFile, checked_column, is_identifier
+from maskline.streams.columns import Column, Origin, Plain, Source
+from maskline.streams.message_format import Condition, Envelope, Example, MessageFormat, Packing
+from maskline.streams.paths import Path
+from maskline.streams.stream import JOB_COLUMNS, JOB_TABLES, WRITTEN_IN, StreamDefinition
+
+_SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
+_IDENTIFIER_RULE = "is not an identifier of lower-case letters, digits and _ (63 at most)"
+
+
+class _MessageFile(msgspec.Struct, forbid_unknown_fields=True):
+    envelope: list[Envelope] = []
+    decode: list[Packing] = []
+    root: str | None = None
+    unknown: Literal["ignore", "reject"] = "ignore"
+    delete_payload: bool = False
+
+
+class _ExampleFile(msgspec.Struct, forbid_unknown_fields=True):
+    body: str
+    attributes: dict[str, str] = {}
+    row: dict[str, Plain | list[Plain]] = {}
+    null: list[str] = []
+    rejected: Reason | None = None
+
+
+class _StreamFile(msgspec.Struct, forbid_unknown_fields=True):
+    name: str
+    table: str
+    columns: dict[str, object]
+    message: _MessageFile = msgspec.field(default_factory=_MessageFile)
+    match: dict[str, object] = {}
+    domains: dict[str, object] = {}
+    test: list[_ExampleFile] = []
+
+
+def parse_definition(text: str) -> StreamDefinition:
+    """Read a definition and check all of it.
+
+    Args:
+        text: The TOML text.
+
+    Raises:
+        ValueError: It is not a sound definition; the message names the column and says what to write instead.
+    """
+    file = msgspec.toml.decode(text, type=_StreamFile)
+    _check_names(file)
+    if file.domains:
+        raise ValueError('[domains] is not supported yet; columns share a domain by domain = "…" in each of them')
+    message_format = _message_format(file.message)
+    columns = tuple(_column(file, name, described) for name, described in file.columns.items())
+    conditions = tuple(_condition(file, name, values) for name, values in file.match.items())
+    return StreamDefinition(
+        name=file.name,
+        table=file.table,
+        columns=columns,
+        format=message_format,
+        conditions=conditions,
+        rejects_unknown=file.message.unknown == "reject",
+        deletes_payloads=file.message.delete_payload,
+        examples=tuple(_example(file, number, example) for number, example in enumerate(file.test, 1)),
+    )
+
+
+def _check_names(file: _StreamFile) -> None:
+    if not is_identifier(file.name):
+        raise ValueError(f"name {file.name!r} {_IDENTIFIER_RULE}")
+    parts = file.table.split(".")
+    if len(parts) > 2 or not all(map(is_identifier, parts)):
+        raise ValueError(f"table {file.table!r} {_IDENTIFIER_RULE}, or two of them, schema.table")
+    if parts[-1] in JOB_TABLES:
+        raise ValueError(f"table {file.table!r} is one of maskline's own")
+    if not file.columns:
+        raise ValueError("a stream needs at least one column")
+
+
+def _message_format(message: _MessageFile) -> MessageFormat:
+    may_be_bytes = {Envelope.S3_POINTER, Envelope.CLOUDEVENTS} & set(message.envelope)
+    if message.decode and message.decode[0] is not Packing.BASE64 and not may_be_bytes:
+        first = message.decode[0]
+        raise ValueError(
+            f"[message] decode: {first} makes bytes, which a message cannot hold but in base64; "
+            f'write decode = ["base64", "{first}"]'
+        )
+    if len(set(message.envelope)) < len(message.envelope):
+        raise ValueError("[message] envelope: names one twice; an envelope within its like is not supported")
+    if message.delete_payload and Envelope.S3_POINTER not in message.envelope:
+        raise ValueError('[message] delete_payload: goes with envelope = ["s3-pointer"]')
+    root = None
+    if message.root is not None:
+        try:
+            root = Path.parse(message.root)
+        except ValueError as error:
+            raise ValueError(f"[message] root: {error}") from None
+        if root.finds_many:
+            raise ValueError("[message] root: has an [*], and a message is one row; write [0] for the first")
+    return MessageFormat(envelopes=tuple(message.envelope), packings=tuple(message.decode), root=root)
+
+
+def _column(file: _StreamFile, name: str, described: object) -> Column:
+    if not is_identifier(name):
+        raise ValueError(f"column {name!r} {_IDENTIFIER_RULE}")
+    if name in JOB_COLUMNS or name == WRITTEN_IN:
+        raise ValueError(f"column {name!r} is filled by the job itself and cannot come from a message")
+    if name in _SYSTEM_COLUMNS:
+        raise ValueError(f"column {name!r} is one that Postgres has in every table; give it another name")
+    try:
+        column = checked_column(file.name, name, msgspec.convert(described, ColumnFile))
+        _check_source(file, column.source)
+    except ValueError as error:
+        raise ValueError(f"column {name!r}: {error}") from None
+    return column
+
+
+def _condition(file: _StreamFile, name: str, described: object) -> Condition:
+    values: list[Any] = described if isinstance(described, list) else [described]
+    try:
+        source = Source.parse(name)
+        _check_source(file, source)
+        if source.path.finds_many:
+            raise ValueError("has an [*], which finds many values; write [0] for the first")
+        if not values or not all(isinstance(value, str | int) for value in values):
+            raise ValueError("is a text, an integer, true or false, or a list of them")
+        if source.origin is Origin.ATTRIBUTE and not all(isinstance(value, str) for value in values):
+            raise ValueError("a message attribute is text, whatever its type; write its value as text")
+    except ValueError as error:
+        raise ValueError(f"[match] {name!r}: {error}") from None
+    return Condition(source, tuple(values))
+
+
+def _example(file: _StreamFile, number: int, example: _ExampleFile) -> Example:
+    for name in (*example.row, *example.null):
+        if name not in file.columns:
+            raise ValueError(f"[[test]] {number}: {name!r} is none of the columns")
+    if bool(example.row or example.null) == (example.rejected is not None):
+        raise ValueError(f'[[test]] {number}: says what becomes of the body: row = {{…}}, or rejected = "REASON"')
+    return Example(example.body, example.attributes, example.row, tuple(example.null), example.rejected)
+
+
+def _check_source(file: _StreamFile, source: Source) -> None:
+    if source.origin is Origin.ENVELOPE and not file.message.envelope:
+        raise ValueError(f'{source} needs an envelope; write [message] envelope = ["sns"], say')

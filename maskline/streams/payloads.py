@@ -1,0 +1,86 @@
+"""Objects in S3 that messages point to, as the SQS Extended Client Library leaves large ones there.
+
+Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-s3-messages.html and
+https://github.com/awslabs/payload-offloading-java-common-lib-for-aws
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from maskline.aws import AwsError, OpenClient, error_code, is_access_denied, open_client, setup_problem
+from maskline.errors import MasklineError, PayloadError, PayloadUnavailableError
+from maskline.records import Payload, Reason
+from maskline.streams.failures import InvalidValueError
+
+POINTER_CLASSES = (
+    "software.amazon.payloadoffloading.PayloadS3Pointer",
+    "com.amazon.sqs.javamessaging.MessageS3Pointer",
+)
+"""The names under which the library's versions write a pointer: ``[CLASS, {"s3BucketName": …, "s3Key": …}]``."""
+
+_GONE = frozenset({"NoSuchKey", "NoSuchBucket", "NoSuchVersion", "404", "InvalidBucketName", "ParamValidationError"})
+_DENIED = frozenset({"AccessDenied", "AllAccessDisabled", "InvalidObjectState", "403"})
+
+
+class PayloadStore(Protocol):
+    """Gives out the objects that messages point to."""
+
+    def fetch(self, payload: Payload, max_bytes: int) -> bytes:
+        """Return an object's content.
+
+        Args:
+            payload: Which object.
+            max_bytes: The most that it may hold.
+
+        Raises:
+            InvalidValueError: It is gone, larger, or not to be had with these credentials: the message is rejected.
+            PayloadUnavailableError: The store did not answer as it should; another try may help.
+            PayloadError: The store cannot be used at all.
+        """
+
+
+class S3Payloads:
+    """The objects of S3, read with this process's credentials.
+
+    Args:
+        open_client: Makes the client, when the first object is fetched.
+    """
+
+    def __init__(self, open_client: OpenClient = open_client) -> None:
+        self._open_client = open_client
+        self._client: Any = None
+
+    def fetch(self, payload: Payload, max_bytes: int) -> bytes:
+        """Return an object's content; see `PayloadStore.fetch`."""
+        try:
+            if self._client is None:
+                self._client = self._open_client("s3", None)
+            answer = self._client.get_object(Bucket=payload.bucket, Key=payload.key)
+            content: bytes = answer["Body"].read(max_bytes + 1)
+        except (BotoCoreError, ClientError) as error:
+            raise _mapped(error) from None
+        if len(content) > max_bytes:
+            raise InvalidValueError(Reason.TOO_LARGE, f"the object in S3 holds more than {max_bytes:,} bytes")
+        return content
+
+
+def _mapped(error: AwsError) -> InvalidValueError | MasklineError:
+    code = error_code(error)
+    if code in _GONE:
+        return InvalidValueError(Reason.PAYLOAD_GONE, f"the object in S3 that it points to is not there ({code})")
+    if code in _DENIED:
+        # Without s3:ListBucket, S3 says this of objects that are gone, too; either way it is this message's object.
+        return InvalidValueError(
+            Reason.PAYLOAD_DENIED,
+            f"S3 does not give out the object that it points to ({code}); the job needs s3:GetObject on its bucket, "
+            "and s3:ListBucket to tell an object that is gone",
+        )
+    problem = setup_problem(error)
+    if problem:
+        return PayloadError(f"s3: {problem}")
+    if is_access_denied(error):
+        return PayloadError(f"s3: refuses these credentials ({code})")
+    return PayloadUnavailableError(f"s3: did not give out an object that a message points to ({code}); try again")

@@ -1,0 +1,106 @@
+"""What a body looks as if it were packed in, told to whoever wrote a definition that does not say so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from maskline.streams.failures import InvalidValueError
+from maskline.streams.message_format import Envelope, MessageFormat, Packing
+from maskline.streams.opening import (
+    MAX_RECORD_BYTES,
+    Opened,
+    open_cloudevents,
+    open_eventbridge,
+    open_sns,
+    payload_of,
+    read_content,
+)
+from maskline.streams.unpacking import GZIP_MAGIC, ZSTD_MAGIC, unpack
+
+_OPENERS = {
+    Envelope.SNS: open_sns,
+    Envelope.EVENTBRIDGE: open_eventbridge,
+    Envelope.CLOUDEVENTS: open_cloudevents,
+}
+_MAGIC = {GZIP_MAGIC: Packing.GZIP, ZSTD_MAGIC: Packing.ZSTD}
+
+
+def recognize(body: str, attributes: Mapping[str, str] | None = None) -> MessageFormat:
+    """Return the format that a body seems to have; the plain one where nothing is known of it.
+
+    An object in S3 is not fetched, so what is inside it is not known.
+
+    Args:
+        body: The body as SQS gave it.
+        attributes: Its message attributes.
+    """
+    opened = Opened(attributes)
+    envelopes: list[Envelope] = []
+    content: object = body
+    while (envelope := _envelope_around(content, opened, envelopes)) is not None:
+        envelopes.append(envelope)
+        if envelope is Envelope.S3_POINTER:
+            return MessageFormat(envelopes=tuple(envelopes))
+        content = _OPENERS[envelope](content, opened)
+    return MessageFormat(envelopes=tuple(envelopes), packings=_packings_of(content))
+
+
+def difference(body: str, attributes: Mapping[str, str] | None, format: MessageFormat) -> str | None:  # noqa: A002
+    """Return what a definition should say of a body, where it says something else; None where nothing is known.
+
+    Args:
+        body: The body as SQS gave it.
+        attributes: Its message attributes.
+        format: What the definition says.
+    """
+    seen = recognize(body, attributes)
+    lines = []
+    if seen.envelopes and seen.envelopes != format.envelopes:
+        lines.append(f"envelope = [{_quoted(seen.envelopes)}]")
+    if seen.packings and seen.packings != format.packings:
+        lines.append(f"decode = [{_quoted(seen.packings)}]")
+    return f"the body looks like [message] {' and '.join(lines)}" if lines else None
+
+
+def _quoted(names: tuple[str, ...]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def _envelope_around(content: object, opened: Opened, before: list[Envelope]) -> Envelope | None:
+    try:
+        if payload_of(content) is not None:
+            return Envelope.S3_POINTER
+    except InvalidValueError:
+        return None
+    for envelope, open_envelope in _OPENERS.items():
+        try:
+            if envelope not in before:
+                open_envelope(content, Opened(opened.attributes))
+                return envelope
+        except InvalidValueError:
+            continue
+    return None
+
+
+def _packings_of(content: object) -> tuple[Packing, ...]:
+    packings: list[Packing] = []
+    try:
+        while isinstance(content, str | bytes):
+            packing = _packing_of(content)
+            if packing is None:
+                return tuple(packings) if _is_record(content) else ()
+            content = unpack(content, (packing,), MAX_RECORD_BYTES)
+            packings.append(packing)
+    except InvalidValueError:
+        return ()
+    return ()
+
+
+def _packing_of(content: str | bytes) -> Packing | None:
+    if isinstance(content, str):
+        return None if content.lstrip().startswith(("{", "[")) else Packing.BASE64
+    return next((packing for magic, packing in _MAGIC.items() if content.startswith(magic)), None)
+
+
+def _is_record(content: str | bytes) -> bool:
+    return type(read_content(content)) is dict

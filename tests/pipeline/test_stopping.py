@@ -1,0 +1,63 @@
+"""Signals end what they should, whatever it waits for."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from maskline.pipeline.stopping import interruptible
+from tests.awaiting import await_until
+from tests.e2e.job_process import PROJECT
+
+HANGING_AT_EXIT = """
+import atexit, sys, threading
+from maskline.pipeline.stopping import end_process
+atexit.register(threading.Event().wait)
+atexit.register(print, "cleaned up")
+threading.Thread(target=threading.Event().wait).start()
+print("said", end=" ")
+print("last line", file=sys.stderr)
+threading.Timer(0.3, print, ["a complaint"], {"file": sys.stderr}).start()
+end_process(7)
+"""
+
+
+def test_work_that_ends_by_itself_gives_what_it_gives() -> None:
+    assert interruptible(lambda: 42) == 42
+
+
+def test_what_work_raises_comes_out_as_it_is() -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        interruptible(fail)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_wait_for_work_that_hangs(number: signal.Signals) -> None:
+    before, answered = signal.getsignal(signal.SIGTERM), threading.Event()
+    timer = threading.Timer(0.2, os.kill, [os.getpid(), number])
+    timer.start()
+
+    with pytest.raises(KeyboardInterrupt):
+        interruptible(lambda: answered.wait(60))
+
+    assert not answered.is_set()
+    assert signal.getsignal(signal.SIGTERM) is before
+    answered.set()
+    timer.join()
+    await_until(lambda: "interruptible" not in [thread.name for thread in threading.enumerate()], "it has ended")
+
+
+def test_a_process_is_ended_though_its_threads_and_what_it_does_at_exit_hang() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", HANGING_AT_EXIT], cwd=PROJECT, capture_output=True, text=True, timeout=30
+    )
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (7, "said cleaned up\n", "last line\n")
