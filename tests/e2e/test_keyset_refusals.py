@@ -61,7 +61,7 @@ def _one_message(queue: SqsQueue) -> None:
 def test_an_unknown_scheme(job_options: list[str], queue: SqsQueue) -> None:
     job = start_with(job_options, "vault:secret/keyset")
 
-    assert_refused(job, queue, "keyset: vault: give a URI that begins with one of file:, env:, aws-secretsmanager:")
+    assert_refused(job, queue, "keyset vault: give a URI that begins with one of file:, env:, aws-secretsmanager:")
 
 
 def test_a_broken_keyset(job_options: list[str], queue: SqsQueue, tmp_path: Path) -> None:

@@ -60,18 +60,19 @@ REJECTIONS_SENT = query_of(b'INSERT INTO "rejected_messages"')
 """The same of a micro-batch of rejections."""
 
 
-_MESSAGE_IDS = re.compile(rb"\{(\}|[0-9a-f]{8}-)")
+_ROW_OF_AN_INSERT = re.compile(rb"D....\x00\x04.*[0-9A-F]+/[0-9A-F]+", re.DOTALL)
+"""Four columns, the last of them a place in the log."""
 
 
 class _CompletedInsert:
-    """Says of the answers of a server which one completes an insert; its row holds an array of message ids."""
+    """Says of the answers of a server which one completes an insert; its row is like no other."""
 
     def __init__(self) -> None:
         self._has_row = False
 
     def __call__(self, message: bytes) -> bool:
         if message.startswith(b"D"):
-            self._has_row = _MESSAGE_IDS.search(message) is not None
+            self._has_row = _ROW_OF_AN_INSERT.fullmatch(message) is not None
         is_completed = message.startswith(b"C") and self._has_row
         if message.startswith(b"C"):
             self._has_row = False  # the next answer is another statement's, and the next conversation another test's

@@ -254,7 +254,7 @@ def test_the_job_goes_on_writing_while_rows_are_locked(
         run(remasker, "SELECT FROM user_logins FOR UPDATE")
 
         write_masked(dsn, ROTATED, [login()])
-        redelivered = "INSERT INTO user_logins (message_id) VALUES (%s) ON CONFLICT (message_id) DO NOTHING"
+        redelivered = "INSERT INTO maskline_outcomes VALUES (%s, now()) ON CONFLICT DO NOTHING"
         run(database, f"SET statement_timeout = '5s'; {redelivered}", [old_message_id])
 
     assert value_of(database, "SELECT count(*) FROM user_logins") == 2

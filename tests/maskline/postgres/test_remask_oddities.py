@@ -115,6 +115,7 @@ def test_a_foreign_key_to_a_row_that_is_locked_can_be_checked(
     dsn: str, database: Connection, user_logins: StreamDefinition
 ) -> None:
     (parent,) = write_masked(dsn, OLD, [login()])
+    run(database, "ALTER TABLE user_logins ADD UNIQUE (message_id)")
     run(database, "CREATE TABLE children (parent uuid REFERENCES user_logins (message_id))")
     inserted: list[int] = []
 
