@@ -21,6 +21,7 @@ from maskline.pipeline.logs import LEVELS
 from maskline.pipeline.printing import notice_former_name
 from maskline.postgres.dsn import PostgresDsn
 from maskline.sqs import QueueAddress
+from maskline.sqs.curl_transport import CONNECTIONS
 from maskline.sqs.receiver import ReceiveSettings
 from maskline.streams.definition import load_stream
 
@@ -156,6 +157,13 @@ class Options:
             type=float,
             metavar="SECONDS",
             default=receive.micro_batch_seconds,
+        )
+        self.add(
+            "sqs_connections",
+            "the most receives under way at the same time; how many there are follows what they bring (%(default)s)",
+            type=int,
+            default=CONNECTIONS,
+            metavar="N",
         )
         self.add("pollers", "how many pollers receive at the same time (%(default)s)", type=int, default=1, metavar="N")
         self.add(
@@ -302,8 +310,9 @@ def queue_address(arguments: argparse.Namespace) -> QueueAddress:
     Raises:
         UsageError: It is not given, or not well formed.
     """
-    with naming_options(endpoint="queue_endpoint"):
-        return QueueAddress(required(arguments, "queue"), arguments.queue_endpoint or None)
+    connections = getattr(arguments, "sqs_connections", CONNECTIONS)
+    with naming_options(endpoint="queue_endpoint", connections="sqs_connections"):
+        return QueueAddress(required(arguments, "queue"), arguments.queue_endpoint or None, connections)
 
 
 def postgres_dsn(arguments: argparse.Namespace) -> PostgresDsn:

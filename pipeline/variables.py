@@ -56,6 +56,7 @@ OPTIONS = (
     "rows_per_file",
     "shares",
     "sql",
+    "sqs_connections",
     "stdin",
     "stream",
     "target",

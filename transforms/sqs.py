@@ -13,6 +13,7 @@ from apache_beam.io.watermark_estimators import ManualWatermarkEstimator
 from apache_beam.pvalue import AsSingleton, PBegin, PCollection
 from apache_beam.transforms.display import DisplayDataItem
 from apache_beam.transforms.window import GlobalWindow
+from apache_beam.utils import windowed_value
 from apache_beam.utils.timestamp import Timestamp
 from apache_beam.utils.windowed_value import WindowedValue
 
@@ -154,7 +155,7 @@ class _Poll(beam.DoFn):
             self._address, (Receipt(message.message_id, message.receipt_handle) for message in messages)
         )
         for message in messages:
-            yield WindowedValue(message, Timestamp.of(message.sent_at.timestamp()), _GLOBAL_WINDOW)
+            yield windowed_value.create(message, int(message.sent_at.timestamp() * 1_000_000), _GLOBAL_WINDOW)
         _advance(watermark, polled_at if oldest is None else oldest)
         if is_finished:
             tracker.try_claim(FINISHED)

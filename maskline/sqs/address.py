@@ -13,23 +13,31 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}(\.fifo)?")
 _AWS_HOST = re.compile(r"(sqs\.(?P<region>[a-z0-9-]+)|(?P<legacy>[a-z0-9-]+)\.queue)\.amazonaws\.com(\.cn)?")
 
 
+MAX_CONNECTIONS = 1_000
+
+
 class QueueAddress(msgspec.Struct, frozen=True):
     """A queue by URL or name, and the endpoint to find it at.
 
     Attributes:
         queue: The queue's URL, or its name in the account and region of the credentials.
         endpoint: The URL of an SQS API other than AWS's, or None. A queue's URL that is not AWS's says it, too.
+        connections: The most receives that a process has under way at the same time, 1 to 1,000, and the most of all
+            other calls together. How many there are follows what the answers bring.
     """
 
     queue: str
     endpoint: str | None = None
+    connections: int = 64
 
     def __post_init__(self) -> None:
         """Check the form.
 
         Raises:
-            ArgumentError: It is neither a URL nor a name, or it names a FIFO queue.
+            ArgumentError: It is neither a URL nor a name, it names a FIFO queue, or the connections are out of range.
         """
+        if not 1 <= self.connections <= MAX_CONNECTIONS:
+            raise ArgumentError(f"connections is {self.connections}; it must be from 1 to {MAX_CONNECTIONS}")
         if self.endpoint is not None and not re.match(r"https?://[^/]", self.endpoint):
             raise ArgumentError(f"endpoint {self.endpoint!r}: give a URL like http://127.0.0.1:9324")
         if not _NAME.fullmatch(self.name):

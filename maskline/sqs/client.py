@@ -164,7 +164,7 @@ class SqsQueue:
         """
         with _map_sqs_errors(address):
             try:
-                client, transport = shared_connections(address.service_endpoint, address.region)
+                client, transport = shared_connections(address.service_endpoint, address.region, address.connections)
                 url = address.queue if address.is_url else client.get_queue_url(QueueName=address.queue)["QueueUrl"]
             except ValueError as error:  # botocore's, where the endpoint is no URL after all
                 raise UsageError(f"queue {address}: {error}") from None

@@ -12,7 +12,7 @@ import botocore.session
 from botocore.config import Config
 
 from maskline.logs import silence_wire_logging
-from maskline.sqs.curl_transport import CurlTransport
+from maskline.sqs.curl_transport import CONNECTIONS, CurlTransport
 
 MAX_WAIT_SECONDS = 20
 """SQS's limit of WaitTimeSeconds."""
@@ -26,11 +26,13 @@ ATTEMPTS = 3
 FALLBACK_ATTEMPTS = 2
 """How often boto3 makes a call that libcurl has made in vain; receiving and deleting try again by themselves."""
 
-_shared: dict[tuple[int, str | None, str | None], tuple[Any, CurlTransport]] = {}
+_shared: dict[tuple[int, str | None, str | None, int], tuple[Any, CurlTransport]] = {}
 _lock = threading.Lock()
 
 
-def shared_connections(endpoint: str | None, region: str | None) -> tuple[Any, CurlTransport]:
+def shared_connections(
+    endpoint: str | None, region: str | None, connections: int = CONNECTIONS
+) -> tuple[Any, CurlTransport]:
     """Return a boto3 SQS client, and the frequent calls of the same API; every caller in this process gets the same.
 
     A process that was forked makes its own. Its parent's stay referenced there and are never used: to close them would
@@ -40,15 +42,16 @@ def shared_connections(endpoint: str | None, region: str | None) -> tuple[Any, C
     Args:
         endpoint: The URL of the SQS API, or None for AWS's own.
         region: The AWS region, or None for that of the environment.
+        connections: The most receives under way at the same time, and the most of all other calls together.
 
     Raises:
         botocore.exceptions.BotoCoreError: There is no region, or the configuration cannot be read or used.
         ValueError: The endpoint is no URL.
     """
-    key = (os.getpid(), endpoint, region)
+    key = (os.getpid(), endpoint, region, connections)
     with _lock:
         if key not in _shared:
-            _shared[key] = _connect(endpoint, region)
+            _shared[key] = _connect(endpoint, region, connections)
         return _shared[key]
 
 
@@ -64,12 +67,12 @@ os.register_at_fork(after_in_child=_renew_lock)
 @atexit.register
 def _close_connections() -> None:
     """End the loops' threads before the interpreter they call into."""
-    for (process_id, _, _), (_, transport) in _shared.items():
+    for (process_id, *_), (_, transport) in _shared.items():
         if process_id == os.getpid():
             transport.close()
 
 
-def _connect(endpoint: str | None, region: str | None) -> tuple[Any, CurlTransport]:
+def _connect(endpoint: str | None, region: str | None, connections: int) -> tuple[Any, CurlTransport]:
     silence_wire_logging()
     core = botocore.session.get_session()
     session = boto3.session.Session(botocore_session=core)
@@ -92,4 +95,4 @@ def _connect(endpoint: str | None, region: str | None) -> tuple[Any, CurlTranspo
 
     # Time-outs are a client's and not a call's, and only a long poll may take as long as one.
     frequent = client(MAX_WAIT_SECONDS + ANSWER_SECONDS, FALLBACK_ATTEMPTS)
-    return client(ANSWER_SECONDS, ATTEMPTS), CurlTransport(frequent, core)
+    return client(ANSWER_SECONDS, ATTEMPTS), CurlTransport(frequent, core, connections)

@@ -22,7 +22,7 @@ from maskline.sqs.daemon_threads import DaemonThreads
 from maskline.sqs.operations import RECEIVE, Operation, UnreadableAnswerError
 from maskline.sqs.transports import Boto3Transport, settle
 
-CONNECTIONS = 32
+CONNECTIONS = 64
 FALLBACK_THREADS = 8
 ANSWER_SECONDS = 10.0
 
