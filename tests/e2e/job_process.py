@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -79,6 +80,13 @@ class JobProcess:
             raise AssertionError(f"the job did not end in time; it printed: {self.output}{self.errors}") from None
         self._keep_output()
         return self._process.returncode
+
+    def failure(self) -> str:
+        """Return why it says that it failed: the last record of level ERROR, which has its exit code."""
+        records = [json.loads(line) for line in self.errors.splitlines() if line.startswith("{")]
+        last: dict[str, object] = [record for record in records if record["level"] == "ERROR"][-1]
+        assert last["exit_code"] == self._process.returncode
+        return str(last["event"])
 
     def kill(self) -> None:
         """Kill it, if it still runs."""

@@ -44,13 +44,13 @@ def test_the_commands_without_beam_and_without_a_lake(environment: Environment, 
     assert listed.returncode == 0, listed.stderr
     nowhere = ("--postgres", "postgresql://nobody@127.0.0.1:1/nothing")
     unreachable = environment.run("maskline", "migrate", *nowhere)
-    assert unreachable.returncode in (1, 2)
-    assert unreachable.stderr.startswith("maskline: postgres: ")
+    assert unreachable.returncode == 75
+    assert '"event": "postgres: ' in unreachable.stderr
     checked = environment.run(
         *("maskline", "check", *nowhere, "--keyset", "file:keyset.json", "--queue", "q"),
         *("--queue_endpoint", "http://127.0.0.1:1"),
     )
-    assert checked.returncode == 2
+    assert checked.returncode in (2, 75)  # 2 where there are no credentials for the queue
     assert "PROBLEM  postgres: " in checked.stdout
     assert checked.stderr == ""
     for command in ("run", "publish"):
@@ -67,5 +67,5 @@ def test_everything(environment: Environment, checkout: Path) -> None:
         assert result.returncode == 0, result.stderr
     missing = environment.run("maskline", "check")
     assert missing.returncode == 2
-    assert missing.stderr.startswith("maskline: queue, postgres, keyset: missing; give --queue ")
+    assert '"event": "queue, postgres, keyset: missing; give --queue ' in missing.stderr
     assert environment.run("maskline", "run", "--help").returncode == 0
