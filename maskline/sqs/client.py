@@ -43,6 +43,9 @@ MAX_BATCH_ENTRIES = 10
 MAX_VISIBILITY_SECONDS = 12 * 60 * 60
 """SQS's limit of a visibility time-out."""
 
+RECEIPT_OF_NO_MESSAGE = "no message has this one"
+"""What `SqsQueue.try_permissions` asks for."""
+
 _NO_SUCH_RECEIPT = ("ReceiptHandleIsInvalid", "InvalidParameterValue")
 """How an API may answer a whole request with a receipt that is none; AWS says it of the entry."""
 
@@ -255,7 +258,7 @@ class SqsQueue:
         Raises:
             QueueError: One of them is missing; the message names both.
         """
-        nothing = {"Id": "0", "ReceiptHandle": "no message has this one"}
+        nothing = {"Id": "0", "ReceiptHandle": RECEIPT_OF_NO_MESSAGE}
         for call, entry in (
             (self._client.delete_message_batch, nothing),
             (self._client.change_message_visibility_batch, nothing | {"VisibilityTimeout": 0}),
