@@ -1,8 +1,9 @@
-"""Measure the bytes of a row: in the table, in its indexes, and in the write-ahead log.
+"""Measure the bytes of a row: in its table, in the ledger of outcomes, and in the write-ahead log.
 
 The log depends on what came before. After a checkpoint Postgres logs the whole page at the first change of each, and a
-message id is random, so each of the next rows is likely to change another page of the index. So the log is measured
-twice at each length of the table: long after a checkpoint, and for the rows right after one.
+message id is random, so each of the next rows is likely to change another page of the ledger's index of its day. So the
+log is measured twice at each length of a day: long after a checkpoint, and for the rows right after one. All rows are
+of one day, as they are in a job that keeps up.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from benchmarks.masked_rows import masked_rows
 from benchmarks.measuring import add_count, add_name, finish, positive, progress_bars
 from benchmarks.results import Cell, measured
 from benchmarks.workbench import TABLE, Workbench
+from maskline.postgres.ledger import OUTCOMES
 from maskline.postgres.statements import InsertRows
 from maskline.postgres.writer import BatchWriter
 from maskline.records import MaskedRow
@@ -25,10 +27,18 @@ from maskline.streams.definition import load_stream
 
 STREAM = load_stream(TABLE)
 LENGTHS = (100_000, 1_000_000)
+SIZES = (
+    f"pg_table_size('{TABLE}')",
+    f"pg_indexes_size('{TABLE}')",
+    f"(SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree('{OUTCOMES}'))",
+    f"(SELECT sum(pg_indexes_size(relid)) FROM pg_partition_tree('{OUTCOMES}'))",
+)
 COLUMNS = (
     "rows",
     "table [bytes/row]",
-    "indexes [bytes/row]",
+    "its index [bytes/row]",
+    "ledger [bytes/row]",
+    "its index of message_id [bytes/row]",
     "log [bytes/row]",
     "rows after checkpoint",
     "log after checkpoint [bytes/row]",
@@ -37,7 +47,7 @@ COLUMNS = (
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("--values", nargs="+", type=positive, default=LENGTHS, metavar="N", help="lengths of the table")
+    parser.add_argument("--values", nargs="+", type=positive, default=LENGTHS, metavar="N", help="rows of the day")
     add_count(parser, "after_checkpoint", 10_000, "how many rows are written after a checkpoint")
     add_count(parser, "batch_size", 500, "the rows of a micro-batch")
     add_name(parser, "rows")
@@ -59,7 +69,7 @@ def main(arguments: argparse.Namespace) -> int:
         writing = _Writing(bench, rows, arguments.batch_size, progress, total)
         for length in lengths:
             log = writing.log_per_row(length - writing.written)
-            sizes = [bench.value(f"SELECT pg_{what}_size('{TABLE}')") / length for what in ("table", "indexes")]
+            sizes = [float(bench.value(f"SELECT {size}")) / length for size in SIZES]
             bench.run("CHECKPOINT")
             after = writing.log_per_row(arguments.after_checkpoint)
             table.append([length, *sizes, log, arguments.after_checkpoint, after])

@@ -24,7 +24,9 @@ class Measured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     flink_cpu_factor: Positive
     postgres_cpu_microseconds: Positive
     table_bytes_per_row: Positive
-    index_bytes_per_row: Positive
+    index_bytes_per_row: NotNegative
+    ledger_bytes_per_row: Positive
+    ledger_index_bytes_per_row: Positive
     log_bytes_per_row: Positive
     page_image_bytes: Positive
 
@@ -39,7 +41,6 @@ class Operation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seconds_in_flight: Positive
     utilisation: Share
     checkpoint_seconds: Positive
-    index_memory_gigabytes: Positive
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

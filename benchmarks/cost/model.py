@@ -15,6 +15,9 @@ BILLED_CHUNK_BYTES = 64 * 1024
 """SQS bills a request once for each 64 KiB that it carries."""
 
 PAGE_BYTES = 8192
+LEDGER_DAYS = 17
+"""A day is emptied when it is more than 16 days gone; the current one comes on top."""
+
 HORIZONS_DAYS = (1, 30, 365)
 
 
@@ -101,24 +104,28 @@ class Cost(msgspec.Struct, frozen=True):
         return self._rows(days) * self.assumptions.measured.table_bytes_per_row / 1e9
 
     def index_gigabytes(self, days: float) -> float:
-        """Return the size of its index after so many days."""
+        """Return the size of its index after so many days; new rows change its end alone."""
         return self._rows(days) * self.assumptions.measured.index_bytes_per_row / 1e9
+
+    def ledger_gigabytes(self, days: float) -> float:
+        """Return the size of the ledger after so many days, with its indexes: older days are emptied."""
+        return self._rows(min(days, LEDGER_DAYS)) * self.assumptions.measured.ledger_bytes_per_row / 1e9
+
+    @property
+    def gigabytes_changed_at_random(self) -> float:
+        """The ledger's index of one day, which messages change at random, on each database server."""
+        return self._rows(1) * self.assumptions.measured.ledger_index_bytes_per_row / 1e9 / self.databases
 
     def storage_dollars(self, days: float) -> float:
         """Return what a month's storage of the rows of so many days costs."""
-        size = self.table_gigabytes(days) + self.index_gigabytes(days)
+        size = self.table_gigabytes(days) + self.index_gigabytes(days) + self.ledger_gigabytes(days)
         return size * self.assumptions.prices.storage_gigabyte_month
 
     def log_megabytes_per_second(self, days: float) -> float:
-        """Return the rate of the write-ahead log where the index that is written to holds the rows of so many days."""
+        """Return the rate of the write-ahead log when the day is so many days old: at most one."""
         rows = self.messages_per_second * self.assumptions.operation.checkpoint_seconds
         per_row = log_bytes_per_row(self._rows(days), rows, self.assumptions.measured)
         return self.messages_per_second * per_row / 1e6
-
-    @property
-    def days_until_index_fills_memory(self) -> float:
-        """After how many days the index is larger than the memory it may take on each server: partition before."""
-        return self.assumptions.operation.index_memory_gigabytes * self.databases / self.index_gigabytes(1)
 
     def _rows(self, days: float) -> float:
         return self.messages_per_second * SECONDS_A_DAY * days
@@ -127,18 +134,18 @@ class Cost(msgspec.Struct, frozen=True):
         return self.messages_per_second * microseconds / 1e6 / self.assumptions.operation.utilisation
 
 
-def log_bytes_per_row(rows_in_table: float, rows_between_checkpoints: float, measured: Measured) -> float:
+def log_bytes_per_row(rows_of_the_day: float, rows_between_checkpoints: float, measured: Measured) -> float:
     """Return the bytes of the write-ahead log for a row.
 
-    A message id is random, so a new row changes a random page of the index. The first change of a page after a
-    checkpoint logs the page whole. Of P pages, R random changes meet ``P * (1 - exp(-R / P))``.
+    A message id is random, so a new row changes a random page of the ledger's index of its day. The first change of a
+    page after a checkpoint logs the page whole. Of P pages, R random changes meet ``P * (1 - exp(-R / P))``.
 
     Args:
-        rows_in_table: The length of the table.
+        rows_of_the_day: How many outcomes the ledger has of the day.
         rows_between_checkpoints: How many rows are written between two checkpoints.
         measured: The bytes of each.
     """
-    pages = rows_in_table * measured.index_bytes_per_row / PAGE_BYTES
+    pages = rows_of_the_day * measured.ledger_index_bytes_per_row / PAGE_BYTES
     whole_pages = pages * -math.expm1(-rows_between_checkpoints / pages)
     return measured.log_bytes_per_row + whole_pages * measured.page_image_bytes / rows_between_checkpoints
 

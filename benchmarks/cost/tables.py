@@ -11,7 +11,7 @@ from benchmarks.cost.model import HORIZONS_DAYS, Cost, idle_requests_per_month, 
 from benchmarks.results import shown
 
 Rows = list[tuple[str, list[str]]]
-INDEX_LENGTHS_DAYS = {"one hour": 1 / 24, "one day": 1.0, "30 days": 30.0, "365 days": 365.0}
+INDEX_LENGTHS_DAYS = {"an hour": 1 / 24, "a day": 1.0}
 SINGLE, FULL = (1.0, 1.0), (10.0, 10.0)
 
 
@@ -42,14 +42,14 @@ def cost_rows(rates: Sequence[float], assumptions: Assumptions) -> Rows:
         rows += [
             (f"table {after}", [_gigabytes(cost.table_gigabytes(days)) for cost in costs]),
             (f"index {after}", [_gigabytes(cost.index_gigabytes(days)) for cost in costs]),
+            (f"ledger {after}", [_gigabytes(cost.ledger_gigabytes(days)) for cost in costs]),
             (f"storage a month, {after}", [_dollars(cost.storage_dollars(days)) for cost in costs]),
         ]
     for length, index_days in INDEX_LENGTHS_DAYS.items():
         rates_of_log = [f"{shown(cost.log_megabytes_per_second(index_days))} MB/s" for cost in costs]
-        rows.append((f"log, where an index holds {length}", rates_of_log))
-    memory = assumptions.operation.index_memory_gigabytes
-    until = [_duration(cost.days_until_index_fills_memory) for cost in costs]
-    return [*rows, (f"until the index takes {memory:g} GB of each server", until)]
+        rows.append((f"log, where the ledger's day holds {length}", rates_of_log))
+    changed = [_gigabytes(cost.gigabytes_changed_at_random) for cost in costs]
+    return [*rows, ("index that is changed at random, a server", changed)]
 
 
 def idle_dollars(assumptions: Assumptions) -> tuple[float, float]:
@@ -90,10 +90,6 @@ def _dollars(amount: float) -> str:
 
 def _gigabytes(size: float) -> str:
     return f"{shown(size / 1000)} TB" if size >= 1000 else f"{shown(size)} GB"
-
-
-def _duration(days: float) -> str:
-    return f"{shown(float(f'{days:.2g}'))} days" if days >= 1 else f"{shown(float(f'{days * 24:.2g}'))} hours"
 
 
 def _large(count: float) -> str:

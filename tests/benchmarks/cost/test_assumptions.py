@@ -21,8 +21,13 @@ def test_the_bytes_of_a_row_are_those_that_were_measured() -> None:
     measured = load_assumptions().measured
     first, longest = Result.read(RESULTS / "rows.json").rows
 
-    assert [measured.table_bytes_per_row, measured.index_bytes_per_row] == pytest.approx(longest[1:3], rel=0.05)
-    assert measured.log_bytes_per_row == pytest.approx(first[3], rel=0.05)
+    assert [
+        measured.table_bytes_per_row,
+        measured.index_bytes_per_row,
+        measured.ledger_bytes_per_row,
+        measured.ledger_index_bytes_per_row,
+    ] == pytest.approx(longest[1:5], rel=0.05)
+    assert measured.log_bytes_per_row == pytest.approx(first[5], rel=0.05)
 
 
 @pytest.mark.parametrize(

@@ -16,13 +16,13 @@ MEASURED = msgspec.structs.replace(
     flink_cpu_factor=2,
     postgres_cpu_microseconds=35,
     table_bytes_per_row=200,
-    index_bytes_per_row=40,
+    index_bytes_per_row=20,
+    ledger_bytes_per_row=100,
+    ledger_index_bytes_per_row=40,
     log_bytes_per_row=400,
     page_image_bytes=6000,
 )
-OPERATION = msgspec.structs.replace(
-    SHIPPED.operation, utilisation=0.5, seconds_in_flight=1, checkpoint_seconds=300, index_memory_gigabytes=10
-)
+OPERATION = msgspec.structs.replace(SHIPPED.operation, utilisation=0.5, seconds_in_flight=1, checkpoint_seconds=300)
 LIMITS = msgspec.structs.replace(SHIPPED.limits, in_flight_per_queue=120_000, rows_per_second_per_database=20_000)
 PRICES = msgspec.structs.replace(
     SHIPPED.prices,
@@ -77,30 +77,33 @@ def test_database_cores_are_at_least_one_a_server() -> None:
     assert Cost(10_000_000, ASSUMPTIONS).database_cores == 12
 
 
-def test_table_and_index_grow_by_the_day() -> None:
+def test_table_and_index_grow_by_the_day_and_the_ledger_does_not() -> None:
     assert A_THOUSAND_A_SECOND.table_gigabytes(30) == pytest.approx(518.4)
-    assert A_THOUSAND_A_SECOND.index_gigabytes(30) == pytest.approx(103.68)
-    assert A_THOUSAND_A_SECOND.storage_dollars(30) == pytest.approx(62.208)
-    assert A_THOUSAND_A_SECOND.days_until_index_fills_memory == pytest.approx(10 / 3.456)
+    assert A_THOUSAND_A_SECOND.index_gigabytes(30) == pytest.approx(51.84)
+    assert A_THOUSAND_A_SECOND.ledger_gigabytes(1) == pytest.approx(8.64)
+    assert A_THOUSAND_A_SECOND.ledger_gigabytes(30) == pytest.approx(146.88)
+    assert A_THOUSAND_A_SECOND.ledger_gigabytes(365) == pytest.approx(146.88)
+    assert A_THOUSAND_A_SECOND.storage_dollars(30) == pytest.approx(71.712)
+    assert A_THOUSAND_A_SECOND.gigabytes_changed_at_random == pytest.approx(3.456)
 
 
 def test_a_short_index_adds_little_to_the_log_and_a_long_one_a_page_a_row() -> None:
-    short = log_bytes_per_row(rows_in_table=2_048, rows_between_checkpoints=300_000, measured=MEASURED)
-    long = log_bytes_per_row(rows_in_table=1e12, rows_between_checkpoints=300_000, measured=MEASURED)
+    short = log_bytes_per_row(rows_of_the_day=2_048, rows_between_checkpoints=300_000, measured=MEASURED)
+    long = log_bytes_per_row(rows_of_the_day=1e12, rows_between_checkpoints=300_000, measured=MEASURED)
 
     assert short == pytest.approx(400 + 10 * 6000 / 300_000)
     assert long == pytest.approx(6_400, rel=0.001)
 
 
 @pytest.mark.parametrize(
-    ("rows_in_table", "index_bytes", "log_bytes", "measured_after_checkpoint"),
+    ("rows_of_the_day", "index_bytes", "log_bytes", "measured_after_checkpoint"),
     [(100_000, 43.3, 388, 664), (300_000, 38.9, 387, 1_245), (1_000_000, 39.5, 388, 2_872)],
 )
 def test_the_log_follows_what_was_measured_for_10_000_rows_after_a_checkpoint(
-    rows_in_table: int, index_bytes: float, log_bytes: float, measured_after_checkpoint: float
+    rows_of_the_day: int, index_bytes: float, log_bytes: float, measured_after_checkpoint: float
 ) -> None:
-    measured = msgspec.structs.replace(MEASURED, index_bytes_per_row=index_bytes, log_bytes_per_row=log_bytes)
+    measured = msgspec.structs.replace(MEASURED, ledger_index_bytes_per_row=index_bytes, log_bytes_per_row=log_bytes)
 
-    predicted = log_bytes_per_row(rows_in_table, 10_000, measured)
+    predicted = log_bytes_per_row(rows_of_the_day, 10_000, measured)
 
     assert predicted == pytest.approx(measured_after_checkpoint, rel=0.07)

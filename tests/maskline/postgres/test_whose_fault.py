@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import psycopg2
 import pytest
 
-from maskline.errors import DatabaseError, TableError
+from maskline.errors import DatabaseError, DatabaseUnavailableError, TableError
 from maskline.postgres.connection import Connection, connect
 from maskline.postgres.statements import InsertRejections, InsertRows
 from maskline.postgres.writer import BatchWriter
@@ -50,6 +50,19 @@ ONE_GERMAN = """
 CREATE UNIQUE INDEX one_german ON user_logins ((1)) WHERE locale = 'DE';
 INSERT INTO user_logins (locale) VALUES ('DE')
 """
+CHECKED_VIEW = """
+CREATE TABLE places (locale varchar(32));
+CREATE VIEW places_but_german AS SELECT locale FROM places WHERE locale <> 'DE' WITH CHECK OPTION;
+CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN INSERT INTO places_but_german VALUES (NEW.locale); RETURN NEW; END';
+CREATE TRIGGER t BEFORE INSERT ON user_logins FOR EACH ROW EXECUTE FUNCTION note()
+"""
+NOT_SUPPORTED = """
+CREATE FUNCTION inner_trigger() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE FUNCTION outer_trigger() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN IF NEW.locale = ''DE'' THEN PERFORM inner_trigger(); END IF; RETURN NEW; END';
+CREATE TRIGGER t BEFORE INSERT ON user_logins FOR EACH ROW EXECUTE FUNCTION outer_trigger()
+"""
 NO_PARTITION = """
 ALTER TABLE user_logins RENAME TO before;
 CREATE TABLE user_logins (LIKE before INCLUDING DEFAULTS) PARTITION BY LIST (locale);
@@ -86,8 +99,9 @@ def accounted(database: Connection) -> tuple[int, int]:
         (DEFERRED, "23503 foreign_key_violation, table user_logins, constraint known_place"),
         (DOMAIN, "23514 check_violation, constraint not_german"),
         (ONE_GERMAN, "23505 unique_violation, table user_logins, constraint one_german"),
+        (CHECKED_VIEW, "44000 with_check_option_violation"),
     ],
-    ids=["swallowed", "raised", "own code", "raised 23514", "raised 42501", "deferred", "domain", "unique"],
+    ids=["swallowed", "raised", "own code", "raised 23514", "raised 42501", "deferred", "domain", "unique", "view"],
 )
 def test_a_row_that_fails_alone_is_rejected_and_the_others_are_written(
     writer: BatchWriter[MaskedRow], database: Connection, change: str, detail: str
@@ -133,8 +147,9 @@ def test_a_row_that_a_policy_does_not_let_in_is_rejected_though_nobody_may_read_
             "column region is NOT NULL, and the stream does not fill it"
             " (23502 not_null_violation, table user_logins, column region)",
         ),
+        (NOT_SUPPORTED, "the table cannot be written so (0A000 feature_not_supported)"),
     ],
-    ids=["swallows all", "no partition", "sequence", "not filled"],
+    ids=["swallows all", "no partition", "sequence", "not filled", "not supported"],
 )
 def test_what_is_the_tables_own_stops_the_job_and_rejects_nothing(
     writer: BatchWriter[MaskedRow], database: Connection, change: str, says: str
@@ -148,6 +163,16 @@ def test_what_is_the_tables_own_stops_the_job_and_rejects_nothing(
     assert says in str(stopped.value)
     rows, outcomes = accounted(database)
     assert rows == outcomes
+
+
+@pytest.mark.parametrize("code", ["08006", "25006", "40001", "40P01", "53100", "55006", "55P03", "57014", "58030"])
+def test_what_will_pass_is_nobodys_fault(writer: BatchWriter[MaskedRow], database: Connection, code: str) -> None:
+    run(database, RAISE.format(code=code))
+
+    with pytest.raises(DatabaseUnavailableError, match=code):
+        writer.write([row(1), row(2, locale="DE"), row(3)])
+
+    assert accounted(database) == (0, 0)
 
 
 def test_one_bad_row_does_not_hide_what_is_the_tables_own(writer: BatchWriter[MaskedRow], database: Connection) -> None:
