@@ -29,7 +29,10 @@ def build(pipeline: beam.Pipeline, job: JobSettings, context: RunContext | None 
     """
     context = context or RunContext()
     lease = VisibilityLease(job.queue, job.receive.visibility_timeout_seconds)
-    read = ReadFromSqs(job.queue, job.receive, job.pollers, job.until_empty, context=context)
+    attribute_names = job.stream.attribute_names
+    read = ReadFromSqs(
+        job.queue, job.receive, job.pollers, job.until_empty, context=context, attribute_names=attribute_names
+    )
     write_rejections = functools.partial(WriteRejections, job.postgres, job.db_retry_seconds, lease, context=context)
     delete = functools.partial(DeleteFromSqs, job.queue, overlapping=True, context=context)
 
@@ -40,7 +43,7 @@ def build(pipeline: beam.Pipeline, job: JobSettings, context: RunContext | None 
         | "Batch rows" >> MicroBatch(job.receive.micro_batch_size)
         | "Write rows" >> WriteToPostgres(job.stream, job.postgres, job.db_retry_seconds, lease, context)
     )
-    committed | "Delete rows' messages" >> delete()
+    committed | "Delete rows' messages" >> delete(deletes_payloads=job.stream.deletes_payloads)
     (
         rejected
         | "Batch rejections" >> MicroBatch(job.receive.micro_batch_size)

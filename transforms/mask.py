@@ -16,8 +16,10 @@ from maskline.keys import Keyset, KeysetUri, StoredKeyset, open_keyset
 from maskline.records import MaskedRow, RejectedRecord, Rejection, SqsMessage
 from maskline.streams.definition import StreamDefinition
 from maskline.streams.masking import MessageMasker
+from maskline.streams.payloads import S3Payloads
 from maskline.transforms.arguments import parse_stream
 from maskline.transforms.metrics import JobCounter
+from maskline.transforms.payloads import RetriedPayloads
 from maskline.transforms.run_context import RunContext, run_context
 
 MASKED_TAG = "masked"
@@ -114,7 +116,9 @@ class _Mask(beam.DoFn):
 
     def use(self, keyset: Keyset) -> None:
         """Mask under a keyset from now on."""
-        self._masker = MessageMasker(self._stream, keyset)
+        # Made here, on the worker: a client cannot be pickled.
+        payloads = RetriedPayloads(S3Payloads(), self._context) if self._stream.fetches_payloads else None
+        self._masker = MessageMasker(self._stream, keyset, payloads)
 
     def start_bundle(self) -> None:
         self._masked = 0

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import apache_beam as beam
@@ -23,6 +24,7 @@ from maskline.sqs import QueueAddress, SqsQueue
 from maskline.sqs.client import OpenQueue
 from maskline.sqs.deleter import BatchDeleter, Deletion
 from maskline.sqs.receiver import MicroBatchReceiver, ReceiveSettings
+from maskline.streams.payloads import S3Payloads
 from maskline.transforms.arguments import parse_queue
 from maskline.transforms.metrics import JobCounter
 from maskline.transforms.polling import FINISHED, Polling, PollingRestrictions
@@ -56,6 +58,7 @@ class ReadFromSqs(beam.PTransform):
             consumer holds, until they must have come back; if they still have not, the log says how many were left.
         after: A side input that must be there before the first message is received.
         context: The run, which a starter shares with its transforms; see `RunContext`.
+        attribute_names: The message attributes to ask for; see `StreamDefinition.attribute_names`.
 
     Raises:
         ArgumentError: A value is out of its range.
@@ -69,6 +72,7 @@ class ReadFromSqs(beam.PTransform):
         until_empty: bool = False,
         after: AsSingleton | None = None,
         context: RunContext | None = None,
+        attribute_names: Collection[str] = (),
     ) -> None:
         super().__init__()
         if pollers < 1:
@@ -81,10 +85,12 @@ class ReadFromSqs(beam.PTransform):
         self._until_empty = until_empty
         self._after = after
         self._context = context or run_context()
+        self._attribute_names = frozenset(attribute_names)
 
     def expand(self, pbegin: PBegin) -> PCollection[SqsMessage]:
         """Start the pollers."""
-        poll = _Poll(self._queue, self._receive, self._until_empty, self._context)
+        open_queue = functools.partial(SqsQueue.open, attribute_names=self._attribute_names)
+        poll = _Poll(self._queue, self._receive, self._until_empty, self._context, open_queue)
         return (
             pbegin
             | "Pollers" >> beam.Create(range(self._pollers))
@@ -196,6 +202,9 @@ class DeleteFromSqs(beam.PTransform):
     A message that cannot be deleted comes back and meets the row it already has, so failures are counted
     (``delete_failures``) and logged, and stop nothing.
 
+    An object in S3 that a receipt names is deleted after its message was, and never where that failed. What cannot be
+    deleted is counted (``payload_delete_failures``) and logged; nothing tries again, so give the bucket a life cycle.
+
     Args:
         queue: The queue the messages came from: its address, URL or name.
         branch: What the names of its metrics begin with, where a graph has several; see `JobCounter`.
@@ -203,6 +212,7 @@ class DeleteFromSqs(beam.PTransform):
             micro-batch is received. They are waited for, and counted, at the end of the next bundle that deletes
             nothing, or before the next deletion. For a stream that has no end; a bounded one would end uncounted.
         context: The run, which a starter shares with its transforms; see `RunContext`.
+        deletes_payloads: Whether receipts may name objects in S3; see `StreamDefinition.deletes_payloads`.
     """
 
     def __init__(
@@ -211,17 +221,25 @@ class DeleteFromSqs(beam.PTransform):
         branch: str = "",
         overlapping: bool = False,
         context: RunContext | None = None,
+        deletes_payloads: bool = False,
     ) -> None:
         super().__init__()
         self._queue = parse_queue(queue)
         self._branch = branch
         self._overlapping = overlapping
         self._context = context or run_context()
+        self._deletes_payloads = deletes_payloads
 
     def expand(self, batches: PCollection[list[Receipt]]) -> PCollection[None]:
         """Delete each micro-batch; nothing comes out."""
         return batches | "Delete messages" >> beam.ParDo(
-            _Delete(self._queue, self._branch, self._overlapping, self._context)
+            _Delete(
+                self._queue,
+                self._branch,
+                self._overlapping,
+                self._context,
+                deletes_payloads=self._deletes_payloads,
+            )
         )
 
     def display_data(self) -> dict[str, Any]:
@@ -237,18 +255,22 @@ class _Delete(beam.DoFn):
         overlapping: bool,
         context: RunContext,
         open_queue: OpenQueue = SqsQueue.open,
+        deletes_payloads: bool = False,
     ) -> None:
         self._address = address
+        self._deletes_payloads = deletes_payloads
         self._overlapping = overlapping
         self._context = context
         self._open_queue = open_queue
         self._under_way: Deletion | None = None
         self._deleted = JobCounter("deleted", context, branch)
         self._delete_failures = JobCounter("delete_failures", context, branch)
+        self._payload_delete_failures = JobCounter("payload_delete_failures", context, branch)
 
     def setup(self) -> None:
         with self._context.reporting_failures():
             self._deleter = BatchDeleter(self._open_queue(self._address), self._context.stopping)
+        self._payloads = S3Payloads() if self._deletes_payloads else None
 
     def teardown(self) -> None:
         with contextlib.suppress(QueueError):  # what was not deleted comes back
@@ -280,3 +302,8 @@ class _Delete(beam.DoFn):
         if deleted:
             self._context.movement.mark_progress()
         self._delete_failures.add(len(failures))
+        if self._payloads is not None:
+            kept = {failure.receipt.receipt_handle for failure in failures}
+            gone = [receipt for receipt in deletion.receipts if receipt.receipt_handle not in kept]
+            not_deleted = self._payloads.delete([receipt.payload for receipt in gone if receipt.payload is not None])
+            self._payload_delete_failures.add(not_deleted)

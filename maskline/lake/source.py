@@ -75,7 +75,7 @@ class RowSource:
     def __init__(self, connect: Connect, stream: StreamDefinition) -> None:
         self._connect = connect
         self._stream = stream
-        self._table = sql.Identifier(stream.table)
+        self._table = sql.Identifier(*stream.table_parts)
         self._connection: Connection | None = None
 
     def check(self) -> None:

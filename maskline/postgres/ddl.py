@@ -34,7 +34,7 @@ def create_table(stream: StreamDefinition) -> str:
     Args:
         stream: The stream.
     """
-    table = ".".join(f'"{part}"' for part in stream.table.split("."))
+    table = ".".join(f'"{part}"' for part in stream.table_parts)
     columns = [
         *(
             f'"{column.name}" {column.type.declaration}{"" if column.takes_null else " NOT NULL"}'
@@ -57,9 +57,8 @@ def create_table(stream: StreamDefinition) -> str:
     persons = [column.name for column in stream.columns if column.field == PERSON_FIELD and not column.is_masked]
     if persons:
         statements.append(f'GRANT SELECT ("{persons[0]}"), DELETE ON {table} TO maskline_eraser;')
-    if "." in stream.table:
-        schema = table.rpartition(".")[0]
-        statements.append(f"GRANT USAGE ON SCHEMA {schema} TO {', '.join(_ROLES)};")
+    if stream.schema is not None:
+        statements.append(f'GRANT USAGE ON SCHEMA "{stream.schema}" TO {", ".join(_ROLES)};')
     return "\n".join([*statements, ""])
 
 

@@ -76,7 +76,7 @@ def erase_from_database(
         DatabaseError: A table or a permission is missing.
     """
     column = person_column(stream)
-    delete = sql.SQL("DELETE FROM {} WHERE {} = %s").format(sql.Identifier(stream.table), sql.Identifier(column))
+    delete = sql.SQL("DELETE FROM {} WHERE {} = %s").format(sql.Identifier(*stream.table_parts), sql.Identifier(column))
     unreadable: list[str] = []
     theirs: list[str] = []
     with map_postgres_errors(), connection, connection.cursor() as cursor:

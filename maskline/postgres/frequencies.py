@@ -30,14 +30,14 @@ def token_frequencies(connection: Connection, table: str, column: str, top: int)
 
     Args:
         connection: A connection of the reader's own that may read the table, in no transaction.
-        table: The table.
+        table: The table, with its schema or found by the search path.
         column: The masked column.
         top: How many of the most frequent tokens to return.
 
     Raises:
         DatabaseError: The table or the column is not there, or the role may not read it.
     """
-    names = {"table": sql.Identifier(table), "column": sql.Identifier(column)}
+    names = {"table": sql.Identifier(*table.split(".")), "column": sql.Identifier(column)}
     # One snapshot for all that is counted, while the job goes on writing.
     connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
     with map_postgres_errors(), connection, connection.cursor() as cursor:

@@ -44,7 +44,7 @@ def key_usage(connection: Connection, only: str | None = None) -> list[KeyUsage]
 
     Args:
         connection: A connection that may read the key ids, as ``maskline_remasker`` or a table's owner may.
-        only: The one table to count, found without its schema, or None for every one.
+        only: The one table to count, with its schema or found by the search path, or None for every one.
 
     Returns:
         Every table, those without a row included.
@@ -58,6 +58,7 @@ def key_usage(connection: Connection, only: str | None = None) -> list[KeyUsage]
         cursor.execute(_TABLES_WITH_KEY_IDS)
         tables = cursor.fetchall()
         found_by_name = {table for _, table, is_visible in tables if is_visible}
+        found_by_name |= {f"{schema}.{table}" for schema, table, _ in tables}
         for needed in {REJECTED_MESSAGES, only or REJECTED_MESSAGES} - found_by_name:
             raise DatabaseError(
                 f"postgres: table {needed} is not there, or has no key_id, so no row can be counted; is this the job's "
@@ -66,7 +67,9 @@ def key_usage(connection: Connection, only: str | None = None) -> list[KeyUsage]
             )
         if only:
             tables = [
-                (schema, table, is_visible) for schema, table, is_visible in tables if table == only and is_visible
+                (schema, table, is_visible)
+                for schema, table, is_visible in tables
+                if only == f"{schema}.{table}" or (only == table and is_visible)
             ]
         usage = []
         for schema, table, is_visible in tables:

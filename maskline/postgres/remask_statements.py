@@ -33,7 +33,7 @@ class RemaskedTable(msgspec.Struct, frozen=True):
     """A table whose rows are re-encrypted.
 
     Attributes:
-        name: The table. It may be partitioned.
+        name: The table, with its schema or found by the search path. It may be partitioned.
         columns: The columns that are re-encrypted.
     """
 
@@ -94,7 +94,7 @@ def list_statement(table: RemaskedTable) -> sql.Composable:
     ).format(
         place=_PLACE,
         size=sql.SQL(" + ").join([sql.SQL("0"), *sizes]),
-        table=sql.Identifier(table.name),
+        table=sql.Identifier(*table.name.split(".")),
         of_older_keys=_OF_OLDER_KEYS,
     )
 
@@ -108,7 +108,7 @@ def select_statement(table: RemaskedTable) -> sql.Composable:
         " ON {at_places} WHERE {of_older_keys} FOR NO KEY UPDATE OF target"
     ).format(
         columns=_listed(_PLACE, row, *values),
-        table=sql.Identifier(table.name),
+        table=sql.Identifier(*table.name.split(".")),
         at_places=_AT_PLACES,
         of_older_keys=_OF_OLDER_KEYS,
     )
@@ -125,7 +125,7 @@ def update_statement(table: RemaskedTable) -> sql.Composable:
     return sql.SQL(
         "UPDATE {table} AS target SET {assignments} FROM unnest({arrays}) AS batch ({columns}) WHERE {at_places}"
     ).format(
-        table=sql.Identifier(table.name),
+        table=sql.Identifier(*table.name.split(".")),
         assignments=_listed(sql.SQL("key_id = %s"), *assignments),
         arrays=_listed(*(sql.SQL("%s::" + array) for array in arrays)),
         columns=_listed(sql.SQL("_partition"), sql.SQL("_place"), *new_values),

@@ -16,7 +16,7 @@ ROWS_PER_FETCH = 2000
 def read_tokens(
     connection: Connection, stream: StreamDefinition, column: str, where: str | None
 ) -> Iterator[tuple[str, str]]:
-    """Yield row and token of one column, in one read-only transaction.
+    """Yield row and token of one column, in one read-only transaction; of an array, each of its elements by itself.
 
     A row is named by its message id, or by its ctid where it is older than those.
 
@@ -33,11 +33,17 @@ def read_tokens(
     if where and ";" in where:
         raise UsageError("where: give one condition without a semicolon; in a text write chr(59)")
     connection.set_session(readonly=True)
+    tokens = sql.SQL("unnest(array_remove({column}, NULL))" if stream.column(column).type.is_array else "{column}")
     # The condition ends with its line, and so does a comment in it.
     query = sql.SQL(
-        "SELECT coalesce(message_id::text, 'ctid ' || ctid::text), {column} FROM {table}"
+        "SELECT coalesce(message_id::text, 'ctid ' || ctid::text), {tokens} FROM {table}"
         " WHERE {column} IS NOT NULL AND ({condition}\n)"
-    ).format(column=sql.Identifier(column), table=sql.Identifier(stream.table), condition=sql.SQL(where or "TRUE"))
+    ).format(
+        tokens=tokens.format(column=sql.Identifier(column)),
+        column=sql.Identifier(column),
+        table=sql.Identifier(*stream.table_parts),
+        condition=sql.SQL(where or "TRUE"),
+    )
     with map_postgres_errors(), connection.cursor("tokens") as cursor:
         cursor.itersize = ROWS_PER_FETCH
         cursor.execute(query)

@@ -6,6 +6,8 @@ https://github.com/awslabs/payload-offloading-java-common-lib-for-aws
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -23,6 +25,15 @@ POINTER_CLASSES = (
 
 _GONE = frozenset({"NoSuchKey", "NoSuchBucket", "NoSuchVersion", "404", "InvalidBucketName", "ParamValidationError"})
 _DENIED = frozenset({"AccessDenied", "AllAccessDisabled", "InvalidObjectState", "403"})
+
+
+_MAX_DELETED_TOGETHER = 1_000
+"""The most objects of one DeleteObjects request.
+
+Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
+"""
+
+logger = logging.getLogger(__name__)
 
 
 class PayloadStore(Protocol):
@@ -43,7 +54,7 @@ class PayloadStore(Protocol):
 
 
 class S3Payloads:
-    """The objects of S3, read with this process's credentials.
+    """The objects of S3, read and deleted with this process's credentials.
 
     Args:
         open_client: Makes the client, when the first object is fetched.
@@ -56,15 +67,55 @@ class S3Payloads:
     def fetch(self, payload: Payload, max_bytes: int) -> bytes:
         """Return an object's content; see `PayloadStore.fetch`."""
         try:
-            if self._client is None:
-                self._client = self._open_client("s3", None)
-            answer = self._client.get_object(Bucket=payload.bucket, Key=payload.key)
+            answer = self._opened_client().get_object(Bucket=payload.bucket, Key=payload.key)
             content: bytes = answer["Body"].read(max_bytes + 1)
         except (BotoCoreError, ClientError) as error:
             raise _mapped(error) from None
         if len(content) > max_bytes:
             raise InvalidValueError(Reason.TOO_LARGE, f"the object in S3 holds more than {max_bytes:,} bytes")
         return content
+
+    def delete(self, payloads: Sequence[Payload]) -> int:
+        """Delete objects whose messages are deleted, and log what S3 refuses: by then nothing can be taken back.
+
+        Args:
+            payloads: The objects, any number, of any buckets.
+
+        Returns:
+            How many were not deleted.
+        """
+        keys: dict[str, list[str]] = {}
+        for payload in payloads:
+            keys.setdefault(payload.bucket, []).append(payload.key)
+        return sum(
+            self._delete_together(bucket, in_bucket[start : start + _MAX_DELETED_TOGETHER])
+            for bucket, in_bucket in keys.items()
+            for start in range(0, len(in_bucket), _MAX_DELETED_TOGETHER)
+        )
+
+    def _delete_together(self, bucket: str, keys: Sequence[str]) -> int:
+        objects = [{"Key": key} for key in keys]
+        try:
+            answer = self._opened_client().delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
+        except (BotoCoreError, ClientError) as error:
+            codes, refused = [error_code(error)], len(keys)
+        else:
+            errors = answer.get("Errors", [])
+            codes, refused = sorted({str(refusal.get("Code")) for refusal in errors}), len(errors)
+        if refused:
+            logger.warning(
+                "%d of %d objects in S3 not deleted, whose messages are: %s; delete them by hand, or by a life cycle "
+                "of the bucket; the job needs s3:DeleteObject there",
+                refused,
+                len(keys),
+                ", ".join(codes),
+            )
+        return refused
+
+    def _opened_client(self) -> Any:
+        if self._client is None:
+            self._client = self._open_client("s3", None)
+        return self._client
 
 
 def _mapped(error: AwsError) -> InvalidValueError | MasklineError:

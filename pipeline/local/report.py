@@ -41,13 +41,13 @@ def show_results(console: Console, job: JobSettings, ran: RunResult, started_at:
     """
     connection = connect(job.postgres)
     with connection, connection.cursor() as cursor:
-        cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(job.stream.table)))
+        cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(*job.stream.table_parts)))
         ((total,),) = cursor.fetchall()
         masked = sql.SQL(", ").join(sql.Identifier(column.name) for column in job.stream.columns)
         cursor.execute(
             sql.SQL(
                 "SELECT {}, create_date FROM {} ORDER BY processed_at < %s, processed_at, sent_at, message_id LIMIT %s"
-            ).format(masked, sql.Identifier(job.stream.table)),
+            ).format(masked, sql.Identifier(*job.stream.table_parts)),
             [started_at, ROWS_SHOWN],
         )
         console.print(_rows_table(job.stream, cursor.fetchall(), total))
@@ -84,7 +84,7 @@ def _frequent_tokens_table(stream: StreamDefinition, connection: Connection) -> 
             query = sql.SQL(
                 "SELECT {column}, count(*) FROM {table} WHERE {column} IS NOT NULL"
                 " GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT %s"
-            ).format(column=sql.Identifier(column.name), table=sql.Identifier(stream.table))
+            ).format(column=sql.Identifier(column.name), table=sql.Identifier(*stream.table_parts))
             cursor.execute(query, [FREQUENT_TOKENS_SHOWN])
             for token, count in cursor:
                 table.add_row(column.name, token, f"{count:,}")
