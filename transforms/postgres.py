@@ -13,12 +13,13 @@ from apache_beam.transforms.display import DisplayDataItem
 
 from maskline.postgres.connection import Connect, connect
 from maskline.postgres.dsn import PostgresDsn
-from maskline.postgres.statements import InsertRows
+from maskline.postgres.statements import InsertRows, InsertRowsOfStreams, InsertStatement
 from maskline.postgres.writer import WriteOutcome
 from maskline.records import MaskedRow, Receipt, Rejection
 from maskline.sqs.lease import VisibilityLease
 from maskline.streams.definition import StreamDefinition
 from maskline.streams.masking import rejected_by_database
+from maskline.streams.stream_set import StreamSet
 from maskline.transforms.arguments import check_lease, parse_stream
 from maskline.transforms.metrics import JobCounter, JobDistribution
 from maskline.transforms.run_context import RunContext, run_context
@@ -41,7 +42,8 @@ class WriteToPostgres(beam.PTransform):
         committed, rejected = batches | WriteToPostgres(stream, "postgresql://writer@db/logins")
 
     Args:
-        stream: The stream whose table is written: a definition, or the name or path of one, which is read now.
+        stream: The stream whose table is written: a definition, or the name or path of one, which is read now. Of a
+            `StreamSet`, each row goes to the table of its own stream, and those of a micro-batch in one transaction.
         dsn: The database, without a password: it becomes part of the job graph.
         db_retry_seconds: How long a micro-batch is retried, 0 to 39,600.
         lease: Keeps the messages invisible in their queue meanwhile.
@@ -54,19 +56,19 @@ class WriteToPostgres(beam.PTransform):
 
     def __init__(
         self,
-        stream: StreamDefinition | str,
+        stream: StreamDefinition | StreamSet | str,
         dsn: PostgresDsn | str,
         db_retry_seconds: float = 300,
         lease: VisibilityLease | None = None,
         context: RunContext | None = None,
     ) -> None:
         super().__init__()
-        self._stream = parse_stream(stream)
+        self._streams = stream.streams if isinstance(stream, StreamSet) else (parse_stream(stream),)
         self._dsn = PostgresDsn.parse(dsn)
         self._db_retry_seconds = db_retry_seconds
         connecting = functools.partial(connect, self._dsn)
         self._write = _WriteRows(
-            self._stream, connecting, db_retry_seconds, check_lease(lease), context or run_context()
+            self._streams, connecting, db_retry_seconds, check_lease(lease), context or run_context()
         )
 
     def expand(self, batches: pvalue.PCollection[list[MaskedRow]]) -> pvalue.DoOutputsTuple:
@@ -80,8 +82,8 @@ class WriteToPostgres(beam.PTransform):
     def display_data(self) -> dict[str, Any]:
         """Show the stream, its table and how long a micro-batch is retried."""
         return {
-            "stream": DisplayDataItem(self._stream.name, label="Stream"),
-            "table": DisplayDataItem(self._stream.table, label="Table"),
+            "stream": DisplayDataItem(", ".join(stream.name for stream in self._streams), label="Stream"),
+            "table": DisplayDataItem(", ".join(stream.table for stream in self._streams), label="Table"),
             "db_retry_seconds": DisplayDataItem(self._db_retry_seconds, label="Database retry (s)"),
         }
 
@@ -89,14 +91,16 @@ class WriteToPostgres(beam.PTransform):
 class _WriteRows(CommitBatch[MaskedRow]):
     def __init__(
         self,
-        stream: StreamDefinition,
+        streams: tuple[StreamDefinition, ...],
         connect: Connect,
         retry_seconds: float,
         lease: VisibilityLease | None,
         context: RunContext,
     ) -> None:
-        super().__init__(connect, InsertRows(stream), retry_seconds, lease, context)
-        self._stream = stream.name
+        (first, *others) = streams
+        insert: InsertStatement[MaskedRow] = InsertRowsOfStreams(streams) if others else InsertRows(first)
+        super().__init__(connect, insert, retry_seconds, lease, context)
+        self._stream = first.name
         self._written = JobCounter("written", context)
         self._unvouched = JobCounter("unvouched", context)
         self._latency_milliseconds = JobDistribution("end_to_end_latency_milliseconds", context)
@@ -111,7 +115,8 @@ class _WriteRows(CommitBatch[MaskedRow]):
 
     def _rejections(self, outcome: WriteOutcome[MaskedRow]) -> list[Rejection]:
         return [
-            rejected_by_database(rejection.record, self._stream, rejection.detail) for rejection in outcome.rejected
+            rejected_by_database(rejection.record, rejection.record.stream or self._stream, rejection.detail)
+            for rejection in outcome.rejected
         ]
 
     def _count(self, outcome: WriteOutcome[MaskedRow]) -> None:

@@ -111,6 +111,22 @@ class InsertStatement(Generic[Record]):
             lead=sql.Literal(VOUCHED_LEAD),
         )
 
+    def for_records(self, records: Sequence[Record]) -> InsertStatement[Record]:  # noqa: ARG002
+        """Return the statement that writes these records, which is this one unless it writes several tables.
+
+        Args:
+            records: The micro-batch, not empty.
+        """
+        return self
+
+    def table_of(self, record: Record) -> str:  # noqa: ARG002
+        """Return the table that a record goes to.
+
+        Args:
+            record: One of the micro-batch.
+        """
+        return self.table
+
     def parameters(self, records: Sequence[Record]) -> Sequence[str]:
         """Return the arrays for a micro-batch, one a column.
 
@@ -129,9 +145,7 @@ class InsertRows(InsertStatement[MaskedRow]):
     """
 
     def __init__(self, stream: StreamDefinition) -> None:
-        arrays = {column.name: column.type.array for column in stream.columns}
-        arrays |= {"create_date": "date[]", "message_id": "uuid[]", "sent_at": "timestamptz[]", "key_id": "bigint[]"}
-        super().__init__(stream.table, arrays)
+        super().__init__(stream.table, _row_arrays(stream))
 
     def parameters(self, records: Sequence[MaskedRow]) -> Sequence[str]:
         """Return the arrays for a micro-batch; create_date is the UTC date of SentTimestamp, so it never changes."""
@@ -142,6 +156,49 @@ class InsertRows(InsertStatement[MaskedRow]):
             array_literal(str(row.sent_at) for row in records),
             array_literal(str(row.key_id) for row in records),
         ]
+
+
+class InsertRowsOfStreams(InsertStatement[MaskedRow]):
+    """Inserts masked rows of several streams, each into its stream's table, in one transaction.
+
+    All messages enter the ledger in one insert, sorted by message id, so that two writers never wait for each other
+    however their messages are spread over the tables; the guard compares it with what all tables took. Rows of one
+    stream alone are written by that stream's own `InsertRows`.
+
+    Args:
+        streams: The streams, two or more, each with a name of its own. Several may write to one table.
+    """
+
+    def __init__(self, streams: Sequence[StreamDefinition]) -> None:
+        self._streams = {stream.name: stream for stream in streams}
+        self._inserts = {stream.name: InsertRows(stream) for stream in streams}
+        self._statements: dict[tuple[str, ...], InsertStatement[MaskedRow]] = {}
+        self.table = ", ".join(dict.fromkeys(stream.table for stream in streams))
+        self.columns = frozenset[str]().union(*(insert.columns for insert in self._inserts.values()))
+        self.query = _insert_of_several([(stream.table, _row_arrays(stream)) for stream in streams])
+
+    def for_records(self, records: Sequence[MaskedRow]) -> InsertStatement[MaskedRow]:
+        """Return the statement that names the tables of these rows and no others."""
+        found = {row.stream for row in records}
+        names = tuple(name for name in self._inserts if name in found)
+        if len(names) == 1:
+            return self._inserts[names[0]]
+        if len(names) == len(self._inserts):
+            return self
+        if names not in self._statements:
+            self._statements[names] = InsertRowsOfStreams([self._streams[name] for name in names])
+        return self._statements[names]
+
+    def table_of(self, record: MaskedRow) -> str:
+        """Return the table of the row's stream."""
+        return self._inserts[record.stream].table
+
+    def parameters(self, records: Sequence[MaskedRow]) -> Sequence[str]:
+        """Return the arrays for a micro-batch that has rows of each stream, those of the first stream first."""
+        rows: dict[str, list[MaskedRow]] = {name: [] for name in self._inserts}
+        for row in records:
+            rows[row.stream].append(row)
+        return [array for name, insert in self._inserts.items() for array in insert.parameters(rows[name])]
 
 
 class InsertRejections(InsertStatement[Rejection]):
@@ -172,6 +229,61 @@ class InsertRejections(InsertStatement[Rejection]):
             array_literal(str(rejection.key_id) for rejection in records),
             array_literal(f"\\x{rejection.sealed_body.hex()}" for rejection in records),
         ]
+
+
+def _row_arrays(stream: StreamDefinition) -> dict[str, str]:
+    """Return the columns of a stream's table by name, each with the type of an array of its values."""
+    arrays = {column.name: column.type.array for column in stream.columns}
+    return arrays | {"create_date": "date[]", "message_id": "uuid[]", "sent_at": "timestamptz[]", "key_id": "bigint[]"}
+
+
+def _insert_of_several(targets: Sequence[tuple[str, dict[str, str]]]) -> sql.Composable:
+    """Return the statement over several tables, whose one row is that of `InsertStatement`."""
+    batches, inserts = [], []
+    for place, (table, arrays) in enumerate(targets):
+        names = {
+            "batch": sql.Identifier(f"batch_{place}"),
+            "written": sql.Identifier(f"written_{place}"),
+            "columns": sql.SQL(", ").join(map(sql.Identifier, arrays)),
+        }
+        batches.append(
+            sql.SQL("{batch} AS MATERIALIZED (SELECT {values} FROM unnest({arrays}) AS batch ({columns}))").format(
+                values=sql.SQL(", ").join(_value(name, array) for name, array in arrays.items()),
+                arrays=sql.SQL(", ").join(sql.SQL(f"%s::{_transport(array)}") for array in arrays.values()),
+                **names,
+            )
+        )
+        inserts.append(
+            sql.SQL(
+                "{written} AS (INSERT INTO {target} ({columns}) SELECT {columns} FROM {batch}"
+                " WHERE (message_id IN (SELECT message_id FROM fresh)) IS TRUE RETURNING 1)"
+            ).format(target=sql.Identifier(*table.split(".")), **names)
+        )
+    places = range(len(targets))
+    return transaction_settings() + sql.SQL(
+        "WITH {batches},"
+        " batch AS MATERIALIZED ({messages}),"
+        " fresh AS (INSERT INTO {outcomes} (message_id, sent_at) SELECT message_id, sent_at FROM batch"
+        " ORDER BY message_id ON CONFLICT DO NOTHING RETURNING message_id, sent_at),"
+        " {inserts},"
+        " entered AS (SELECT count(*) AS messages,"
+        " count(*) FILTER (WHERE sent_at NOT BETWEEN now() - {age} AND now() + {lead}) AS unvouched FROM fresh)"
+        " SELECT maskline_guard(messages, {written}),"
+        " CASE WHEN messages < (SELECT count(*) FROM batch) THEN ARRAY(SELECT message_id FROM fresh)::text[] END,"
+        " unvouched, pg_logical_emit_message(true, 'maskline', '') FROM entered"
+    ).format(
+        batches=sql.SQL(", ").join(batches),
+        messages=sql.SQL(" UNION ALL ").join(
+            sql.SQL("SELECT message_id, sent_at FROM {}").format(sql.Identifier(f"batch_{place}")) for place in places
+        ),
+        outcomes=sql.Identifier(OUTCOMES),
+        inserts=sql.SQL(", ").join(inserts),
+        written=sql.SQL(" + ").join(
+            sql.SQL("(SELECT count(*) FROM {})").format(sql.Identifier(f"written_{place}")) for place in places
+        ),
+        age=sql.Literal(VOUCHED_AGE),
+        lead=sql.Literal(VOUCHED_LEAD),
+    )
 
 
 def _transport(array: str) -> str:

@@ -7,10 +7,11 @@ simply be made again. A connection lost while COMMIT was under way is such a cas
 
 from __future__ import annotations
 
+import collections
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic
 
 import msgspec
@@ -137,7 +138,7 @@ class BatchWriter(Generic[Record]):
         if records:
             each_once = {record.receipt.message_id: record for record in records}
             self._write_or_bisect([each_once[message_id] for message_id in sorted(each_once)], outcome, on_progress)
-            self._raise_for_a_common_cause(outcome, len(each_once))
+            self._raise_for_a_common_cause(outcome, each_once.values())
             rejected = {rejection.record.receipt.message_id for rejection in outcome.rejected}
             outcome.committed = [record for record in records if record.receipt.message_id not in rejected]
             self._empty_old_days()
@@ -164,27 +165,35 @@ class BatchWriter(Generic[Record]):
             self._write_or_bisect(records[:middle], outcome, on_progress)
             self._write_or_bisect(records[middle:], outcome, on_progress)
 
-    def _raise_for_a_common_cause(self, outcome: WriteOutcome[Record], records: int) -> None:
-        causes = {rejection.detail for rejection in outcome.rejected if not rejection.names_field}
-        if records > 1 and len(outcome.rejected) == records and len(causes) == 1:
-            raise TableError(
-                f"postgres: table {self._statement.table} takes none of {records} rows, all for one cause: "
-                f"{causes.pop()}; none was rejected"
-            )
+    def _raise_for_a_common_cause(self, outcome: WriteOutcome[Record], records: Iterable[Record]) -> None:
+        if not outcome.rejected:
+            return
+        rows = collections.Counter(map(self._statement.table_of, records))
+        rejections: dict[str, list[RowRejection[Record]]] = collections.defaultdict(list)
+        for rejection in outcome.rejected:
+            rejections[self._statement.table_of(rejection.record)].append(rejection)
+        for table, rejected in rejections.items():
+            causes = {rejection.detail for rejection in rejected if not rejection.names_field}
+            if rows[table] > 1 and len(rejected) == rows[table] and len(causes) == 1:
+                raise TableError(
+                    f"postgres: table {table} takes none of {rows[table]} rows, all for one cause: "
+                    f"{causes.pop()}; none was rejected"
+                )
 
     def _insert(self, records: Sequence[Record], outcome: WriteOutcome[Record], retried_until: float) -> None:
-        parameters = self._statement.parameters(records)
+        statement = self._statement.for_records(records)
+        parameters = statement.parameters(records)
         started = self._clock()
         # Half of what is left, so that another connection gets its chance where this one hangs.
         seconds = min(ANSWER_SECONDS, max(MIN_ANSWER_SECONDS, (retried_until - started) / 2))
         try:
             connection = self._open_connection(seconds)
             with self._deadlines.within(connection, seconds, "an insert", self._stopping):
-                (_, inserted, unvouched, _) = _only_row(connection, self._statement.query, parameters)
+                (_, inserted, unvouched, _) = _only_row(connection, statement.query, parameters)
                 if connection.notices:
                     _confirm(connection)
         except psycopg2.Error as error:
-            meaning = map_postgres_error(error, self._statement.columns)
+            meaning = map_postgres_error(error, statement.columns)
             if not isinstance(meaning, RowRejectedError):
                 self.close()
             raise meaning from None

@@ -14,7 +14,8 @@ from apache_beam.testing.util import assert_that, equal_to
 from maskline.errors import DatabaseError, DatabaseUnavailableError, UsageError
 from maskline.postgres.connection import Connection
 from maskline.records import MaskedRow, Reason, Receipt, Rejection
-from maskline.streams.definition import StreamDefinition
+from maskline.streams.definition import StreamDefinition, parse_stream
+from maskline.streams.stream_set import StreamSet
 from maskline.transforms import WriteToPostgres
 from maskline.transforms.run_context import RunContext
 from tests.maskline.postgres.records import message_id, row, rows_of, run, value_of
@@ -210,3 +211,30 @@ def rows_that_others_see(dsn: str, receipts: list[Receipt]) -> Iterator[tuple[st
             query = "SELECT count(*) FROM user_logins WHERE message_id = %s"
             yield one.message_id, value_of(connection, query, [one.message_id])
     connection.close()
+
+
+def test_rows_of_several_streams_go_each_to_its_table_and_are_rejected_under_its_name(
+    dsn: str, database: Connection
+) -> None:
+    columns = "create_date date, message_id uuid PRIMARY KEY, sent_at timestamptz, key_id bigint"
+    run(database, f"CREATE TABLE orders (total integer CHECK (total > 0), {columns})")
+    run(database, f"CREATE TABLE visits (pages integer, {columns})")
+    orders = 'name = "orders"\ntable = "orders"\n[match]\nkind = "order"\n[columns.total]\ntype = "integer"\n'
+    visits = 'name = "visits"\ntable = "visits"\n[columns.pages]\ntype = "integer"\n'
+    streams = StreamSet((parse_stream(orders, origin="test"), parse_stream(visits, origin="test")))
+    sent_at = datetime(2023, 11, 5, tzinfo=UTC)
+    batch = [
+        MaskedRow(receipt(number), sent_at, 1, 7, (value,), b"sealed", stream)
+        for number, (stream, value) in enumerate([("orders", 5), ("visits", 9), ("orders", -1)], start=1)
+    ]
+    rejections = Collect()
+
+    with a_pipeline() as pipeline:
+        committed, rejected_rows = pipeline | beam.Create([batch]) | WriteToPostgres(streams, dsn)
+        assert_that(committed, equal_to([[receipt(1), receipt(2)]]), "committed")
+        rejected_rows | rejections
+
+    assert rows_of(database, "SELECT total FROM orders") == [(5,)]
+    assert rows_of(database, "SELECT pages FROM visits") == [(9,)]
+    ((rejection,),) = rejections.elements
+    assert (rejection.stream, rejection.receipt) == ("orders", receipt(3))
