@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import socket
 import sys
-from typing import TextIO
-
-from rich.console import Console
+from typing import TYPE_CHECKING, TextIO
 
 from maskline import __version__
 from maskline.errors import MasklineError
 from maskline.logs import WIRE_LOGGERS, silence_wire_logging
 from maskline.pipeline.tracebacks import is_traceback_of_ours
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 LEVELS = ("debug", "info", "warning", "error")
 PROGRESS_LOGGER = "maskline.progress"
