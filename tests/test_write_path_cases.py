@@ -19,4 +19,4 @@ def test_the_cases_are_listed() -> None:
 
 @pytest.mark.parametrize(("file", "test"), CASES)
 def test_a_case_has_its_test(file: str, test: str) -> None:
-    assert f"def {test}(" in (PROJECT / "tests" / file).read_text()
+    assert f"def {test}(" in (PROJECT / file).read_text()

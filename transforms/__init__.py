@@ -25,6 +25,7 @@ from maskline.sqs import QueueAddress
 from maskline.sqs.lease import VisibilityLease
 from maskline.sqs.receiver import ReceiveSettings
 from maskline.streams.definition import StreamDefinition
+from maskline.streams.stream_set import StreamSet
 from maskline.transforms.batch import MicroBatch
 from maskline.transforms.coders import register_record_coders
 from maskline.transforms.keyset import ReadKeyset
@@ -53,6 +54,7 @@ __all__ = [
     "SqsMessage",
     "StoredKeyset",
     "StreamDefinition",
+    "StreamSet",
     "VisibilityLease",
     "WriteRejections",
     "WriteToPostgres",

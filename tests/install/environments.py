@@ -47,7 +47,7 @@ class Environment:
     def packages(self) -> set[str]:
         """Return the names of what is installed."""
         listed = self.run("python", "-m", "pip", "list", "--format=freeze", "--disable-pip-version-check")
-        return {line.partition("==")[0].lower() for line in listed.stdout.splitlines()}
+        return {line.partition("==")[0].lower().replace("_", "-") for line in listed.stdout.splitlines()}
 
     def run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a program of the environment in the project's folder, with nothing of this checkout in its way."""

@@ -53,8 +53,8 @@ def test_the_commands_without_beam_and_without_a_lake(environment: Environment, 
     assert checked.returncode in (2, 75)  # 2 where there are no credentials for the queue
     assert "PROBLEM  postgres: " in checked.stdout
     assert checked.stderr == ""
-    for command in ("run", "publish"):
-        assert environment.run("maskline", command).stderr.count("\n") == 1
+    for command in (("run",), ("lake", "publish")):
+        assert environment.run("maskline", *command).stderr.count("\n") == 1
 
 
 def test_everything(environment: Environment, checkout: Path) -> None:

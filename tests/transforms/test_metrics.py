@@ -157,6 +157,7 @@ def test_the_names_that_dashboards_read_stay_what_they_are(user_logins: StreamDe
         "masked",
         "extra_fields",
         "unvouched",
+        "payload_delete_failures",
         "rejected",
         "written",
         "duplicates",
