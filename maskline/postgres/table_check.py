@@ -25,7 +25,7 @@ _OBJECTS = """
         to_regprocedure('maskline_empty_old_outcomes()')
 """
 _RELATION = """
-    SELECT oid, relkind, pg_get_userbyid(relowner), EXISTS (
+    SELECT relkind, EXISTS (
         SELECT FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid
         WHERE inhparent = parent.oid AND NOT child.relispartition
     )
@@ -149,7 +149,7 @@ def _check_relation(connection: Connection, stream: StreamDefinition, report: Ta
         if not relations:
             report.problems.append(f"table {table} does not exist, or this role has no USAGE on its schema")
             return
-        ((_, kind, _, has_children),) = relations
+        ((kind, has_children),) = relations
         cursor.execute(_RULES, [table])
         rules = [name for (name,) in cursor]
         cursor.execute(_TRIGGERS, [table, table])
