@@ -52,11 +52,11 @@ BODIES = {
     "s3-pointer behind sns": ('envelope = ["sns", "s3-pointer"]', in_sns(pointer("0f1a")), 4),
     "s3-pointer, packed": ('envelope = ["s3-pointer"]\ndecode = ["base64"]', pointer("base64"), 3),
     "base64": ('decode = ["base64"]', in_base64(login(3).encode()), 3),
-    "base64 of gzip": ('decode = ["base64", "gzip"]', in_base64(gzip.compress(login(3).encode())), 3),
+    "base64 of gzip": ('decode = ["base64", "gzip"]', in_base64(gzip.compress(login(3).encode(), mtime=0)), 3),
     "base64 of zstd": ('decode = ["base64", "zstd"]', in_base64(zstandard.compress(login(3).encode())), 3),
     "gzip in base64 behind sns": (
         'envelope = ["sns"]\ndecode = ["base64", "gzip"]',
-        in_sns(in_base64(gzip.compress(login(3).encode()))),
+        in_sns(in_base64(gzip.compress(login(3).encode(), mtime=0))),
         3,
     ),
     "a root": ('root = "events[0].login"', f'{{"events":[{{"login":{login(6)}}}]}}', 6),
