@@ -26,6 +26,7 @@ OPTIONS = (
     "http_host",
     "http_port",
     "interval_seconds",
+    "json",
     "keyset",
     "lake",
     "lake_clear",
