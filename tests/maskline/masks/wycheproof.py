@@ -38,9 +38,12 @@ def vectors() -> list[Vector]:
     (group,) = (group for group in json.loads(file.read_text())["testGroups"] if group["keySize"] == 512)
     return [
         Vector(
-            test["tcId"],
-            *(bytes.fromhex(test[part]) for part in ("key", "aad", "msg", "ct")),
-            {"valid": True, "invalid": False}[test["result"]],
+            number=test["tcId"],
+            key=bytes.fromhex(test["key"]),
+            associated_data=bytes.fromhex(test["aad"]),
+            clear=bytes.fromhex(test["msg"]),
+            ciphertext=bytes.fromhex(test["ct"]),
+            is_valid={"valid": True, "invalid": False}[test["result"]],
         )
         for test in group["tests"]
     ]
