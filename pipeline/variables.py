@@ -44,6 +44,7 @@ OPTIONS = (
     "messages",
     "micro_batch_seconds",
     "micro_batch_size",
+    "no_database",
     "no_lake",
     "output_prefix",
     "parallelism",
