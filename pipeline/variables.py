@@ -28,6 +28,7 @@ OPTIONS = (
     "http_host",
     "http_port",
     "interval_seconds",
+    "json",
     "keyset",
     "lake",
     "lake_clear",

@@ -12,7 +12,14 @@ from collections.abc import Collection
 import psycopg2
 from psycopg2 import errorcodes
 
-from maskline.errors import DatabaseError, DatabaseUnavailableError, MasklineError, Remedy, TableError
+from maskline.errors import (
+    DatabaseError,
+    DatabaseLoginError,
+    DatabaseUnavailableError,
+    MasklineError,
+    Remedy,
+    TableError,
+)
 from maskline.postgres.ledger import ROWS_MISSING
 
 _ROW_CLASSES = ("22", "23", "44", "54", "P0")
@@ -28,8 +35,8 @@ _REMEDIES = {
     errorcodes.UNDEFINED_FUNCTION: Remedy.MIGRATE,
     errorcodes.INSUFFICIENT_PRIVILEGE: Remedy.TAKE_ROLE,
 }
+_FAILED_AUTHENTICATION = "authentication failed"
 _REFUSED_LOGINS = (
-    "authentication failed",
     "definition of service",
     "does not exist",
     "invalid integer value",
@@ -77,8 +84,8 @@ def map_postgres_error(
         own code, a row policy, rows that a trigger or rule swallowed); a `TableError` for what no message can cause
         (no partition, a sequence at its end, a column without a value); a `DatabaseUnavailableError` where the same
         statement may succeed later (connection, serialization, deadlock, resources, shutdown, lock or statement
-        time-out, a standby that was promoted); else a `DatabaseError`: no table, no column, no permission, no login, or
-        anything not known to be harmless.
+        time-out, a standby that was promoted); a `DatabaseLoginError` where a password is not taken; else a
+        `DatabaseError`: no table, no column, no permission, no database, or anything not known to be harmless.
     """
     code = error.pgcode
     if code is None:
@@ -117,6 +124,8 @@ def _cause_of_the_table(error: psycopg2.Error, code: str, filled_columns: Collec
 def _without_code(error: psycopg2.Error) -> MasklineError:
     """Tell errors of a login and a connection apart, for which psycopg2 gives no SQLSTATE."""
     text = " ".join(str(error).split())
+    if _FAILED_AUTHENTICATION in text:
+        return DatabaseLoginError(f"postgres: {text}")
     if any(mark in text for mark in _REFUSED_LOGINS):
         return DatabaseError(f"postgres: {text}")
     if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):

@@ -64,6 +64,7 @@ _MAY_ENTER = """
 """
 _SHORT_NAMES = {
     "character varying": "varchar",
+    "character(": "char(",
     "timestamp with time zone": "timestamptz",
 }
 
@@ -216,10 +217,10 @@ def _short(declared: str) -> str:
 
 def _is_wide_enough(found: str, needed: str) -> bool:
     """Say whether a column takes what the stream declares: the same type, or a longer or unlimited text."""
-    if found == needed or (found in ("text", "varchar") and needed.startswith(("varchar", "text"))):
+    if found == needed or (found in ("text", "varchar") and needed.startswith(("varchar", "text", "char"))):
         return True
-    if found.startswith("varchar(") and needed.startswith("varchar("):
-        return int(found[8:-1]) >= int(needed[8:-1])
+    if found.startswith("varchar(") and needed.startswith(("varchar(", "char(")):
+        return int(found[8:-1]) >= int(needed.partition("(")[2][:-1])
     return _with_scale(found) == _with_scale(needed)
 
 

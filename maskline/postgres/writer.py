@@ -19,7 +19,7 @@ import psycopg2
 import tenacity
 from psycopg2 import sql
 
-from maskline.errors import ArgumentError, DatabaseUnavailableError, TableError
+from maskline.errors import ArgumentError, DatabaseLoginError, DatabaseUnavailableError, TableError
 from maskline.postgres.connection import Connect, Connection
 from maskline.postgres.deadlines import DEADLINES, Deadlines
 from maskline.postgres.failures import RowRejectedError, map_postgres_error
@@ -129,8 +129,8 @@ class BatchWriter(Generic[Record]):
             on_progress: Called whenever the database has said what becomes of some of them.
 
         Raises:
-            DatabaseUnavailableError: Postgres was not available for `retry_seconds`.
-            DatabaseError: The table, a column, a permission or the login is missing.
+            DatabaseUnavailableError: Postgres was not available, or did not take the password, for `retry_seconds`.
+            DatabaseError: The table, a column, a permission or the database is missing.
             TableError: The table takes no rows for a cause of its own: nothing is to be rejected for it. Some of the
                 records may be committed.
         """
@@ -217,7 +217,11 @@ class BatchWriter(Generic[Record]):
 
     def _open_connection(self, seconds: float) -> Connection:
         if self._connection is None:
-            self._connection = self._deadlines.connect(self._connect, self._stopping, seconds)
+            try:
+                self._connection = self._deadlines.connect(self._connect, self._stopping, seconds)
+            except DatabaseLoginError as error:
+                # Whoever rotates a password changes it in two places, one after the other.
+                raise DatabaseUnavailableError(str(error)) from None
             # One string is one transaction; see maskline.postgres.statements.
             self._connection.autocommit = True
         return self._connection

@@ -6,6 +6,8 @@ import json
 import signal
 from pathlib import Path
 
+import pytest
+
 from maskline.keys import StoredKeyset
 from maskline.pipeline.cli import main
 from maskline.postgres.connection import Connection
@@ -43,6 +45,7 @@ class Traffic:
         )
 
 
+@pytest.mark.slow
 def test_a_rotation_beside_a_running_job_loses_nothing_doubles_nothing_and_ends_with_one_key(
     start_job: StartJob, queue: SqsQueue, ledger: Ledger, database: Connection, dsn: str, keyset_uri: str
 ) -> None:
