@@ -20,11 +20,12 @@ from maskline.errors import TokenError
 PREFIX_LENGTH = 5
 IV_LENGTH = 16
 _HEXADECIMAL = re.compile(r"([0-9A-Fa-f]{2})+")
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 def encode_token(ciphertext: bytes) -> str:
     """Return the token of a ciphertext."""
-    return base64.urlsafe_b64encode(ciphertext).rstrip(b"=").decode("ascii")
+    return binascii.b2a_base64(ciphertext, newline=False).translate(_URL_SAFE, b"=").decode("ascii")
 
 
 def decode_token(token: str) -> bytes:
