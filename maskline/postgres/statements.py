@@ -23,6 +23,9 @@ STATEMENT_TIMEOUT_SECONDS = 30
 
 REJECTED_MESSAGES = "rejected_messages"
 
+QUEUE_SETTING = "maskline.queue"
+"""The setting that says, for the transaction, which queue the rejections in it came from."""
+
 CONFIRMATION = "SELECT pg_logical_emit_message(true, 'maskline', '')"
 """Writes to the log, so that the commit is acknowledged only once all that stands before it in the log is, too.
 
@@ -88,7 +91,7 @@ class InsertStatement(Generic[Record]):
             earlier = sql.SQL(
                 " + (SELECT count(*) FROM {} AS earlier WHERE earlier.message_id IN (SELECT message_id FROM fresh))"
             ).format(target)
-        self.query: sql.Composable = transaction_settings() + sql.SQL(
+        self._insert = sql.SQL(
             "WITH batch AS MATERIALIZED (SELECT {values} FROM unnest({arrays}) AS batch ({columns})),"
             " fresh AS (INSERT INTO {outcomes} (message_id, sent_at) SELECT message_id, sent_at FROM batch"
             " ON CONFLICT DO NOTHING RETURNING message_id, sent_at),"
@@ -110,6 +113,7 @@ class InsertStatement(Generic[Record]):
             age=sql.Literal(VOUCHED_AGE),
             lead=sql.Literal(VOUCHED_LEAD),
         )
+        self.query: sql.Composable = transaction_settings() + self._insert
 
     def for_records(self, records: Sequence[Record]) -> InsertStatement[Record]:  # noqa: ARG002
         """Return the statement that writes these records, which is this one unless it writes several tables.
@@ -202,9 +206,15 @@ class InsertRowsOfStreams(InsertStatement[MaskedRow]):
 
 
 class InsertRejections(InsertStatement[Rejection]):
-    """Inserts rejections into ``rejected_messages``."""
+    """Inserts rejections into ``rejected_messages``.
 
-    def __init__(self) -> None:
+    Args:
+        queue: The queue that the messages came from, by URL or name, or None where that is not known. It goes into a
+            setting of the transaction that the column takes its default from, so that a schema without the column is
+            written as well.
+    """
+
+    def __init__(self, queue: str | None = None) -> None:
         arrays = {
             "message_id": "uuid[]",
             "stream": "varchar[]",
@@ -216,6 +226,13 @@ class InsertRejections(InsertStatement[Rejection]):
             "body": "bytea[]",
         }
         super().__init__(REJECTED_MESSAGES, arrays, keeps_earlier=True)
+        if queue is not None:
+            self.query = sql.SQL("{settings}SELECT set_config({name}, {queue}, true); {insert}").format(
+                settings=transaction_settings(),
+                name=sql.Literal(QUEUE_SETTING),
+                queue=sql.Literal(queue.replace("%", "%%")),  # psycopg2 puts parameters into it
+                insert=self._insert,
+            )
 
     def parameters(self, records: Sequence[Rejection]) -> Sequence[str]:
         """Return the arrays for a micro-batch."""

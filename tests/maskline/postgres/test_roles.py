@@ -272,5 +272,5 @@ def test_an_owner_who_may_not_create_roles_can_migrate_where_they_exist(unmigrat
         finally:
             run(admin, f"REASSIGN OWNED BY {name} TO postgres; DROP OWNED BY {name}; DROP ROLE {name}")
 
-    assert moved == (None, "0011")
+    assert moved == (None, "0013")
     assert rights is True
