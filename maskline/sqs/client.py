@@ -22,7 +22,7 @@ from maskline.errors import QueueUnavailableError, UsageError
 from maskline.records import Receipt, SqsMessage
 from maskline.sqs.address import QueueAddress
 from maskline.sqs.connections import shared_connections
-from maskline.sqs.failures import map_sqs_error
+from maskline.sqs.failures import BodyRefusedError, is_about_body, map_sqs_error
 from maskline.sqs.message_attributes import text_attributes
 from maskline.sqs.operations import (
     DELETE,
@@ -294,18 +294,29 @@ class SqsQueue:
             bodies: The bodies, any number.
 
         Raises:
+            BodyRefusedError: SQS does not take one of them for what is in it.
             QueueUnavailableError: SQS accepted only some; those were sent.
         """
         message_ids: list[str] = []
         for chunk in in_requests(bodies):
             entries = [{"Id": str(i), "MessageBody": body} for i, body in enumerate(chunk)]
             with _map_sqs_errors(self._address):
-                response = self._client.send_message_batch(QueueUrl=self.url, Entries=entries)
-                if response.get("Failed"):
-                    raise ClientError({"Error": response["Failed"][0]}, "SendMessageBatch")
+                try:
+                    response = self._client.send_message_batch(QueueUrl=self.url, Entries=entries)
+                    if response.get("Failed"):
+                        raise ClientError({"Error": response["Failed"][0]}, "SendMessageBatch")
+                except UnicodeEncodeError:
+                    raise self._body_refused("no code, for it is not Unicode") from None
+                except ClientError as error:
+                    if not is_about_body(error_code(error)):
+                        raise
+                    raise self._body_refused(error_code(error)) from None
             accepted = {entry["Id"]: entry["MessageId"] for entry in response["Successful"]}
             message_ids.extend(canonical_message_id(accepted[entry["Id"]]) for entry in entries)
         return message_ids
+
+    def _body_refused(self, answer: str) -> BodyRefusedError:
+        return BodyRefusedError(f"queue {self._address}: SQS answered {answer}: it does not take this body")
 
     def _submit(self, operation: Operation[A], request: dict[str, Any], read: Callable[[A], T]) -> Future[T]:
         """Begin a call whose answer is read, and whose errors are mapped, where it completes."""
