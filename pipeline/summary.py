@@ -32,6 +32,7 @@ class RunCounts(msgspec.Struct, frozen=True):
         deleted: Messages deleted.
         delete_failures: Messages that could not be deleted and will come back.
         db_retries: Times a micro-batch was tried again.
+        suppressed: Messages of persons who were erased after they were sent.
     """
 
     received: int
@@ -43,6 +44,7 @@ class RunCounts(msgspec.Struct, frozen=True):
     deleted: int
     delete_failures: int
     db_retries: int
+    suppressed: int = 0
 
     @classmethod
     def of(cls, tally: Tallied) -> RunCounts:
@@ -63,6 +65,7 @@ class RunCounts(msgspec.Struct, frozen=True):
             deleted=counts["deleted"],
             delete_failures=counts["delete_failures"],
             db_retries=counts["db_retries"],
+            suppressed=counts["suppressed"],
         )
 
     @classmethod
@@ -89,6 +92,7 @@ class RunCounts(msgspec.Struct, frozen=True):
             deleted=total("deleted"),
             delete_failures=total("delete_failures"),
             db_retries=total("db_retries"),
+            suppressed=total("suppressed"),
         )
 
     def line(self, messages_per_second: float, oldest_message_seconds: float | None) -> str:
@@ -132,6 +136,7 @@ def summary_table(counts: RunCounts, seconds: float) -> Table:
         ("deleted", counts.deleted),
     ]
     optional = [
+        ("suppressed (of persons erased)", counts.suppressed),
         ("unknown fields (ignored)", counts.extra_fields),
         ("not deleted (they come back)", counts.delete_failures),
         ("database retries", counts.db_retries),

@@ -55,6 +55,18 @@ def plain_ciphertexts(text: str) -> Iterator[bytes]:
         yield base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
 
 
+def plain_texts(text: str) -> list[str]:
+    """Return each way in which others write a ciphertext that `encode_token` wrote; `plain_ciphertexts` reads them.
+
+    Args:
+        text: Base64url without padding.
+    """
+    padded = text + "=" * (-len(text) % 4)
+    standard = padded.replace("-", "+").replace("_", "/")
+    hexadecimal = base64.b64decode(standard).hex()
+    return [text, padded, standard.rstrip("="), standard, hexadecimal, hexadecimal.upper()]
+
+
 def token_key_id(ciphertext: bytes) -> int:
     """Return the id of the key that made a ciphertext (an unsigned 32-bit number)."""
     return int.from_bytes(ciphertext[1:PREFIX_LENGTH], "big")

@@ -9,6 +9,7 @@ constraints are said in it. Names are quoted, every value is a parameter, and ea
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from psycopg2 import sql
@@ -35,6 +36,10 @@ Source: https://www.postgresql.org/docs/current/functions-admin.html#PG-LOGICAL-
 class _HasReceipt(Protocol):
     @property
     def receipt(self) -> Receipt: ...
+    @property
+    def sent_at(self) -> datetime: ...
+    @property
+    def subjects(self) -> tuple[bytes, ...]: ...
 
 
 Record = TypeVar("Record", bound=_HasReceipt)

@@ -182,7 +182,7 @@ def test_rejected_messages_that_were_sent_back_may_go(dsn: str, database: Connec
     reject(database)
     run(database, "UPDATE rejected_messages SET requeued_at = now()")
 
-    assert schema(dsn).migrate("0003") == ("0011", "0003")
+    assert schema(dsn).migrate("0003") == ("0015", "0003")
 
 
 def test_an_access_log_with_entries_is_kept_under_another_name_and_stays_guarded(

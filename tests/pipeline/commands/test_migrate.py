@@ -16,9 +16,9 @@ def test_it_says_from_where_to_where_it_went(unmigrated_dsn: str, capsys: pytest
 
     assert exit_codes == [0, 0, 0, 0]
     assert [line for line in capsys.readouterr().out.splitlines() if "schema" in line] == [
-        "Migrated the schema from revision base to 0011.",
-        "The schema is at revision 0011 already.",
-        "Migrated the schema from revision 0011 to 0003.",
+        "Migrated the schema from revision base to 0015.",
+        "The schema is at revision 0015 already.",
+        "Migrated the schema from revision 0015 to 0003.",
         "Migrated the schema from revision 0003 to base.",
     ]
 
@@ -71,7 +71,7 @@ def test_a_database_in_use_is_led_on_in_a_second_run_and_told_so(
         "Migrated the schema from revision 0009 to 0010.",
         "Old and new jobs can run side by side now. When no older job runs any more, run migrate again.",
     ]
-    assert second[1][-1] == "Migrated the schema from revision 0010 to 0011."
+    assert second[1][-1] == "Migrated the schema from revision 0010 to 0015."
 
 
 def test_another_user_logins_is_left_alone_in_one_line(unmigrated_dsn: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -38,9 +38,11 @@ FROM_THE_OWNERS = (
     "0010 outcomes entered",
     "0011 index gone",
     "0011 gates gone",
+    "0015 suppressions",
+    "0015 eraser",
 )
 FROM_AN_OLDER_JOB = ("0010 ledger", "0010 gates", "0010 outcomes entered: a batch", "0010 outcomes entered")
-CONTRACT = ("0011 index gone", "0011 gates gone")
+CONTRACT = ("0011 index gone", "0011 gates gone", "0015 suppressions", "0015 eraser")
 INVALID = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid"
 
 
@@ -66,7 +68,7 @@ def test_killed_at_a_step_from_the_owners_table_and_repeated_it_comes_to_the_end
         assert again == 0
         assert between == before
         assert rows_of(connection, CHECKSUM) == before
-        assert schema(unmigrated_dsn).revision() == "0011"
+        assert schema(unmigrated_dsn).revision() == "0015"
         assert rows_of(connection, INVALID) == []
         assert rows_of(connection, GATED) == [("rejected_messages",)]
         assert value_of(
@@ -114,5 +116,5 @@ def test_killed_at_a_step_of_the_contract_no_older_job_can_write_past_the_ledger
         again = main(["migrate", f"--postgres={unmigrated_dsn}"])
 
         assert again == 0
-        assert schema(unmigrated_dsn).revision() == "0011"
+        assert schema(unmigrated_dsn).revision() == "0015"
         assert rows_of(connection, GATED) == [("rejected_messages",)]
