@@ -120,6 +120,7 @@ class MaskedRow(Redacted, frozen=True):
         values: The values of the stream's columns, in the order of its definition.
         sealed_body: The body encrypted, kept in case Postgres rejects the row (see ``Rejection``).
         stream: The name of its stream.
+        subjects: Fingerprints of whose it is (see `maskline.masks.fingerprints`); none where that is nobody.
     """
 
     receipt: Receipt
@@ -129,6 +130,7 @@ class MaskedRow(Redacted, frozen=True):
     values: tuple[object, ...]
     sealed_body: bytes
     stream: str = ""
+    subjects: tuple[bytes, ...] = ()
 
     def __repr__(self) -> str:
         """Name the row without its values."""
@@ -147,6 +149,7 @@ class Rejection(Redacted, frozen=True):
         receive_count: How often the message was delivered so far.
         key_id: The id of the key that sealed the body.
         sealed_body: The body as sent, encrypted.
+        subjects: Fingerprints of whose it is, as far as what is in it says; none where that is nobody.
     """
 
     receipt: Receipt
@@ -157,6 +160,7 @@ class Rejection(Redacted, frozen=True):
     receive_count: int
     key_id: int
     sealed_body: bytes
+    subjects: tuple[bytes, ...] = ()
 
     def __repr__(self) -> str:
         """Name the message and the reason."""
