@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from maskline.postgres.erasure import PERSON_FIELD
-from maskline.streams.definition import StreamDefinition
+from maskline.streams.definition import WRITTEN_IN, StreamDefinition
 
 ROLES = (
     "maskline_writer",
@@ -82,9 +81,9 @@ def table_grants(stream: StreamDefinition) -> list[Grant]:
             (Privilege("SELECT", ("tableoid", "ctid", "message_id", *tokens)), Privilege("UPDATE", tokens)),
         ),
     ]
-    persons = [column.name for column in stream.columns if column.field == PERSON_FIELD and not column.is_masked]
-    if persons:
-        grants.append(Grant(("maskline_eraser",), (Privilege("SELECT", (persons[0],)), Privilege("DELETE"))))
+    if stream.subject_columns:
+        read = (*(stream.subject or ()), "key_id", WRITTEN_IN, "xmin")
+        grants.append(Grant(("maskline_eraser",), (Privilege("SELECT", read), Privilege("DELETE"))))
     return grants
 
 

@@ -11,11 +11,14 @@ import msgspec
 
 _SHORT_NAMES = {
     "character varying": "varchar",
+    "character(": "char(",
     "timestamp with time zone": "timestamptz",
 }
 _TYPE = re.compile(r"(?P<name>[^(\[]+?)\s*(?:\((?P<numbers>[0-9, ]+)\))?(?P<array>\[\])?")
 _INTEGERS = ("smallint", "integer", "bigint")
 _TEXTS = ("varchar", "text")
+_PADDED_TEXT = "char"
+_MAX_LENGTH = 1 << 30
 _MAX_DIGITS = 1 << 20
 
 
@@ -48,13 +51,13 @@ def takes(found: str, needed: str) -> bool:
     column, values = _parsed(found), _parsed(needed)
     if column is None or values is None or column.is_array != values.is_array:
         return False
-    if column.name in _TEXTS and values.name in _TEXTS:
+    if column.name in _TEXTS and values.name in (*_TEXTS, _PADDED_TEXT):
         return _length(column) >= _length(values)
     if column.name in _INTEGERS and values.name in _INTEGERS:
         return _INTEGERS.index(column.name) >= _INTEGERS.index(values.name)
     if column.name == values.name == "numeric":
         return all(have >= need for have, need in zip(_digits(column), _digits(values), strict=True))
-    return column.name == values.name
+    return column.name == values.name and column.numbers == values.numbers
 
 
 def widens_in_place(found: str, needed: str) -> bool:
@@ -67,8 +70,8 @@ def widens_in_place(found: str, needed: str) -> bool:
     column, values = _parsed(found), _parsed(needed)
     if column is None or values is None or column.is_array or not takes(needed, found):
         return False
-    if column.name in _TEXTS:
-        return True
+    if column.name in _TEXTS or values.name in _TEXTS:
+        return column.name in _TEXTS
     # Digits behind the point are stored, those before it are not.
     return column.name == values.name == "numeric" and (not values.numbers or _digits(column)[1] == _digits(values)[1])
 
@@ -82,7 +85,7 @@ def _parsed(declared: str) -> _Type | None:
 
 
 def _length(text: _Type) -> int:
-    return text.numbers[0] if text.name == "varchar" and text.numbers else _MAX_DIGITS * 1024
+    return text.numbers[0] if text.numbers else _MAX_LENGTH
 
 
 def _digits(number: _Type) -> tuple[int, int]:

@@ -6,6 +6,8 @@ import ipaddress
 import signal
 from pathlib import Path
 
+import pytest
+
 from maskline.pipeline.local.postgres import EmbeddedPostgres
 from maskline.postgres.connection import connect
 from tests.awaiting import await_until
@@ -62,6 +64,7 @@ def test_what_cannot_be_a_data_directory_is_one_line(tmp_path: Path) -> None:
     assert job.failure().startswith(f"data_directory: {file} cannot be used (File exists)")
 
 
+@pytest.mark.slow
 def test_killed_and_started_again_it_goes_on_with_what_was_sent(server_directory: Path) -> None:
     options = ["local", f"--data_directory={server_directory / 'data'}"]
     killed = JobProcess([*options, "--follow"])

@@ -87,7 +87,7 @@ def test_a_table_is_made_once_with_the_permissions_of_every_role(dsn: str, datab
         "granted maskline_analyst, maskline_publisher SELECT on orders",
         "granted maskline_remasker SELECT (tableoid, ctid, message_id, key_id, masked_email), UPDATE (key_id, "
         "masked_email) on orders",
-        "granted maskline_eraser SELECT (user_id), DELETE on orders",
+        "granted maskline_eraser SELECT (user_id, key_id, written_in, xmin), DELETE on orders",
     ]
     assert changed(database, stream) == []
     with connected(dsn, role="maskline_writer") as writer:

@@ -14,6 +14,7 @@ from maskline.postgres.type_names import short_name, takes, widens_in_place
         ("character varying(40)[]", "varchar(40)[]"),
         ("timestamp with time zone", "timestamptz"),
         ("double precision", "double precision"),
+        ("character(22)", "char(22)"),
     ],
 )
 def test_types_by_the_names_that_definitions_have(declared: str, name: str) -> None:
@@ -28,6 +29,8 @@ def test_types_by_the_names_that_definitions_have(declared: str, name: str) -> N
         ("varchar(40)", "varchar(40)"),
         ("varchar(41)", "varchar(40)"),
         ("text[]", "varchar(40)[]"),
+        ("varchar(40)", "char(22)"),
+        ("text", "char(22)"),
         ("bigint", "smallint"),
         ("numeric", "numeric(12, 2)"),
         ("numeric(12,2)", "numeric(12, 2)"),
@@ -53,6 +56,8 @@ def test_a_type_takes_itself_and_narrower_ones(found: str, needed: str) -> None:
         ("date", "timestamptz"),
         ("text", "bigint"),
         ("jsonb", "text"),
+        ("char(22)", "char(23)"),
+        ("char(22)", "varchar(22)"),
     ],
 )
 def test_a_type_takes_no_other(found: str, needed: str) -> None:
@@ -68,6 +73,7 @@ def test_a_type_takes_no_other(found: str, needed: str) -> None:
         ("numeric(10,2)", "numeric", True),
         ("numeric(10,2)", "numeric(12, 3)", False),
         ("integer", "bigint", False),
+        ("char(22)", "text", False),
         ("varchar(40)[]", "text[]", False),
         ("text", "varchar(40)", False),
     ],
