@@ -10,6 +10,7 @@ from maskline.masks.deterministic import Masker
 from maskline.records import MaskedRow, Reason, Receipt, RejectedRecord, Rejection, SqsMessage
 from maskline.streams.decoding import Decoded, MessageDecoder
 from maskline.streams.failures import InvalidValueError
+from maskline.streams.kept_message import kept_text
 from maskline.streams.opening import Opened
 from maskline.streams.payloads import PayloadStore
 from maskline.streams.record_text import record_text, sealable_text
@@ -102,7 +103,7 @@ class MessageMasker:
             message.sent_at,
             message.receive_count,
             self._key_id,
-            self._masker.seal_body(message.body),
+            self._masker.seal_body(kept_text(message)),
         )
 
     def _masked_values(self, decoded: Decoded) -> tuple[object, ...]:
@@ -127,7 +128,7 @@ class MessageMasker:
             message.receive_count,
             self._key_id,
             values,
-            self._masker.seal_body(message.body),
+            self._masker.seal_body(message.body if message.attributes is None else kept_text(message)),
             self._stream.name,
         )
 
