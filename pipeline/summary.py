@@ -35,6 +35,7 @@ class RunCounts(msgspec.Struct, frozen=True):
         db_retries: Times a micro-batch was tried again.
         suspect_pii: How often a sample found what looks like personal data in clear, by stream and column, with a dot
             between.
+        suppressed: Messages of persons who were erased after they were sent.
     """
 
     received: int
@@ -47,6 +48,7 @@ class RunCounts(msgspec.Struct, frozen=True):
     delete_failures: int
     db_retries: int
     suspect_pii: Mapping[str, int] = {}
+    suppressed: int = 0
 
     @classmethod
     def of(cls, tally: Tallied) -> RunCounts:
@@ -72,6 +74,7 @@ class RunCounts(msgspec.Struct, frozen=True):
                 for name, count in sorted(counts.items())
                 if name.startswith(_SUSPECT_PREFIX)
             },
+            suppressed=counts["suppressed"],
         )
 
     @classmethod
@@ -100,6 +103,7 @@ class RunCounts(msgspec.Struct, frozen=True):
             delete_failures=total("delete_failures"),
             db_retries=total("db_retries"),
             suspect_pii={column: sum(run.suspect_pii.get(column, 0) for run in runs) for column in columns},
+            suppressed=total("suppressed"),
         )
 
     def line(self, messages_per_second: float, oldest_message_seconds: float | None) -> str:
@@ -143,6 +147,7 @@ def summary_table(counts: RunCounts, seconds: float) -> Table:
         ("deleted", counts.deleted),
     ]
     optional = [
+        ("suppressed (of persons erased)", counts.suppressed),
         ("unknown fields (ignored)", counts.extra_fields),
         ("not deleted (they come back)", counts.delete_failures),
         ("database retries", counts.db_retries),

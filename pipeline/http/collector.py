@@ -24,6 +24,7 @@ _COUNTERS = {
     "received": ("received", "Messages received; one that is delivered twice counts twice."),
     "written": ("written", "Rows inserted."),
     "duplicates": ("duplicates", "Messages whose row or rejection was there before."),
+    "suppressed": ("suppressed", "Messages of persons who were erased after they were sent, which became no row."),
     "deleted": ("deleted", "Messages deleted from the queue."),
     "delete_failures": ("delete_failures", "Messages that could not be deleted, and come back."),
     "db_retries": ("database_retries", "Times that a micro-batch was tried again, for Postgres was not available."),
