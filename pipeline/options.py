@@ -95,6 +95,12 @@ class Options:
         """Add the options that say where the queue is."""
         self.add("queue", "the SQS queue: its URL, or its name in the account of the credentials", metavar="URL|NAME")
         self.add("queue_endpoint", "the SQS API, for anything but AWS, http://127.0.0.1:9324 say", metavar="URL")
+        self.add(
+            "allow_plaintext_endpoint",
+            "allow an SQS API at http:// that is not on this machine, so that the network can read messages; as a "
+            "variable, also those of KMS, S3 and Secrets Manager",
+            action="store_true",
+        )
 
     def add_postgres(self) -> None:
         """Add the option that says where the database is."""
@@ -339,7 +345,12 @@ def queue_address(arguments: argparse.Namespace) -> QueueAddress:
     """
     connections = getattr(arguments, "sqs_connections", CONNECTIONS)
     with naming_options(endpoint="queue_endpoint", connections="sqs_connections"):
-        return QueueAddress(required(arguments, "queue"), arguments.queue_endpoint or None, connections)
+        return QueueAddress(
+            required(arguments, "queue"),
+            arguments.queue_endpoint or None,
+            connections,
+            allow_plaintext_endpoint=arguments.allow_plaintext_endpoint,
+        )
 
 
 def postgres_dsn(arguments: argparse.Namespace) -> PostgresDsn:

@@ -11,6 +11,7 @@ from maskline.pipeline.suggestions import suggestion
 OPTIONS = (
     "all",
     "allow_cleartext_keyset",
+    "allow_plaintext_endpoint",
     "allow_short_retention",
     "backup",
     "beside",

@@ -11,6 +11,7 @@ from apache_beam.transforms.display import DisplayDataItem
 from apache_beam.typehints import typehints
 from apache_beam.utils.shared import Shared
 
+from maskline.core_dumps import forbid_core_dumps
 from maskline.errors import ArgumentError
 from maskline.keys import Keyset, KeysetUri, StoredKeyset, open_keyset
 from maskline.records import LeftMessage, MaskedRow, Receipt, RejectedRecord, Rejection, SqsMessage
@@ -149,6 +150,7 @@ class _Mask(beam.DoFn):
 
     def use(self, keyset: Keyset) -> None:
         """Mask under a keyset from now on."""
+        forbid_core_dumps()  # an engine's worker is none of the command line's processes
         # Made here, on the worker: a client cannot be pickled.
         payloads = RetriedPayloads(S3Payloads(), self._context) if self._stream.fetches_payloads else None
         if isinstance(self._stream, StreamSet):

@@ -18,6 +18,7 @@ from apache_beam.utils import windowed_value
 from apache_beam.utils.timestamp import Timestamp
 from apache_beam.utils.windowed_value import WindowedValue
 
+from maskline.core_dumps import forbid_core_dumps
 from maskline.errors import ArgumentError, QueueError, QueueUnavailableError
 from maskline.records import Receipt, SqsMessage
 from maskline.sqs import QueueAddress, SqsQueue
@@ -130,6 +131,7 @@ class _Poll(beam.DoFn):
         self._received = JobCounter("received", context)
 
     def setup(self) -> None:
+        forbid_core_dumps()  # messages in clear are in this process's memory from here on
         with self._context.reporting_failures():
             self._queue = self._open_queue(self._address)
         self._receiver = MicroBatchReceiver(self._queue, self._settings, self._context.stopping)
