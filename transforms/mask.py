@@ -13,6 +13,7 @@ from apache_beam.utils.shared import Shared
 
 from maskline.errors import ArgumentError
 from maskline.keys import Keyset, KeysetUri, StoredKeyset, open_keyset
+from maskline.keys.followed_keyset import FollowedKeyset
 from maskline.records import MaskedRow, RejectedRecord, Rejection, SqsMessage
 from maskline.streams.definition import StreamDefinition
 from maskline.streams.masking import MessageMasker
@@ -48,8 +49,9 @@ class MaskPii(beam.PTransform):
     that the stream does not name are left out and counted.
 
     By its URI a keyset is read and opened by each worker, once a process and before anything is masked: it crosses no
-    engine, and a runner may fuse this step with the one before it, so that no message leaves the process in clear. A
-    side input may come from anywhere, and keeps a runner from fusing.
+    engine, and a runner may fuse this step with the one before it, so that no message leaves the process in clear. It
+    is read again every few seconds, so that a rotation needs no restart (see `maskline.keys.followed_keyset`). A side
+    input may come from anywhere, and keeps a runner from fusing.
 
     Args:
         stream: What the messages look like: a definition, or the name or path of one, which is read now.
@@ -116,6 +118,7 @@ class _Mask(beam.DoFn):
 
     def use(self, keyset: Keyset) -> None:
         """Mask under a keyset from now on."""
+        self._count_extra_fields()
         # Made here, on the worker: a client cannot be pickled.
         payloads = RetriedPayloads(S3Payloads(), self._context) if self._stream.fetches_payloads else None
         self._masker = MessageMasker(self._stream, keyset, payloads)
@@ -149,6 +152,9 @@ class _Mask(beam.DoFn):
 
     def finish_bundle(self) -> None:
         self._masked_counter.add(self._masked)
+        self._count_extra_fields()
+
+    def _count_extra_fields(self) -> None:
         if self._masker is not None:
             self._extra_fields_counter.add(self._masker.extra_fields)
             self._masker.extra_fields = 0
@@ -160,7 +166,10 @@ class _Mask(beam.DoFn):
 
 
 class _MaskByUri(_Mask):
-    """Opens the keyset in ``setup``, which comes before the first message of all that is fused with it."""
+    """Opens the keyset in ``setup``, which comes before the first message of all that is fused with it.
+
+    It looks for a newer one at each message: a bundle begins before the long poll that fills it.
+    """
 
     def __init__(self, stream: StreamDefinition, uri: KeysetUri, context: RunContext) -> None:
         super().__init__(stream, context)
@@ -170,13 +179,18 @@ class _MaskByUri(_Mask):
 
     def setup(self) -> None:
         with self._context.reporting_failures():
-            self.use(self._opened_in_process.acquire(self._open))
+            self._followed: FollowedKeyset = self._opened_in_process.acquire(self._open)
+        self._keyset = self._followed.keyset
+        self.use(self._keyset)
 
     def process(self, element: Any) -> Iterator[Any]:
+        if self._followed.keyset is not self._keyset:
+            self._keyset = self._followed.keyset
+            self.use(self._keyset)
         return self.mask(element)
 
-    def _open(self) -> Keyset:
-        return self._uri.open()
+    def _open(self) -> FollowedKeyset:
+        return FollowedKeyset(self._uri)
 
 
 class _MaskBySideInput(_Mask):
