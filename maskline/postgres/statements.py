@@ -9,6 +9,7 @@ constraints are said in it. Names are quoted, every value is a parameter, and ea
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from psycopg2 import sql
@@ -22,6 +23,9 @@ LOCK_TIMEOUT_SECONDS = 10
 STATEMENT_TIMEOUT_SECONDS = 30
 
 REJECTED_MESSAGES = "rejected_messages"
+
+QUEUE_SETTING = "maskline.queue"
+"""The setting that says, for the transaction, which queue the rejections in it came from."""
 
 CONFIRMATION = "SELECT pg_logical_emit_message(true, 'maskline', '')"
 """Writes to the log, so that the commit is acknowledged only once all that stands before it in the log is, too.
@@ -46,6 +50,10 @@ class _HasReceipt(Protocol):
     def receipt(self) -> Receipt: ...
     @property
     def key_id(self) -> int: ...
+    @property
+    def sent_at(self) -> datetime: ...
+    @property
+    def subjects(self) -> tuple[bytes, ...]: ...
 
 
 Record = TypeVar("Record", bound=_HasReceipt)
@@ -86,6 +94,7 @@ class InsertStatement(Generic[Record]):
             ``key_id`` have to be among them.
         keeps_earlier: Whether a row of the same message that is in the table already, and not in the ledger any more,
             counts as this one. It takes a unique index on ``message_id``.
+        own_settings: A statement that goes before it in the same transaction, or None.
 
     Attributes:
         table: The table.
@@ -97,7 +106,14 @@ class InsertStatement(Generic[Record]):
     query: sql.Composable
     query_without_keys: sql.Composable
 
-    def __init__(self, table: str, arrays: dict[str, str], *, keeps_earlier: bool = False) -> None:
+    def __init__(
+        self,
+        table: str,
+        arrays: dict[str, str],
+        *,
+        keeps_earlier: bool = False,
+        own_settings: sql.Composable | None = None,
+    ) -> None:
         self.table = table
         self.columns = frozenset(arrays)
         columns = sql.SQL(", ").join(map(sql.Identifier, arrays))
@@ -131,8 +147,9 @@ class InsertStatement(Generic[Record]):
             "age": sql.Literal(VOUCHED_AGE),
             "lead": sql.Literal(VOUCHED_LEAD),
         }
-        self.query = transaction_settings() + template.format(refused_keys=_REFUSED_KEYS, **parts)
-        self.query_without_keys = transaction_settings() + template.format(refused_keys=_NO_KEYS, **parts)
+        settings = transaction_settings() + (own_settings or sql.SQL(""))
+        self.query = settings + template.format(refused_keys=_REFUSED_KEYS, **parts)
+        self.query_without_keys = settings + template.format(refused_keys=_NO_KEYS, **parts)
 
     def for_records(self, records: Sequence[Record]) -> InsertStatement[Record]:  # noqa: ARG002
         """Return the statement that writes these records, which is this one unless it writes several tables.
@@ -227,9 +244,15 @@ class InsertRowsOfStreams(InsertStatement[MaskedRow]):
 
 
 class InsertRejections(InsertStatement[Rejection]):
-    """Inserts rejections into ``rejected_messages``."""
+    """Inserts rejections into ``rejected_messages``.
 
-    def __init__(self) -> None:
+    Args:
+        queue: The queue that the messages came from, by URL or name, or None where that is not known. It goes into a
+            setting of the transaction that the column takes its default from, so that a schema without the column is
+            written as well.
+    """
+
+    def __init__(self, queue: str | None = None) -> None:
         arrays = {
             "message_id": "uuid[]",
             "stream": "varchar[]",
@@ -240,7 +263,11 @@ class InsertRejections(InsertStatement[Rejection]):
             "key_id": "bigint[]",
             "body": "bytea[]",
         }
-        super().__init__(REJECTED_MESSAGES, arrays, keeps_earlier=True)
+        says_queue = queue and sql.SQL("SELECT set_config({name}, {queue}, true); ").format(
+            name=sql.Literal(QUEUE_SETTING),
+            queue=sql.Literal(queue.replace("%", "%%")),  # psycopg2 puts parameters into it
+        )
+        super().__init__(REJECTED_MESSAGES, arrays, keeps_earlier=True, own_settings=says_queue or None)
 
     def parameters(self, records: Sequence[Rejection]) -> Sequence[str]:
         """Return the arrays for a micro-batch."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from maskline.sqs import SqsQueue, connections
 from maskline.sqs.address import QueueAddress
 from maskline.sqs.connections import shared_connections
+from maskline.sqs.curl_transport import CurlTransport
 
 ACCOUNT = "123456789012"
 ELSEWHERE = {
@@ -29,10 +31,10 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    shared: dict[object, object] = {}
+    shared: dict[object, tuple[Any, CurlTransport]] = {}
     monkeypatch.setattr(connections, "_shared", shared)
     yield monkeypatch
-    for client, transport in shared.values():  # type: ignore[misc]
+    for client, transport in shared.values():
         client.close()
         transport.close()
 
