@@ -14,6 +14,7 @@ from apache_beam.utils.shared import Shared
 from maskline.core_dumps import forbid_core_dumps
 from maskline.errors import ArgumentError
 from maskline.keys import Keyset, KeysetUri, StoredKeyset, open_keyset
+from maskline.keys.followed_keyset import FollowedKeyset
 from maskline.records import LeftMessage, MaskedRow, Receipt, RejectedRecord, Rejection, SqsMessage
 from maskline.streams.definition import StreamDefinition
 from maskline.streams.masking import MessageMasker
@@ -53,8 +54,9 @@ class MaskPii(beam.PTransform):
     that the stream does not name are left out and counted.
 
     By its URI a keyset is read and opened by each worker, once a process and before anything is masked: it crosses no
-    engine, and a runner may fuse this step with the one before it, so that no message leaves the process in clear. A
-    side input may come from anywhere, and keeps a runner from fusing.
+    engine, and a runner may fuse this step with the one before it, so that no message leaves the process in clear. It
+    is read again every few seconds, so that a rotation needs no restart (see `maskline.keys.followed_keyset`). A side
+    input may come from anywhere, and keeps a runner from fusing.
 
     Of several streams, a `StreamSet`, the first whose ``[match]`` holds takes a message; one that none takes is
     rejected as ``no_stream``. With ``unmatched="leave"`` it is neither: a third PCollection has a `LeftMessage` for
@@ -151,6 +153,7 @@ class _Mask(beam.DoFn):
     def use(self, keyset: Keyset) -> None:
         """Mask under a keyset from now on."""
         forbid_core_dumps()  # an engine's worker is none of the command line's processes
+        self._count_extra_fields()
         # Made here, on the worker: a client cannot be pickled.
         payloads = RetriedPayloads(S3Payloads(), self._context) if self._stream.fetches_payloads else None
         if isinstance(self._stream, StreamSet):
@@ -200,6 +203,9 @@ class _Mask(beam.DoFn):
         self._masked_counter.add(self._masked)
         if self._stop_when_rejected is not None:
             self._tell_masked()
+        self._count_extra_fields()
+
+    def _count_extra_fields(self) -> None:
         if self._masker is not None:
             self._extra_fields_counter.add(self._masker.extra_fields)
             self._masker.extra_fields = 0
@@ -226,7 +232,10 @@ class _Mask(beam.DoFn):
 
 
 class _MaskByUri(_Mask):
-    """Opens the keyset in ``setup``, which comes before the first message of all that is fused with it."""
+    """Opens the keyset in ``setup``, which comes before the first message of all that is fused with it.
+
+    It looks for a newer one at each message: a bundle begins before the long poll that fills it.
+    """
 
     def __init__(
         self, stream: StreamDefinition | StreamSet, uri: KeysetUri, context: RunContext, rules: _Rules = _Rules()
@@ -238,13 +247,18 @@ class _MaskByUri(_Mask):
 
     def setup(self) -> None:
         with self._context.reporting_failures():
-            self.use(self._opened_in_process.acquire(self._open))
+            self._followed: FollowedKeyset = self._opened_in_process.acquire(self._open)
+        self._keyset = self._followed.keyset
+        self.use(self._keyset)
 
     def process(self, element: Any) -> Iterator[Any]:
+        if self._followed.keyset is not self._keyset:
+            self._keyset = self._followed.keyset
+            self.use(self._keyset)
         return self.mask(element)
 
-    def _open(self) -> Keyset:
-        return self._uri.open()
+    def _open(self) -> FollowedKeyset:
+        return FollowedKeyset(self._uri)
 
 
 class _MaskBySideInput(_Mask):
