@@ -23,6 +23,7 @@ from maskline.errors import ArgumentError, DatabaseLoginError, DatabaseUnavailab
 from maskline.postgres.connection import Connect, Connection
 from maskline.postgres.deadlines import DEADLINES, Deadlines
 from maskline.postgres.failures import RowRejectedError, map_postgres_error
+from maskline.postgres.key_registry import KeyUse
 from maskline.postgres.ledger import VOUCHED_AGE, empty_old_days
 from maskline.postgres.statements import (
     CONFIRMATION,
@@ -119,6 +120,7 @@ class BatchWriter(Generic[Record]):
         self._deadlines = deadlines
         self._clock = clock
         self._days_emptied_at: float | None = None
+        self._key_use = KeyUse(statement.table, clock)
         self._retry = retrying(retry_seconds, stopping, self._before_retry)
 
     def write(self, records: Sequence[Record], on_progress: Callable[[], None] = lambda: None) -> WriteOutcome[Record]:
@@ -189,7 +191,9 @@ class BatchWriter(Generic[Record]):
         try:
             connection = self._open_connection(seconds)
             with self._deadlines.within(connection, seconds, "an insert", self._stopping):
-                (_, inserted, unvouched, _) = _only_row(connection, statement.query, parameters)
+                is_guarded = self._key_use.enter(connection, {record.key_id for record in records})
+                query = statement.query if is_guarded else statement.query_without_keys
+                (_, inserted, unvouched, _) = _only_row(connection, query, parameters)
                 if connection.notices:
                     _confirm(connection)
         except psycopg2.Error as error:

@@ -47,7 +47,7 @@ def map_sqs_error(error: AwsError, address: QueueAddress) -> MasklineError:
         reached; else a `QueueUnavailableError`, after which the call may be tried again.
     """
     if isinstance(error, NoRegionError):
-        return QueueError(f"queue {address}: no AWS region; give the queue's URL or set AWS_DEFAULT_REGION")
+        return QueueError(f"queue {address}: no AWS region; give the queue's URL or set AWS_REGION")
     problem = setup_problem(error)
     if problem:
         return QueueError(f"queue {address}: {problem}")

@@ -5,14 +5,14 @@ hour as any honest use takes, each of a bounded length and one line; and nobody 
 of a rejection is what the transaction that writes it says by a setting, so jobs of earlier versions go on writing.
 
 Revision ID: 0013
-Revises: 0011
+Revises: 0012
 """
 
 from maskline.postgres.migrations import steps
 from maskline.postgres.migrations.versions.r0010_ledger import in_this_schema
 
 revision = "0013"
-down_revision = "0011"
+down_revision = "0012"
 
 MAX_ENTRIES_PER_HOUR = 10_000
 MAX_REASON = 1_000
