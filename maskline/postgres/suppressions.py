@@ -87,7 +87,8 @@ class Suppressions(msgspec.Struct, frozen=True):
         newest = max(self.keys, default=None)
         if newest is None or all(record.sent_at > newest for record in records):
             return [], records
-        suppressed, others = [], []
+        suppressed: list[Record] = []
+        others: list[Record] = []
         for record in records:
             (suppressed if self._is_suppressed(record) else others).append(record)
         return suppressed, others
