@@ -37,8 +37,11 @@ class Reason(enum.StrEnum):
     NO_STREAM = "no_stream"
 
 
-class Redacted(msgspec.Struct, frozen=True):
-    """A record that shows itself by its ``repr`` alone; rich would else show every field of it."""
+class Redacted(msgspec.Struct, frozen=True, gc=False):
+    """A record that shows itself by its ``repr`` alone; rich would else show every field of it.
+
+    None can be part of a cycle, so the garbage collector need not look at thousands of them again and again.
+    """
 
     def __rich_repr__(self) -> Iterator[str]:  # type: ignore[override]  # rich takes single values, too
         """Show what ``repr`` shows."""

@@ -10,6 +10,7 @@ import msgspec
 from rich.table import Table
 
 _REJECTED_PREFIX = "rejected_"
+_SUSPECT_PREFIX = "suspect_pii_"
 
 
 class Tallied(Protocol):
@@ -33,6 +34,8 @@ class RunCounts(msgspec.Struct, frozen=True):
         delete_failures: Messages that could not be deleted and will come back.
         db_retries: Times a micro-batch was tried again.
         suppressed: Messages of persons who were erased after they were sent.
+        suspect_pii: How often a sample found what looks like personal data in clear, by stream and column, with a dot
+            between.
     """
 
     received: int
@@ -45,6 +48,7 @@ class RunCounts(msgspec.Struct, frozen=True):
     delete_failures: int
     db_retries: int
     suppressed: int = 0
+    suspect_pii: Mapping[str, int] = {}
 
     @classmethod
     def of(cls, tally: Tallied) -> RunCounts:
@@ -66,6 +70,11 @@ class RunCounts(msgspec.Struct, frozen=True):
             delete_failures=counts["delete_failures"],
             db_retries=counts["db_retries"],
             suppressed=counts["suppressed"],
+            suspect_pii={
+                name.removeprefix(_SUSPECT_PREFIX): count
+                for name, count in sorted(counts.items())
+                if name.startswith(_SUSPECT_PREFIX)
+            },
         )
 
     @classmethod
@@ -79,6 +88,7 @@ class RunCounts(msgspec.Struct, frozen=True):
         def total(name: str) -> int:
             return sum(getattr(run, name) for run in runs)
 
+        columns = sorted({column for run in runs for column in run.suspect_pii})
         reasons = sorted({reason for run in runs for reason in run.rejected_by_reason})
         return cls(
             received=total("received"),
@@ -93,6 +103,7 @@ class RunCounts(msgspec.Struct, frozen=True):
             delete_failures=total("delete_failures"),
             db_retries=total("db_retries"),
             suppressed=total("suppressed"),
+            suspect_pii={column: sum(run.suspect_pii.get(column, 0) for run in runs) for column in columns},
         )
 
     def line(self, messages_per_second: float, oldest_message_seconds: float | None) -> str:
@@ -140,6 +151,7 @@ def summary_table(counts: RunCounts, seconds: float) -> Table:
         ("unknown fields (ignored)", counts.extra_fields),
         ("not deleted (they come back)", counts.delete_failures),
         ("database retries", counts.db_retries),
+        *((f"like personal data, in clear: {column} (sampled)", count) for column, count in counts.suspect_pii.items()),
     ]
     for what, count in [*rows, *(row for row in optional if row[1])]:
         table.add_row(what, f"{count:,}")

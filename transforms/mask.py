@@ -21,6 +21,7 @@ from maskline.transforms.arguments import parse_stream
 from maskline.transforms.metrics import JobCounter
 from maskline.transforms.payloads import RetriedPayloads
 from maskline.transforms.run_context import RunContext, run_context
+from maskline.transforms.suspects import ROWS_PER_LOOK, SuspectPersonalData
 
 MASKED_TAG = "masked"
 REJECTED_TAG = "rejected"
@@ -112,6 +113,7 @@ class _Mask(beam.DoFn):
         self._context = context
         self._masked_counter = JobCounter("masked", context)
         self._extra_fields_counter = JobCounter("extra_fields", context)
+        self._suspects = SuspectPersonalData([stream], context)
         self._masker: MessageMasker | None = None
 
     def use(self, keyset: Keyset) -> None:
@@ -122,6 +124,7 @@ class _Mask(beam.DoFn):
 
     def start_bundle(self) -> None:
         self._masked = 0
+        self._suspects.declare()
 
     def mask(self, element: Any) -> Iterator[Any]:
         """Mask one message or record."""
@@ -144,6 +147,8 @@ class _Mask(beam.DoFn):
             self._count_rejected(outcome)
             yield pvalue.TaggedOutput(REJECTED_TAG, outcome)
         else:
+            if self._masked % ROWS_PER_LOOK == 0:
+                self._look_for_personal_data(outcome)
             self._masked += 1
             yield outcome
 
@@ -152,6 +157,12 @@ class _Mask(beam.DoFn):
         if self._masker is not None:
             self._extra_fields_counter.add(self._masker.extra_fields)
             self._masker.extra_fields = 0
+
+    def _look_for_personal_data(self, outcome: MaskedRow | dict[str, Any]) -> None:
+        if isinstance(outcome, MaskedRow):
+            self._suspects.look_at(outcome.stream, outcome.values)
+        else:
+            self._suspects.look_at(self._stream.name, list(outcome.values()))
 
     def _count_rejected(self, record: RejectedRecord) -> None:
         # A message's rejection is counted when it is written; of a record nobody knows whether it ever is.

@@ -152,14 +152,28 @@ def keyset_handle(stored: StoredKeyset, open_kms_key: OpenKmsKey = aws_kms_key) 
         KeysetError: As `open_keyset`, but for the trial of the primary key.
         KeysetUnavailableError: KMS did not answer.
     """
+    handle = parse_keyset(stored, open_kms_key)
+    _check_keys(handle.keyset_info(), stored.origin)
+    return handle
+
+
+def parse_keyset(stored: StoredKeyset, open_kms_key: OpenKmsKey = aws_kms_key) -> tink.KeysetHandle:
+    """Return Tink's handle of a stored keyset, whatever its keys are for.
+
+    Args:
+        stored: The keyset as its provider gave it.
+        open_kms_key: Gives access to a KMS key by its ARN.
+
+    Raises:
+        KeysetError: It is not a Tink keyset, or the KMS key may not be used.
+        KeysetUnavailableError: KMS did not answer.
+    """
     kms_key = open_kms_key(stored.kms_key) if stored.kms_key else None
     try:
-        handle = _parsed(stored, kms_key)
+        return _parsed(stored, kms_key)
     except (tink.TinkError, UnicodeDecodeError):
         # Tink's message may quote from the file, so it is not passed on.
         raise _why_not_parsed(stored) from None
-    _check_keys(handle.keyset_info(), stored.origin)
-    return handle
 
 
 def serialize_keyset(handle: tink.KeysetHandle, kms_key: KmsKey | None = None, origin: str = "") -> bytes:

@@ -19,10 +19,11 @@ import psycopg2
 import tenacity
 from psycopg2 import sql
 
-from maskline.errors import ArgumentError, DatabaseUnavailableError, TableError
+from maskline.errors import ArgumentError, DatabaseLoginError, DatabaseUnavailableError, TableError
 from maskline.postgres.connection import Connect, Connection
 from maskline.postgres.deadlines import DEADLINES, Deadlines
 from maskline.postgres.failures import RowRejectedError, map_postgres_error
+from maskline.postgres.key_registry import KeyUse
 from maskline.postgres.ledger import VOUCHED_AGE, empty_old_days
 from maskline.postgres.statements import (
     CONFIRMATION,
@@ -139,6 +140,7 @@ class BatchWriter(Generic[Record]):
         self._clock = clock
         self._days_emptied_at: float | None = None
         self._suppressions: Suppressions | None = None
+        self._key_use = KeyUse(statement.table, clock)
         self._retry = retrying(retry_seconds, stopping, self._before_retry)
 
     def write(self, records: Sequence[Record], on_progress: Callable[[], None] = lambda: None) -> WriteOutcome[Record]:
@@ -149,8 +151,8 @@ class BatchWriter(Generic[Record]):
             on_progress: Called whenever the database has said what becomes of some of them.
 
         Raises:
-            DatabaseUnavailableError: Postgres was not available for `retry_seconds`.
-            DatabaseError: The table, a column, a permission or the login is missing.
+            DatabaseUnavailableError: Postgres was not available, or did not take the password, for `retry_seconds`.
+            DatabaseError: The table, a column, a permission or the database is missing.
             TableError: The table takes no rows for a cause of its own: nothing is to be rejected for it. Some of the
                 records may be committed.
         """
@@ -169,6 +171,7 @@ class BatchWriter(Generic[Record]):
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+            self._suppressions = None
 
     def _write_or_bisect(
         self, records: Sequence[Record], outcome: WriteOutcome[Record], on_progress: Callable[[], None]
@@ -252,7 +255,9 @@ class BatchWriter(Generic[Record]):
             (entered.suppressed, entered.unvouched, _) = _confirmed_row(connection, ENTER_SUPPRESSED, parameters)
         if others:
             statement = self._statement.for_records(others)
-            query, parameters = statement.query, list(statement.parameters(others))
+            is_guarded = self._key_use.enter(connection, {record.key_id for record in others})
+            query = statement.query if is_guarded else statement.query_without_keys
+            parameters = list(statement.parameters(others))
             if self._suppressions is not None:
                 oldest = str(min(record.sent_at for record in others))
                 query = QUESTION + query
@@ -264,7 +269,11 @@ class BatchWriter(Generic[Record]):
 
     def _open_connection(self, seconds: float) -> Connection:
         if self._connection is None:
-            self._connection = self._deadlines.connect(self._connect, self._stopping, seconds)
+            try:
+                self._connection = self._deadlines.connect(self._connect, self._stopping, seconds)
+            except DatabaseLoginError as error:
+                # Whoever rotates a password changes it in two places, one after the other.
+                raise DatabaseUnavailableError(str(error)) from None
             # One string is one transaction; see maskline.postgres.statements.
             self._connection.autocommit = True
         return self._connection

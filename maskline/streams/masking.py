@@ -6,8 +6,10 @@ from typing import Any
 
 from maskline.errors import MasklineError
 from maskline.keys import Keyset
+from maskline.keys.hash_keyset import HashKeyset
 from maskline.masks.deterministic import Masker
 from maskline.records import MaskedRow, Reason, Receipt, RejectedRecord, Rejection, SqsMessage
+from maskline.streams.column_mask import column_mask
 from maskline.streams.decoding import Decoded, MessageDecoder
 from maskline.streams.failures import InvalidValueError
 from maskline.streams.opening import Opened
@@ -27,19 +29,36 @@ class MessageMasker:
         stream: The stream's definition.
         keyset: The keyset whose primary key masks.
         payloads: Where objects that messages point to are fetched from; S3 if None.
+        hash_keyset: The keyset of hashes, where the stream has columns that are hashed.
+
+    Raises:
+        ArgumentError: The stream has columns that are hashed, and there is no keyset of hashes.
     """
 
-    def __init__(self, stream: StreamDefinition, keyset: Keyset, payloads: PayloadStore | None = None) -> None:
+    def __init__(
+        self,
+        stream: StreamDefinition,
+        keyset: Keyset,
+        payloads: PayloadStore | None = None,
+        hash_keyset: HashKeyset | None = None,
+    ) -> None:
         self._stream = stream
         self._key_id = keyset.primary_key_id
         self._masker = Masker(keyset)
         self._decoder = MessageDecoder(stream, payloads)
         self._columns = [column.name for column in stream.columns]
-        masked = [(index, column) for index, column in enumerate(stream.columns) if column.is_masked]
-        self._masked = [(index, column.domain or "") for index, column in masked if not column.type.is_array]
-        self._masked_arrays = [(index, column.domain or "") for index, column in masked if column.type.is_array]
+        self._masked = [
+            (index, column_mask(column, self._masker, hash_keyset))
+            for index, column in enumerate(stream.columns)
+            if column.is_masked
+        ]
         self._owners = MessageOwners(stream, keyset)
         self.extra_fields = 0
+
+    @property
+    def invalid_values(self) -> int:
+        """How many values it masked as they are, for want of a normal form by the rule of their domain."""
+        return self._decoder.invalid_values
 
     def mask(self, message: SqsMessage) -> MaskedRow | Rejection:
         """Decode, check and mask one message.
@@ -112,15 +131,10 @@ class MessageMasker:
 
     def _masked_values(self, decoded: Decoded) -> tuple[object, ...]:
         values = decoded.values
-        mask = self._masker.mask
-        for index, domain in self._masked:
+        for index, mask in self._masked:
             value = values[index]
             if value is not None:
-                values[index] = mask(str(value), domain)
-        for index, domain in self._masked_arrays:
-            elements = values[index]
-            if isinstance(elements, list):
-                values[index] = [None if element is None else mask(str(element), domain) for element in elements]
+                values[index] = mask(value)
         self.extra_fields += decoded.extra_fields
         return tuple(values)
 

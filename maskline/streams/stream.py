@@ -19,7 +19,16 @@ JOB_COLUMNS = {
 WRITTEN_IN = "written_in"
 """The column that Postgres fills with the transaction that wrote the row; only publishing to the lake needs it."""
 
-JOB_TABLES = ("rejected_messages", "pii_access_log", "maskline_schema_version", "lake_publications")
+JOB_TABLES = (
+    "rejected_messages",
+    "pii_access_log",
+    "maskline_schema_version",
+    "lake_publications",
+    "maskline_outcomes",
+    "maskline_keys",
+    "maskline_key_writers",
+    "maskline_columns",
+)
 """The tables that `migrate` makes for all streams."""
 
 CLOUDEVENTS_PREFIX = "ce-"

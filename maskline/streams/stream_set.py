@@ -9,6 +9,7 @@ import msgspec
 from maskline.errors import StreamDefinitionError
 from maskline.keys import Keyset
 from maskline.records import MaskedRow, Reason, Rejection, SqsMessage
+from maskline.streams.domains import check_shared_domains
 from maskline.streams.failures import InvalidValueError
 from maskline.streams.masking import MessageMasker, rejection_for
 from maskline.streams.matching import matcher
@@ -34,7 +35,8 @@ class StreamSet(msgspec.Struct, frozen=True):
         """Check that every definition can have a message.
 
         Raises:
-            StreamDefinitionError: Two have one name, or one takes what others wait for.
+            StreamDefinitionError: Two have one name, one takes what others wait for, or columns that share a domain do
+                not share its rule.
         """
         if not self.streams:
             raise StreamDefinitionError("streams: none is given")
@@ -48,6 +50,12 @@ class StreamSet(msgspec.Struct, frozen=True):
                     f"stream {stream.name}: has no [match], so it takes every message and the streams after it none; "
                     "write one, or give it last"
                 )
+        try:
+            check_shared_domains(
+                (f"{stream.name}.{column.name}", column) for stream in self.streams for column in stream.columns
+            )
+        except ValueError as error:
+            raise StreamDefinitionError(f"streams: {error}") from None
 
     @property
     def attribute_names(self) -> frozenset[str]:

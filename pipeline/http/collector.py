@@ -91,6 +91,14 @@ class RunCollector(Collector):
         for reason in sorted({*Reason, *state.counts.rejected_by_reason}):
             rejected.add_metric([self._stream, reason], state.counts.rejected_by_reason.get(reason, 0))
         yield rejected
+        suspects = CounterMetricFamily(
+            "maskline_suspect_pii",
+            "Rows of a sample whose column, though in clear, held what looks like personal data.",
+            labels=["stream", "column"],
+        )
+        for name, count in state.counts.suspect_pii.items():
+            suspects.add_metric(name.split("."), count)
+        yield suspects
 
     def _histograms(self, state: RunState) -> Iterator[Metric]:
         for name, (metric, units, meaning) in _HISTOGRAMS.items():

@@ -9,6 +9,7 @@ import psycopg2.errors
 import pytest
 
 from maskline.postgres.connection import Connection, connect
+from maskline.postgres.revision import NEWEST_REVISION
 from maskline.postgres.schema import Schema
 from tests.maskline.postgres.records import connected, message_id, rows_of, run, value_of
 
@@ -279,5 +280,5 @@ def test_an_owner_who_may_not_create_roles_can_migrate_where_they_exist(unmigrat
         finally:
             run(admin, f"REASSIGN OWNED BY {name} TO postgres; DROP OWNED BY {name}; DROP ROLE {name}")
 
-    assert moved == (None, "0015")
+    assert moved == (None, NEWEST_REVISION)
     assert rights is True

@@ -4,7 +4,7 @@ Writers read ``maskline_suppressions`` in the transaction that writes, and an er
 that were committed meanwhile: so a row is either seen by the erasure, or its writer sees the suppression.
 
 Revision ID: 0015
-Revises: 0011
+Revises: 0013
 """
 
 from maskline.postgres.migrations import steps
@@ -12,7 +12,7 @@ from maskline.postgres.migrations.catalogue import where_owners
 from maskline.postgres.migrations.versions.r0010_ledger import in_this_schema
 
 revision = "0015"
-down_revision = "0011"
+down_revision = "0013"
 
 SUPPRESSIONS = """
 CREATE TABLE IF NOT EXISTS maskline_suppressions (
