@@ -14,7 +14,7 @@ from maskline.pipeline.options import Options
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("files", nargs="*", metavar="FILE", help="a definition, or the name of a stream")
+    parser.add_argument("files", nargs="*", metavar="FILE", help="a definition, a folder of them, or a stream by name")
     options = Options(parser)
     options.add_stream()
     options.add_postgres()

@@ -14,7 +14,8 @@ from maskline.pipeline.printing import echo, notice
 from maskline.postgres.connection import Connection, connect
 from maskline.postgres.ddl import create_table
 from maskline.postgres.table_changes import MIGRATED_TABLE, Change, apply_changes, changes_as_sql, table_changes
-from maskline.streams.definition import StreamDefinition, load_stream
+from maskline.streams.definition import StreamDefinition
+from maskline.streams.stream_files import streams_at
 
 
 def add_actions(actions: Any) -> None:
@@ -29,13 +30,15 @@ def add_actions(actions: Any) -> None:
         actions, "apply", "make the tables, or add to them what is missing, with the permissions of every role", _apply
     )
     for parser in (printing, applying):
-        parser.add_argument("files", nargs="+", metavar="FILE", help="a definition, or the name of a stream")
+        parser.add_argument(
+            "files", nargs="+", metavar="FILE", help="a definition, a folder of them, or a stream by name"
+        )
         Options(parser).add_postgres()
 
 
 def print_tables(arguments: argparse.Namespace) -> int:
     """Print the statements, for psql."""
-    streams = list(map(load_stream, arguments.files))
+    streams = [stream for given in arguments.files for stream in streams_at(given)]
     if not arguments.postgres:
         print("".join(map(create_table, streams)), end="")  # noqa: T201
         return 0
@@ -49,7 +52,7 @@ def print_tables(arguments: argparse.Namespace) -> int:
 
 
 def _apply(arguments: argparse.Namespace) -> int:
-    streams = list(map(load_stream, arguments.files))
+    streams = [stream for given in arguments.files for stream in streams_at(given)]
     with _connected(arguments) as connection:
         planned = _planned(connection, streams)
         for stream, _ in planned:
