@@ -75,7 +75,8 @@ class Keyset:
 
     def encrypt(self, plaintext: bytes, associated_data: bytes) -> bytes:
         """Encrypt deterministically under the primary key, in Tink's wire format."""
-        return bytes(self._cipher.encrypt_deterministically(plaintext, associated_data))
+        ciphertext: bytes = self._cipher.encrypt_deterministically(plaintext, associated_data)
+        return ciphertext
 
     def decrypt(self, ciphertext: bytes, associated_data: bytes) -> bytes:
         """Decrypt what any of the keys encrypted.

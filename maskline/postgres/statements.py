@@ -14,7 +14,7 @@ from typing import Generic, Protocol, TypeVar
 
 from psycopg2 import sql
 
-from maskline.postgres.arrays import array_literal
+from maskline.postgres.arrays import array_literal, moment_array
 from maskline.postgres.ledger import OUTCOMES, VOUCHED_AGE, VOUCHED_LEAD, WRITES_LEDGER
 from maskline.records import MaskedRow, Receipt, Rejection
 from maskline.streams.definition import StreamDefinition
@@ -191,10 +191,10 @@ class InsertRows(InsertStatement[MaskedRow]):
         """Return the arrays for a micro-batch; create_date is the UTC date of SentTimestamp, so it never changes."""
         return [
             *map(array_literal, zip(*(row.values for row in records), strict=True)),
-            array_literal(str(row.sent_at.date()) for row in records),
-            array_literal(row.receipt.message_id for row in records),
-            array_literal(str(row.sent_at) for row in records),
-            array_literal(str(row.key_id) for row in records),
+            moment_array([row.sent_at.date() for row in records]),
+            array_literal([row.receipt.message_id for row in records]),
+            moment_array([row.sent_at for row in records]),
+            array_literal([str(row.key_id) for row in records]),
         ]
 
 
@@ -272,7 +272,7 @@ class InsertRejections(InsertStatement[Rejection]):
             array_literal(rejection.stream for rejection in records),
             array_literal(str(rejection.reason) for rejection in records),
             array_literal(rejection.detail for rejection in records),
-            array_literal(str(rejection.sent_at) for rejection in records),
+            moment_array([rejection.sent_at for rejection in records]),
             array_literal(str(rejection.receive_count) for rejection in records),
             array_literal(str(rejection.key_id) for rejection in records),
             array_literal(f"\\x{rejection.sealed_body.hex()}" for rejection in records),
