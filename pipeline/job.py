@@ -37,7 +37,7 @@ def build(pipeline: beam.Pipeline, job: JobSettings, context: RunContext | None 
     delete = functools.partial(DeleteFromSqs, job.queue, overlapping=True, context=context)
 
     messages = pipeline | "Receive from SQS" >> read
-    masked, rejected = messages | "Mask" >> MaskPii(job.stream, job.keyset, context)
+    masked, rejected = messages | "Mask" >> MaskPii(job.stream, job.keyset, context, job.hash_keyset)
     committed, rejected_rows = (
         masked
         | "Batch rows" >> MicroBatch(job.receive.micro_batch_size)

@@ -23,6 +23,7 @@ class JobSettings(msgspec.Struct, frozen=True):
         pollers: How many pollers receive them.
         until_empty: Whether to end once the queue is empty.
         db_retry_seconds: How long a micro-batch is retried while Postgres is not available.
+        hash_keyset: The keyset that columns are hashed under, or None where none is given.
     """
 
     stream: StreamDefinition
@@ -33,3 +34,4 @@ class JobSettings(msgspec.Struct, frozen=True):
     pollers: int = 1
     until_empty: bool = False
     db_retry_seconds: float = 300
+    hash_keyset: KeysetUri | None = None

@@ -110,6 +110,14 @@ class Options:
             metavar="URI",
         )
 
+    def add_hash_keyset(self) -> None:
+        """Add the option that says where the keyset of hashes is."""
+        self.add(
+            "hash_keyset",
+            "the keyset of hashes, made by keys create --kind hash, for columns that are hashed; as for --keyset",
+            metavar="URI",
+        )
+
     def add_stream(self) -> None:
         """Add the option that names the stream."""
         self.add("stream", "a stream by name, or the path of its .toml (%(default)s)", default="user_logins")
@@ -143,6 +151,7 @@ class Options:
         self.add_queue()
         self.add_postgres()
         self.add_keyset()
+        self.add_hash_keyset()
         self.add_stream()
         self.add(
             "micro_batch_size",
@@ -334,6 +343,16 @@ def keyset_uri(arguments: argparse.Namespace) -> KeysetUri:
     return KeysetUri.parse(required(arguments, "keyset"))
 
 
+def hash_keyset_uri(arguments: argparse.Namespace) -> KeysetUri | None:
+    """Return where the keyset of hashes is, or None where it is not given.
+
+    Raises:
+        UsageError: It names no provider.
+    """
+    with naming_options(keyset="hash_keyset"):
+        return KeysetUri.parse(arguments.hash_keyset) if arguments.hash_keyset else None
+
+
 @contextlib.contextmanager
 def naming_options(**options: str) -> Iterator[None]:
     """Have an error that begins with a parameter's name begin with the option's.
@@ -379,4 +398,5 @@ def job_settings(arguments: argparse.Namespace) -> JobSettings:
         pollers=arguments.pollers,
         until_empty=arguments.until_empty,
         db_retry_seconds=arguments.db_retry_seconds,
+        hash_keyset=hash_keyset_uri(arguments),
     )

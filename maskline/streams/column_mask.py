@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any, TypeAlias
 
 from maskline.errors import ArgumentError, UsageError
-from maskline.keys.hash_keyset import HashKeyset
+from maskline.keys import HashKeyset
 from maskline.masks.deterministic import DeterministicMask, Masker
 from maskline.masks.hash import HashMask
 from maskline.masks.leaves import EVERY_ELEMENT, ClearPath, LeavesMask

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from maskline.errors import MasklineError
-from maskline.keys import Keyset
-from maskline.keys.hash_keyset import HashKeyset
+from maskline.keys import HashKeyset, Keyset
 from maskline.masks.deterministic import Masker
 from maskline.records import MaskedRow, Reason, Receipt, RejectedRecord, Rejection, SqsMessage
 from maskline.streams.column_mask import column_mask

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from maskline.errors import StreamDefinitionError
-from maskline.keys import Keyset
+from maskline.keys import HashKeyset, Keyset
 from maskline.records import MaskedRow, Reason, Rejection, SqsMessage
 from maskline.streams.domains import check_shared_domains
 from maskline.streams.failures import InvalidValueError
@@ -133,6 +133,10 @@ class StreamSetMasker:
         keyset: The keyset whose primary key masks.
         payloads: Where objects that messages point to are fetched from; S3 if None.
         leaves_unmatched: Whether messages that no stream takes are left in the queue, for another consumer.
+        hash_keyset: The keyset of hashes, where a stream has columns that are hashed.
+
+    Raises:
+        ArgumentError: A stream has columns that are hashed, and there is no keyset of hashes.
     """
 
     def __init__(
@@ -142,11 +146,17 @@ class StreamSetMasker:
         payloads: PayloadStore | None = None,
         *,
         leaves_unmatched: bool = False,
+        hash_keyset: HashKeyset | None = None,
     ) -> None:
         self._chooser = StreamChooser(streams, payloads)
-        self._maskers = [MessageMasker(stream, keyset, payloads) for stream in streams.streams]
+        self._maskers = [MessageMasker(stream, keyset, payloads, hash_keyset) for stream in streams.streams]
         self._leaves_unmatched = leaves_unmatched
         self.extra_fields = 0
+
+    @property
+    def invalid_values(self) -> int:
+        """How many values it masked as they are, for want of a normal form by the rule of their domain."""
+        return sum(masker.invalid_values for masker in self._maskers)
 
     def mask(self, message: SqsMessage) -> MaskedRow | Rejection | None:
         """Decode, check and mask one message.

@@ -21,7 +21,7 @@ from maskline.pipeline.options import Options, postgres_dsn
 from maskline.pipeline.printing import echo
 from maskline.postgres.connection import connect
 from maskline.postgres.frequencies import TokenFrequencies, token_frequencies
-from maskline.streams.definition import load_stream, masked_column
+from maskline.streams.definition import Column, load_stream, masked_column
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +47,7 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
             raise UsageError(f"{name} is {value}; it must be 1 or more")
     stream = load_stream(arguments.stream)
     column = masked_column(stream, arguments.column)
+    _check_has_equal_tokens(column)
     with contextlib.closing(connect(postgres_dsn(arguments))) as connection:
         frequencies = token_frequencies(connection, stream.table, column.name, arguments.top)
     leakage = measure_leakage(frequencies.classes)
@@ -54,6 +55,22 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     if leakage.rows:
         _print(leakage, frequencies, arguments.possible_values)
     return 0
+
+
+def _check_has_equal_tokens(column: Column) -> None:
+    """Refuse a column in which equal values have no equal tokens, so that frequencies say nothing.
+
+    Raises:
+        UsageError: It is such a column.
+    """
+    assert column.mask is not None, "the column is masked"
+    if not column.mask.keeps_equality:
+        raise UsageError(
+            f"column {column.name}: is masked by {column.mask.name}, and leakage is measured where equal values have "
+            "equal tokens (deterministic, hash); what this mask gives away stands in docs/masking.md"
+        )
+    if column.type.is_array:
+        raise UsageError(f"column {column.name}: is an array, and leakage is measured of single tokens")
 
 
 def _print(leakage: Leakage, frequencies: TokenFrequencies, possible_values: int | None) -> None:
