@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from maskline.errors import (
         ArgumentError,
         DatabaseError,
+        DatabaseLoginError,
         DatabaseUnavailableError,
         KeysetError,
         KeysetUnavailableError,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ArgumentError",
     "DatabaseError",
+    "DatabaseLoginError",
     "DatabaseUnavailableError",
     "Keyset",
     "KeysetError",

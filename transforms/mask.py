@@ -21,6 +21,7 @@ from maskline.transforms.arguments import parse_stream
 from maskline.transforms.metrics import JobCounter
 from maskline.transforms.payloads import RetriedPayloads
 from maskline.transforms.run_context import RunContext, run_context
+from maskline.transforms.suspects import ROWS_PER_LOOK, SuspectPersonalData
 
 MASKED_TAG = "masked"
 REJECTED_TAG = "rejected"
@@ -131,6 +132,7 @@ class _Mask(beam.DoFn):
         self._masked_counter = JobCounter("masked", context)
         self._extra_fields_counter = JobCounter("extra_fields", context)
         self._invalid_values_counter = JobCounter("invalid_values", context)
+        self._suspects = SuspectPersonalData([stream], context)
         self._masker: MessageMasker | None = None
 
     def setup(self) -> None:
@@ -146,7 +148,7 @@ class _Mask(beam.DoFn):
 
     def start_bundle(self) -> None:
         self._masked = 0
-        self._invalid_values = self._masker.invalid_values if self._masker is not None else 0
+        self._suspects.declare()
 
     def mask(self, element: Any) -> Iterator[Any]:
         """Mask one message or record."""
@@ -169,6 +171,8 @@ class _Mask(beam.DoFn):
             self._count_rejected(outcome)
             yield pvalue.TaggedOutput(REJECTED_TAG, outcome)
         else:
+            if self._masked % ROWS_PER_LOOK == 0:
+                self._look_for_personal_data(outcome)
             self._masked += 1
             yield outcome
 
@@ -177,7 +181,13 @@ class _Mask(beam.DoFn):
         if self._masker is not None:
             self._extra_fields_counter.add(self._masker.extra_fields)
             self._masker.extra_fields = 0
-            self._invalid_values_counter.add(self._masker.invalid_values - self._invalid_values)
+            self._invalid_values_counter.add(self._masker.take_invalid_values())
+
+    def _look_for_personal_data(self, outcome: MaskedRow | dict[str, Any]) -> None:
+        if isinstance(outcome, MaskedRow):
+            self._suspects.look_at(outcome.stream, outcome.values)
+        else:
+            self._suspects.look_at(self._stream.name, list(outcome.values()))
 
     def _count_rejected(self, record: RejectedRecord) -> None:
         # A message's rejection is counted when it is written; of a record nobody knows whether it ever is.

@@ -62,6 +62,11 @@ _MAY_ENTER = """
     SELECT has_table_privilege(%s, 'INSERT') OR has_any_column_privilege(%s, 'INSERT'),
         has_column_privilege(%s, 'message_id', 'SELECT')
 """
+_MAY_USE_KEYS = """
+    SELECT to_regclass('maskline_keys') IS NULL OR (
+        has_table_privilege(to_regclass('maskline_keys'), 'SELECT')
+        AND has_function_privilege(to_regprocedure('maskline_use_keys(bigint[], text)'), 'EXECUTE'))
+"""
 _SHORT_NAMES = {
     "character varying": "varchar",
     "character(": "char(",
@@ -139,6 +144,11 @@ def _check_own_objects(connection: Connection, report: TableReport) -> bool:
             report.problems.append(
                 f"this role may not insert into {table} and read its message_id; grant it maskline_writer"
             )
+    with connection.cursor() as cursor:
+        cursor.execute(_MAY_USE_KEYS)
+        ((may_use_keys,),) = cursor.fetchall()
+    if not may_use_keys:
+        report.problems.append("this role may not read maskline_keys and enter a key there; grant it maskline_writer")
     return True
 
 

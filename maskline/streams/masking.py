@@ -12,6 +12,7 @@ from maskline.streams.column_mask import column_mask
 from maskline.streams.decoding import Decoded, MessageDecoder
 from maskline.streams.failures import InvalidValueError
 from maskline.streams.opening import Opened
+from maskline.streams.owners import MessageOwners
 from maskline.streams.payloads import PayloadStore
 from maskline.streams.record_text import record_text, sealable_text
 from maskline.streams.stream import StreamDefinition
@@ -50,12 +51,13 @@ class MessageMasker:
             for index, column in enumerate(stream.columns)
             if column.is_masked
         ]
+        self._owners = MessageOwners(stream, keyset)
         self.extra_fields = 0
 
-    @property
-    def invalid_values(self) -> int:
-        """How many values it masked as they are, for want of a normal form by the rule of their domain."""
-        return self._decoder.invalid_values
+    def take_invalid_values(self) -> int:
+        """Return how many values it masked as they are, for want of a normal form, since it was asked before."""
+        count, self._decoder.invalid_values = self._decoder.invalid_values, 0
+        return count
 
     def mask(self, message: SqsMessage) -> MaskedRow | Rejection:
         """Decode, check and mask one message.
@@ -65,10 +67,11 @@ class MessageMasker:
         """
         try:
             decoded = self._decoder.decode(message.body, message.attributes)
+            subjects = self._owners.of_values(decoded.values)
             values = self._masked_values(decoded)
         except Exception as error:
             return self.rejected(message, rejection_for(error))
-        return self._row(message, decoded, values)
+        return self._row(message, decoded, values, subjects)
 
     def mask_record(self, record: str | bytes | dict[str, Any]) -> dict[str, object] | RejectedRecord:
         """Decode, check and mask one record from elsewhere than SQS.
@@ -98,10 +101,11 @@ class MessageMasker:
             if isinstance(opened, InvalidValueError):
                 raise opened
             decoded = self._decoder.decode_opened(opened)
+            subjects = self._owners.of_values(decoded.values)
             values = self._masked_values(decoded)
         except Exception as error:
             return self.rejected(message, rejection_for(error))
-        return self._row(message, decoded, values)
+        return self._row(message, decoded, values, subjects)
 
     def rejected(self, message: SqsMessage, rejection: InvalidValueError, stream: str | None = None) -> Rejection:
         """Return the rejection of a message.
@@ -121,6 +125,7 @@ class MessageMasker:
             message.receive_count,
             self._key_id,
             self._masker.seal_body(message.body),
+            self._owners.of_body(message.body),
         )
 
     def _masked_values(self, decoded: Decoded) -> tuple[object, ...]:
@@ -132,7 +137,9 @@ class MessageMasker:
         self.extra_fields += decoded.extra_fields
         return tuple(values)
 
-    def _row(self, message: SqsMessage, decoded: Decoded, values: tuple[object, ...]) -> MaskedRow:
+    def _row(
+        self, message: SqsMessage, decoded: Decoded, values: tuple[object, ...], subjects: tuple[bytes, ...]
+    ) -> MaskedRow:
         payload = decoded.payload if self._stream.deletes_payloads else None
         return MaskedRow(
             Receipt(message.message_id, message.receipt_handle, payload),
@@ -142,6 +149,7 @@ class MessageMasker:
             values,
             self._masker.seal_body(message.body),
             self._stream.name,
+            subjects,
         )
 
 
@@ -175,4 +183,5 @@ def rejected_by_database(row: MaskedRow, stream: str, detail: str) -> Rejection:
         row.receive_count,
         row.key_id,
         row.sealed_body,
+        row.subjects,
     )

@@ -153,10 +153,9 @@ class StreamSetMasker:
         self._leaves_unmatched = leaves_unmatched
         self.extra_fields = 0
 
-    @property
-    def invalid_values(self) -> int:
-        """How many values it masked as they are, for want of a normal form by the rule of their domain."""
-        return sum(masker.invalid_values for masker in self._maskers)
+    def take_invalid_values(self) -> int:
+        """Return how many values it masked as they are, for want of a normal form, since it was asked before."""
+        return sum(masker.take_invalid_values() for masker in self._maskers)
 
     def mask(self, message: SqsMessage) -> MaskedRow | Rejection | None:
         """Decode, check and mask one message.

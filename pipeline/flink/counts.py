@@ -13,7 +13,18 @@ from maskline.pipeline.flink.local_cluster import FlinkCluster
 from maskline.pipeline.job import BRANCHES
 from maskline.transforms.metrics import NAMESPACE, branch_metric
 
-COUNTERS = ("received", "written", "duplicates", "rejected", "extra_fields", "deleted", "delete_failures", "db_retries")
+COUNTERS = (
+    "received",
+    "written",
+    "duplicates",
+    "suppressed",
+    "rejected",
+    "extra_fields",
+    "invalid_values",
+    "deleted",
+    "delete_failures",
+    "db_retries",
+)
 _REASON = "rejected_"
 
 

@@ -24,10 +24,12 @@ _COUNTERS = {
     "received": ("received", "Messages received; one that is delivered twice counts twice."),
     "written": ("written", "Rows inserted."),
     "duplicates": ("duplicates", "Messages whose row or rejection was there before."),
+    "suppressed": ("suppressed", "Messages of persons who were erased after they were sent, which became no row."),
     "deleted": ("deleted", "Messages deleted from the queue."),
     "delete_failures": ("delete_failures", "Messages that could not be deleted, and come back."),
     "db_retries": ("database_retries", "Times that a micro-batch was tried again, for Postgres was not available."),
     "extra_fields": ("extra_fields", "Fields that the stream does not know, ignored."),
+    "invalid_values": ("invalid_values", "Values without a normal form in their domain, masked as they are."),
 }
 """The metric of each count, and what it means."""
 
@@ -90,6 +92,14 @@ class RunCollector(Collector):
         for reason in sorted({*Reason, *state.counts.rejected_by_reason}):
             rejected.add_metric([self._stream, reason], state.counts.rejected_by_reason.get(reason, 0))
         yield rejected
+        suspects = CounterMetricFamily(
+            "maskline_suspect_pii",
+            "Rows of a sample whose column, though in clear, held what looks like personal data.",
+            labels=["stream", "column"],
+        )
+        for name, count in state.counts.suspect_pii.items():
+            suspects.add_metric(name.split("."), count)
+        yield suspects
 
     def _histograms(self, state: RunState) -> Iterator[Metric]:
         for name, (metric, units, meaning) in _HISTOGRAMS.items():

@@ -104,7 +104,7 @@ def test_a_value_without_a_normal_form_is_masked_as_it_is_and_counted() -> None:
 
     assert isinstance(row, MaskedRow)
     assert row.values == (reference_token(KEY, 7, " Ann ", "d"),)
-    assert masker.invalid_values == 1
+    assert masker.take_invalid_values() == 1
 
 
 def test_a_value_without_a_normal_form_is_rejected_where_the_domain_says_so() -> None:
@@ -245,4 +245,4 @@ def test_streams_with_one_rule_have_one_token_and_count_together() -> None:
 
     tokens = [row.values[0] for row in rows if isinstance(row, MaskedRow)]
     assert tokens[0] == tokens[1] == reference_token(KEY, 7, "ann@x.de", "d")
-    assert masker.invalid_values == 1
+    assert masker.take_invalid_values() == 1
