@@ -62,6 +62,7 @@ OPTIONS = (
     "processes",
     "queue",
     "queue_endpoint",
+    "raw",
     "reason",
     "rejection_reason",
     "retention_hours",
