@@ -38,6 +38,8 @@ COMMAND_GROUPS = {
     "Look after the data": {
         "rejects": "list, show and send back rejected messages",
         "unmask": "recover personal data from tokens",
+        "find": "find the rows of values that you know",
+        "mask": "print the tokens of values that you know",
         "erase": "forget a person, in the database and in the lake",
         "leakage": "measure what the tokens of a column give away",
     },

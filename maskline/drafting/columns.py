@@ -12,11 +12,12 @@ from maskline.drafting.outline import Field
 from maskline.personal_data.names import personal_by_name, words_of
 from maskline.personal_data.values import kinds_in
 from maskline.records import Redacted
-from maskline.streams.column_file import ColumnFile, checked_column
+from maskline.streams.column_file import checked_column
+from maskline.streams.column_keys import ColumnFile
 from maskline.streams.column_reader import column_reader
 from maskline.streams.columns import Source
 from maskline.streams.failures import InvalidValueError
-from maskline.streams.masks import SUPPORTED_METHODS, Method
+from maskline.streams.masks import Method
 from maskline.streams.opening import Opened, source_finder
 from maskline.streams.paths import ABSENT
 
@@ -102,8 +103,6 @@ def _document(
     name: str, common: dict[str, object], reasons: dict[str, str], found: Sequence[object]
 ) -> DraftedColumn | LeftOut:
     field = str(common["field"])
-    if Method.LEAVES not in SUPPORTED_METHODS:
-        return LeftOut(field, "is of several kinds, or has names that are values; a jsonb would store it in clear")
     file = msgspec.convert({**common, "type": "jsonb", "mask": str(Method.LEAVES)}, ColumnFile)
     if not _takes(name, file, found):
         return LeftOut(field, "holds text that Postgres cannot store")
@@ -111,7 +110,7 @@ def _document(
 
 
 def _takes(name: str, file: ColumnFile, found: Sequence[object]) -> bool:
-    read = column_reader(checked_column("draft", name, file))
+    read = column_reader(checked_column("draft", name, file, {}))
     try:
         for value in found:
             read(value)

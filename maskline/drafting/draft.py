@@ -12,7 +12,7 @@ from maskline.drafting.outline import Emptiness, Field, Place, fields_of, path_t
 from maskline.drafting.records import Records, Wish, read_records
 from maskline.errors import UsageError
 from maskline.records import Redacted
-from maskline.streams.column_file import ColumnFile
+from maskline.streams.column_keys import ColumnFile
 from maskline.streams.columns import Origin, Source
 from maskline.streams.message_file import SampleMessage
 from maskline.streams.message_format import MessageFormat

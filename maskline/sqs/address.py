@@ -43,8 +43,8 @@ class QueueAddress(msgspec.Struct, frozen=True):
         """Check the form.
 
         Raises:
-            ArgumentError: It is neither a URL nor a name, it names a FIFO queue, the connections are out of range, its
-                URL holds credentials, or it would be called in clear over the network.
+            ArgumentError: It is neither a URL nor a name, the connections are out of range, its URL holds credentials,
+                or it would be called in clear over the network.
         """
         if not 1 <= self.connections <= MAX_CONNECTIONS:
             raise ArgumentError(f"connections is {self.connections}; it must be from 1 to {MAX_CONNECTIONS}")
@@ -58,11 +58,6 @@ class QueueAddress(msgspec.Struct, frozen=True):
             raise ArgumentError(f"endpoint {self.endpoint!r}: give a URL like http://127.0.0.1:9324")
         if not _NAME.fullmatch(self.name):
             raise ArgumentError(f"queue {self.queue!r}: give a queue's URL or its name")
-        if self.name.endswith(".fifo"):
-            raise ArgumentError(
-                f"queue {self.queue!r}: FIFO queues are not supported: rows are idempotent by message id, and a "
-                "FIFO queue would only stop a whole message group behind one message in flight"
-            )
         endpoint = self.service_endpoint
         if endpoint and is_plaintext_beyond_loopback(endpoint) and not self.allow_plaintext_endpoint:
             raise ArgumentError(
@@ -75,6 +70,14 @@ class QueueAddress(msgspec.Struct, frozen=True):
         """The queue's name, the last part of its URL."""
         match = _URL.fullmatch(self.queue)
         return match["name"] if match else self.queue
+
+    @property
+    def is_fifo(self) -> bool:
+        """Whether it is a FIFO queue: what is sent to one has a group, whose messages it delivers one batch at a time.
+
+        Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues-understanding-logic.html
+        """
+        return self.name.endswith(".fifo")
 
     @property
     def is_url(self) -> bool:

@@ -90,10 +90,11 @@ def test_what_is_neither_a_url_nor_a_name_is_refused_and_quoted(queue: str) -> N
     assert str(refused.value) == f"queue {queue!r}: give a queue's URL or its name"
 
 
-@pytest.mark.parametrize("queue", ["logins.fifo", f"{AWS_URL}.fifo"])
-def test_a_fifo_queue_is_refused_with_the_reason(queue: str) -> None:
-    with pytest.raises(UsageError, match="FIFO queues are not supported: rows are idempotent by message id"):
-        QueueAddress(queue)
+@pytest.mark.parametrize(
+    ("queue", "is_fifo"), [("logins.fifo", True), (f"{AWS_URL}.fifo", True), ("logins", False), (AWS_URL, False)]
+)
+def test_a_fifo_queue_is_known_by_its_name(queue: str, is_fifo: bool) -> None:
+    assert QueueAddress(queue).is_fifo == is_fifo
 
 
 @pytest.mark.parametrize("endpoint", ["", "127.0.0.1:9324", "localhost", "http://", "http:///path", "ftp://host"])
