@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from maskline.core_dumps import forbid_core_dumps
 from maskline.errors import MasklineError, StopTimedOutError
 from maskline.extras import missing_extra
 from maskline.pipeline.command_parser import open_command, summaries
@@ -65,6 +66,7 @@ logger = logging.getLogger("maskline")
 
 def run() -> NoReturn:
     """Run the command line of this process: ``maskline``, once it is installed."""
+    forbid_core_dumps()
     sys.exit(main(sys.argv[1:]))
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 import tink
-from tink import JsonKeysetReader, daead, json_proto_keyset_format, secret_key_access
+from tink import JsonKeysetReader, daead, json_proto_keyset_format, proto_keyset_format, secret_key_access
 from tink.proto import tink_pb2
 
 from maskline.errors import KeysetError, Remedy
@@ -52,6 +52,12 @@ class Keyset:
 
     Args:
         handle: Tink's handle, holding AES-SIV keys only.
+
+    Attributes:
+        primary_key_id: The key that masks.
+        key_ids: The keys that unmask, and name themselves in what they encrypt.
+        has_raw_keys: Whether there are keys that read what names no key.
+        history: The ids of all its keys, disabled and destroyed ones, too, in the order in which they were added.
     """
 
     def __init__(self, handle: tink.KeysetHandle) -> None:
@@ -62,7 +68,9 @@ class Keyset:
             key.key_id for key in enabled if key.output_prefix_type == tink_pb2.TINK
         )
         self.has_raw_keys: bool = any(key.output_prefix_type == tink_pb2.RAW for key in enabled)
+        self.history: tuple[int, ...] = tuple(key.key_id for key in info.key_info)
         self._states = {key.key_id: key.status for key in info.key_info}
+        self._handle = handle
         self._cipher = handle.primitive(daead.DeterministicAead)
 
     def encrypt(self, plaintext: bytes, associated_data: bytes) -> bytes:
@@ -76,6 +84,16 @@ class Keyset:
             tink.TinkError: No key fits, the ciphertext was altered, or the associated data is another.
         """
         return bytes(self._cipher.decrypt_deterministically(ciphertext, associated_data))
+
+    def each_alone(self) -> list[Keyset]:
+        """Return a keyset for each enabled key, with that key alone as its primary: for what any of them encrypted."""
+        stored = tink_pb2.Keyset.FromString(proto_keyset_format.serialize(self._handle, secret_key_access.TOKEN))
+        keysets = []
+        for key in stored.key:
+            if key.status == tink_pb2.ENABLED:
+                alone = tink_pb2.Keyset(primary_key_id=key.key_id, key=[key]).SerializeToString()
+                keysets.append(Keyset(proto_keyset_format.parse(alone, secret_key_access.TOKEN)))
+        return keysets
 
     def unavailable_reason(self, key_id: int) -> str:
         """Return why a key does not unmask here, to be read after the keyset's name: ``"has disabled it"``.

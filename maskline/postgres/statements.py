@@ -9,6 +9,7 @@ constraints are said in it. Names are quoted, every value is a parameter, and ea
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from psycopg2 import sql
@@ -49,6 +50,10 @@ class _HasReceipt(Protocol):
     def receipt(self) -> Receipt: ...
     @property
     def key_id(self) -> int: ...
+    @property
+    def sent_at(self) -> datetime: ...
+    @property
+    def subjects(self) -> tuple[bytes, ...]: ...
 
 
 Record = TypeVar("Record", bound=_HasReceipt)

@@ -15,6 +15,7 @@ from maskline.streams.domains import Domain, DomainFile, check_shared_domains, c
 from maskline.streams.message_format import Condition, Envelope, Example, MessageFormat, Packing
 from maskline.streams.paths import Path
 from maskline.streams.stream import JOB_COLUMNS, JOB_TABLES, WRITTEN_IN, StreamDefinition
+from maskline.streams.subjects import check_subject_columns, default_subject
 
 _SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 _IDENTIFIER_RULE = "is not an identifier of lower-case letters, digits and _ (63 at most)"
@@ -36,12 +37,17 @@ class _ExampleFile(msgspec.Struct, forbid_unknown_fields=True):
     rejected: Reason | None = None
 
 
+class _SubjectFile(msgspec.Struct, forbid_unknown_fields=True):
+    columns: list[str]
+
+
 class _StreamFile(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     table: str
     columns: dict[str, object]
     message: _MessageFile = msgspec.field(default_factory=_MessageFile)
     match: dict[str, object] = {}
+    subject: _SubjectFile | None = None
     domains: dict[str, object] = {}
     test: list[_ExampleFile] = []
 
@@ -71,6 +77,7 @@ def parse_definition(text: str) -> StreamDefinition:
         rejects_unknown=file.message.unknown == "reject",
         deletes_payloads=file.message.delete_payload,
         examples=tuple(_example(file, number, example) for number, example in enumerate(file.test, 1)),
+        subject=_subject(file, columns),
     )
 
 
@@ -164,6 +171,13 @@ def _example(file: _StreamFile, number: int, example: _ExampleFile) -> Example:
     if bool(example.row or example.null) == (example.rejected is not None):
         raise ValueError(f'[[test]] {number}: says what becomes of the body: row = {{…}}, or rejected = "REASON"')
     return Example(example.body, example.attributes, example.row, tuple(example.null), example.rejected)
+
+
+def _subject(file: _StreamFile, columns: tuple[Column, ...]) -> tuple[str, ...] | None:
+    if file.subject is None:
+        return default_subject(columns) or None
+    check_subject_columns(file.subject.columns, columns)
+    return tuple(dict.fromkeys(file.subject.columns))
 
 
 def _check_source(file: _StreamFile, source: Source) -> None:

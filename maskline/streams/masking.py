@@ -12,7 +12,9 @@ from maskline.records import MaskedRow, Reason, Receipt, RejectedRecord, Rejecti
 from maskline.streams.column_mask import column_mask
 from maskline.streams.decoding import Decoded, MessageDecoder
 from maskline.streams.failures import InvalidValueError
+from maskline.streams.kept_message import kept_text
 from maskline.streams.opening import Opened
+from maskline.streams.owners import MessageOwners
 from maskline.streams.payloads import PayloadStore
 from maskline.streams.record_text import record_text, sealable_text
 from maskline.streams.stream import StreamDefinition
@@ -51,6 +53,7 @@ class MessageMasker:
             for index, column in enumerate(stream.columns)
             if column.is_masked
         ]
+        self._owners = MessageOwners(stream, keyset)
         self.extra_fields = 0
 
     @property
@@ -66,10 +69,11 @@ class MessageMasker:
         """
         try:
             decoded = self._decoder.decode(message.body, message.attributes)
+            subjects = self._owners.of_values(decoded.values)
             values = self._masked_values(decoded)
         except Exception as error:
             return self.rejected(message, rejection_for(error))
-        return self._row(message, decoded, values)
+        return self._row(message, decoded, values, subjects)
 
     def mask_record(self, record: str | bytes | dict[str, Any]) -> dict[str, object] | RejectedRecord:
         """Decode, check and mask one record from elsewhere than SQS.
@@ -99,10 +103,11 @@ class MessageMasker:
             if isinstance(opened, InvalidValueError):
                 raise opened
             decoded = self._decoder.decode_opened(opened)
+            subjects = self._owners.of_values(decoded.values)
             values = self._masked_values(decoded)
         except Exception as error:
             return self.rejected(message, rejection_for(error))
-        return self._row(message, decoded, values)
+        return self._row(message, decoded, values, subjects)
 
     def rejected(self, message: SqsMessage, rejection: InvalidValueError, stream: str | None = None) -> Rejection:
         """Return the rejection of a message.
@@ -122,7 +127,8 @@ class MessageMasker:
             message.sent_at,
             message.receive_count,
             self._key_id,
-            self._masker.seal_body(message.body, kept_under, message.message_id),
+            self._masker.seal_body(kept_text(message), kept_under, message.message_id),
+            self._owners.of_body(message.body),
         )
 
     def _masked_values(self, decoded: Decoded) -> tuple[object, ...]:
@@ -134,7 +140,9 @@ class MessageMasker:
         self.extra_fields += decoded.extra_fields
         return tuple(values)
 
-    def _row(self, message: SqsMessage, decoded: Decoded, values: tuple[object, ...]) -> MaskedRow:
+    def _row(
+        self, message: SqsMessage, decoded: Decoded, values: tuple[object, ...], subjects: tuple[bytes, ...]
+    ) -> MaskedRow:
         payload = decoded.payload if self._stream.deletes_payloads else None
         return MaskedRow(
             Receipt(message.message_id, message.receipt_handle, payload),
@@ -142,8 +150,13 @@ class MessageMasker:
             message.receive_count,
             self._key_id,
             values,
-            self._masker.seal_body(message.body, self._stream.name, message.message_id),
+            self._masker.seal_body(
+                message.body if message.attributes is None else kept_text(message),
+                self._stream.name,
+                message.message_id,
+            ),
             self._stream.name,
+            subjects,
         )
 
 
@@ -177,4 +190,5 @@ def rejected_by_database(row: MaskedRow, stream: str, detail: str) -> Rejection:
         row.receive_count,
         row.key_id,
         row.sealed_body,
+        row.subjects,
     )

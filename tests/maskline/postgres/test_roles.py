@@ -60,6 +60,11 @@ ALLOWED = [
     ("maskline_eraser", "SELECT message_id, body FROM rejected_messages WHERE stream = 'user_logins'"),
     ("maskline_eraser", f"DELETE FROM rejected_messages WHERE message_id = '{message_id(1)}'"),
     ("maskline_eraser", INSERT_ACCESS),
+    ("maskline_eraser", "SELECT DISTINCT stream, copy FROM lake_publications"),
+    ("maskline_eraser", "INSERT INTO maskline_suppressions VALUES (DEFAULT, repeat('x', 20)::bytea, now())"),
+    ("maskline_eraser", "BEGIN; LOCK TABLE maskline_suppressions IN ACCESS EXCLUSIVE MODE; COMMIT"),
+    ("maskline_writer", "SELECT id, fingerprint, erased_at FROM maskline_suppressions"),
+    ("maskline_writer", "SELECT maskline_expire_suppressions()"),
 ]
 DENIED = [
     ("maskline_writer", "SELECT user_id FROM user_logins"),
@@ -75,6 +80,8 @@ DENIED = [
     ("maskline_writer", "UPDATE maskline_schema_version SET version_num = ''"),
     ("maskline_writer", "DELETE FROM maskline_outcomes"),
     ("maskline_writer", "TRUNCATE maskline_outcomes_07"),
+    ("maskline_writer", "DELETE FROM maskline_suppressions"),
+    ("maskline_analyst", "SELECT * FROM maskline_suppressions"),
     ("maskline_analyst", "SELECT * FROM maskline_outcomes"),
     ("maskline_analyst", "SELECT maskline_empty_old_outcomes()"),
     ("maskline_analyst", "SELECT * FROM rejected_messages"),

@@ -66,6 +66,7 @@ def test_the_newest_revision_is_the_one_that_the_job_knows() -> None:
         "0011",
         "0012",
         "0013",
+        "0015",
     ]
     assert revisions()[-1] == NEWEST_REVISION
 
@@ -166,7 +167,7 @@ def test_going_back_to_the_base_leaves_the_table_as_its_owner_made_it(unmigrated
 
 
 @pytest.mark.parametrize(
-    "revision", ["base", "0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010"]
+    "revision", ["base", "0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011"]
 )
 def test_every_step_back_can_be_taken_forward_again(dsn: str, revision: str) -> None:
     before = everything(dsn)
@@ -195,6 +196,7 @@ def test_one_step_at_a_time_leads_where_all_at_once_do(unmigrated_dsn: str, dsn:
         "0011",
         "0012",
         "0013",
+        "0015",
     ):
         assert schema(unmigrated_dsn).migrate(revision)[1] == revision
 
@@ -203,7 +205,7 @@ def test_one_step_at_a_time_leads_where_all_at_once_do(unmigrated_dsn: str, dsn:
 
 @pytest.mark.parametrize("unknown", ["0042", "", "heads", "-1", "+1", "000"])
 def test_an_unknown_revision_is_refused_with_those_that_there_are(dsn: str, unknown: str) -> None:
-    known = "base, 0001, 0002, 0003, 0004, 0005, 0006, 0007, 0008, 0009, 0010, 0011, 0012, 0013, head"
+    known = "base, 0001, 0002, 0003, 0004, 0005, 0006, 0007, 0008, 0009, 0010, 0011, 0012, 0013, 0015, head"
     expected = f"revision {unknown!r} is not known; known: {known}"
 
     with pytest.raises(UsageError) as refused_to_run:

@@ -95,6 +95,7 @@ def test_user_logins_is_the_stream_of_the_table_its_owner_made(user_logins: Stre
             clear("locale", "varchar(32)", nullable=True),
             clear("app_version", "varchar(32)"),
         ),
+        subject=("user_id",),
     )
 
 
