@@ -18,8 +18,7 @@ _CONTROLS = re.compile(f"[\x00-\x08\x0b-\x1f{_NOT_ASCII}]")
 _CONTROLS_AND_BREAKS = re.compile(f"[\x00-\x1f{_NOT_ASCII}]")
 _NOT_ESCAPED_BY_JSON = re.compile(f"[{_NOT_ASCII}]")
 _FORMULA_STARTS = (
-    *("=", "+", "-", "@"),
-    *("\N{FULLWIDTH EQUALS SIGN}", "\N{FULLWIDTH PLUS SIGN}"),
+    *("=", "+", "-", "@", "\N{FULLWIDTH EQUALS SIGN}", "\N{FULLWIDTH PLUS SIGN}"),
     *("\N{FULLWIDTH HYPHEN-MINUS}", "\N{FULLWIDTH COMMERCIAL AT}"),
 )
 

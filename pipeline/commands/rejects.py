@@ -124,7 +124,7 @@ def _show(arguments: argparse.Namespace) -> int:
     if found is None:
         raise UsageError(f"message {arguments.message_id}: is not in rejected_messages")
     message, sealed_body = found
-    body = masker.unseal_body(sealed_body)
+    body = masker.unseal_body(sealed_body, message.stream, message.message_id)
     _record(arguments, "rejects show", message.stream, 1, f"message_id = '{message.message_id}'")
     print_rejects([message], Console(highlight=False))
     shown = body if arguments.raw or not sys.stdout.isatty() else visible(body, one_line=False)
@@ -182,7 +182,8 @@ def _send_back(
             if requeue is None:
                 _say_it_is_not_there(message_id, stream, console)
                 return False
-            requeue.sent_as(queue.send([masker.unseal_body(requeue.sealed_body)]))
+            body = masker.unseal_body(requeue.sealed_body, stream, message_id)
+            requeue.sent_as(queue.send([body]))
     except (TokenError, BodyRefusedError) as error:
         console.print(f"{message_id}: {error}", markup=False, soft_wrap=True)
         return False
