@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from maskline.keys.each_key import EachKey
+from maskline.pipeline.harmless_text import visible
 from maskline.pipeline.options import Options, keyset_uri, postgres_dsn
 from maskline.pipeline.row_output import add_formats, row_printer
 from maskline.pipeline.standard_input import values_of_lines
@@ -59,22 +60,23 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     with contextlib.closing(connect(dsn)) as connection:
         rows = find_rows(connection, stream, column.name, numbered)
         if not (arguments.json or arguments.csv):
-            _print_table(names, rows, len(wanted))
+            _print_table(names, rows, len(wanted), raw=arguments.raw)
             return 0
-        print_row = row_printer(names, as_json=arguments.json)
+        print_row = row_printer(names, as_json=arguments.json, raw=arguments.raw)
         for row in rows:
             print_row(row)
     return 0
 
 
-def _print_table(names: Sequence[str], rows: Iterable[Sequence[object]], values: int) -> None:
+def _print_table(names: Sequence[str], rows: Iterable[Sequence[object]], values: int, *, raw: bool) -> None:
     table = Table()
     for name in names:
         table.add_column(name, overflow="fold")
     found = set()
     for row in rows:
         found.add(row[0])
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
+        texts = ("" if cell is None else str(cell) for cell in row)
+        table.add_row(*(texts if raw else map(visible, texts)))
     console = Console(highlight=False, markup=False)
     if table.row_count:
         console.print(table)
