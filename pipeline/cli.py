@@ -38,6 +38,7 @@ COMMAND_GROUPS = {
         "rejects": "list, show and send back rejected messages",
         "unmask": "recover personal data from tokens",
         "erase": "forget a person, in the database and in the lake",
+        "retain": "delete rows, rejections and log entries that are older than they may be",
         "leakage": "measure what the tokens of a column give away",
     },
     "Keys": {
