@@ -34,7 +34,8 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/_\s-]+={0,2}\s*")
 _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
 _UNICODE_ESCAPE = re.compile(r"\\+u([0-9A-Fa-f]{4})")
 _ESCAPED_MARK = re.compile(r"\\+([\"'/])")
-_PAIR = re.compile(r"""(?<![\w.-])([A-Za-z_][\w.-]*)["']?\s*[:=]\s*["']?([^\s"'&,;(){}\[\]]+)""")
+# Looked ahead for: what follows a name may be a pair itself, as in "failed: user_id=7".
+_PAIR = re.compile(r"""(?<![\w.-])(?=([A-Za-z_][\w.-]*)["']?\s*[:=]\s*["']?([^\s"'&,;(){}\[\]]+))""")
 _WRAPPERS = frozenset(
     {"body", "data", "detail", "event", "message", "messageattributes", "messages", "payload", "record", "records"}
 )
@@ -193,7 +194,7 @@ class MessageJudge:
             name, value = pair.groups()
             if plain_name(name) not in self._names:
                 continue
-            if is_cut_off and pair.end() == len(text):
+            if is_cut_off and pair.end(2) == len(text):
                 found.mentions_them |= any(person.startswith(value) for person in self._persons)
             else:
                 found.named.add(value)

@@ -49,6 +49,7 @@ def judged(person: str, body: str, stream: StreamDefinition, by: str = "user_id"
         base64.b64encode(CAROL.encode()).decode(),
         base64.b64encode(gzip.compress(CAROL.encode(), mtime=0)).decode(),
         "user_id=carol&ip=203.0.113.7",
+        "login failed: user_id=carol",
         "%7B%22user_id%22%3A%22carol%22%7D",
         r'{"user_id": "\u0063arol"}',
         r'{"user_id": "\u0063arol", "ip": "203.0.1',
