@@ -52,6 +52,12 @@ class Keyset:
 
     Args:
         handle: Tink's handle, holding AES-SIV keys only.
+
+    Attributes:
+        primary_key_id: The key that masks.
+        key_ids: The keys that unmask, and name themselves in what they encrypt.
+        has_raw_keys: Whether there are keys that read what names no key.
+        history: The ids of all its keys, disabled and destroyed ones, too, in the order in which they were added.
     """
 
     def __init__(self, handle: tink.KeysetHandle) -> None:
@@ -62,6 +68,7 @@ class Keyset:
             key.key_id for key in enabled if key.output_prefix_type == tink_pb2.TINK
         )
         self.has_raw_keys: bool = any(key.output_prefix_type == tink_pb2.RAW for key in enabled)
+        self.history: tuple[int, ...] = tuple(key.key_id for key in info.key_info)
         self._states = {key.key_id: key.status for key in info.key_info}
         self._handle = handle
         self._cipher = handle.primitive(daead.DeterministicAead)

@@ -139,8 +139,8 @@ class BatchWriter(Generic[Record]):
         self._deadlines = deadlines
         self._clock = clock
         self._days_emptied_at: float | None = None
-        self._suppressions: Suppressions | None = None
         self._key_use = KeyUse(statement.table, clock)
+        self._suppressions: Suppressions | None = None
         self._retry = retrying(retry_seconds, stopping, self._before_retry)
 
     def write(self, records: Sequence[Record], on_progress: Callable[[], None] = lambda: None) -> WriteOutcome[Record]:

@@ -18,6 +18,7 @@ from multiprocessing.process import BaseProcess
 
 from rich.console import Console
 
+from maskline.core_dumps import forbid_core_dumps
 from maskline.errors import MasklineError, StopTimedOutError
 from maskline.pipeline.beam_options import parse_beam_options, resolve_runner
 from maskline.pipeline.http.monitor import Follow
@@ -158,6 +159,7 @@ class _Worker:
 
 
 def _worker_main(connection: Connection, job: JobSettings, beam_arguments: Sequence[str], log_level: str) -> None:
+    forbid_core_dumps()
     configure_logging(log_level)
     name_run_in_logs(job.stream.name, job.queue.name)
     context = new_run()
