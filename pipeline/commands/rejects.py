@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import re
 import sys
 import uuid
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 
 import msgspec
 from rich.console import Console
 
 from maskline.errors import TokenError, UsageError
 from maskline.masks.deterministic import Masker
+from maskline.pipeline.ages import parse_age
 from maskline.pipeline.command_parser import add_action, add_actions, run_action
 from maskline.pipeline.harmless_text import visible
 from maskline.pipeline.options import Options, keyset_uri, naming_options, postgres_dsn
@@ -34,8 +33,6 @@ from maskline.sqs.failures import BodyRefusedError
 from maskline.streams.definition import load_stream
 
 NOT_DONE_EXIT_CODE = 1
-_AGE = re.compile(r"(\d{1,5})([hdw])")
-_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 main = run_action
 
@@ -195,7 +192,7 @@ def _say_it_is_not_there(message_id: str, stream: str, console: Console) -> None
 
 
 def _purge(arguments: argparse.Namespace) -> int:
-    age = _age(arguments.older_than)
+    age = parse_age(arguments.older_than)
     if not arguments.dry_run:
         check_reason(arguments.reason)
     rejected, stream = _rejected(arguments), _stream_name(arguments)
@@ -213,13 +210,6 @@ def _purge(arguments: argparse.Namespace) -> int:
     )
     print(f"{rejected.delete_before(old.before, stream):,} rejected messages deleted{waiting}.")  # noqa: T201
     return 0
-
-
-def _age(text: str) -> timedelta:
-    match = _AGE.fullmatch(text)
-    if match is None:
-        raise UsageError(f"older_than is {text!r}; give a number with its unit: 90d, 36h or 4w")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 def _record(arguments: argparse.Namespace, action: str, stream: str, row_count: int, condition: str) -> None:
