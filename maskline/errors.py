@@ -42,6 +42,7 @@ class Remedy(enum.Enum):
     MIGRATE = enum.auto()
     CREATE_TABLE = enum.auto()
     CREATE_KEYSET = enum.auto()
+    CREATE_HASH_KEYSET = enum.auto()
     WRAP_KEYSET = enum.auto()
     COMPARE_COPY = enum.auto()
     TAKE_ROLE = enum.auto()

@@ -37,8 +37,11 @@ class Reason(enum.StrEnum):
     NO_STREAM = "no_stream"
 
 
-class Redacted(msgspec.Struct, frozen=True):
-    """A record that shows itself by its ``repr`` alone; rich would else show every field of it."""
+class Redacted(msgspec.Struct, frozen=True, gc=False):
+    """A record that shows itself by its ``repr`` alone; rich would else show every field of it.
+
+    None can be part of a cycle, so the garbage collector need not look at thousands of them again and again.
+    """
 
     def __rich_repr__(self) -> Iterator[str]:  # type: ignore[override]  # rich takes single values, too
         """Show what ``repr`` shows."""
@@ -155,6 +158,7 @@ class MaskedRow(Redacted, frozen=True):
         values: The values of the stream's columns, in the order of its definition.
         sealed_body: The body encrypted, kept in case Postgres rejects the row (see ``Rejection``).
         stream: The name of its stream.
+        subjects: Fingerprints of whose it is (see `maskline.masks.fingerprints`); none where that is nobody.
     """
 
     receipt: Receipt
@@ -164,6 +168,7 @@ class MaskedRow(Redacted, frozen=True):
     values: tuple[object, ...]
     sealed_body: bytes
     stream: str = ""
+    subjects: tuple[bytes, ...] = ()
 
     def __repr__(self) -> str:
         """Name the row without its values."""
@@ -182,6 +187,7 @@ class Rejection(Redacted, frozen=True):
         receive_count: How often the message was delivered so far.
         key_id: The id of the key that sealed the body.
         sealed_body: The body as sent, encrypted.
+        subjects: Fingerprints of whose it is, as far as what is in it says; none where that is nobody.
     """
 
     receipt: Receipt
@@ -192,6 +198,7 @@ class Rejection(Redacted, frozen=True):
     receive_count: int
     key_id: int
     sealed_body: bytes
+    subjects: tuple[bytes, ...] = ()
 
     def __repr__(self) -> str:
         """Name the message and the reason."""

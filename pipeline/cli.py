@@ -28,7 +28,8 @@ COMMAND_GROUPS = {
         "flink": "the same on a Flink cluster on this machine",
     },
     "Run it": {
-        "ddl": "print the table that a stream needs",
+        "streams": "draft, try and test definitions of streams, and make their tables",
+        "ddl": "print the table that a stream needs, as streams ddl does",
         "migrate": "bring the database to what the job needs, or back",
         "check": "check queue, database and keyset, and take no message",
         "run": "run the job",

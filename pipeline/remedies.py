@@ -9,6 +9,7 @@ COMMANDS = {
     Remedy.MIGRATE: "migrate --postgres DSN",
     Remedy.CREATE_TABLE: "ddl --stream STREAM",
     Remedy.CREATE_KEYSET: "keys create --keyset URI",
+    Remedy.CREATE_HASH_KEYSET: "keys create --kind hash --keyset URI",
     Remedy.WRAP_KEYSET: "keys wrap --keyset URI --target URI",
     Remedy.COMPARE_COPY: "lake verify",
 }

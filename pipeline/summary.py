@@ -16,6 +16,7 @@ _STREAM_PREFIX = "stream:"
 
 MOST = 0.5
 """The share of rejected messages from which on a summary says so, and why."""
+_SUSPECT_PREFIX = "suspect_pii_"
 
 
 class Tallied(Protocol):
@@ -66,6 +67,9 @@ class RunCounts(msgspec.Struct, frozen=True):
         left: Times that a message was left in the queue, for no stream takes it.
         streams: The counts of each stream that has any, and of `NO_STREAM`, where there are several streams.
         causes: Why messages were rejected, reason and detail, and how many for it.
+        suspect_pii: How often a sample found what looks like personal data in clear, by stream and column, with a dot
+            between.
+        suppressed: Messages of persons who were erased after they were sent.
     """
 
     received: int
@@ -80,6 +84,8 @@ class RunCounts(msgspec.Struct, frozen=True):
     left: int = 0
     streams: Mapping[str, StreamCounts] = {}
     causes: Mapping[str, int] = {}
+    suspect_pii: Mapping[str, int] = {}
+    suppressed: int = 0
 
     @classmethod
     def of(cls, tally: Tallied) -> RunCounts:
@@ -98,6 +104,12 @@ class RunCounts(msgspec.Struct, frozen=True):
             left=counts["left"],
             streams=_of_streams(counts),
             causes=dict(tally.causes()),
+            suspect_pii={
+                name.removeprefix(_SUSPECT_PREFIX): count
+                for name, count in sorted(counts.items())
+                if name.startswith(_SUSPECT_PREFIX)
+            },
+            suppressed=counts["suppressed"],
         )
 
     @classmethod
@@ -128,6 +140,8 @@ class RunCounts(msgspec.Struct, frozen=True):
             left=total("left"),
             streams=dict(sorted(streams.items())),
             causes=_sums([run.causes for run in runs]),
+            suspect_pii=_sums([run.suspect_pii for run in runs]),
+            suppressed=total("suppressed"),
         )
 
     def line(self, messages_per_second: float, oldest_message_seconds: float | None) -> str:
@@ -185,10 +199,12 @@ def summary_table(counts: RunCounts, seconds: float) -> Table:
         *_rows_of_streams(counts.streams),
     ]
     optional = [
+        ("suppressed (of persons erased)", counts.suppressed),
         ("unknown fields (ignored)", counts.extra_fields),
         ("not deleted (they come back)", counts.delete_failures),
         ("left in the queue (times)", counts.left),
         ("database retries", counts.db_retries),
+        *((f"like personal data, in clear: {column} (sampled)", count) for column, count in counts.suspect_pii.items()),
     ]
     for what, count in [*rows, *(row for row in optional if row[1])]:
         table.add_row(what, f"{count:,}")

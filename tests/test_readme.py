@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from maskline.pipeline.commands import run
+from maskline.postgres.revision import NEWEST_REVISION
 from maskline.records import Reason
 from maskline.sqs import QueueAddress, SqsQueue
 from maskline.streams.definition import JOB_COLUMNS, parse_stream
@@ -51,7 +52,7 @@ def test_the_commands_of_the_readme_run_as_they_stand(
     result = run_commands("\n".join(blocks(README, "bash")), tmp_path, places)
 
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "Migrated the schema from revision base to 0011." in result.stdout
+    assert f"Migrated the schema from revision base to {NEWEST_REVISION}." in result.stdout
     assert "198.51.0.1" in result.stdout
     assert "Sent back 1 of 1 messages." in result.stdout
 

@@ -23,6 +23,7 @@ from maskline.transforms.arguments import parse_streams
 from maskline.transforms.metrics import JobCounter
 from maskline.transforms.payloads import RetriedPayloads
 from maskline.transforms.run_context import RunContext, run_context
+from maskline.transforms.suspects import ROWS_PER_LOOK, SuspectPersonalData
 
 MASKED_TAG = "masked"
 REJECTED_TAG = "rejected"
@@ -143,6 +144,8 @@ class _Mask(beam.DoFn):
         self._masked_counter = JobCounter("masked", context)
         self._extra_fields_counter = JobCounter("extra_fields", context)
         self._masker: MessageMasker | StreamSetMasker | None = None
+        streams = stream.streams if isinstance(stream, StreamSet) else (stream,)
+        self._suspects = SuspectPersonalData(streams, context)
 
     def use(self, keyset: Keyset) -> None:
         """Mask under a keyset from now on."""
@@ -158,6 +161,7 @@ class _Mask(beam.DoFn):
     def start_bundle(self) -> None:
         self._masked = 0
         self._masked_told = 0
+        self._suspects.declare()
 
     def mask(self, element: Any) -> Iterator[Any]:
         """Mask one message or record."""
@@ -185,6 +189,8 @@ class _Mask(beam.DoFn):
             receipt = Receipt(element.message_id, element.receipt_handle)
             yield pvalue.TaggedOutput(LEFT_TAG, LeftMessage(receipt, element.receive_count))
         else:
+            if self._masked % ROWS_PER_LOOK == 0:
+                self._look_for_personal_data(outcome)
             self._masked += 1
             yield outcome
 
@@ -204,6 +210,12 @@ class _Mask(beam.DoFn):
     def _tell_masked(self) -> None:
         self._context.rejection_share.add_masked(self._masked - self._masked_told)
         self._masked_told = self._masked
+
+    def _look_for_personal_data(self, outcome: MaskedRow | dict[str, Any]) -> None:
+        if isinstance(outcome, MaskedRow):
+            self._suspects.look_at(outcome.stream, outcome.values)
+        else:
+            self._suspects.look_at(self._stream.name, list(outcome.values()))
 
     def _count_rejected(self, record: RejectedRecord) -> None:
         # A message's rejection is counted when it is written; of a record nobody knows whether it ever is.

@@ -32,7 +32,7 @@ class WriteRejections(beam.PTransform):
     Args:
         dsn: The database, without a password: it becomes part of the job graph.
         db_retry_seconds: How long a micro-batch is retried while Postgres is not available, 0 to 39,600.
-        lease: Keeps the messages invisible in their queue meanwhile.
+        lease: Keeps the messages invisible in their queue meanwhile, and says which queue they go back to.
         branch: What the names of its metrics begin with, where a graph has several; see `JobCounter`.
         context: The run, which a starter shares with its transforms; see `RunContext`.
         by_stream: Whether those of each stream are counted by themselves, too.
@@ -54,11 +54,12 @@ class WriteRejections(beam.PTransform):
         self._dsn = PostgresDsn.parse(dsn)
         self._db_retry_seconds = db_retry_seconds
         connecting = functools.partial(connect, self._dsn)
+        lease = check_lease(lease)
         self._write = _WriteRejections(
             connecting,
-            InsertRejections(),
+            InsertRejections(lease.queue.queue if lease else None),
             db_retry_seconds,
-            check_lease(lease),
+            lease,
             context or run_context(),
             branch,
             by_stream,

@@ -134,6 +134,7 @@ class _Poll(beam.DoFn):
             self._queue = self._open_queue(self._address)
         self._receiver = MicroBatchReceiver(self._queue, self._settings, self._context.stopping)
         self._bundle_has_messages = False
+        self._waits_for_others = False
 
     def teardown(self) -> None:
         self._receiver.close()
@@ -160,6 +161,7 @@ class _Poll(beam.DoFn):
             self._context.movement.mark_poll(oldest)
             is_finished = self._context.stopping.is_set() or (self._until_empty and self._is_drained(state))
         self._bundle_has_messages |= bool(messages)
+        self._waits_for_others &= not messages
         self._received.add(len(messages))
         self._context.in_flight.add(
             self._address, (Receipt(message.message_id, message.receipt_handle) for message in messages)
@@ -180,17 +182,22 @@ class _Poll(beam.DoFn):
         except QueueUnavailableError as error:
             logger.warning("whether the queue is empty is not known, polling on: %s", error)
             return False
-        left = len(self._context.left)
-        if depth.total <= left:
+        if depth.total <= len(self._context.left):
             if depth.total:
                 logger.warning("ending with %d messages left in the queue that no stream takes", depth.total)
             return True
-        waited = time.time() - state.empty_since
-        if (
-            depth.visible
-            or depth.delayed
-            or waited < self._settings.visibility_timeout_seconds + IN_FLIGHT_GRACE_SECONDS
-        ):
+        if depth.visible or depth.delayed:
+            return False
+        left = state.empty_since + self._settings.visibility_timeout_seconds + IN_FLIGHT_GRACE_SECONDS - time.time()
+        if left > 0:
+            if not self._waits_for_others:
+                self._waits_for_others = True
+                logger.warning(
+                    "the queue is empty but for %d messages in flight with another consumer; waiting for them for up "
+                    "to %.0f s",
+                    depth.in_flight,
+                    left,
+                )
             return False
         logger.warning("ending with %d messages left in flight with another consumer", depth.in_flight)
         return True

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 import tink
-from tink import JsonKeysetReader, daead, json_proto_keyset_format, secret_key_access
+from tink import JsonKeysetReader, daead, json_proto_keyset_format, proto_keyset_format, secret_key_access
 from tink.proto import tink_pb2
 
 from maskline.errors import KeysetError, Remedy
@@ -63,6 +63,7 @@ class Keyset:
         )
         self.has_raw_keys: bool = any(key.output_prefix_type == tink_pb2.RAW for key in enabled)
         self._states = {key.key_id: key.status for key in info.key_info}
+        self._handle = handle
         self._cipher = handle.primitive(daead.DeterministicAead)
 
     def encrypt(self, plaintext: bytes, associated_data: bytes) -> bytes:
@@ -76,6 +77,16 @@ class Keyset:
             tink.TinkError: No key fits, the ciphertext was altered, or the associated data is another.
         """
         return bytes(self._cipher.decrypt_deterministically(ciphertext, associated_data))
+
+    def each_alone(self) -> list[Keyset]:
+        """Return a keyset for each enabled key, with that key alone as its primary: for what any of them encrypted."""
+        stored = tink_pb2.Keyset.FromString(proto_keyset_format.serialize(self._handle, secret_key_access.TOKEN))
+        keysets = []
+        for key in stored.key:
+            if key.status == tink_pb2.ENABLED:
+                alone = tink_pb2.Keyset(primary_key_id=key.key_id, key=[key]).SerializeToString()
+                keysets.append(Keyset(proto_keyset_format.parse(alone, secret_key_access.TOKEN)))
+        return keysets
 
     def unavailable_reason(self, key_id: int) -> str:
         """Return why a key does not unmask here, to be read after the keyset's name: ``"has disabled it"``.
@@ -141,14 +152,28 @@ def keyset_handle(stored: StoredKeyset, open_kms_key: OpenKmsKey = aws_kms_key) 
         KeysetError: As `open_keyset`, but for the trial of the primary key.
         KeysetUnavailableError: KMS did not answer.
     """
+    handle = parse_keyset(stored, open_kms_key)
+    _check_keys(handle.keyset_info(), stored.origin)
+    return handle
+
+
+def parse_keyset(stored: StoredKeyset, open_kms_key: OpenKmsKey = aws_kms_key) -> tink.KeysetHandle:
+    """Return Tink's handle of a stored keyset, whatever its keys are for.
+
+    Args:
+        stored: The keyset as its provider gave it.
+        open_kms_key: Gives access to a KMS key by its ARN.
+
+    Raises:
+        KeysetError: It is not a Tink keyset, or the KMS key may not be used.
+        KeysetUnavailableError: KMS did not answer.
+    """
     kms_key = open_kms_key(stored.kms_key) if stored.kms_key else None
     try:
-        handle = _parsed(stored, kms_key)
+        return _parsed(stored, kms_key)
     except (tink.TinkError, UnicodeDecodeError):
         # Tink's message may quote from the file, so it is not passed on.
         raise _why_not_parsed(stored) from None
-    _check_keys(handle.keyset_info(), stored.origin)
-    return handle
 
 
 def serialize_keyset(handle: tink.KeysetHandle, kms_key: KmsKey | None = None, origin: str = "") -> bytes:

@@ -13,7 +13,16 @@ import tink
 
 from maskline.errors import TokenError
 from maskline.keys import Keyset
-from maskline.masks.tokens import IV_LENGTH, PREFIX_LENGTH, decode_token, encode_token, plain_ciphertexts, token_key_id
+from maskline.masks.padding import add_padding, remove_padding
+from maskline.masks.tokens import (
+    IV_LENGTH,
+    PREFIX_LENGTH,
+    decode_text,
+    decode_token,
+    encode_token,
+    plain_ciphertexts,
+    token_key_id,
+)
 
 FINGERPRINT_DOMAIN = "maskline.fingerprint"
 
@@ -38,7 +47,16 @@ class Masker:
             value: Any text; the empty string is a value like any other.
             domain: The associated data, ``stream.column`` by default (see `maskline.streams.definition`).
         """
-        return encode_token(self._keyset.encrypt(value.encode(), domain.encode()))
+        return self.encrypt(value.encode(), domain)
+
+    def encrypt(self, value: bytes, domain: str) -> str:
+        """Return the token of a value's bytes, as the masks make them of it.
+
+        Args:
+            value: Any bytes.
+            domain: The associated data.
+        """
+        return encode_token(self._keyset.encrypt(value, domain.encode()))
 
     def unmask(self, token: str, domain: str) -> str:
         """Return the value of a token.
@@ -53,12 +71,18 @@ class Masker:
             TokenError: It is cut off, altered, of another domain, or of a key that the keyset does not hold. A wrong
                 value is never returned.
         """
-        try:
-            return self._decrypted(token, domain).decode()
-        except UnicodeDecodeError:
-            raise TokenError("holds bytes that are no text in UTF-8; whoever made it masked something else") from None
+        return decode_text(self.decrypt(token, domain))
 
-    def _decrypted(self, token: str, domain: str) -> bytes:
+    def decrypt(self, token: str, domain: str) -> bytes:
+        """Return the bytes of a token's value, as `encrypt` was given them.
+
+        Args:
+            token: The token, or plain AES-SIV as for `unmask`.
+            domain: The domain it was masked in.
+
+        Raises:
+            TokenError: As `unmask`, but for bytes that are no text.
+        """
         try:
             return self._decrypted_token(token, domain)
         except TokenError:
@@ -88,7 +112,7 @@ class Masker:
         Raises:
             TokenError: As `unmask`.
         """
-        return encode_token(self._keyset.encrypt(self._decrypted(token, domain), domain.encode()))
+        return encode_token(self._keyset.encrypt(self.decrypt(token, domain), domain.encode()))
 
     def fingerprint(self, value: str) -> str:
         """Return what stands for a value and cannot be turned back into it, by nobody: a token without its ciphertext.
@@ -129,3 +153,30 @@ class Masker:
             TokenError: As `unseal_body`.
         """
         return self.seal_body(self.unseal_body(sealed))
+
+
+class DeterministicMask:
+    """Masks the values of one domain.
+
+    Args:
+        masker: Encrypts and decrypts.
+        domain: The associated data.
+        pad: To a multiple of how many bytes values are padded; None for not at all.
+    """
+
+    def __init__(self, masker: Masker, domain: str, pad: int | None = None) -> None:
+        self._masker = masker
+        self._domain = domain
+        self._pad = pad
+
+    def mask(self, value: str) -> str:
+        """Return the token of a value."""
+        return self._masker.encrypt(add_padding(value.encode(), self._pad), self._domain)
+
+    def unmask(self, token: str) -> str:
+        """Return the value of a token.
+
+        Raises:
+            TokenError: As `Masker.unmask`, or it was not made by this mask.
+        """
+        return decode_text(remove_padding(self._masker.decrypt(token, self._domain), self._pad))

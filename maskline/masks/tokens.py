@@ -20,11 +20,12 @@ from maskline.errors import TokenError
 PREFIX_LENGTH = 5
 IV_LENGTH = 16
 _HEXADECIMAL = re.compile(r"([0-9A-Fa-f]{2})+")
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 def encode_token(ciphertext: bytes) -> str:
     """Return the token of a ciphertext."""
-    return base64.urlsafe_b64encode(ciphertext).rstrip(b"=").decode("ascii")
+    return binascii.b2a_base64(ciphertext, newline=False).translate(_URL_SAFE, b"=").decode("ascii")
 
 
 def decode_token(token: str) -> bytes:
@@ -53,6 +54,30 @@ def plain_ciphertexts(text: str) -> Iterator[bytes]:
     standard = text.rstrip("=").replace("-", "+").replace("_", "/")
     with contextlib.suppress(binascii.Error, ValueError):
         yield base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
+
+
+def decode_text(value: bytes) -> str:
+    """Return the text that was masked.
+
+    Raises:
+        TokenError: It is none.
+    """
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise TokenError("holds bytes that are no text in UTF-8; whoever made it masked something else") from None
+
+
+def plain_texts(text: str) -> list[str]:
+    """Return each way in which others write a ciphertext that `encode_token` wrote; `plain_ciphertexts` reads them.
+
+    Args:
+        text: Base64url without padding.
+    """
+    padded = text + "=" * (-len(text) % 4)
+    standard = padded.replace("-", "+").replace("_", "/")
+    hexadecimal = base64.b64decode(standard).hex()
+    return [text, padded, standard.rstrip("="), standard, hexadecimal, hexadecimal.upper()]
 
 
 def token_key_id(ciphertext: bytes) -> int:

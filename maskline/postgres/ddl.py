@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from maskline.postgres.erasure import PERSON_FIELD
 from maskline.streams.definition import JOB_COLUMNS, WRITTEN_IN, StreamDefinition
 
 _ROLES = (
@@ -54,9 +53,9 @@ def create_table(stream: StreamDefinition) -> str:
         f'GRANT SELECT (tableoid, ctid, "message_id", {remasked}), UPDATE ({remasked}) ON {table}'
         " TO maskline_remasker;",
     ]
-    persons = [column.name for column in stream.columns if column.field == PERSON_FIELD and not column.is_masked]
-    if persons:
-        statements.append(f'GRANT SELECT ("{persons[0]}"), DELETE ON {table} TO maskline_eraser;')
+    if stream.subject_columns:
+        read = ", ".join(f'"{name}"' for name in (*(stream.subject or ()), "key_id", WRITTEN_IN, "xmin"))
+        statements.append(f"GRANT SELECT ({read}), DELETE ON {table} TO maskline_eraser;")
     if stream.schema is not None:
         statements.append(f'GRANT USAGE ON SCHEMA "{stream.schema}" TO {", ".join(_ROLES)};')
     return "\n".join([*statements, ""])

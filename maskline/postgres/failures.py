@@ -16,11 +16,12 @@ from maskline.errors import (
     DatabaseError,
     DatabaseLoginError,
     DatabaseUnavailableError,
+    KeysetError,
     MasklineError,
     Remedy,
     TableError,
 )
-from maskline.postgres.ledger import ROWS_MISSING
+from maskline.postgres.ledger import KEYS_REFUSED, ROWS_MISSING
 
 _ROW_CLASSES = ("22", "23", "44", "54", "P0")
 _TRANSIENT_CLASSES = ("08", "40", "53", "57", "58")
@@ -92,6 +93,8 @@ def map_postgres_error(
         return _without_code(error)
     if code.startswith(_TRANSIENT_CLASSES) or code in _TRANSIENT_CODES:
         return DatabaseUnavailableError(f"postgres: {_described(error, code)}")
+    if code == KEYS_REFUSED:
+        return refused_keys_error(f"key {error.diag.message_detail} is not enabled")
     cause = _cause_of_the_table(error, code, filled_columns)
     if cause is not None:
         return TableError(f"postgres: {cause} ({_described(error, code)})")
@@ -107,6 +110,18 @@ def map_postgres_error(
         "a function that the table calls failed" if error.diag.context else (error.diag.message_primary or "").strip()
     )
     return DatabaseError(f"postgres: {text} ({_described(error, code)})", remedy=_REMEDIES.get(code))
+
+
+def refused_keys_error(what: str) -> KeysetError:
+    """Return the error of a job that masks under a key which the database does not let it use.
+
+    Args:
+        what: Which key, and its state: ``key 7 is disabled``.
+    """
+    return KeysetError(
+        f"keyset: {what} in this database, so nothing is written under it, and the messages stay in the queue; start "
+        "the job with a keyset whose primary key is enabled there"
+    )
 
 
 def _cause_of_the_table(error: psycopg2.Error, code: str, filled_columns: Collection[str] | None) -> str | None:

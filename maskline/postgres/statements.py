@@ -9,6 +9,7 @@ constraints are said in it. Names are quoted, every value is a parameter, and ea
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from psycopg2 import sql
@@ -23,6 +24,9 @@ STATEMENT_TIMEOUT_SECONDS = 30
 
 REJECTED_MESSAGES = "rejected_messages"
 
+QUEUE_SETTING = "maskline.queue"
+"""The setting that says, for the transaction, which queue the rejections in it came from."""
+
 CONFIRMATION = "SELECT pg_logical_emit_message(true, 'maskline', '')"
 """Writes to the log, so that the commit is acknowledged only once all that stands before it in the log is, too.
 
@@ -32,9 +36,24 @@ Source: https://www.postgresql.org/docs/current/functions-admin.html#PG-LOGICAL-
 """
 
 
+_REFUSED_KEYS = sql.SQL(
+    ", ARRAY(SELECT DISTINCT key_id FROM batch WHERE (key_id IN"
+    " (SELECT known.key_id FROM maskline_keys AS known WHERE known.state = 'enabled')) IS NOT TRUE)"
+)
+"""What the guard is told of keys. To read ``maskline_keys`` keeps each from being disabled until the commit."""
+
+_NO_KEYS = sql.SQL("")
+
+
 class _HasReceipt(Protocol):
     @property
     def receipt(self) -> Receipt: ...
+    @property
+    def key_id(self) -> int: ...
+    @property
+    def sent_at(self) -> datetime: ...
+    @property
+    def subjects(self) -> tuple[bytes, ...]: ...
 
 
 Record = TypeVar("Record", bound=_HasReceipt)
@@ -71,13 +90,30 @@ class InsertStatement(Generic[Record]):
 
     Args:
         table: The table to insert into, with its schema or found by the search path.
-        arrays: The columns by name, each with the type of an array of its values. ``message_id`` and ``sent_at`` have
-            to be among them.
+        arrays: The columns by name, each with the type of an array of its values. ``message_id``, ``sent_at`` and
+            ``key_id`` have to be among them.
         keeps_earlier: Whether a row of the same message that is in the table already, and not in the ledger any more,
             counts as this one. It takes a unique index on ``message_id``.
+        own_settings: A statement that goes before it in the same transaction, or None.
+
+    Attributes:
+        table: The table.
+        columns: The columns that it fills.
+        query: The statement.
+        query_without_keys: The same for a schema before revision 0012, which does not know its keys.
     """
 
-    def __init__(self, table: str, arrays: dict[str, str], *, keeps_earlier: bool = False) -> None:
+    query: sql.Composable
+    query_without_keys: sql.Composable
+
+    def __init__(
+        self,
+        table: str,
+        arrays: dict[str, str],
+        *,
+        keeps_earlier: bool = False,
+        own_settings: sql.Composable | None = None,
+    ) -> None:
         self.table = table
         self.columns = frozenset(arrays)
         columns = sql.SQL(", ").join(map(sql.Identifier, arrays))
@@ -88,7 +124,7 @@ class InsertStatement(Generic[Record]):
             earlier = sql.SQL(
                 " + (SELECT count(*) FROM {} AS earlier WHERE earlier.message_id IN (SELECT message_id FROM fresh))"
             ).format(target)
-        self.query: sql.Composable = transaction_settings() + sql.SQL(
+        template = sql.SQL(
             "WITH batch AS MATERIALIZED (SELECT {values} FROM unnest({arrays}) AS batch ({columns})),"
             " fresh AS (INSERT INTO {outcomes} (message_id, sent_at) SELECT message_id, sent_at FROM batch"
             " ON CONFLICT DO NOTHING RETURNING message_id, sent_at),"
@@ -96,20 +132,24 @@ class InsertStatement(Generic[Record]):
             " WHERE (message_id IN (SELECT message_id FROM fresh)) IS TRUE{on_conflict} RETURNING 1),"
             " entered AS (SELECT count(*) AS messages,"
             " count(*) FILTER (WHERE sent_at NOT BETWEEN now() - {age} AND now() + {lead}) AS unvouched FROM fresh)"
-            " SELECT maskline_guard(messages, (SELECT count(*) FROM written){earlier}),"
+            " SELECT maskline_guard(messages, (SELECT count(*) FROM written){earlier}{refused_keys}),"
             " CASE WHEN messages < (SELECT count(*) FROM batch) THEN ARRAY(SELECT message_id FROM fresh)::text[] END,"
             " unvouched, pg_logical_emit_message(true, 'maskline', '') FROM entered"
-        ).format(
-            values=sql.SQL(", ").join(values),
-            arrays=sql.SQL(", ").join(sql.SQL(f"%s::{_transport(array)}") for array in arrays.values()),
-            columns=columns,
-            outcomes=sql.Identifier(OUTCOMES),
-            target=target,
-            on_conflict=sql.SQL(" ON CONFLICT (message_id) DO NOTHING" if keeps_earlier else ""),
-            earlier=earlier,
-            age=sql.Literal(VOUCHED_AGE),
-            lead=sql.Literal(VOUCHED_LEAD),
         )
+        parts = {
+            "values": sql.SQL(", ").join(values),
+            "arrays": sql.SQL(", ").join(sql.SQL(f"%s::{_transport(array)}") for array in arrays.values()),
+            "columns": columns,
+            "outcomes": sql.Identifier(OUTCOMES),
+            "target": target,
+            "on_conflict": sql.SQL(" ON CONFLICT (message_id) DO NOTHING" if keeps_earlier else ""),
+            "earlier": earlier,
+            "age": sql.Literal(VOUCHED_AGE),
+            "lead": sql.Literal(VOUCHED_LEAD),
+        }
+        settings = transaction_settings() + (own_settings or sql.SQL(""))
+        self.query = settings + template.format(refused_keys=_REFUSED_KEYS, **parts)
+        self.query_without_keys = settings + template.format(refused_keys=_NO_KEYS, **parts)
 
     def for_records(self, records: Sequence[Record]) -> InsertStatement[Record]:  # noqa: ARG002
         """Return the statement that writes these records, which is this one unless it writes several tables.
@@ -175,7 +215,9 @@ class InsertRowsOfStreams(InsertStatement[MaskedRow]):
         self._statements: dict[tuple[str, ...], InsertStatement[MaskedRow]] = {}
         self.table = ", ".join(dict.fromkeys(stream.table for stream in streams))
         self.columns = frozenset[str]().union(*(insert.columns for insert in self._inserts.values()))
-        self.query = _insert_of_several([(stream.table, _row_arrays(stream)) for stream in streams])
+        targets = [(stream.table, _row_arrays(stream)) for stream in streams]
+        self.query = _insert_of_several(targets, _REFUSED_KEYS)
+        self.query_without_keys = _insert_of_several(targets, _NO_KEYS)
 
     def for_records(self, records: Sequence[MaskedRow]) -> InsertStatement[MaskedRow]:
         """Return the statement that names the tables of these rows and no others."""
@@ -202,9 +244,15 @@ class InsertRowsOfStreams(InsertStatement[MaskedRow]):
 
 
 class InsertRejections(InsertStatement[Rejection]):
-    """Inserts rejections into ``rejected_messages``."""
+    """Inserts rejections into ``rejected_messages``.
 
-    def __init__(self) -> None:
+    Args:
+        queue: The queue that the messages came from, by URL or name, or None where that is not known. It goes into a
+            setting of the transaction that the column takes its default from, so that a schema without the column is
+            written as well.
+    """
+
+    def __init__(self, queue: str | None = None) -> None:
         arrays = {
             "message_id": "uuid[]",
             "stream": "varchar[]",
@@ -215,7 +263,11 @@ class InsertRejections(InsertStatement[Rejection]):
             "key_id": "bigint[]",
             "body": "bytea[]",
         }
-        super().__init__(REJECTED_MESSAGES, arrays, keeps_earlier=True)
+        says_queue = queue and sql.SQL("SELECT set_config({name}, {queue}, true); ").format(
+            name=sql.Literal(QUEUE_SETTING),
+            queue=sql.Literal(queue.replace("%", "%%")),  # psycopg2 puts parameters into it
+        )
+        super().__init__(REJECTED_MESSAGES, arrays, keeps_earlier=True, own_settings=says_queue or None)
 
     def parameters(self, records: Sequence[Rejection]) -> Sequence[str]:
         """Return the arrays for a micro-batch."""
@@ -237,7 +289,7 @@ def _row_arrays(stream: StreamDefinition) -> dict[str, str]:
     return arrays | {"create_date": "date[]", "message_id": "uuid[]", "sent_at": "timestamptz[]", "key_id": "bigint[]"}
 
 
-def _insert_of_several(targets: Sequence[tuple[str, dict[str, str]]]) -> sql.Composable:
+def _insert_of_several(targets: Sequence[tuple[str, dict[str, str]]], refused_keys: sql.SQL) -> sql.Composable:
     """Return the statement over several tables, whose one row is that of `InsertStatement`."""
     batches, inserts = [], []
     for place, (table, arrays) in enumerate(targets):
@@ -268,14 +320,16 @@ def _insert_of_several(targets: Sequence[tuple[str, dict[str, str]]]) -> sql.Com
         " {inserts},"
         " entered AS (SELECT count(*) AS messages,"
         " count(*) FILTER (WHERE sent_at NOT BETWEEN now() - {age} AND now() + {lead}) AS unvouched FROM fresh)"
-        " SELECT maskline_guard(messages, {written}),"
+        " SELECT maskline_guard(messages, {written}{refused_keys}),"
         " CASE WHEN messages < (SELECT count(*) FROM batch) THEN ARRAY(SELECT message_id FROM fresh)::text[] END,"
         " unvouched, pg_logical_emit_message(true, 'maskline', '') FROM entered"
     ).format(
         batches=sql.SQL(", ").join(batches),
         messages=sql.SQL(" UNION ALL ").join(
-            sql.SQL("SELECT message_id, sent_at FROM {}").format(sql.Identifier(f"batch_{place}")) for place in places
+            sql.SQL("SELECT message_id, sent_at, key_id FROM {}").format(sql.Identifier(f"batch_{place}"))
+            for place in places
         ),
+        refused_keys=refused_keys,
         outcomes=sql.Identifier(OUTCOMES),
         inserts=sql.SQL(", ").join(inserts),
         written=sql.SQL(" + ").join(

@@ -62,8 +62,14 @@ _MAY_ENTER = """
     SELECT has_table_privilege(%s, 'INSERT') OR has_any_column_privilege(%s, 'INSERT'),
         has_column_privilege(%s, 'message_id', 'SELECT')
 """
+_MAY_USE_KEYS = """
+    SELECT to_regclass('maskline_keys') IS NULL OR (
+        has_table_privilege(to_regclass('maskline_keys'), 'SELECT')
+        AND has_function_privilege(to_regprocedure('maskline_use_keys(bigint[], text)'), 'EXECUTE'))
+"""
 _SHORT_NAMES = {
     "character varying": "varchar",
+    "character(": "char(",
     "timestamp with time zone": "timestamptz",
 }
 
@@ -138,6 +144,11 @@ def _check_own_objects(connection: Connection, report: TableReport) -> bool:
             report.problems.append(
                 f"this role may not insert into {table} and read its message_id; grant it maskline_writer"
             )
+    with connection.cursor() as cursor:
+        cursor.execute(_MAY_USE_KEYS)
+        ((may_use_keys,),) = cursor.fetchall()
+    if not may_use_keys:
+        report.problems.append("this role may not read maskline_keys and enter a key there; grant it maskline_writer")
     return True
 
 
@@ -216,10 +227,10 @@ def _short(declared: str) -> str:
 
 def _is_wide_enough(found: str, needed: str) -> bool:
     """Say whether a column takes what the stream declares: the same type, or a longer or unlimited text."""
-    if found == needed or (found in ("text", "varchar") and needed.startswith(("varchar", "text"))):
+    if found == needed or (found in ("text", "varchar") and needed.startswith(("varchar", "text", "char"))):
         return True
-    if found.startswith("varchar(") and needed.startswith("varchar("):
-        return int(found[8:-1]) >= int(needed[8:-1])
+    if found.startswith("varchar(") and needed.startswith(("varchar(", "char(")):
+        return int(found[8:-1]) >= int(needed.partition("(")[2][:-1])
     return _with_scale(found) == _with_scale(needed)
 
 

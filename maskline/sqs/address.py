@@ -10,7 +10,11 @@ from maskline.errors import ArgumentError
 
 _URL = re.compile(r"(?P<authority>https?://(?P<host>[^/:]+)(:\d+)?)/([^/]+/)*(?P<name>[^/]+)/?")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}(\.fifo)?")
-_AWS_HOST = re.compile(r"(sqs\.(?P<region>[a-z0-9-]+)|(?P<legacy>[a-z0-9-]+)\.queue)\.amazonaws\.com(\.cn)?")
+_AWS_SUFFIX = r"(vpce\.)?(amazonaws\.com(\.cn)?|amazonaws\.eu|api\.aws|api\.amazonwebservices\.com\.cn)"
+_AWS_HOST = re.compile(rf"(vpce-[a-z0-9-]+\.)?sqs(-fips)?\.(?P<region>[a-z0-9-]+)\.{_AWS_SUFFIX}")
+_LEGACY_AWS_HOST = re.compile(r"((?P<region>[a-z0-9-]+)\.)?queue\.amazonaws\.com(\.cn)?")
+_LEGACY_REGION = "us-east-1"
+"""What ``queue.amazonaws.com`` stands for."""
 
 
 MAX_CONNECTIONS = 1_000
@@ -21,7 +25,7 @@ class QueueAddress(msgspec.Struct, frozen=True):
 
     Attributes:
         queue: The queue's URL, or its name in the account and region of the credentials.
-        endpoint: The URL of an SQS API other than AWS's, or None. A queue's URL that is not AWS's says it, too.
+        endpoint: The URL of the SQS API, or None. A queue's URL says it, too; a name leaves it to AWS's own settings.
         connections: The most receives that a process has under way at the same time, 1 to 1,000, and the most of all
             other calls together. How many there are follows what the answers bring.
     """
@@ -64,18 +68,28 @@ class QueueAddress(msgspec.Struct, frozen=True):
 
     @property
     def service_endpoint(self) -> str | None:
-        """The SQS API to call, or None for AWS's own: the one given, or else that of a URL which is not AWS's."""
+        """The SQS API to call: the one given, or else that of the queue's URL; None where there is neither.
+
+        A URL is called as it stands, whatever the environment says: the host of a VPC endpoint, of FIPS or of IPv6 is
+        there for a reason.
+        """
         match = _URL.fullmatch(self.queue)
-        if self.endpoint or not match or match["host"].endswith((".amazonaws.com", ".amazonaws.com.cn")):
-            return self.endpoint
-        return self.queue[: match.end("authority")]
+        return self.queue[: match.end("authority")] if match and not self.endpoint else self.endpoint
 
     @property
     def region(self) -> str | None:
-        """The AWS region that the URL names, or None."""
+        """The AWS region that the URL names, or None.
+
+        Sources: https://docs.aws.amazon.com/general/latest/gr/sqs-service.html,
+        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-internetwork-traffic-privacy.html
+        """
         match = _URL.fullmatch(self.queue)
-        host = _AWS_HOST.fullmatch(match["host"]) if match else None
-        return (host["region"] or host["legacy"]) if host else None
+        if match is None:
+            return None
+        if host := _AWS_HOST.fullmatch(match["host"]):
+            return host["region"]
+        legacy = _LEGACY_AWS_HOST.fullmatch(match["host"])
+        return (legacy["region"] or _LEGACY_REGION) if legacy else None
 
     def __str__(self) -> str:
         """The queue, and its endpoint where it is not AWS's."""

@@ -22,7 +22,7 @@ from maskline.errors import QueueUnavailableError, UsageError
 from maskline.records import OutgoingMessage, Receipt, SqsMessage
 from maskline.sqs.address import QueueAddress
 from maskline.sqs.connections import shared_connections
-from maskline.sqs.failures import map_sqs_error
+from maskline.sqs.failures import BodyRefusedError, is_about_body, map_sqs_error
 from maskline.sqs.message_attributes import attribute_types, text_attributes, typed_attributes
 from maskline.sqs.operations import (
     DELETE,
@@ -50,6 +50,17 @@ _NO_SUCH_RECEIPT = ("ReceiptHandleIsInvalid", "InvalidParameterValue")
 """How an API may answer a whole request with a receipt that is none; AWS says it of the entry."""
 
 _CANONICAL_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+_UNREADABLE = (
+    UnreadableAnswerError,
+    UnicodeDecodeError,
+    ResponseParserError,
+    AttributeError,  # botocore's for JSON of another shape
+    ValueError,
+    OverflowError,
+)
+
+_ENTRY_IDS = tuple(map(str, range(MAX_BATCH_ENTRIES)))
 
 CALL_SECONDS = 20.0
 """How long a call that waits for its answer lasts at most, beyond the time that it asks SQS to wait."""
@@ -220,15 +231,21 @@ class SqsQueue:
 
     def submit_delete(self, receipts: Sequence[Receipt]) -> Future[list[DeleteFailure]]:
         """Begin to delete up to ten deliveries; see `delete`."""
-        entries = [{"Id": str(i), "ReceiptHandle": receipt.receipt_handle} for i, receipt in enumerate(receipts)]
+        entries = [
+            {"Id": _ENTRY_IDS[place], "ReceiptHandle": receipt.receipt_handle} for place, receipt in enumerate(receipts)
+        ]
         request = {"QueueUrl": self.url, "Entries": entries}
         return self._submit(DELETE, request, lambda answer: _failures(answer, receipts))
 
     def submit_extend(self, receipts: Sequence[Receipt], visibility_seconds: int) -> Future[list[DeleteFailure]]:
         """Begin to set the visibility time-out of up to ten deliveries anew; see `extend`."""
         entries = [
-            {"Id": str(i), "ReceiptHandle": receipt.receipt_handle, "VisibilityTimeout": visibility_seconds}
-            for i, receipt in enumerate(receipts)
+            {
+                "Id": _ENTRY_IDS[place],
+                "ReceiptHandle": receipt.receipt_handle,
+                "VisibilityTimeout": visibility_seconds,
+            }
+            for place, receipt in enumerate(receipts)
         ]
         request = {"QueueUrl": self.url, "Entries": entries}
         return self._submit(EXTEND, request, lambda answer: _failures(answer, receipts))
@@ -279,15 +296,23 @@ class SqsQueue:
             messages: The messages, or their bodies, any number.
 
         Raises:
+            BodyRefusedError: SQS does not take one of them for what is in it.
             QueueUnavailableError: SQS accepted only some; those were sent.
         """
         message_ids: list[str] = []
         for chunk in in_requests(messages):
             entries = [{"Id": str(i), **self._sent(message)} for i, message in enumerate(chunk)]
             with _map_sqs_errors(self._address):
-                response = self._client.send_message_batch(QueueUrl=self.url, Entries=entries)
-                if response.get("Failed"):
-                    raise ClientError({"Error": response["Failed"][0]}, "SendMessageBatch")
+                try:
+                    response = self._client.send_message_batch(QueueUrl=self.url, Entries=entries)
+                    if response.get("Failed"):
+                        raise ClientError({"Error": response["Failed"][0]}, "SendMessageBatch")
+                except UnicodeEncodeError:
+                    raise self._body_refused("no code, for it is not Unicode") from None
+                except ClientError as error:
+                    if not is_about_body(error_code(error)):
+                        raise
+                    raise self._body_refused(error_code(error)) from None
             accepted = {entry["Id"]: entry["MessageId"] for entry in response["Successful"]}
             message_ids.extend(canonical_message_id(accepted[entry["Id"]]) for entry in entries)
         return message_ids
@@ -304,21 +329,19 @@ class SqsQueue:
             entry["MessageGroupId"] = entry["MessageDeduplicationId"]
         return entry
 
+    def _body_refused(self, answer: str) -> BodyRefusedError:
+        return BodyRefusedError(f"queue {self._address}: SQS answered {answer}: it does not take this body")
+
     def _submit(self, operation: Operation[A], request: dict[str, Any], read: Callable[[A], T]) -> Future[T]:
         """Begin a call whose answer is read, and whose errors are mapped, where it completes."""
-        outcome: Future[T] = Future()
 
-        def complete(call: Future[A]) -> None:
+        def outcome(answer: Callable[[], A]) -> T:
             try:
-                with _map_sqs_errors(self._address):
-                    result = read(call.result())
+                return read(answer())
             except Exception as error:
-                outcome.set_exception(error)
-            else:
-                outcome.set_result(result)
+                raise _mapped_error(error, self._address) from None
 
-        self._transport.submit(operation, request).add_done_callback(complete)
-        return outcome
+        return self._transport.submit(operation, request, outcome)
 
     def _results(self, futures: Sequence[Future[list[DeleteFailure]]]) -> list[DeleteFailure]:
         return [failure for future in futures for failure in self._result(future)]
@@ -370,14 +393,14 @@ def _message(entry: MessageEntry) -> SqsMessage:
 
 def _failures(answer: BatchAnswer, receipts: Sequence[Receipt]) -> list[DeleteFailure]:
     """Return the entries that were refused, and those of which the answer says nothing: only said is done."""
-    refused = {entry.Id: entry for entry in answer.Failed or ()}
     done = {entry.Id for entry in answer.Successful or ()}
+    refused = {entry.Id: entry for entry in answer.Failed or ()}
     failures = []
     for place, receipt in enumerate(receipts):
-        entry = refused.get(str(place))
+        entry = refused.get(_ENTRY_IDS[place])
         if entry is not None:
             failures.append(DeleteFailure(receipt, entry.Code or "unknown", bool(entry.SenderFault)))
-        elif str(place) not in done:
+        elif _ENTRY_IDS[place] not in done:
             failures.append(DeleteFailure(receipt, "unknown", is_final=False))
     return failures
 
@@ -387,11 +410,18 @@ def _map_sqs_errors(address: QueueAddress, wait_seconds: int = 0) -> Iterator[No
     try:
         with WATCHDOG.watching(f"queue {address}: an answer of SQS", slow_seconds=wait_seconds + SLOW_SECONDS):
             yield
-    except (BotoCoreError, ClientError) as error:
-        raise map_sqs_error(error, address) from None
-    except (UnreadableAnswerError, UnicodeDecodeError, ResponseParserError, AttributeError, ValueError, OverflowError):
-        # Not botocore's to retry, and the text could quote the answer; AttributeError is its for JSON of another shape.
-        raise QueueUnavailableError(f"queue {address}: the answer cannot be read") from None
+    except Exception as error:
+        raise _mapped_error(error, address) from None
+
+
+def _mapped_error(error: Exception, address: QueueAddress) -> Exception:
+    """Return the error of ours that one of a call means, or itself where it is none of a call's."""
+    if isinstance(error, BotoCoreError | ClientError):
+        return map_sqs_error(error, address)
+    if isinstance(error, _UNREADABLE):
+        # Not botocore's to retry, and the text could quote the answer.
+        return QueueUnavailableError(f"queue {address}: the answer cannot be read")
+    return error
 
 
 OpenQueue = Callable[[QueueAddress], Queue]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
 
@@ -20,7 +21,7 @@ from maskline.sqs.curl_loop import CurlLoop, Exchange
 from maskline.sqs.curl_requests import CurlRequests, encode_request
 from maskline.sqs.daemon_threads import DaemonThreads
 from maskline.sqs.operations import RECEIVE, Operation, UnreadableAnswerError
-from maskline.sqs.transports import Boto3Transport, settle
+from maskline.sqs.transports import Boto3Transport, Read, settle
 
 CONNECTIONS = 64
 FALLBACK_THREADS = 8
@@ -28,6 +29,7 @@ ANSWER_SECONDS = 10.0
 
 logger = logging.getLogger(__name__)
 
+A = TypeVar("A")
 T = TypeVar("T")
 
 
@@ -65,9 +67,9 @@ class CurlTransport:
         self._threads = DaemonThreads(FALLBACK_THREADS, "sqs-fallback")
         self._endpoint = client.meta.endpoint_url
 
-    def submit(self, operation: Operation[T], request: dict[str, Any]) -> Future[T]:
-        """Begin a call; its future has the answer, or what boto3 raises."""
-        call = _Call(operation, request)
+    def submit(self, operation: Operation[A], request: dict[str, Any], read: Read[A, T]) -> Future[T]:
+        """Begin a call."""
+        call = _Call(operation, request, read)
         if getattr(self._credentials, "refresh_needed", bool)():
             self._threads.submit(lambda: self._begin(call))  # renewing them may take as long as it likes
         else:
@@ -78,7 +80,7 @@ class CurlTransport:
         """Close all connections; calls under way fail, and later ones open new connections."""
         self._loop.close()
 
-    def _begin(self, call: _Call[Any]) -> None:
+    def _begin(self, call: _Call[Any, Any]) -> None:
         try:
             credentials = self._credentials_now()
             body = encode_request(call.request)
@@ -89,7 +91,7 @@ class CurlTransport:
             self._fall_back(call, "the request cannot be written")
             return
         except Exception as error:
-            call.future.set_exception(error)
+            call.fail(error)
             return
         wait_seconds = call.request.get("WaitTimeSeconds", 0)
 
@@ -107,7 +109,7 @@ class CurlTransport:
             raise _NotSentError("credentials that would be headers of their own")  # libcurl sends line ends as such
         return credentials
 
-    def _end(self, call: _Call[Any], status: int, body: bytes) -> None:
+    def _end(self, call: _Call[Any, Any], status: int, body: bytes) -> None:
         if status != 200:
             self._fall_back(call, f"HTTP status {status}" if status else body.decode())
             return
@@ -116,25 +118,35 @@ class CurlTransport:
         except UnreadableAnswerError:
             self._fall_back(call, "the answer is none of SQS's")
         else:
-            call.future.set_result(answer)
+            call.end(lambda: answer)
 
-    def _fall_back(self, call: _Call[Any], reason: str) -> None:
+    def _fall_back(self, call: _Call[Any, Any], reason: str) -> None:
         if reason == "closed":
-            call.future.set_exception(ConnectionClosedError(endpoint_url=self._endpoint))
+            call.fail(ConnectionClosedError(endpoint_url=self._endpoint))
             return
         logger.debug("%s goes by way of boto3: %s", call.operation.name, reason)
-        self._threads.submit(lambda: settle(call.future, lambda: self._boto3.call(call.operation, call.request)))
+        self._threads.submit(lambda: call.end(lambda: self._boto3.call(call.operation, call.request)))
 
 
-class _Call(Generic[T]):
+class _Call(Generic[A, T]):
     """A call and its future."""
 
-    __slots__ = ("future", "operation", "request")
+    __slots__ = ("future", "operation", "read", "request")
 
-    def __init__(self, operation: Operation[T], request: dict[str, Any]) -> None:
+    def __init__(self, operation: Operation[A], request: dict[str, Any], read: Read[A, T]) -> None:
         self.operation = operation
         self.request = request
+        self.read = read
         self.future: Future[T] = Future()
+
+    def end(self, answer: Callable[[], A]) -> None:
+        settle(self.future, lambda: self.read(answer))
+
+    def fail(self, error: Exception) -> None:
+        def answer() -> A:
+            raise error
+
+        self.end(answer)
 
 
 class _NotSentError(Exception):

@@ -33,8 +33,9 @@ class InFlight:
         """Forget deliveries of a queue."""
         if self._is_tracked:
             with self._lock:
+                in_flight = self._receipts[queue]
                 for receipt in receipts:
-                    self._receipts[queue].pop(receipt.receipt_handle, None)
+                    in_flight.pop(receipt.receipt_handle, None)
 
     def count(self) -> int:
         """Return how many deliveries are in flight, of all queues."""

@@ -67,7 +67,7 @@ class SystemAttributes(msgspec.Struct, gc=False):
     ApproximateReceiveCount: str
 
 
-class MessageEntry(msgspec.Struct):
+class MessageEntry(msgspec.Struct, gc=False):
     """A message in the answer to ReceiveMessage."""
 
     MessageId: str

@@ -8,7 +8,11 @@ from typing import Any, Protocol, TypeVar
 
 from maskline.sqs.operations import Operation
 
+A = TypeVar("A")
 T = TypeVar("T")
+
+Read = Callable[[Callable[[], A]], T]
+"""Makes of an answer what its caller wants. It is given what returns the answer, or raises what boto3 raises."""
 
 
 class SqsTransport(Protocol):
@@ -20,12 +24,16 @@ class SqsTransport(Protocol):
 
     connections: int
 
-    def submit(self, operation: Operation[T], request: dict[str, Any]) -> Future[T]:
-        """Begin a call; its future has the answer, or what boto3 raises.
+    def submit(self, operation: Operation[A], request: dict[str, Any], read: Read[A, T]) -> Future[T]:
+        """Begin a call.
 
         Args:
             operation: What is asked.
             request: The request by SQS's names, as boto3 takes it.
+            read: Reads the answer where it completes, in a thread that must not be held up.
+
+        Returns:
+            What `read` returns, or what it raises.
         """
 
 
@@ -50,10 +58,10 @@ class Boto3Transport:
         method: Callable[..., dict[str, Any]] = getattr(self._client, operation.method)
         return operation.convert(method(**request))
 
-    def submit(self, operation: Operation[T], request: dict[str, Any]) -> Future[T]:
+    def submit(self, operation: Operation[A], request: dict[str, Any], read: Read[A, T]) -> Future[T]:
         """Make a call, and return its future when it has ended."""
         future: Future[T] = Future()
-        settle(future, lambda: self.call(operation, request))
+        settle(future, lambda: read(lambda: self.call(operation, request)))
         return future
 
 

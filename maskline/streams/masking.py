@@ -6,12 +6,15 @@ from typing import Any
 
 from maskline.errors import MasklineError
 from maskline.keys import Keyset
+from maskline.keys.hash_keyset import HashKeyset
 from maskline.masks.deterministic import Masker
 from maskline.records import MaskedRow, Reason, Receipt, RejectedRecord, Rejection, SqsMessage
+from maskline.streams.column_mask import column_mask
 from maskline.streams.decoding import Decoded, MessageDecoder
 from maskline.streams.failures import InvalidValueError
 from maskline.streams.kept_message import kept_text
 from maskline.streams.opening import Opened
+from maskline.streams.owners import MessageOwners
 from maskline.streams.payloads import PayloadStore
 from maskline.streams.record_text import record_text, sealable_text
 from maskline.streams.stream import StreamDefinition
@@ -27,18 +30,36 @@ class MessageMasker:
         stream: The stream's definition.
         keyset: The keyset whose primary key masks.
         payloads: Where objects that messages point to are fetched from; S3 if None.
+        hash_keyset: The keyset of hashes, where the stream has columns that are hashed.
+
+    Raises:
+        ArgumentError: The stream has columns that are hashed, and there is no keyset of hashes.
     """
 
-    def __init__(self, stream: StreamDefinition, keyset: Keyset, payloads: PayloadStore | None = None) -> None:
+    def __init__(
+        self,
+        stream: StreamDefinition,
+        keyset: Keyset,
+        payloads: PayloadStore | None = None,
+        hash_keyset: HashKeyset | None = None,
+    ) -> None:
         self._stream = stream
         self._key_id = keyset.primary_key_id
         self._masker = Masker(keyset)
         self._decoder = MessageDecoder(stream, payloads)
         self._columns = [column.name for column in stream.columns]
-        masked = [(index, column) for index, column in enumerate(stream.columns) if column.is_masked]
-        self._masked = [(index, column.domain or "") for index, column in masked if not column.type.is_array]
-        self._masked_arrays = [(index, column.domain or "") for index, column in masked if column.type.is_array]
+        self._masked = [
+            (index, column_mask(column, self._masker, hash_keyset))
+            for index, column in enumerate(stream.columns)
+            if column.is_masked
+        ]
+        self._owners = MessageOwners(stream, keyset)
         self.extra_fields = 0
+
+    @property
+    def invalid_values(self) -> int:
+        """How many values it masked as they are, for want of a normal form by the rule of their domain."""
+        return self._decoder.invalid_values
 
     def mask(self, message: SqsMessage) -> MaskedRow | Rejection:
         """Decode, check and mask one message.
@@ -48,10 +69,11 @@ class MessageMasker:
         """
         try:
             decoded = self._decoder.decode(message.body, message.attributes)
+            subjects = self._owners.of_values(decoded.values)
             values = self._masked_values(decoded)
         except Exception as error:
             return self.rejected(message, rejection_for(error))
-        return self._row(message, decoded, values)
+        return self._row(message, decoded, values, subjects)
 
     def mask_record(self, record: str | bytes | dict[str, Any]) -> dict[str, object] | RejectedRecord:
         """Decode, check and mask one record from elsewhere than SQS.
@@ -81,10 +103,11 @@ class MessageMasker:
             if isinstance(opened, InvalidValueError):
                 raise opened
             decoded = self._decoder.decode_opened(opened)
+            subjects = self._owners.of_values(decoded.values)
             values = self._masked_values(decoded)
         except Exception as error:
             return self.rejected(message, rejection_for(error))
-        return self._row(message, decoded, values)
+        return self._row(message, decoded, values, subjects)
 
     def rejected(self, message: SqsMessage, rejection: InvalidValueError, stream: str | None = None) -> Rejection:
         """Return the rejection of a message.
@@ -104,23 +127,21 @@ class MessageMasker:
             message.receive_count,
             self._key_id,
             self._masker.seal_body(kept_text(message)),
+            self._owners.of_body(message.body),
         )
 
     def _masked_values(self, decoded: Decoded) -> tuple[object, ...]:
         values = decoded.values
-        mask = self._masker.mask
-        for index, domain in self._masked:
+        for index, mask in self._masked:
             value = values[index]
             if value is not None:
-                values[index] = mask(str(value), domain)
-        for index, domain in self._masked_arrays:
-            elements = values[index]
-            if isinstance(elements, list):
-                values[index] = [None if element is None else mask(str(element), domain) for element in elements]
+                values[index] = mask(value)
         self.extra_fields += decoded.extra_fields
         return tuple(values)
 
-    def _row(self, message: SqsMessage, decoded: Decoded, values: tuple[object, ...]) -> MaskedRow:
+    def _row(
+        self, message: SqsMessage, decoded: Decoded, values: tuple[object, ...], subjects: tuple[bytes, ...]
+    ) -> MaskedRow:
         payload = decoded.payload if self._stream.deletes_payloads else None
         return MaskedRow(
             Receipt(message.message_id, message.receipt_handle, payload),
@@ -130,6 +151,7 @@ class MessageMasker:
             values,
             self._masker.seal_body(message.body if message.attributes is None else kept_text(message)),
             self._stream.name,
+            subjects,
         )
 
 
@@ -163,4 +185,5 @@ def rejected_by_database(row: MaskedRow, stream: str, detail: str) -> Rejection:
         row.receive_count,
         row.key_id,
         row.sealed_body,
+        row.subjects,
     )

@@ -9,7 +9,9 @@ import msgspec
 
 from maskline.errors import StreamDefinitionError
 from maskline.keys import Keyset
+from maskline.keys.hash_keyset import HashKeyset
 from maskline.records import MaskedRow, Reason, Rejection, SqsMessage
+from maskline.streams.domains import check_shared_domains
 from maskline.streams.failures import InvalidValueError
 from maskline.streams.masking import MessageMasker, rejection_for
 from maskline.streams.matching import matcher
@@ -42,7 +44,8 @@ class StreamSet(msgspec.Struct, frozen=True):
         """Check that every definition can have a message.
 
         Raises:
-            StreamDefinitionError: Two have one name, or one takes what others wait for.
+            StreamDefinitionError: Two have one name, one takes what others wait for, or columns that share a domain do
+                not share its rule.
         """
         if not self.streams:
             raise StreamDefinitionError("streams: none is given")
@@ -56,6 +59,12 @@ class StreamSet(msgspec.Struct, frozen=True):
                     f"stream {stream.name}: has no [match], so it takes every message and the streams after it none; "
                     "write one, or give it last"
                 )
+        try:
+            check_shared_domains(
+                (f"{stream.name}.{column.name}", column) for stream in self.streams for column in stream.columns
+            )
+        except ValueError as error:
+            raise StreamDefinitionError(f"streams: {error}") from None
 
     @property
     def attribute_names(self) -> frozenset[str]:
@@ -143,6 +152,10 @@ class StreamSetMasker:
         keyset: The keyset whose primary key masks.
         payloads: Where objects that messages point to are fetched from; S3 if None.
         leaves_unmatched: Whether messages that no stream takes are left in the queue, for another consumer.
+        hash_keyset: The keyset of hashes, where a stream has columns that are hashed.
+
+    Raises:
+        ArgumentError: A stream has columns that are hashed, and there is no keyset of hashes.
     """
 
     def __init__(
@@ -152,9 +165,10 @@ class StreamSetMasker:
         payloads: PayloadStore | None = None,
         *,
         leaves_unmatched: bool = False,
+        hash_keyset: HashKeyset | None = None,
     ) -> None:
         self._chooser = StreamChooser(streams, payloads)
-        self._maskers = [MessageMasker(stream, keyset, payloads) for stream in streams.streams]
+        self._maskers = [MessageMasker(stream, keyset, payloads, hash_keyset) for stream in streams.streams]
         self._leaves_unmatched = leaves_unmatched
         self.extra_fields = 0
 

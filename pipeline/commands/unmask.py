@@ -1,9 +1,9 @@
 """Recover personal data from tokens, for whoever holds the keyset.
 
 Prints CSV with a header: the row, the token, the value. The tokens come from a column of the stream's table, or with
---stdin one a line from standard input. Every call is entered in pii_access_log, with the reason, before the first value
-is shown. A token that is damaged, of another column or of another key is an error that names its row, never a value;
-the other rows are shown, and the exit code is 1.
+--stdin one a line from standard input. Every call is entered in pii_access_log, with reason and condition, before the
+first value is shown. A token that is damaged, of another column or of another key is an error that names its row, never
+a value; the other rows are shown, and the exit code is 1.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import csv
+import json
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +20,7 @@ from typing import TextIO
 from maskline.errors import TokenError
 from maskline.masks.deterministic import Masker
 from maskline.pipeline.options import Options, keyset_uri, postgres_dsn
-from maskline.postgres.access_log import record_access
+from maskline.postgres.access_log import check_reason, record_access
 from maskline.postgres.connection import connect
 from maskline.postgres.token_reader import read_tokens
 from maskline.streams.definition import Column, load_stream, masked_column
@@ -44,6 +45,7 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     """Print the values; 1 if a token could not be unmasked."""
     stream = load_stream(arguments.stream)
     column = masked_column(stream, arguments.column)
+    check_reason(arguments.reason)
     masker = Masker(keyset_uri(arguments).open())
     dsn = postgres_dsn(arguments)
     with contextlib.closing(connect(dsn)) as log, contextlib.closing(_Tokens()) as tokens:
@@ -59,6 +61,7 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
             column=column.name,
             row_count=tokens.count,
             reason=arguments.reason,
+            condition=arguments.where,
         )
         return _print_values(iter(tokens), column, masker, sys.stdout)
 
@@ -79,21 +82,23 @@ def _print_values(rows: Iterator[tuple[str, str]], column: Column, masker: Maske
 
 
 class _Tokens:
-    """Tokens set aside and counted, for the log says how many before the first value is shown; on disk if many."""
+    """Tokens set aside and counted, for the log says how many before the first value is shown; on disk if many.
+
+    A line each, in JSON: unlike CSV's reader, it takes a token of any length.
+    """
 
     def __init__(self) -> None:
         self._spool = tempfile.SpooledTemporaryFile(SPOOL_BYTES, mode="w+", encoding="utf-8", newline="")  # noqa: SIM115
         self.count = 0
 
     def take(self, rows: Iterable[tuple[str, str]]) -> None:
-        writer = csv.writer(self._spool)
         for row in rows:
-            writer.writerow(row)
+            self._spool.write(json.dumps(row) + "\n")
             self.count += 1
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         self._spool.seek(0)
-        return ((row, token) for row, token in csv.reader(self._spool))
+        return ((row, token) for row, token in map(json.loads, self._spool))
 
     def close(self) -> None:
         self._spool.close()

@@ -14,8 +14,16 @@ from maskline.pipeline.job import BRANCHES
 from maskline.transforms.metrics import NAMESPACE, branch_metric
 
 COUNTERS = (
-    *("received", "written", "duplicates", "rejected", "extra_fields"),
-    *("deleted", "delete_failures", "db_retries", "left"),
+    "received",
+    "written",
+    "duplicates",
+    "suppressed",
+    "rejected",
+    "extra_fields",
+    "deleted",
+    "delete_failures",
+    "db_retries",
+    "left",
 )
 _REASON = "rejected_"
 

@@ -25,6 +25,7 @@ from maskline.transforms.tally import HISTOGRAM_BOUNDS, Histogram
 _COUNTERS = {
     "received": ("received", "Messages received; one that is delivered twice counts twice."),
     "duplicates": ("duplicates", "Messages whose row or rejection was there before."),
+    "suppressed": ("suppressed", "Messages of persons who were erased after they were sent, which became no row."),
     "deleted": ("deleted", "Messages deleted from the queue."),
     "delete_failures": ("delete_failures", "Messages that could not be deleted, and come back."),
     "db_retries": ("database_retries", "Times that a micro-batch was tried again, for Postgres was not available."),
@@ -101,6 +102,14 @@ class RunCollector(Collector):
                 rejected.add_metric([stream, reason], counts.rejected_by_reason.get(reason, 0))
         yield written
         yield rejected
+        suspects = CounterMetricFamily(
+            "maskline_suspect_pii",
+            "Rows of a sample whose column, though in clear, held what looks like personal data.",
+            labels=["stream", "column"],
+        )
+        for name, count in state.counts.suspect_pii.items():
+            suspects.add_metric(name.split("."), count)
+        yield suspects
 
     def _of_streams(self, counts: RunCounts) -> Mapping[str, StreamCounts]:
         if len(self._streams) > 1:

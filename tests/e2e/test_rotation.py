@@ -6,6 +6,8 @@ import json
 import signal
 from pathlib import Path
 
+import pytest
+
 from maskline.keys import StoredKeyset
 from maskline.pipeline.cli import main
 from maskline.postgres.connection import Connection
@@ -14,6 +16,7 @@ from tests.awaiting import await_until
 from tests.e2e.conftest import Ledger, StartJob, login
 from tests.maskline.postgres.records import rows_of
 from tests.maskline.stored_tokens import stored_values
+from tests.pipeline.commands.keys.conftest import an_hour_passes
 
 PORTION = 60
 SAME_ADDRESS = "203.0.113.7"
@@ -43,6 +46,7 @@ class Traffic:
         )
 
 
+@pytest.mark.slow
 def test_a_rotation_beside_a_running_job_loses_nothing_doubles_nothing_and_ends_with_one_key(
     start_job: StartJob, queue: SqsQueue, ledger: Ledger, database: Connection, dsn: str, keyset_uri: str
 ) -> None:
@@ -66,7 +70,8 @@ def test_a_rotation_beside_a_running_job_loses_nothing_doubles_nothing_and_ends_
     traffic.arrive()
     traffic.await_outcomes()
     assert main(["remask", postgres, keyset]) == 0
-    assert main(["keys", "disable", keyset, str(old)]) == 0
+    assert main(["keys", "disable", keyset, postgres, str(old)]) == 0
+    an_hour_passes(database)
     assert main(["keys", "destroy", keyset, postgres, str(old)]) == 0
     traffic.arrive()
     traffic.await_outcomes()

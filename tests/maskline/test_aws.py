@@ -59,7 +59,7 @@ def answer(code: str, status: int = 400) -> ClientError:
             "no AWS credentials (The SSO session associated with this profile has expired or is otherwise invalid. To "
             f"refresh this SSO session run aws sso login with the corresponding profile.){FIX}",
         ),
-        (NoRegionError(), "no AWS region; set AWS_DEFAULT_REGION"),
+        (NoRegionError(), "no AWS region; set AWS_REGION"),
     ],
     ids=lambda each: type(each).__name__ if isinstance(each, Exception) else "",
 )
@@ -88,7 +88,7 @@ def test_what_is_not_the_set_up_s_fault_is_not_blamed_on_it(error: BotoCoreError
         (
             "AWS_DEFAULT_REGION",
             "eu central 1",
-            "the AWS region is not the name of one; see AWS_DEFAULT_REGION",
+            "the AWS region is not the name of one; see AWS_REGION and AWS_DEFAULT_REGION",
         ),
         (
             "AWS_ENDPOINT_URL_KMS",

@@ -38,8 +38,8 @@ def test_an_unknown_command_that_none_is_near_lists_them(capsys: pytest.CaptureF
 
     assert exit_code == 2
     assert capsys.readouterr().err == (
-        "maskline: command 'xyzzy' is not known; known: local, flink, ddl, migrate, check, run, rejects, unmask, "
-        "erase, leakage, keys, remask, lake; see: maskline --help\n"
+        "maskline: command 'xyzzy' is not known; known: local, flink, streams, ddl, migrate, check, run, rejects, "
+        "unmask, erase, leakage, keys, remask, lake; see: maskline --help\n"
     )
 
 

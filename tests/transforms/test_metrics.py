@@ -161,6 +161,7 @@ def test_the_names_that_dashboards_read_stay_what_they_are(user_logins: StreamDe
         "rejected",
         "written",
         "duplicates",
+        "suppressed",
         "deleted",
         "delete_failures",
         "db_retries",

@@ -20,15 +20,20 @@ from maskline.keys.keyset_store import change_keyset
 from maskline.keys.raw_keys import parse_raw_key
 from maskline.pipeline.command_parser import add_action
 from maskline.pipeline.key_usage_check import (
+    NO_DATABASE,
     add_opaque_copy,
     check_copy_does_not_need,
     check_nothing_needs,
+    destroy_in_database,
+    disable_in_database,
+    enable_in_database,
     usage_in_copy,
     usage_in_database,
 )
 from maskline.pipeline.options import Options, keyset_uri, postgres_dsn
 from maskline.pipeline.printing import echo
 from maskline.pipeline.program import program_name
+from maskline.postgres.dsn import PostgresDsn
 from maskline.postgres.key_usage import KeyUsage
 
 STANDARD_INPUT = "-"
@@ -50,10 +55,15 @@ def add_actions(actions: Any) -> None:
     disable = add_action(
         actions,
         "disable",
-        "keep a key that unmasks no more, until it is enabled again; not while a lake copy needs it",
+        "keep a key that masks and unmasks no more, until it is enabled again; not while a lake copy needs it",
         _disable,
     )
-    destroy = add_action(actions, "destroy", "remove a disabled key's bytes for good; not while rows need it", _destroy)
+    destroy = add_action(
+        actions,
+        "destroy",
+        "remove a disabled key's bytes for good; not while rows need it, or a job wrote under it within the hour",
+        _destroy,
+    )
     listing = add_action(
         actions, "list", "show ids and states, and with --postgres and --lake_opaque how many rows carry each id", _list
     )
@@ -61,8 +71,14 @@ def add_actions(actions: Any) -> None:
         Options(action).add_keyset()
     for action in (promote, enable, disable, destroy):
         action.add_argument("key_id", type=int, metavar="KEY_ID", help="its id, as keys list shows it")
-    for action in (destroy, listing):
+    for action in (enable, disable, destroy, listing):
         Options(action).add_postgres()
+    for action in (disable, destroy):
+        Options(action).add(
+            "no_database",
+            "leave the database out: its rows are not counted, and its jobs may go on writing under the key",
+            action="store_true",
+        )
     for action in (disable, destroy, listing):
         add_opaque_copy(action)
     importing.add_argument(
@@ -78,7 +94,7 @@ def add_actions(actions: Any) -> None:
         default="raw",
     )
     Options(disable).add("force", "disable it, whatever rows of the opaque copy need it", action="store_true")
-    Options(destroy).add("force", "destroy it, enabled or not, whatever rows need it", action="store_true")
+    Options(destroy).add("force", "destroy it, enabled or not, whatever needs it", action="store_true")
 
 
 def _changed(arguments: argparse.Namespace, change: Callable[[KeysetEditor], T]) -> T:
@@ -130,49 +146,72 @@ def _promote(arguments: argparse.Namespace) -> int:
 
 
 def _enable(arguments: argparse.Namespace) -> int:
-    _changed(arguments, lambda editor: editor.enable(arguments.key_id))
-    echo(f"Key {arguments.key_id} is enabled.")
+    key_id: int = arguments.key_id
+    _changed(arguments, lambda editor: editor.enable(key_id))
+    echo(f"Key {key_id} is enabled.")
+    if arguments.postgres:
+        enable_in_database(key_id, postgres_dsn(arguments))
+    else:
+        echo("A database where it was disabled goes on refusing it; for that one, say --postgres.")
     return 0
 
 
 def _disable(arguments: argparse.Namespace) -> int:
+    dsn = _database(arguments)
+
     def disable(editor: KeysetEditor) -> None:
         key = editor.key(arguments.key_id)
         if key.state == ENABLED and not (key.is_primary or arguments.force):
             check_copy_does_not_need(key, arguments)
         editor.disable(arguments.key_id)
+        if dsn is not None and key.prefix != RAW:
+            disable_in_database(arguments.key_id, dsn)
 
     _changed(arguments, disable)
     echo(f"Key {arguments.key_id} is disabled: nothing it masked can be unmasked until it is enabled again.")
-    echo(
-        "A job that started when it was the primary still masks with it: restart every such job before it is destroyed."
-    )
+    if dsn is None:
+        echo(NO_DATABASE)
     return 0
 
 
 def _destroy(arguments: argparse.Namespace) -> int:
     key_id: int = arguments.key_id
+    dsn = _database(arguments)
 
     def destroy(editor: KeysetEditor) -> None:
         key = editor.key(key_id)
         if not (key.is_primary or key.state == DESTROYED or arguments.force):
-            _check_not_needed(key, arguments)
+            if key.state != DISABLED:
+                raise UsageError(f"key {key_id}: is {key.state}; disable it first, and see that nothing misses it")
+            if dsn is not None:
+                check_nothing_needs(key, dsn, arguments)
+            else:
+                check_copy_does_not_need(key, arguments)
         editor.destroy(key_id)
+        if dsn is not None and key.prefix != RAW:
+            destroy_in_database(key_id, dsn)
 
     _changed(arguments, destroy)
     echo(f"Key {key_id} is destroyed. The version before, and every copy, still hold it: delete those, too.")
+    if dsn is None:
+        echo(NO_DATABASE)
     return 0
 
 
-def _check_not_needed(key: KeyInfo, arguments: argparse.Namespace) -> None:
-    if key.state != DISABLED:
-        raise UsageError(
-            f"key {key.key_id}: is {key.state}; disable it first, restart every job that started when it was the "
-            "primary, and see that nothing misses it"
-        )
+def _database(arguments: argparse.Namespace) -> PostgresDsn | None:
+    """Return the database whose rows and jobs may need a key, or None where it was left out by name.
+
+    Raises:
+        UsageError: Neither is said.
+    """
+    if arguments.no_database:
+        return None
     if not arguments.postgres:
-        raise UsageError("postgres: missing; rows that need the key are counted first: give --postgres, or say --force")
-    check_nothing_needs(key, postgres_dsn(arguments), arguments)
+        raise UsageError(
+            "postgres: missing; the database is told, so that no job writes under the key any more, and its rows are "
+            "counted: give --postgres, or say --no_database"
+        )
+    return postgres_dsn(arguments)
 
 
 def _list(arguments: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ import pytest
 from maskline.errors import UsageError
 from maskline.sqs import QueueAddress
 
+VPC_ENDPOINT = "https://vpce-0a1b2c3d-4e5f.sqs.eu-central-1.vpce.amazonaws.com"
 AWS_URL = "https://sqs.eu-central-1.amazonaws.com/123456789012/logins"
 
 
@@ -33,7 +34,16 @@ def test_the_name_is_the_last_part_of_a_url_or_what_was_given(queue: str) -> Non
         (AWS_URL, "eu-central-1"),
         ("https://eu-west-1.queue.amazonaws.com/123456789012/logins", "eu-west-1"),
         ("https://sqs.cn-north-1.amazonaws.com.cn/123456789012/logins", "cn-north-1"),
-        ("https://queue.amazonaws.com/123456789012/logins", None),
+        ("https://queue.amazonaws.com/123456789012/logins", "us-east-1"),
+        ("https://sqs-fips.us-east-1.amazonaws.com/123456789012/logins", "us-east-1"),
+        ("https://sqs.us-gov-west-1.amazonaws.com/123456789012/logins", "us-gov-west-1"),
+        ("https://sqs.eu-central-1.api.aws/123456789012/logins", "eu-central-1"),
+        ("https://sqs-fips.us-west-2.api.aws/123456789012/logins", "us-west-2"),
+        ("https://sqs.cn-northwest-1.api.amazonwebservices.com.cn/123456789012/logins", "cn-northwest-1"),
+        ("https://sqs.eusc-de-east-1.amazonaws.eu/123456789012/logins", "eusc-de-east-1"),
+        ("https://vpce-0a1b2c3d-4e5f.sqs.eu-central-1.vpce.amazonaws.com/123456789012/logins", "eu-central-1"),
+        ("https://vpce-0a1b-4e5f-eu-west-1a.sqs.eu-west-1.vpce.amazonaws.com/123456789012/logins", "eu-west-1"),
+        ("https://vpce-0a1b-4e5f.sqs.cn-north-1.vpce.amazonaws.com.cn/123456789012/logins", "cn-north-1"),
         ("http://127.0.0.1:9324/000000000000/logins", None),
         ("https://sqs.eu-central-1.amazonaws.com.example.org/1/logins", None),
         ("logins", None),
@@ -110,15 +120,16 @@ def test_its_text_says_where_the_queue_is_once(address: QueueAddress, text: str)
 @pytest.mark.parametrize(
     ("queue", "endpoint", "called"),
     [
-        ("https://sqs.eu-central-1.amazonaws.com/123456789012/logins", None, None),
-        ("https://eu-central-1.queue.amazonaws.com.cn/123456789012/logins", None, None),
+        (AWS_URL, None, "https://sqs.eu-central-1.amazonaws.com"),
+        (AWS_URL, "http://127.0.0.1:9324", "http://127.0.0.1:9324"),
+        (f"{VPC_ENDPOINT}/123456789012/logins", None, VPC_ENDPOINT),
         ("logins", None, None),
         ("logins", "http://127.0.0.1:9324", "http://127.0.0.1:9324"),
         ("http://127.0.0.1:9324/000000000000/logins", None, "http://127.0.0.1:9324"),
         ("http://sqs.local/queue/logins", "http://proxy.local", "http://proxy.local"),
     ],
 )
-def test_a_url_that_is_not_of_aws_never_sends_requests_to_aws(
+def test_a_url_is_called_as_it_stands_unless_an_endpoint_is_given(
     queue: str, endpoint: str | None, called: str | None
 ) -> None:
     assert QueueAddress(queue, endpoint).service_endpoint == called

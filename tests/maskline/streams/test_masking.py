@@ -23,7 +23,7 @@ def failing(error: BaseException) -> object:
     return fail
 
 
-@pytest.mark.parametrize(("owner", "method"), [(MessageDecoder, "decode"), (Masker, "mask")])
+@pytest.mark.parametrize(("owner", "method"), [(MessageDecoder, "decode"), (Masker, "encrypt")])
 def test_an_unexpected_exception_rejects_the_message_and_tells_its_type_alone(
     user_logins: StreamDefinition, monkeypatch: pytest.MonkeyPatch, owner: type, method: str
 ) -> None:

@@ -29,7 +29,7 @@ def test_the_list_shows_ids_states_and_which_masks_and_no_key(
 ) -> None:
     keys("add")
     new = json.loads(keyset_file.read_text())["key"][1]["keyId"]
-    keys("disable", new)
+    keys("disable", new, "--no_database")
     capsys.readouterr()
 
     assert keys("list") == 0
