@@ -117,6 +117,14 @@ class Options:
             metavar="URI",
         )
 
+    def add_hash_keyset(self) -> None:
+        """Add the option that says where the keyset of hashes is."""
+        self.add(
+            "hash_keyset",
+            "the keyset of hashes, made by keys create --kind hash, for columns that are hashed; as for --keyset",
+            metavar="URI",
+        )
+
     def add_stream(self) -> None:
         """Add the option that names the stream."""
         self.add("stream", "a stream by name, or the path of its .toml (%(default)s)", default="user_logins")
@@ -127,14 +135,24 @@ class Options:
         Args:
             what: What the command does with each.
         """
-        variable = variable_of("stream")
-        named = [name.strip() for name in self._environment.get(variable, "").split(",")]
+        self.add_repeated("stream", f"{what}: a stream by name, or its .toml", metavar="NAME|FILE")
+
+    def add_repeated(self, name: str, help: str, metavar: str) -> None:  # noqa: A002 - argparse's own word
+        """Add an option that may be given any number of times; its variable holds the values with commas between.
+
+        Args:
+            name: The option.
+            help: What it means; that it is repeatable, and the variable's name, are added.
+            metavar: What stands for a value in the help.
+        """
+        variable = variable_of(name)
+        given = [value.strip() for value in self._environment.get(variable, "").split(",")]
         self._parser.add_argument(
-            "--stream",
+            f"--{name}",
             action=_Repeated,
-            default=[name for name in named if name],
-            metavar="NAME|FILE",
-            help=f"{what}: a stream by name, or its .toml; repeatable, in the variable by commas [{variable}]",
+            default=[value for value in given if value],
+            metavar=metavar,
+            help=f"{help}; repeatable, in the variable by commas [{variable}]",
         )
 
     def add_data_directory(self) -> None:
@@ -165,6 +183,7 @@ class Options:
             type=float,
             metavar="PERCENT",
         )
+        self.add_hash_keyset()
         self.add(
             "micro_batch_size",
             "most messages of a micro-batch (%(default)s)",
@@ -355,6 +374,16 @@ def keyset_uri(arguments: argparse.Namespace) -> KeysetUri:
     return KeysetUri.parse(required(arguments, "keyset"))
 
 
+def hash_keyset_uri(arguments: argparse.Namespace) -> KeysetUri | None:
+    """Return where the keyset of hashes is, or None where it is not given.
+
+    Raises:
+        UsageError: It names no provider.
+    """
+    with naming_options(keyset="hash_keyset"):
+        return KeysetUri.parse(arguments.hash_keyset) if arguments.hash_keyset else None
+
+
 @contextlib.contextmanager
 def naming_options(**options: str) -> Iterator[None]:
     """Have an error that begins with a parameter's name begin with the option's.
@@ -402,6 +431,7 @@ def job_settings(arguments: argparse.Namespace) -> JobSettings:
         db_retry_seconds=arguments.db_retry_seconds,
         unmatched=Unmatched(arguments.unmatched),
         stop_when_rejected=check_max_percent(arguments.stop_when_rejected),
+        hash_keyset=hash_keyset_uri(arguments),
     )
 
 

@@ -35,7 +35,7 @@ class Finding(msgspec.Struct, frozen=True):
     """What a check found.
 
     Attributes:
-        part: ``keyset``, ``queue`` or ``postgres``.
+        part: ``keyset``, ``hash_keyset``, ``queue`` or ``postgres``.
         text: What was found, in one sentence.
         is_problem: Whether the job cannot start with it.
         is_warning: Whether the job can start, and an operator should know.
@@ -56,10 +56,10 @@ def preflight(job: JobSettings) -> list[Finding]:
         job: The job.
 
     Returns:
-        At least one finding a part.
+        At least one finding a part that the job has.
     """
     findings: list[Finding] = []
-    for part, check in (("keyset", _check_keyset), ("queue", _check_queue), ("postgres", _check_postgres)):
+    for part, check in _CHECKS:
         try:
             findings.extend(check(job))
         except MasklineError as error:
@@ -115,6 +115,19 @@ def _check_keyset(job: JobSettings) -> list[Finding]:
     return [Finding("keyset", f"{job.keyset}: primary key {keyset.primary_key_id} encrypts and decrypts")]
 
 
+def _check_hash_keyset(job: JobSettings) -> list[Finding]:
+    if not job.stream.hashed_columns:
+        return []
+    if job.hash_keyset is None:
+        columns = ", ".join(column.name for column in job.stream.hashed_columns)
+        text = (
+            f"missing; the stream {job.stream.name} hashes {columns}; give --hash_keyset, which "
+            f"{program_name()} keys create --kind hash makes"
+        )
+        return [Finding("hash_keyset", text, is_problem=True)]
+    return [Finding("hash_keyset", f"{job.hash_keyset}: key {job.hash_keyset.open_hash().key_id} hashes")]
+
+
 def _check_queue(job: JobSettings) -> list[Finding]:
     queue = SqsQueue.open(job.queue)
     attributes = queue.attributes()
@@ -167,3 +180,11 @@ def _check_postgres(job: JobSettings) -> list[Finding]:
     ]
     warnings = dict.fromkeys(warning for _, report in reports for warning in report.warnings)
     return [*findings, *(Finding("postgres", warning, is_warning=True) for warning in warnings)]
+
+
+_CHECKS = (
+    ("keyset", _check_keyset),
+    ("hash_keyset", _check_hash_keyset),
+    ("queue", _check_queue),
+    ("postgres", _check_postgres),
+)

@@ -67,6 +67,7 @@ class RunCounts(msgspec.Struct, frozen=True):
         left: Times that a message was left in the queue, for no stream takes it.
         streams: The counts of each stream that has any, and of `NO_STREAM`, where there are several streams.
         causes: Why messages were rejected, reason and detail, and how many for it.
+        invalid_values: Values without a normal form in their domain, masked as they are.
         suspect_pii: How often a sample found what looks like personal data in clear, by stream and column, with a dot
             between.
         suppressed: Messages of persons who were erased after they were sent.
@@ -84,6 +85,7 @@ class RunCounts(msgspec.Struct, frozen=True):
     left: int = 0
     streams: Mapping[str, StreamCounts] = {}
     causes: Mapping[str, int] = {}
+    invalid_values: int = 0
     suspect_pii: Mapping[str, int] = {}
     suppressed: int = 0
 
@@ -104,6 +106,7 @@ class RunCounts(msgspec.Struct, frozen=True):
             left=counts["left"],
             streams=_of_streams(counts),
             causes=dict(tally.causes()),
+            invalid_values=counts["invalid_values"],
             suspect_pii={
                 name.removeprefix(_SUSPECT_PREFIX): count
                 for name, count in sorted(counts.items())
@@ -141,6 +144,7 @@ class RunCounts(msgspec.Struct, frozen=True):
             streams=dict(sorted(streams.items())),
             causes=_sums([run.causes for run in runs]),
             suspect_pii=_sums([run.suspect_pii for run in runs]),
+            invalid_values=total("invalid_values"),
             suppressed=total("suppressed"),
         )
 
@@ -201,6 +205,7 @@ def summary_table(counts: RunCounts, seconds: float) -> Table:
     optional = [
         ("suppressed (of persons erased)", counts.suppressed),
         ("unknown fields (ignored)", counts.extra_fields),
+        ("values without a normal form (masked as they are)", counts.invalid_values),
         ("not deleted (they come back)", counts.delete_failures),
         ("left in the queue (times)", counts.left),
         ("database retries", counts.db_retries),

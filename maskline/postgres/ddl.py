@@ -43,7 +43,7 @@ def create_table(stream: StreamDefinition) -> str:
         f'"{WRITTEN_IN}" xid8 NOT NULL DEFAULT pg_current_xact_id()',
     ]
     body = ",\n    ".join(columns)
-    remasked = ", ".join(f'"{name}"' for name in ("key_id", *(column.name for column in stream.masked_columns)))
+    remasked = ", ".join(f'"{name}"' for name in ("key_id", *(column.name for column in stream.reversible_columns)))
     statements = [
         f"CREATE TABLE {table} (\n    {body}\n);",
         f'CREATE INDEX ON {table} ("{WRITTEN_IN}");',

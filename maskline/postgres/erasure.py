@@ -32,6 +32,7 @@ from maskline.postgres.key_usage import FULL_SCAN_SETTINGS
 from maskline.postgres.statements import REJECTED_MESSAGES
 from maskline.postgres.suppressions import SUPPRESSIONS
 from maskline.records import OutgoingMessage
+from maskline.streams.column_mask import element_mask
 from maskline.streams.kept_message import attributes_of, kept_message
 from maskline.streams.mentions import MessageJudge, Verdict
 from maskline.streams.stream import WRITTEN_IN, StreamDefinition
@@ -387,9 +388,9 @@ def stored_values(subject: Subject, persons: Collection[str], keyset: Keyset) ->
         return values
     stored: list[str] = []
     for alone in keyset.each_alone():
-        masker = Masker(alone)
+        mask = element_mask(subject.column, Masker(alone))
         for value in values:
-            token = masker.mask(value, subject.column.domain or "")
+            token = mask(value)
             stored += plain_texts(token) if alone.has_raw_keys else [token]
     return stored
 

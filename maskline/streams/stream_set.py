@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import msgspec
 
 from maskline.errors import StreamDefinitionError
-from maskline.keys import Keyset
-from maskline.keys.hash_keyset import HashKeyset
+from maskline.keys import HashKeyset, Keyset
 from maskline.records import MaskedRow, Reason, Rejection, SqsMessage
+from maskline.streams.columns import Column
 from maskline.streams.domains import check_shared_domains
 from maskline.streams.failures import InvalidValueError
 from maskline.streams.masking import MessageMasker, rejection_for
@@ -80,6 +80,11 @@ class StreamSet(msgspec.Struct, frozen=True):
     def deletes_payloads(self) -> bool:
         """Whether an object that a message points to may have to be deleted with the message."""
         return any(stream.deletes_payloads for stream in self.streams)
+
+    @property
+    def hashed_columns(self) -> tuple[Column, ...]:
+        """The columns of all streams that hold hashes, for which a keyset of hashes is needed."""
+        return tuple(column for stream in self.streams for column in stream.hashed_columns)
 
     @property
     def fetches_payloads(self) -> bool:
@@ -171,6 +176,10 @@ class StreamSetMasker:
         self._maskers = [MessageMasker(stream, keyset, payloads, hash_keyset) for stream in streams.streams]
         self._leaves_unmatched = leaves_unmatched
         self.extra_fields = 0
+
+    def take_invalid_values(self) -> int:
+        """Return how many values it masked as they are, for want of a normal form, since it was asked before."""
+        return sum(masker.take_invalid_values() for masker in self._maskers)
 
     def mask(self, message: SqsMessage) -> MaskedRow | Rejection | None:
         """Decode, check and mask one message.

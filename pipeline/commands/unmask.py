@@ -23,6 +23,7 @@ from maskline.pipeline.options import Options, keyset_uri, postgres_dsn
 from maskline.postgres.access_log import check_reason, record_access
 from maskline.postgres.connection import connect
 from maskline.postgres.token_reader import read_tokens
+from maskline.streams.column_mask import Change, element_unmask
 from maskline.streams.definition import Column, load_stream, masked_column
 
 SPOOL_BYTES = 8 * 1024 * 1024
@@ -46,7 +47,7 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     stream = load_stream(arguments.stream)
     column = masked_column(stream, arguments.column)
     check_reason(arguments.reason)
-    masker = Masker(keyset_uri(arguments).open())
+    unmask = element_unmask(column, Masker(keyset_uri(arguments).open()))
     dsn = postgres_dsn(arguments)
     with contextlib.closing(connect(dsn)) as log, contextlib.closing(_Tokens()) as tokens:
         if arguments.stdin:
@@ -63,16 +64,16 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
             reason=arguments.reason,
             condition=arguments.where,
         )
-        return _print_values(iter(tokens), column, masker, sys.stdout)
+        return _print_values(iter(tokens), column, unmask, sys.stdout)
 
 
-def _print_values(rows: Iterator[tuple[str, str]], column: Column, masker: Masker, output: TextIO) -> int:
+def _print_values(rows: Iterator[tuple[str, str]], column: Column, unmask: Change, output: TextIO) -> int:
     writer = csv.writer(output)
     writer.writerow(["row", column.name, column.field])
     failures = 0
     for row, token in rows:
         try:
-            value = masker.unmask(token, column.domain or "")
+            value = unmask(token)
         except TokenError as error:
             failures += 1
             print(f"maskline: row {row}: the token {error}", file=sys.stderr)  # noqa: T201

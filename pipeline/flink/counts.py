@@ -20,6 +20,7 @@ COUNTERS = (
     "suppressed",
     "rejected",
     "extra_fields",
+    "invalid_values",
     "deleted",
     "delete_failures",
     "db_retries",

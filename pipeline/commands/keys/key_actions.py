@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 from maskline.errors import UsageError
-from maskline.keys.keyset import keyset_handle
 from maskline.keys.keyset_editor import DESTROYED, DISABLED, ENABLED, KEY_BYTES, RAW, KeyInfo, KeysetEditor
 from maskline.keys.keyset_store import change_keyset
+from maskline.keys.kinds import stored_handle
 from maskline.keys.raw_keys import parse_raw_key
 from maskline.pipeline.command_parser import add_action
 from maskline.pipeline.key_usage_check import (
@@ -215,7 +215,7 @@ def _database(arguments: argparse.Namespace) -> PostgresDsn | None:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    keys = KeysetEditor(keyset_handle(keyset_uri(arguments).provider().fetch())).keys()
+    keys = KeysetEditor(stored_handle(keyset_uri(arguments).provider().fetch())).keys()
     usage = usage_in_database(postgres_dsn(arguments)) if arguments.postgres else []
     usage += usage_in_copy(arguments)
     Console(highlight=False).print(keys_table(keys, usage))
