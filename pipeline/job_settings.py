@@ -37,9 +37,9 @@ class JobSettings(msgspec.Struct, frozen=True):
     pollers: int = 1
     until_empty: bool = False
     db_retry_seconds: float = 300
-    hash_keyset: KeysetUri | None = None
     unmatched: Unmatched = Unmatched.REJECT
     stop_when_rejected: float | None = None
+    hash_keyset: KeysetUri | None = None
 
     @property
     def streams(self) -> tuple[StreamDefinition, ...]:

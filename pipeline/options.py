@@ -99,6 +99,12 @@ class Options:
         """
         self.add("queue", what, metavar="URL|NAME")
         self.add("queue_endpoint", "the SQS API, for anything but AWS, http://127.0.0.1:9324 say", metavar="URL")
+        self.add(
+            "allow_plaintext_endpoint",
+            "allow an SQS API at http:// that is not on this machine, so that the network can read messages; as a "
+            "variable, also those of KMS, S3 and Secrets Manager",
+            action="store_true",
+        )
 
     def add_postgres(self) -> None:
         """Add the option that says where the database is."""
@@ -168,6 +174,7 @@ class Options:
         self.add_queue()
         self.add_postgres()
         self.add_keyset()
+        self.add_hash_keyset()
         self.add_streams("what the messages are (user_logins), or a folder of them; they take messages by [match]")
         self.add(
             "unmatched",
@@ -183,7 +190,6 @@ class Options:
             type=float,
             metavar="PERCENT",
         )
-        self.add_hash_keyset()
         self.add(
             "micro_batch_size",
             "most messages of a micro-batch (%(default)s)",
@@ -352,7 +358,12 @@ def queue_address(arguments: argparse.Namespace) -> QueueAddress:
     """
     connections = getattr(arguments, "sqs_connections", CONNECTIONS)
     with naming_options(endpoint="queue_endpoint", connections="sqs_connections"):
-        return QueueAddress(required(arguments, "queue"), arguments.queue_endpoint or None, connections)
+        return QueueAddress(
+            required(arguments, "queue"),
+            arguments.queue_endpoint or None,
+            connections,
+            allow_plaintext_endpoint=arguments.allow_plaintext_endpoint,
+        )
 
 
 def postgres_dsn(arguments: argparse.Namespace) -> PostgresDsn:

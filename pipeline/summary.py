@@ -12,11 +12,11 @@ from rich.table import Table
 from maskline.streams.stream_set import NO_STREAM
 
 _REJECTED_PREFIX = "rejected_"
+_SUSPECT_PREFIX = "suspect_pii_"
 _STREAM_PREFIX = "stream:"
 
 MOST = 0.5
 """The share of rejected messages from which on a summary says so, and why."""
-_SUSPECT_PREFIX = "suspect_pii_"
 
 
 class Tallied(Protocol):
@@ -64,13 +64,13 @@ class RunCounts(msgspec.Struct, frozen=True):
         deleted: Messages deleted.
         delete_failures: Messages that could not be deleted and will come back.
         db_retries: Times a micro-batch was tried again.
-        left: Times that a message was left in the queue, for no stream takes it.
-        streams: The counts of each stream that has any, and of `NO_STREAM`, where there are several streams.
-        causes: Why messages were rejected, reason and detail, and how many for it.
         invalid_values: Values without a normal form in their domain, masked as they are.
         suspect_pii: How often a sample found what looks like personal data in clear, by stream and column, with a dot
             between.
         suppressed: Messages of persons who were erased after they were sent.
+        left: Times that a message was left in the queue, for no stream takes it.
+        streams: The counts of each stream that has any, and of `NO_STREAM`, where there are several streams.
+        causes: Why messages were rejected, reason and detail, and how many for it.
     """
 
     received: int
@@ -82,12 +82,12 @@ class RunCounts(msgspec.Struct, frozen=True):
     deleted: int
     delete_failures: int
     db_retries: int
-    left: int = 0
-    streams: Mapping[str, StreamCounts] = {}
-    causes: Mapping[str, int] = {}
     invalid_values: int = 0
     suspect_pii: Mapping[str, int] = {}
     suppressed: int = 0
+    left: int = 0
+    streams: Mapping[str, StreamCounts] = {}
+    causes: Mapping[str, int] = {}
 
     @classmethod
     def of(cls, tally: Tallied) -> RunCounts:
@@ -103,9 +103,6 @@ class RunCounts(msgspec.Struct, frozen=True):
             deleted=counts["deleted"],
             delete_failures=counts["delete_failures"],
             db_retries=counts["db_retries"],
-            left=counts["left"],
-            streams=_of_streams(counts),
-            causes=dict(tally.causes()),
             invalid_values=counts["invalid_values"],
             suspect_pii={
                 name.removeprefix(_SUSPECT_PREFIX): count
@@ -113,6 +110,9 @@ class RunCounts(msgspec.Struct, frozen=True):
                 if name.startswith(_SUSPECT_PREFIX)
             },
             suppressed=counts["suppressed"],
+            left=counts["left"],
+            streams=_of_streams(counts),
+            causes=dict(tally.causes()),
         )
 
     @classmethod
@@ -126,6 +126,7 @@ class RunCounts(msgspec.Struct, frozen=True):
         def total(name: str) -> int:
             return sum(getattr(run, name) for run in runs)
 
+        columns = sorted({column for run in runs for column in run.suspect_pii})
         streams: dict[str, StreamCounts] = {}
         for run in runs:
             for name, counts in run.streams.items():
@@ -140,12 +141,12 @@ class RunCounts(msgspec.Struct, frozen=True):
             deleted=total("deleted"),
             delete_failures=total("delete_failures"),
             db_retries=total("db_retries"),
+            invalid_values=total("invalid_values"),
+            suspect_pii={column: sum(run.suspect_pii.get(column, 0) for run in runs) for column in columns},
+            suppressed=total("suppressed"),
             left=total("left"),
             streams=dict(sorted(streams.items())),
             causes=_sums([run.causes for run in runs]),
-            suspect_pii=_sums([run.suspect_pii for run in runs]),
-            invalid_values=total("invalid_values"),
-            suppressed=total("suppressed"),
         )
 
     def line(self, messages_per_second: float, oldest_message_seconds: float | None) -> str:

@@ -11,8 +11,10 @@ from apache_beam.transforms.display import DisplayDataItem
 from apache_beam.typehints import typehints
 from apache_beam.utils.shared import Shared
 
+from maskline.core_dumps import forbid_core_dumps
 from maskline.errors import ArgumentError
 from maskline.keys import HashKeyset, Keyset, KeysetUri, StoredKeyset, open_keyset
+from maskline.keys.followed_keyset import FollowedKeyset
 from maskline.records import LeftMessage, MaskedRow, Receipt, RejectedRecord, Rejection, SqsMessage
 from maskline.streams.definition import StreamDefinition
 from maskline.streams.masking import MessageMasker
@@ -52,8 +54,9 @@ class MaskPii(beam.PTransform):
     that the stream does not name are left out and counted.
 
     By its URI a keyset is read and opened by each worker, once a process and before anything is masked: it crosses no
-    engine, and a runner may fuse this step with the one before it, so that no message leaves the process in clear. A
-    side input may come from anywhere, and keeps a runner from fusing.
+    engine, and a runner may fuse this step with the one before it, so that no message leaves the process in clear. It
+    is read again every few seconds, so that a rotation needs no restart (see `maskline.keys.followed_keyset`). A side
+    input may come from anywhere, and keeps a runner from fusing.
 
     Of several streams, a `StreamSet`, the first whose ``[match]`` holds takes a message; one that none takes is
     rejected as ``no_stream``. With ``unmatched="leave"`` it is neither: a third PCollection has a `LeftMessage` for
@@ -64,15 +67,15 @@ class MaskPii(beam.PTransform):
             `StreamSet`.
         keyset: The keyset to mask under: its URI (see `maskline.keys.providers`), or a `StoredKeyset` as a side input.
         context: The run, which a starter shares with its transforms; see `RunContext`.
-        hash_keyset: The URI of the keyset of hashes, where a stream has columns that are hashed.
         unmatched: What becomes of a message that no stream takes.
         stop_when_rejected: The share of rejected messages, in percent, at which the bundle fails and the run with it; a
             definition that fits nothing would drain the queue otherwise. It is that of the last thousand messages or
             two, and of 20 at least. None for no such share.
+        hash_keyset: The URI of the keyset of hashes, where a stream has columns that are hashed.
 
     Raises:
-        ArgumentError: `stream` is no definition, or `keyset` is neither, or a URI names no provider, or a stream has
-            columns that are hashed and there is no `hash_keyset`, or a value is out of its range.
+        ArgumentError: `stream` is no definition, or `keyset` is neither, a URI names no provider, a value is out of its
+            range, or a stream has columns that are hashed and there is no `hash_keyset`.
     """
 
     def __init__(
@@ -80,24 +83,24 @@ class MaskPii(beam.PTransform):
         stream: StreamDefinition | StreamSet | str,
         keyset: KeysetUri | str | pvalue.AsSingleton,
         context: RunContext | None = None,
-        hash_keyset: KeysetUri | str | None = None,
         unmatched: Unmatched | str = Unmatched.REJECT,
         stop_when_rejected: float | None = None,
+        hash_keyset: KeysetUri | str | None = None,
     ) -> None:
         super().__init__()
         self._stream = parse_streams(stream)
-        hash_uri = _hash_keyset_uri(self._stream, hash_keyset)
         if unmatched not in list(Unmatched):
             raise ArgumentError(f"unmatched is {unmatched!r}; it must be one of {', '.join(Unmatched)}")
         self._leaves_unmatched = unmatched == Unmatched.LEAVE
         rules = _Rules(self._leaves_unmatched, check_max_percent(stop_when_rejected))
+        hash_uri = _hash_keyset_uri(self._stream, hash_keyset)
         context = context or run_context()
         self._keyset_uri: KeysetUri | None = None
         if isinstance(keyset, str | KeysetUri):
             self._keyset_uri = KeysetUri.parse(keyset)
-            self._mask = beam.ParDo(_MaskByUri(self._stream, self._keyset_uri, context, hash_uri, rules))
+            self._mask = beam.ParDo(_MaskByUri(self._stream, self._keyset_uri, context, rules, hash_uri))
         elif isinstance(keyset, pvalue.AsSingleton):
-            self._mask = beam.ParDo(_MaskBySideInput(self._stream, context, hash_uri, rules), keyset)
+            self._mask = beam.ParDo(_MaskBySideInput(self._stream, context, rules, hash_uri), keyset)
         else:
             raise ArgumentError(
                 "keyset: MaskPii takes its keyset by URI, keyset='file:keyset.json', or as a side input of one "
@@ -154,8 +157,8 @@ class _Mask(beam.DoFn):
         self,
         stream: StreamDefinition | StreamSet,
         context: RunContext,
-        hash_keyset: KeysetUri | None = None,
         rules: _Rules = _Rules(),
+        hash_keyset: KeysetUri | None = None,
     ) -> None:
         self._stream = stream
         self._leaves_unmatched, self._stop_when_rejected = rules
@@ -167,7 +170,7 @@ class _Mask(beam.DoFn):
         self._masked_counter = JobCounter("masked", context)
         self._extra_fields_counter = JobCounter("extra_fields", context)
         self._invalid_values_counter = JobCounter("invalid_values", context)
-        streams = stream.streams if isinstance(stream, StreamSet) else (stream,)
+        streams = stream.streams if isinstance(stream, StreamSet) else [stream]
         self._suspects = SuspectPersonalData(streams, context)
         self._masker: MessageMasker | StreamSetMasker | None = None
 
@@ -178,26 +181,22 @@ class _Mask(beam.DoFn):
 
     def use(self, keyset: Keyset) -> None:
         """Mask under a keyset from now on."""
+        forbid_core_dumps()  # an engine's worker is none of the command line's processes
+        self._count_extra_fields()
         # Made here, on the worker: a client cannot be pickled.
         payloads = RetriedPayloads(S3Payloads(), self._context) if self._stream.fetches_payloads else None
-        streams = self._stream
-        if self._leaves_unmatched and not isinstance(streams, StreamSet):
-            streams = StreamSet((streams,))
-        if isinstance(streams, StreamSet):
+        if isinstance(self._stream, StreamSet) or self._leaves_unmatched:
+            streams = self._stream if isinstance(self._stream, StreamSet) else StreamSet((self._stream,))
             self._masker = StreamSetMasker(
-                streams,
-                keyset,
-                payloads,
-                leaves_unmatched=self._leaves_unmatched,
-                hash_keyset=self._hash_keyset,
+                streams, keyset, payloads, leaves_unmatched=self._leaves_unmatched, hash_keyset=self._hash_keyset
             )
         else:
-            self._masker = MessageMasker(streams, keyset, payloads, self._hash_keyset)
+            self._masker = MessageMasker(self._stream, keyset, payloads, self._hash_keyset)
 
     def start_bundle(self) -> None:
         self._masked = 0
-        self._masked_told = 0
         self._suspects.declare()
+        self._masked_told = 0
 
     def mask(self, element: Any) -> Iterator[Any]:
         """Mask one message or record."""
@@ -234,10 +233,19 @@ class _Mask(beam.DoFn):
         self._masked_counter.add(self._masked)
         if self._stop_when_rejected is not None:
             self._tell_masked()
+        self._count_extra_fields()
+
+    def _count_extra_fields(self) -> None:
         if self._masker is not None:
             self._extra_fields_counter.add(self._masker.extra_fields)
             self._masker.extra_fields = 0
             self._invalid_values_counter.add(self._masker.take_invalid_values())
+
+    def _look_for_personal_data(self, outcome: MaskedRow | dict[str, Any]) -> None:
+        if isinstance(outcome, MaskedRow):
+            self._suspects.look_at(outcome.stream, outcome.values)
+        else:
+            self._suspects.look_at(self._stream.name, list(outcome.values()))
 
     def _check_share(self, rejection: Rejection, max_percent: float) -> None:
         self._tell_masked()
@@ -248,12 +256,6 @@ class _Mask(beam.DoFn):
         self._context.rejection_share.add_masked(self._masked - self._masked_told)
         self._masked_told = self._masked
 
-    def _look_for_personal_data(self, outcome: MaskedRow | dict[str, Any]) -> None:
-        if isinstance(outcome, MaskedRow):
-            self._suspects.look_at(outcome.stream, outcome.values)
-        else:
-            self._suspects.look_at(self._stream.name, list(outcome.values()))
-
     def _count_rejected(self, record: RejectedRecord) -> None:
         # A message's rejection is counted when it is written; of a record nobody knows whether it ever is.
         for name in ("rejected", f"rejected_{record.reason}"):
@@ -261,30 +263,38 @@ class _Mask(beam.DoFn):
 
 
 class _MaskByUri(_Mask):
-    """Opens the keyset in ``setup``, which comes before the first message of all that is fused with it."""
+    """Opens the keyset in ``setup``, which comes before the first message of all that is fused with it.
+
+    It looks for a newer one at each message: a bundle begins before the long poll that fills it.
+    """
 
     def __init__(
         self,
         stream: StreamDefinition | StreamSet,
         uri: KeysetUri,
         context: RunContext,
-        hash_keyset: KeysetUri | None = None,
         rules: _Rules = _Rules(),
+        hash_keyset: KeysetUri | None = None,
     ) -> None:
-        super().__init__(stream, context, hash_keyset, rules)
+        super().__init__(stream, context, rules, hash_keyset)
         self._uri = uri
         self._opened_in_process = Shared()
 
     def setup(self) -> None:
         super().setup()
         with self._context.reporting_failures():
-            self.use(self._opened_in_process.acquire(self._open))
+            self._followed: FollowedKeyset = self._opened_in_process.acquire(self._open)
+        self._keyset = self._followed.keyset
+        self.use(self._keyset)
 
     def process(self, element: Any) -> Iterator[Any]:
+        if self._followed.keyset is not self._keyset:
+            self._keyset = self._followed.keyset
+            self.use(self._keyset)
         return self.mask(element)
 
-    def _open(self) -> Keyset:
-        return self._uri.open()
+    def _open(self) -> FollowedKeyset:
+        return FollowedKeyset(self._uri)
 
 
 class _MaskBySideInput(_Mask):
@@ -292,10 +302,10 @@ class _MaskBySideInput(_Mask):
         self,
         stream: StreamDefinition | StreamSet,
         context: RunContext,
-        hash_keyset: KeysetUri | None = None,
         rules: _Rules = _Rules(),
+        hash_keyset: KeysetUri | None = None,
     ) -> None:
-        super().__init__(stream, context, hash_keyset, rules)
+        super().__init__(stream, context, rules, hash_keyset)
         self._stored: StoredKeyset | None = None
 
     def process(self, element: Any, stored: StoredKeyset) -> Iterator[Any]:

@@ -18,6 +18,7 @@ from apache_beam.utils import windowed_value
 from apache_beam.utils.timestamp import Timestamp
 from apache_beam.utils.windowed_value import WindowedValue
 
+from maskline.core_dumps import forbid_core_dumps
 from maskline.errors import ArgumentError, QueueError, QueueUnavailableError
 from maskline.records import Receipt, SqsMessage
 from maskline.sqs import QueueAddress, SqsQueue
@@ -130,6 +131,7 @@ class _Poll(beam.DoFn):
         self._received = JobCounter("received", context)
 
     def setup(self) -> None:
+        forbid_core_dumps()  # messages in clear are in this process's memory from here on
         with self._context.reporting_failures():
             self._queue = self._open_queue(self._address)
         self._receiver = MicroBatchReceiver(self._queue, self._settings, self._context.stopping)
@@ -157,7 +159,8 @@ class _Poll(beam.DoFn):
             left = self._context.left
             news = sum(message.message_id not in left for message in messages) if left else len(messages)
             state = tracker.current_restriction().after(news, polled_at)
-            oldest = min((message.sent_at.timestamp() for message in messages), default=None)
+            sent_at = [message.sent_at.timestamp() for message in messages]
+            oldest = min(sent_at, default=None)
             self._context.movement.mark_poll(oldest)
             is_finished = self._context.stopping.is_set() or (self._until_empty and self._is_drained(state))
         self._bundle_has_messages |= bool(messages)
@@ -166,8 +169,8 @@ class _Poll(beam.DoFn):
         self._context.in_flight.add(
             self._address, (Receipt(message.message_id, message.receipt_handle) for message in messages)
         )
-        for message in messages:
-            yield windowed_value.create(message, int(message.sent_at.timestamp() * 1_000_000), _GLOBAL_WINDOW)
+        for message, seconds in zip(messages, sent_at, strict=True):
+            yield windowed_value.create(message, int(seconds * 1_000_000), _GLOBAL_WINDOW)
         _advance(watermark, polled_at if oldest is None else oldest)
         if is_finished:
             tracker.try_claim(FINISHED)
@@ -188,15 +191,16 @@ class _Poll(beam.DoFn):
             return True
         if depth.visible or depth.delayed:
             return False
-        left = state.empty_since + self._settings.visibility_timeout_seconds + IN_FLIGHT_GRACE_SECONDS - time.time()
-        if left > 0:
+        waits_until = state.empty_since + self._settings.visibility_timeout_seconds + IN_FLIGHT_GRACE_SECONDS
+        seconds_left = waits_until - time.time()
+        if seconds_left > 0:
             if not self._waits_for_others:
                 self._waits_for_others = True
                 logger.warning(
                     "the queue is empty but for %d messages in flight with another consumer; waiting for them for up "
                     "to %.0f s",
                     depth.in_flight,
-                    left,
+                    seconds_left,
                 )
             return False
         logger.warning("ending with %d messages left in flight with another consumer", depth.in_flight)

@@ -317,6 +317,9 @@ class SqsQueue:
             message_ids.extend(canonical_message_id(accepted[entry["Id"]]) for entry in entries)
         return message_ids
 
+    def _body_refused(self, answer: str) -> BodyRefusedError:
+        return BodyRefusedError(f"queue {self._address}: SQS answered {answer}: it does not take this body")
+
     def _sent(self, message: str | OutgoingMessage) -> dict[str, Any]:
         if isinstance(message, str):
             message = OutgoingMessage(message)
@@ -328,9 +331,6 @@ class SqsQueue:
             entry["MessageDeduplicationId"] = message.deduplication_id or str(uuid.uuid4())
             entry["MessageGroupId"] = entry["MessageDeduplicationId"]
         return entry
-
-    def _body_refused(self, answer: str) -> BodyRefusedError:
-        return BodyRefusedError(f"queue {self._address}: SQS answered {answer}: it does not take this body")
 
     def _submit(self, operation: Operation[A], request: dict[str, Any], read: Callable[[A], T]) -> Future[T]:
         """Begin a call whose answer is read, and whose errors are mapped, where it completes."""
