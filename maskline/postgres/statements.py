@@ -106,10 +106,12 @@ class InsertStatement(Generic[Record]):
         columns: The columns that it fills.
         query: The statement.
         query_without_keys: The same for a schema before revision 0012, which does not know its keys.
+        streams: The streams whose rows it inserts; none where it inserts rejections.
     """
 
     query: sql.Composable
     query_without_keys: sql.Composable
+    streams: tuple[StreamDefinition, ...] = ()
 
     def __init__(
         self, table: str, arrays: dict[str, str], *, keeps_earlier: bool = False, queue: str | None = None
@@ -186,6 +188,7 @@ class InsertRows(InsertStatement[MaskedRow]):
 
     def __init__(self, stream: StreamDefinition) -> None:
         super().__init__(stream.table, _row_arrays(stream))
+        self.streams = (stream,)
 
     def parameters(self, records: Sequence[MaskedRow]) -> Sequence[str]:
         """Return the arrays for a micro-batch; create_date is the UTC date of SentTimestamp, so it never changes."""
@@ -210,6 +213,7 @@ class InsertRowsOfStreams(InsertStatement[MaskedRow]):
     """
 
     def __init__(self, streams: Sequence[StreamDefinition]) -> None:
+        self.streams = tuple(streams)
         self._streams = {stream.name: stream for stream in streams}
         self._inserts = {stream.name: InsertRows(stream) for stream in streams}
         self._statements: dict[tuple[str, ...], InsertStatement[MaskedRow]] = {}

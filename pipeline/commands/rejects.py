@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import re
+import sys
 import uuid
 from collections.abc import Sequence
 from datetime import timedelta
@@ -21,8 +22,9 @@ from rich.console import Console
 from maskline.errors import TokenError, UsageError
 from maskline.masks.deterministic import Masker
 from maskline.pipeline.command_parser import add_action, add_actions, run_action
+from maskline.pipeline.harmless_text import visible
 from maskline.pipeline.options import Options, keyset_uri, naming_options, postgres_dsn
-from maskline.pipeline.row_output import add_formats, row_printer
+from maskline.pipeline.row_output import add_formats, add_raw, row_printer
 from maskline.postgres.access_log import check_reason, record_access
 from maskline.postgres.connection import connect
 from maskline.postgres.rejections import RejectedMessage, RejectedMessages, WaitingRejection
@@ -64,6 +66,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.add("limit", "the most to show (%(default)s)", type=int, default=20, metavar="N")
     options.add("all", "show those that were sent back, too", action="store_true")
     add_formats(listing)
+    add_raw(show)
     show.add_argument("message_id", type=uuid.UUID, metavar="MESSAGE_ID")
     requeue.add_argument("message_ids", type=uuid.UUID, nargs="*", metavar="MESSAGE_ID")
     options = Options(requeue)
@@ -81,8 +84,8 @@ def print_rejects(messages: Sequence[RejectedMessage], console: Console) -> None
     for message in messages:
         state = ", sent back" if message.requeued_at else ""
         head = f"{message.message_id}  {message.sent_at:%F %T} UTC  {message.stream}: {message.reason}{state}"
-        console.print(head, markup=False, soft_wrap=True)
-        console.print(f"    {message.detail}", markup=False, soft_wrap=True)
+        console.print(visible(head), markup=False, soft_wrap=True)
+        console.print(f"    {visible(message.detail)}", markup=False, soft_wrap=True)
 
 
 def _rejected(arguments: argparse.Namespace) -> RejectedMessages:
@@ -108,7 +111,7 @@ def _list(arguments: argparse.Namespace) -> int:
     stream = _stream_name(arguments)
     newest = rejected.newest(arguments.limit, stream=stream, reason=arguments.rejection_reason, requeued=arguments.all)
     if arguments.json or arguments.csv:
-        print_row = row_printer(RejectedMessage.__struct_fields__, as_json=arguments.json)
+        print_row = row_printer(RejectedMessage.__struct_fields__, as_json=arguments.json, raw=arguments.raw)
         for message in newest:
             print_row(msgspec.structs.astuple(message))
         return 0
@@ -130,13 +133,14 @@ def _show(arguments: argparse.Namespace) -> int:
     _record(arguments, "rejects show", message.stream, 1, f"message_id = '{message.message_id}'")
     print_rejects([message], Console(highlight=False))
     for name, attribute in sorted((kept.attributes or {}).items()):
-        _print_as_it_is(f"    attribute {name}: {attribute}")
-    _print_as_it_is(kept.body)
+        _print_clear(f"    attribute {name}: {attribute}", arguments)
+    _print_clear(kept.body, arguments)
     return 0
 
 
-def _print_as_it_is(text: str) -> None:
-    print(text.encode("utf-8", "backslashreplace").decode())  # noqa: T201
+def _print_clear(text: str, arguments: argparse.Namespace) -> None:
+    shown = text if arguments.raw or not sys.stdout.isatty() else visible(text, one_line=False)
+    print(shown.encode("utf-8", "backslashreplace").decode())  # noqa: T201
 
 
 def _requeue(arguments: argparse.Namespace) -> int:
@@ -174,7 +178,11 @@ def _by_queue_and_stream(
                 "rejected it: name the queue with --queue"
             )
         with naming_options(endpoint="queue_endpoint"):
-            address = QueueAddress(queue, arguments.queue_endpoint or None)
+            address = QueueAddress(
+                queue,
+                arguments.queue_endpoint or None,
+                allow_plaintext_endpoint=arguments.allow_plaintext_endpoint,
+            )
         message_ids.setdefault((address, each.stream), []).append(each.message_id)
     return message_ids
 
