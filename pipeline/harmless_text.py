@@ -17,8 +17,10 @@ _NOT_ASCII = f"\x7f-\x9f{_DIRECTIONS}\\u2028\\u2029"
 _CONTROLS = re.compile(f"[\x00-\x08\x0b-\x1f{_NOT_ASCII}]")
 _CONTROLS_AND_BREAKS = re.compile(f"[\x00-\x1f{_NOT_ASCII}]")
 _NOT_ESCAPED_BY_JSON = re.compile(f"[{_NOT_ASCII}]")
-_FORMULA_STARTS = ("=", "+", "-", "@", "\N{FULLWIDTH EQUALS SIGN}", "\N{FULLWIDTH PLUS SIGN}")
-_FORMULA_STARTS += ("\N{FULLWIDTH HYPHEN-MINUS}", "\N{FULLWIDTH COMMERCIAL AT}")
+_FORMULA_STARTS = (
+    *("=", "+", "-", "@", "\N{FULLWIDTH EQUALS SIGN}", "\N{FULLWIDTH PLUS SIGN}"),
+    *("\N{FULLWIDTH HYPHEN-MINUS}", "\N{FULLWIDTH COMMERCIAL AT}"),
+)
 
 
 def visible(text: str, *, one_line: bool = True) -> str:

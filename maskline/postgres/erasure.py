@@ -277,7 +277,8 @@ class DatabaseEraser:
 
     def _verdict(self, message_id: str, stream: str, sealed: bytes) -> tuple[Verdict, bool]:
         try:
-            verdict, is_readable = self._judged(stream, kept_message(self._masker.unseal_body(sealed))), True
+            kept = kept_message(self._masker.unseal_body(sealed, stream, message_id))
+            verdict, is_readable = self._judged(stream, kept), True
         except TokenError:
             verdict, is_readable = Verdict.UNDECIDED, False
         if verdict is Verdict.UNDECIDED and message_id in self._decisions:

@@ -76,14 +76,20 @@ def transaction_settings(queue: str | None = None) -> sql.Composable:
         " SET LOCAL client_min_messages = warning; SET CONSTRAINTS ALL IMMEDIATE;"
         " SELECT set_config('synchronous_commit',"
         " CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true),"
-        " set_config({ledger}, 'on', true), set_config({setting}, {queue}, true); "
+        " set_config({ledger}, 'on', true){queue}; "
     ).format(
         lock_timeout=sql.Literal(f"{LOCK_TIMEOUT_SECONDS}s"),
         statement_timeout=sql.Literal(f"{STATEMENT_TIMEOUT_SECONDS}s"),
         ledger=sql.Literal(WRITES_LEDGER),
-        setting=sql.Literal(QUEUE_SETTING),
-        queue=sql.Literal((queue or "").replace("%", "%%")),  # psycopg2 puts parameters into it
+        queue=_queue_setting(queue),
     )
+
+
+def _queue_setting(queue: str | None) -> sql.Composable:
+    if queue is None:
+        return sql.SQL("")
+    queue = queue.replace("%", "%%")  # psycopg2 puts parameters into the statement
+    return sql.SQL(", set_config({}, {}, true)").format(sql.Literal(QUEUE_SETTING), sql.Literal(queue))
 
 
 class InsertStatement(Generic[Record]):

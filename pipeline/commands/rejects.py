@@ -129,7 +129,7 @@ def _show(arguments: argparse.Namespace) -> int:
     if found is None:
         raise UsageError(f"message {arguments.message_id}: is not in rejected_messages")
     message, sealed_body = found
-    kept = kept_message(masker.unseal_body(sealed_body))
+    kept = kept_message(masker.unseal_body(sealed_body, message.stream, message.message_id))
     _record(arguments, "rejects show", message.stream, 1, f"message_id = '{message.message_id}'")
     print_rejects([message], Console(highlight=False))
     for name, attribute in sorted((kept.attributes or {}).items()):
@@ -196,7 +196,7 @@ def _send_back(
             if requeue is None:
                 _say_it_is_not_there(message_id, [stream], console)
                 return False
-            kept = kept_message(masker.unseal_body(requeue.sealed_body))
+            kept = kept_message(masker.unseal_body(requeue.sealed_body, stream, message_id))
             # In a FIFO queue, a second try after a crash is the same message.
             sent = msgspec.structs.replace(kept, deduplication_id=message_id)
             requeue.sent_as(queue.send([sent]))
