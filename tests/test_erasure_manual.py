@@ -79,4 +79,4 @@ def files_of(database: Connection) -> Path:
         database,
         "SELECT current_setting('data_directory'), oid::text FROM pg_database WHERE datname = current_database()",
     )
-    return Path(directory) / "base" / oid
+    return Path(str(directory)) / "base" / str(oid)

@@ -141,8 +141,8 @@ def test_a_person_is_in_no_file_any_more(
     assert "orders: 3 rows removed.\nrejected_messages: 2 removed.\n" in said
     assert "user_logins: not looked through, for customer.email does not say whose the rows" in said
     assert rows_of(database, "SELECT order_id FROM orders") == [(5,)]
-    (body,) = (bytes(found) for (found,) in rows_of(database, "SELECT body FROM rejected_messages"))
-    assert Masker(keyset).unseal_body(body) == others_rejections[0]
+    ((body, stream, message_id),) = rows_of(database, "SELECT body, stream, message_id::text FROM rejected_messages")
+    assert Masker(keyset).unseal_body(bytes(body), stream, message_id) == others_rejections[0]
     assert rows_in(tmp_path / "opaque", "order_id") == rows_in(tmp_path / "clear", "order_id") == [5]
     assert main(["lake", "vacuum", *options[2:], *lake, "--retention_hours=0", "--allow_short_retention"]) == 0
     tokens = [Masker(alone).mask("ann@example.com", "email") for alone in keyset.each_alone()]
@@ -204,7 +204,7 @@ def files_of(database: Connection) -> Path:
     """Return the directory of the files of a database."""
     query = "SELECT current_setting('data_directory'), oid::text FROM pg_database WHERE datname = current_database()"
     ((directory, oid),) = rows_of(database, query)
-    return Path(directory) / "base" / oid
+    return Path(str(directory)) / "base" / str(oid)
 
 
 def run_job(job: JobSettings) -> RunContext:
