@@ -10,7 +10,7 @@ import argparse
 import contextlib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,10 @@ from maskline.postgres.dsn import PostgresDsn
 from maskline.sqs import QueueAddress
 from maskline.sqs.curl_transport import CONNECTIONS
 from maskline.sqs.receiver import ReceiveSettings
-from maskline.streams.definition import load_stream
+from maskline.streams.definition import StreamDefinition
+from maskline.streams.rejection_share import check_max_percent
+from maskline.streams.stream_files import load_streams
+from maskline.streams.stream_set import StreamSet, Unmatched
 
 VARIABLE_PREFIX = "MASKLINE_"
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
@@ -92,6 +95,12 @@ class Options:
         """Add the options that say where the queue is."""
         self.add("queue", "the SQS queue: its URL, or its name in the account of the credentials", metavar="URL|NAME")
         self.add("queue_endpoint", "the SQS API, for anything but AWS, http://127.0.0.1:9324 say", metavar="URL")
+        self.add(
+            "allow_plaintext_endpoint",
+            "allow an SQS API at http:// that is not on this machine, so that the network can read messages; as a "
+            "variable, also those of KMS, S3 and Secrets Manager",
+            action="store_true",
+        )
 
     def add_postgres(self) -> None:
         """Add the option that says where the database is."""
@@ -162,7 +171,21 @@ class Options:
         self.add_postgres()
         self.add_keyset()
         self.add_hash_keyset()
-        self.add_stream()
+        self.add_streams("what the messages are (user_logins), or a folder of them; they take messages by [match]")
+        self.add(
+            "unmatched",
+            "what becomes of a message that no stream takes: reject it as no_stream, or leave it in the queue for "
+            "another consumer (%(default)s)",
+            choices=list(Unmatched),
+            default=Unmatched.REJECT,
+        )
+        self.add(
+            "stop_when_rejected",
+            "end with exit code 1 where so many percent of the last thousand messages or two, 20 at least, are "
+            "rejected, before a definition that does not fit drains the queue",
+            type=float,
+            metavar="PERCENT",
+        )
         self.add(
             "micro_batch_size",
             "most messages of a micro-batch (%(default)s)",
@@ -331,7 +354,12 @@ def queue_address(arguments: argparse.Namespace) -> QueueAddress:
     """
     connections = getattr(arguments, "sqs_connections", CONNECTIONS)
     with naming_options(endpoint="queue_endpoint", connections="sqs_connections"):
-        return QueueAddress(required(arguments, "queue"), arguments.queue_endpoint or None, connections)
+        return QueueAddress(
+            required(arguments, "queue"),
+            arguments.queue_endpoint or None,
+            connections,
+            allow_plaintext_endpoint=arguments.allow_plaintext_endpoint,
+        )
 
 
 def postgres_dsn(arguments: argparse.Namespace) -> PostgresDsn:
@@ -393,7 +421,7 @@ def job_settings(arguments: argparse.Namespace) -> JobSettings:
         options = " and ".join(f"--{name} (or {variable_of(name)})" for name in missing)
         raise UsageError(f"{', '.join(missing)}: missing; give {options}")
     return JobSettings(
-        stream=load_stream(arguments.stream),
+        stream=_streams(arguments.stream or ["user_logins"]),
         queue=queue_address(arguments),
         postgres=postgres_dsn(arguments),
         keyset=keyset_uri(arguments),
@@ -408,5 +436,13 @@ def job_settings(arguments: argparse.Namespace) -> JobSettings:
         pollers=arguments.pollers,
         until_empty=arguments.until_empty,
         db_retry_seconds=arguments.db_retry_seconds,
+        unmatched=Unmatched(arguments.unmatched),
+        stop_when_rejected=check_max_percent(arguments.stop_when_rejected),
         hash_keyset=hash_keyset_uri(arguments),
     )
+
+
+def _streams(names_or_paths: Sequence[str]) -> StreamDefinition | StreamSet:
+    """Return the streams that are named; one alone as it is, for its messages need no choice."""
+    streams = load_streams(names_or_paths)
+    return streams if len(streams.streams) > 1 else streams.streams[0]

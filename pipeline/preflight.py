@@ -19,6 +19,7 @@ from maskline.postgres.revision import database_revision, revision_problems
 from maskline.postgres.table_check import check_tables
 from maskline.retry import log_retry, retrying
 from maskline.sqs import SqsQueue
+from maskline.streams.stream_set import Unmatched
 
 FEW_RECEIVES = 3
 
@@ -148,6 +149,12 @@ def _check_queue(job: JobSettings) -> list[Finding]:
             f"messages in flight uses one up every {seconds} s, so allow {FEW_RECEIVES} or more"
         )
         findings.append(Finding("queue", text, is_warning=True))
+    if policy and job.unmatched is Unmatched.LEAVE:
+        text = (
+            f"{job.queue}: a message that no stream takes uses a receive up each time that it is left there, and is "
+            f"given up after {receives}; let the consumer that it is for be quicker, or allow more"
+        )
+        findings.append(Finding("queue", text, is_warning=True))
     return findings
 
 
@@ -160,13 +167,19 @@ def _check_postgres(job: JobSettings) -> list[Finding]:
             if problems:
                 run = f"run: {program_name()} migrate --postgres '{job.postgres}'"
                 return [Finding("postgres", f"{problem}; {run}", is_problem=True) for problem in problems]
-            report = check_tables(connection, job.stream)
+            reports = [(stream, check_tables(connection, stream)) for stream in job.streams]
     finally:
         connection.close()
-    warnings = [Finding("postgres", warning, is_warning=True) for warning in report.warnings]
-    if report.problems:
-        return [*(Finding("postgres", problem, is_problem=True) for problem in report.problems), *warnings]
-    return [Finding("postgres", f"table {job.stream.table} is ready (schema revision {revision})"), *warnings]
+    findings = [
+        Finding("postgres", problem, is_problem=True)
+        for problem in dict.fromkeys(problem for _, report in reports for problem in report.problems)
+    ]
+    findings += [
+        Finding("postgres", f"table {table} is ready (schema revision {revision})")
+        for table in dict.fromkeys(stream.table for stream, report in reports if not report.problems)
+    ]
+    warnings = dict.fromkeys(warning for _, report in reports for warning in report.warnings)
+    return [*findings, *(Finding("postgres", warning, is_warning=True) for warning in warnings)]
 
 
 _CHECKS = (

@@ -55,6 +55,12 @@ class Keyset:
 
     Args:
         handle: Tink's handle, holding AES-SIV keys only.
+
+    Attributes:
+        primary_key_id: The key that masks.
+        key_ids: The keys that unmask, and name themselves in what they encrypt.
+        has_raw_keys: Whether there are keys that read what names no key.
+        history: The ids of all its keys, disabled and destroyed ones, too, in the order in which they were added.
     """
 
     def __init__(self, handle: tink.KeysetHandle) -> None:
@@ -65,13 +71,15 @@ class Keyset:
             key.key_id for key in enabled if key.output_prefix_type == tink_pb2.TINK
         )
         self.has_raw_keys: bool = any(key.output_prefix_type == tink_pb2.RAW for key in enabled)
+        self.history: tuple[int, ...] = tuple(key.key_id for key in info.key_info)
         self._states = {key.key_id: key.status for key in info.key_info}
         self._handle = handle
         self._cipher = handle.primitive(daead.DeterministicAead)
 
     def encrypt(self, plaintext: bytes, associated_data: bytes) -> bytes:
         """Encrypt deterministically under the primary key, in Tink's wire format."""
-        return bytes(self._cipher.encrypt_deterministically(plaintext, associated_data))
+        ciphertext: bytes = self._cipher.encrypt_deterministically(plaintext, associated_data)
+        return ciphertext
 
     def decrypt(self, ciphertext: bytes, associated_data: bytes) -> bytes:
         """Decrypt what any of the keys encrypted.

@@ -160,6 +160,13 @@ class KeysetEditor:
         self._keyset.key.add(key_data=key_data, status=tink_pb2.ENABLED, key_id=key_id, output_prefix_type=prefix)
         return key_id
 
+    def keep_primary_alone(self) -> None:
+        """Take away the bytes of all keys but the primary's. What is left of the others is their ids, as destroyed."""
+        for key in self._keyset.key:
+            if key.key_id != self._keyset.primary_key_id:
+                key.status = tink_pb2.DESTROYED
+                key.ClearField("key_data")
+
     def _find(self, key_id: int) -> tink_pb2.Keyset.Key:
         for key in self._keyset.key:
             if key.key_id == key_id:

@@ -377,7 +377,8 @@ def stored_values(subject: Subject, persons: Collection[str], keyset: Keyset) ->
     stored: list[str] = []
     for alone in keyset.each_alone():
         mask = element_mask(subject.column, Masker(alone))
-        for value in values:
+        # A column that came to its rule later has tokens of values as they were sent, too.
+        for value in sorted({*values, *persons}):
             token = mask(value)
             stored += plain_texts(token) if alone.has_raw_keys else [token]
     return stored

@@ -171,6 +171,7 @@ class BatchWriter(Generic[Record]):
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+            self._suppressions = None
 
     def _write_or_bisect(
         self, records: Sequence[Record], outcome: WriteOutcome[Record], on_progress: Callable[[], None]

@@ -11,6 +11,7 @@ from maskline.records import MaskedRow, Reason, Receipt, RejectedRecord, Rejecti
 from maskline.streams.column_mask import column_mask
 from maskline.streams.decoding import Decoded, MessageDecoder
 from maskline.streams.failures import InvalidValueError
+from maskline.streams.kept_message import kept_text
 from maskline.streams.opening import Opened
 from maskline.streams.owners import MessageOwners
 from maskline.streams.payloads import PayloadStore
@@ -124,7 +125,7 @@ class MessageMasker:
             message.sent_at,
             message.receive_count,
             self._key_id,
-            self._masker.seal_body(message.body),
+            self._masker.seal_body(kept_text(message)),
             self._owners.of_body(message.body),
         )
 
@@ -147,7 +148,7 @@ class MessageMasker:
             message.receive_count,
             self._key_id,
             values,
-            self._masker.seal_body(message.body),
+            self._masker.seal_body(message.body if message.attributes is None else kept_text(message)),
             self._stream.name,
             subjects,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from maskline.errors import StreamDefinitionError
 from maskline.keys import HashKeyset, Keyset
 from maskline.records import MaskedRow, Reason, Rejection, SqsMessage
+from maskline.streams.columns import Column
 from maskline.streams.domains import check_shared_domains
 from maskline.streams.failures import InvalidValueError
 from maskline.streams.masking import MessageMasker, rejection_for
@@ -20,6 +22,13 @@ from maskline.streams.stream import StreamDefinition
 
 NO_STREAM = "-"
 """The name under which messages are kept that no stream takes; no stream can have it."""
+
+
+class Unmatched(enum.StrEnum):
+    """What becomes of a message that no stream takes."""
+
+    REJECT = "reject"
+    LEAVE = "leave"
 
 
 class StreamSet(msgspec.Struct, frozen=True):
@@ -61,6 +70,21 @@ class StreamSet(msgspec.Struct, frozen=True):
     def attribute_names(self) -> frozenset[str]:
         """The message attributes that receiving has to ask for."""
         return frozenset[str]().union(*(stream.attribute_names for stream in self.streams))
+
+    @property
+    def name(self) -> str:
+        """The names of all, as one: what a run is called in logs and metrics."""
+        return ",".join(stream.name for stream in self.streams)
+
+    @property
+    def deletes_payloads(self) -> bool:
+        """Whether an object that a message points to may have to be deleted with the message."""
+        return any(stream.deletes_payloads for stream in self.streams)
+
+    @property
+    def hashed_columns(self) -> tuple[Column, ...]:
+        """The columns of all streams that take the keyset of hashes."""
+        return tuple(column for stream in self.streams for column in stream.hashed_columns)
 
     @property
     def fetches_payloads(self) -> bool:

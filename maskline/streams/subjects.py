@@ -32,7 +32,7 @@ class Subject(msgspec.Struct, frozen=True):
     column: Column
 
     def value_of(self, text: str) -> str | None:
-        """Return what the column holds for a person, in clear and in its normal form, or None where it holds none.
+        """Return what the column holds for a person, in clear and in normal form; None where it cannot.
 
         Args:
             text: The person, as somebody writes them.
@@ -42,7 +42,7 @@ class Subject(msgspec.Struct, frozen=True):
                 number = int(text)
                 return str(_element_type(self.column).reader()(number)) if str(number) == text else None
             value = str(_element_type(self.column).reader(self.column.max_length)(text))
-            normalize = normalizer(self.column, lambda: None)
+            normalize = normalizer(self.column, _ignore)
             return value if normalize is None else normalize(value)
         except (ValueError, InvalidValueError):
             return None
@@ -125,6 +125,10 @@ def default_subject(columns: Sequence[Column]) -> tuple[str, ...]:
 def _tells_persons_apart(column: Column) -> bool:
     is_equal_for_equal = column.mask is None or column.mask.method is Method.DETERMINISTIC
     return is_equal_for_equal and column.type.name in _MATCHED_TYPES
+
+
+def _ignore() -> None:
+    """Take no note of a value without a normal form, which is masked as it is."""
 
 
 def _element_type(column: Column) -> ColumnType:

@@ -139,8 +139,12 @@ def _read_key(name: str) -> bytes:
 def _promote(arguments: argparse.Namespace) -> int:
     _changed(arguments, lambda editor: editor.promote(arguments.key_id))
     echo(
-        f"Key {arguments.key_id} is the primary. Jobs take it at their next start: restart them all, and then bring "
+        f"Key {arguments.key_id} is the primary. Running jobs that read this keyset take it within 10 s. Then bring "
         f"older tokens under it with: {program_name()} remask (and lake remask, where there is a data lake)"
+    )
+    echo(
+        "Export the keysets of jobs that have the primary alone anew (keys export-writer); restart jobs whose keyset "
+        "comes from a variable."
     )
     return 0
 

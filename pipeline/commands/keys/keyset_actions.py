@@ -9,7 +9,8 @@ from typing import Any
 from maskline.errors import KeysetError, UsageError
 from maskline.keys import KeysetProvider, keyset_provider
 from maskline.keys.files import FileKeyset
-from maskline.keys.keyset_store import store_keyset
+from maskline.keys.keyset import keyset_handle
+from maskline.keys.keyset_store import export_writer, store_keyset
 from maskline.keys.kinds import KeysetKind, stored_handle
 from maskline.keys.shares import Share, combine_shares, split_keyset
 from maskline.pipeline.command_parser import add_action
@@ -26,9 +27,15 @@ def add_actions(actions: Any) -> None:
     create = add_action(actions, "create", "make a new keyset; an existing one is never overwritten", _create)
     wrap = add_action(actions, "wrap", "copy a keyset in clear to a place where a KMS key encrypts it", _wrap)
     unwrap = add_action(actions, "unwrap", "copy a keyset that a KMS key encrypts to a place in clear", _unwrap)
+    export = add_action(
+        actions,
+        "export-writer",
+        "write a keyset for jobs, with the primary key alone; again after each promotion, to the same place",
+        _export_writer,
+    )
     split = add_action(actions, "split", "write an encrypted backup, and shares of the secret that opens it", _split)
     combine = add_action(actions, "combine", "recover a keyset from its backup and enough shares", _combine)
-    for action in (create, wrap, unwrap, split, combine):
+    for action in (create, wrap, unwrap, export, split, combine):
         Options(action).add_keyset()
     Options(create).add(
         "kind",
@@ -38,6 +45,7 @@ def add_actions(actions: Any) -> None:
     )
     for action in (wrap, unwrap):
         Options(action).add("target", "where to, a place without a keyset", former="to", required=True, metavar="URI")
+    Options(export).add("target", "where to; an earlier export is replaced", required=True, metavar="URI")
     options = Options(split)
     options.add("shares", "how many shares (%(default)s)", type=int, default=5, metavar="N")
     options.add("threshold", "how many it takes (%(default)s)", type=int, default=3, metavar="N")
@@ -80,6 +88,15 @@ def _unwrap(arguments: argparse.Namespace) -> int:
     store_keyset(stored_handle(source.fetch()), target)
     echo(f"Decrypted {source.uri} as {target.uri}.")
     echo("It is in clear there: whoever reads it can recover every value.")
+    return 0
+
+
+def _export_writer(arguments: argparse.Namespace) -> int:
+    source, target = _copied(arguments)
+    handle = keyset_handle(source.fetch())
+    export_writer(handle, target)
+    echo(f"Wrote {target.uri} with key {handle.keyset_info().primary_key_id} alone.")
+    echo("Whoever reads it can mask, and unmask what this key masked; nothing of the keys before it.")
     return 0
 
 
