@@ -119,6 +119,14 @@ class Options:
             metavar="URI",
         )
 
+    def add_hash_keyset(self) -> None:
+        """Add the option that says where the keyset of hashes is."""
+        self.add(
+            "hash_keyset",
+            "the keyset of hashes, made by keys create --kind hash, for columns that are hashed; as for --keyset",
+            metavar="URI",
+        )
+
     def add_stream(self) -> None:
         """Add the option that names the stream."""
         self.add("stream", "a stream by name, or the path of its .toml (%(default)s)", default="user_logins")
@@ -162,6 +170,7 @@ class Options:
         self.add_queue()
         self.add_postgres()
         self.add_keyset()
+        self.add_hash_keyset()
         self.add_streams("what the messages are (user_logins), or a folder of them; they take messages by [match]")
         self.add(
             "unmatched",
@@ -372,6 +381,16 @@ def keyset_uri(arguments: argparse.Namespace) -> KeysetUri:
     return KeysetUri.parse(required(arguments, "keyset"))
 
 
+def hash_keyset_uri(arguments: argparse.Namespace) -> KeysetUri | None:
+    """Return where the keyset of hashes is, or None where it is not given.
+
+    Raises:
+        UsageError: It names no provider.
+    """
+    with naming_options(keyset="hash_keyset"):
+        return KeysetUri.parse(arguments.hash_keyset) if arguments.hash_keyset else None
+
+
 @contextlib.contextmanager
 def naming_options(**options: str) -> Iterator[None]:
     """Have an error that begins with a parameter's name begin with the option's.
@@ -419,6 +438,7 @@ def job_settings(arguments: argparse.Namespace) -> JobSettings:
         db_retry_seconds=arguments.db_retry_seconds,
         unmatched=Unmatched(arguments.unmatched),
         stop_when_rejected=check_max_percent(arguments.stop_when_rejected),
+        hash_keyset=hash_keyset_uri(arguments),
     )
 
 

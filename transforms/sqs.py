@@ -159,7 +159,8 @@ class _Poll(beam.DoFn):
             left = self._context.left
             news = sum(message.message_id not in left for message in messages) if left else len(messages)
             state = tracker.current_restriction().after(news, polled_at)
-            oldest = min((message.sent_at.timestamp() for message in messages), default=None)
+            sent_at = [message.sent_at.timestamp() for message in messages]
+            oldest = min(sent_at, default=None)
             self._context.movement.mark_poll(oldest)
             is_finished = self._context.stopping.is_set() or (self._until_empty and self._is_drained(state))
         self._bundle_has_messages |= bool(messages)
@@ -168,8 +169,8 @@ class _Poll(beam.DoFn):
         self._context.in_flight.add(
             self._address, (Receipt(message.message_id, message.receipt_handle) for message in messages)
         )
-        for message in messages:
-            yield windowed_value.create(message, int(message.sent_at.timestamp() * 1_000_000), _GLOBAL_WINDOW)
+        for message, seconds in zip(messages, sent_at, strict=True):
+            yield windowed_value.create(message, int(seconds * 1_000_000), _GLOBAL_WINDOW)
         _advance(watermark, polled_at if oldest is None else oldest)
         if is_finished:
             tracker.try_claim(FINISHED)

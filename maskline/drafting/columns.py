@@ -106,7 +106,7 @@ def _document(
     file = msgspec.convert({**common, "type": "jsonb", "mask": str(Method.LEAVES)}, ColumnFile)
     if not _takes(name, file, found):
         return LeftOut(field, "holds text that Postgres cannot store")
-    return DraftedColumn(name, file, reasons | {"type": "of several kinds, or with names that are values"})
+    return DraftedColumn(name, file, reasons | {"mask": "values of several kinds, or names that are values"})
 
 
 def _takes(name: str, file: ColumnFile, found: Sequence[object]) -> bool:

@@ -27,6 +27,9 @@ from maskline.keys.kms import (
 from maskline.records import Redacted
 
 AES_SIV_TYPE = "type.googleapis.com/google.crypto.tink.AesSivKey"
+HMAC_PRF_TYPE = "type.googleapis.com/google.crypto.tink.HmacPrfKey"
+"""That of a keyset of hashes."""
+
 NOT_A_KEYSET = "is not a Tink keyset in JSON; is it the right file?"
 NOT_SOUND = "has no one enabled primary key, or a key that is not whole; was it edited by hand?"
 _ENCRYPTED_FIELD = b'"encryptedKeyset"'
@@ -85,7 +88,8 @@ class Keyset:
 
     def encrypt(self, plaintext: bytes, associated_data: bytes) -> bytes:
         """Encrypt deterministically under the primary key, in Tink's wire format."""
-        return bytes(self._cipher.encrypt_deterministically(plaintext, associated_data))
+        ciphertext: bytes = self._cipher.encrypt_deterministically(plaintext, associated_data)
+        return ciphertext
 
     def decrypt(self, ciphertext: bytes, associated_data: bytes) -> bytes:
         """Decrypt what any of the keys encrypted.
@@ -170,7 +174,7 @@ def keyset_handle(stored: StoredKeyset, open_kms_key: OpenKmsKey = aws_kms_key) 
         KeysetUnavailableError: KMS did not answer.
     """
     handle = parse_keyset(stored, open_kms_key)
-    _check_keys(handle.keyset_info(), stored.origin)
+    check_keys(handle.keyset_info(), stored.origin)
     return handle
 
 
@@ -251,10 +255,24 @@ def _why_not_parsed(stored: StoredKeyset) -> KeysetError:
     return KeysetError(f"keyset {stored.origin}: {NOT_SOUND if keyset.key else NOT_A_KEYSET}")
 
 
-def _check_keys(info: tink_pb2.KeysetInfo, origin: str) -> None:
+def check_keys(info: tink_pb2.KeysetInfo, origin: str) -> None:
+    """Check that the keys of a keyset are fit for masking.
+
+    Args:
+        info: What Tink tells of the keyset.
+        origin: Where it came from, for the error.
+
+    Raises:
+        KeysetError: One is not.
+    """
     for key in info.key_info:
         if key.status == tink_pb2.DESTROYED:
             continue
+        if key.type_url == HMAC_PRF_TYPE:
+            raise KeysetError(
+                f"keyset {origin}: is one of hashes (key {key.key_id} is an HmacPrfKey), which neither masks nor "
+                "rotates; masking takes a keyset with AES256_SIV keys"
+            )
         if key.type_url != AES_SIV_TYPE:
             found = key.type_url.rpartition(".")[2]
             raise KeysetError(

@@ -30,7 +30,7 @@ from maskline.postgres.interruption import libpq_waits
 from maskline.postgres.key_usage import FULL_SCAN_SETTINGS
 from maskline.postgres.statements import REJECTED_MESSAGES
 from maskline.postgres.suppressions import SUPPRESSIONS
-from maskline.streams.column_mask import column_mask
+from maskline.streams.column_mask import element_mask
 from maskline.streams.mentions import MessageJudge, Verdict
 from maskline.streams.stream import WRITTEN_IN, StreamDefinition
 from maskline.streams.subjects import Subject
@@ -377,10 +377,10 @@ def stored_values(subject: Subject, persons: Collection[str], keyset: Keyset) ->
         return values
     stored: list[str] = []
     for alone in keyset.each_alone():
-        mask = column_mask(subject.column, Masker(alone))
+        mask = element_mask(subject.column, Masker(alone))
         # A column that came to its rule later has tokens of values as they were sent, too.
         for value in sorted({*values, *persons}):
-            token = mask([value])[0] if subject.column.type.is_array else mask(value)
+            token = mask(value)
             stored += plain_texts(token) if alone.has_raw_keys else [token]
     return stored
 

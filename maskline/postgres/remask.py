@@ -197,8 +197,9 @@ class Remasker:
             except TokenError as error:
                 not_remasked.append(NotRemasked(row, str(error)))
         if remasked_values:
-            new_values = [list(array) for array in zip(*remasked_values, strict=True)]
-            cursor.execute(self._update, [self._primary_key_id, *new_values])
+            partitions, ctids, *new_values = zip(*remasked_values, strict=True)
+            sent = (column.sent(values) for column, values in zip(self._table.columns, new_values, strict=True))
+            cursor.execute(self._update, [self._primary_key_id, list(partitions), list(ctids), *sent])
         return Step(cursor.rowcount if remasked_values else 0, not_remasked)
 
     def _remasked_values(self, values: Sequence[object], bound_to: Sequence[object]) -> Iterator[object]:

@@ -14,7 +14,7 @@ from typing import Generic, Protocol, TypeVar
 
 from psycopg2 import sql
 
-from maskline.postgres.arrays import array_literal
+from maskline.postgres.arrays import array_literal, moment_array
 from maskline.postgres.ledger import OUTCOMES, VOUCHED_AGE, VOUCHED_LEAD, WRITES_LEDGER
 from maskline.records import MaskedRow, Receipt, Rejection
 from maskline.streams.definition import StreamDefinition
@@ -112,10 +112,12 @@ class InsertStatement(Generic[Record]):
         columns: The columns that it fills.
         query: The statement.
         query_without_keys: The same for a schema before revision 0012, which does not know its keys.
+        streams: The streams whose rows it inserts; none where it inserts rejections.
     """
 
     query: sql.Composable
     query_without_keys: sql.Composable
+    streams: tuple[StreamDefinition, ...] = ()
 
     def __init__(
         self, table: str, arrays: dict[str, str], *, keeps_earlier: bool = False, queue: str | None = None
@@ -192,15 +194,16 @@ class InsertRows(InsertStatement[MaskedRow]):
 
     def __init__(self, stream: StreamDefinition) -> None:
         super().__init__(stream.table, _row_arrays(stream))
+        self.streams = (stream,)
 
     def parameters(self, records: Sequence[MaskedRow]) -> Sequence[str]:
         """Return the arrays for a micro-batch; create_date is the UTC date of SentTimestamp, so it never changes."""
         return [
             *map(array_literal, zip(*(row.values for row in records), strict=True)),
-            array_literal(str(row.sent_at.date()) for row in records),
-            array_literal(row.receipt.message_id for row in records),
-            array_literal(str(row.sent_at) for row in records),
-            array_literal(str(row.key_id) for row in records),
+            moment_array([row.sent_at.date() for row in records]),
+            array_literal([row.receipt.message_id for row in records]),
+            moment_array([row.sent_at for row in records]),
+            array_literal([str(row.key_id) for row in records]),
         ]
 
 
@@ -216,6 +219,7 @@ class InsertRowsOfStreams(InsertStatement[MaskedRow]):
     """
 
     def __init__(self, streams: Sequence[StreamDefinition]) -> None:
+        self.streams = tuple(streams)
         self._streams = {stream.name: stream for stream in streams}
         self._inserts = {stream.name: InsertRows(stream) for stream in streams}
         self._statements: dict[tuple[str, ...], InsertStatement[MaskedRow]] = {}
@@ -278,7 +282,7 @@ class InsertRejections(InsertStatement[Rejection]):
             array_literal(rejection.stream for rejection in records),
             array_literal(str(rejection.reason) for rejection in records),
             array_literal(rejection.detail for rejection in records),
-            array_literal(str(rejection.sent_at) for rejection in records),
+            moment_array([rejection.sent_at for rejection in records]),
             array_literal(str(rejection.receive_count) for rejection in records),
             array_literal(str(rejection.key_id) for rejection in records),
             array_literal(f"\\x{rejection.sealed_body.hex()}" for rejection in records),

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from maskline.errors import MasklineError
-from maskline.keys import Keyset
-from maskline.keys.hash_keyset import HashKeyset
+from maskline.keys import HashKeyset, Keyset
 from maskline.masks.deterministic import Masker
 from maskline.records import MaskedRow, Reason, Receipt, RejectedRecord, Rejection, SqsMessage
 from maskline.streams.column_mask import column_mask
@@ -56,10 +55,10 @@ class MessageMasker:
         self._owners = MessageOwners(stream, keyset)
         self.extra_fields = 0
 
-    @property
-    def invalid_values(self) -> int:
-        """How many values it masked as they are, for want of a normal form by the rule of their domain."""
-        return self._decoder.invalid_values
+    def take_invalid_values(self) -> int:
+        """Return how many values it masked as they are, for want of a normal form, since it was asked before."""
+        count, self._decoder.invalid_values = self._decoder.invalid_values, 0
+        return count
 
     def mask(self, message: SqsMessage) -> MaskedRow | Rejection:
         """Decode, check and mask one message.

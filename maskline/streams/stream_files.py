@@ -21,10 +21,18 @@ def load_streams(names_or_paths: Sequence[str]) -> StreamSet:
     Raises:
         StreamDefinitionError: One is not a sound definition, or cannot stand beside the others.
     """
-    return StreamSet(tuple(stream for given in names_or_paths for stream in _streams_at(given)))
+    return StreamSet(tuple(stream for given in names_or_paths for stream in streams_at(given)))
 
 
-def _streams_at(given: str) -> list[StreamDefinition]:
+def streams_at(given: str) -> list[StreamDefinition]:
+    """Read and check the definitions at one place.
+
+    Args:
+        given: What `load_stream` takes, or a folder, which stands for the ``.toml`` files in it.
+
+    Raises:
+        StreamDefinitionError: One is not a sound definition, or there is none.
+    """
     folder = Path(given)
     if not folder.is_dir():
         return [load_stream(given)]

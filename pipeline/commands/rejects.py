@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import re
+import sys
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -21,8 +22,9 @@ from rich.console import Console
 from maskline.errors import TokenError, UsageError
 from maskline.masks.deterministic import Masker
 from maskline.pipeline.command_parser import add_action, add_actions, run_action
+from maskline.pipeline.harmless_text import visible
 from maskline.pipeline.options import Options, keyset_uri, naming_options, postgres_dsn
-from maskline.pipeline.row_output import add_formats, row_printer
+from maskline.pipeline.row_output import add_formats, add_raw, row_printer
 from maskline.postgres.access_log import check_reason, record_access
 from maskline.postgres.connection import connect
 from maskline.postgres.rejections import RejectedMessage, RejectedMessages
@@ -63,6 +65,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.add("limit", "the most to show (%(default)s)", type=int, default=20, metavar="N")
     options.add("all", "show those that were sent back, too", action="store_true")
     add_formats(listing)
+    add_raw(show)
     show.add_argument("message_id", type=uuid.UUID, metavar="MESSAGE_ID")
     requeue.add_argument("message_ids", type=uuid.UUID, nargs="*", metavar="MESSAGE_ID")
     options = Options(requeue)
@@ -80,8 +83,8 @@ def print_rejects(messages: Sequence[RejectedMessage], console: Console) -> None
     for message in messages:
         state = ", sent back" if message.requeued_at else ""
         head = f"{message.message_id}  {message.sent_at:%F %T} UTC  {message.stream}: {message.reason}{state}"
-        console.print(head, markup=False, soft_wrap=True)
-        console.print(f"    {message.detail}", markup=False, soft_wrap=True)
+        console.print(visible(head), markup=False, soft_wrap=True)
+        console.print(f"    {visible(message.detail)}", markup=False, soft_wrap=True)
 
 
 def _rejected(arguments: argparse.Namespace) -> RejectedMessages:
@@ -103,7 +106,7 @@ def _list(arguments: argparse.Namespace) -> int:
     stream = _stream_name(arguments)
     newest = rejected.newest(arguments.limit, stream=stream, reason=arguments.rejection_reason, requeued=arguments.all)
     if arguments.json or arguments.csv:
-        print_row = row_printer(RejectedMessage.__struct_fields__, as_json=arguments.json)
+        print_row = row_printer(RejectedMessage.__struct_fields__, as_json=arguments.json, raw=arguments.raw)
         for message in newest:
             print_row(msgspec.structs.astuple(message))
         return 0
@@ -124,7 +127,8 @@ def _show(arguments: argparse.Namespace) -> int:
     body = masker.unseal_body(sealed_body, message.stream, message.message_id)
     _record(arguments, "rejects show", message.stream, 1, f"message_id = '{message.message_id}'")
     print_rejects([message], Console(highlight=False))
-    print(body.encode("utf-8", "backslashreplace").decode())  # noqa: T201
+    shown = body if arguments.raw or not sys.stdout.isatty() else visible(body, one_line=False)
+    print(shown.encode("utf-8", "backslashreplace").decode())  # noqa: T201
     return 0
 
 
@@ -160,7 +164,11 @@ def _by_queue(arguments: argparse.Namespace, waiting: Mapping[str, str | None]) 
                 "rejected it: name the queue with --queue"
             )
         with naming_options(endpoint="queue_endpoint"):
-            address = QueueAddress(queue, arguments.queue_endpoint or None)
+            address = QueueAddress(
+                queue,
+                arguments.queue_endpoint or None,
+                allow_plaintext_endpoint=arguments.allow_plaintext_endpoint,
+            )
         message_ids.setdefault(address, []).append(message_id)
     return message_ids
 

@@ -92,15 +92,6 @@ def test_publish_is_taken_for_lake_publish_with_one_line_that_says_so(capsys: py
     ]
 
 
-def test_ddl_takes_a_stream_as_before_with_one_line_that_says_so(capsys: pytest.CaptureFixture[str]) -> None:
-    exit_code = main(["ddl", "user_logins"])
-
-    printed = capsys.readouterr()
-    assert exit_code == 0
-    assert printed.out.startswith('CREATE TABLE "user_logins"')
-    assert printed.err == "maskline: ddl STREAM is now ddl --stream STREAM; the old name goes in the next release\n"
-
-
 def test_an_error_with_a_remedy_names_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     exit_code = main(["keys", "list", "--keyset=file:/absent"])
 

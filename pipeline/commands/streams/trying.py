@@ -11,8 +11,8 @@ from maskline.pipeline.command_parser import add_action
 from maskline.pipeline.commands.streams.samples import add_sources, sample_messages
 from maskline.pipeline.options import Options
 from maskline.pipeline.printing import echo
-from maskline.streams.definition import StreamDefinition, load_stream
-from maskline.streams.stream_set import StreamSet
+from maskline.streams.definition import StreamDefinition
+from maskline.streams.stream_files import load_streams, streams_at
 from maskline.streams.trial import StreamTrial, Trial, failed_examples, hide_masked
 
 REJECTED_EXIT_CODE = 1
@@ -36,11 +36,11 @@ def add_actions(actions: Any) -> None:
 
 
 def _add_files(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", nargs="+", metavar="FILE", help="a definition, or the name of a stream")
+    parser.add_argument("files", nargs="+", metavar="FILE", help="a definition, a folder of them, or a stream by name")
 
 
 def _try(arguments: argparse.Namespace) -> int:
-    streams = StreamSet(tuple(map(load_stream, arguments.files)))
+    streams = load_streams(arguments.files)
     messages = sample_messages(arguments, streams.attribute_names)
     trial = StreamTrial(streams)
     by_name = {stream.name: stream for stream in streams.streams}
@@ -84,12 +84,12 @@ def _shortened(value: object) -> str:
 
 
 def _test(arguments: argparse.Namespace) -> int:
-    streams = list(map(load_stream, arguments.files))
+    streams = [stream for given in arguments.files for stream in streams_at(given)]
     failures = 0
-    for file, stream in zip(arguments.files, streams, strict=True):
+    for stream in streams:
         for failed in failed_examples(stream):
             failures += 1
-            echo(f"{file}: [[test]] {failed.number} {failed.problem}")
+            echo(f"{stream.name}: [[test]] {failed.number} {failed.problem}")
     tests = sum(len(stream.examples) for stream in streams)
     if not tests:
         echo(f"There is no [[test]] in {', '.join(arguments.files)}.")

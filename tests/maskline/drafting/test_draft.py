@@ -191,6 +191,17 @@ def test_an_object_whose_names_are_values_is_no_place_for_columns() -> None:
     draft = drafted(*(json.dumps({"a": 1, "by": {name: 1}}) for name in names))
 
     assert not any(name in draft.text for name in names)
+    assert columns(draft) == {"a": ("a", "bigint", False), "masked_by": ("by", "jsonb", True)}
+    assert 'mask = "leaves"  # values of several kinds, or names that are values\n' in draft.text
+
+
+def test_a_place_with_values_of_several_kinds_is_a_document_whose_leaves_are_masked() -> None:
+    bodies = ['{"x":{"a":1}}', '{"x":"text"}', '{"x":[[1]]}']
+
+    draft = drafted(*bodies)
+
+    assert columns(draft) == {"masked_x": ("x", "jsonb", True)}
+    assert rejections(draft, *bodies) == []
 
 
 def test_message_attributes_become_columns_and_those_of_tracing_do_not() -> None:

@@ -90,7 +90,7 @@ def test_a_destroyed_older_key_changes_nothing_for_the_job(file: FileKeyset, fol
 
     followed.read()
 
-    assert (followed.keyset.primary_key_id, followed.keyset.key_ids) == (new, {new})
+    assert (followed.keyset.primary_key_id, followed.keyset.key_ids) == (new, frozenset({new}))
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_a_writers_keyset_masks_like_the_whole_one_and_holds_no_older_key(file: 
     export_writer(keyset_handle(file.fetch()), writer)
 
     keyset = KeysetUri.parse(writer.uri).open()
-    assert (keyset.primary_key_id, keyset.key_ids, keyset.history) == (new, {new}, (old, new))
+    assert (keyset.primary_key_id, keyset.key_ids, keyset.history) == (new, frozenset({new}), (old, new))
     assert keyset.encrypt(b"a", b"d") == KeysetUri.parse(file.uri).open().encrypt(b"a", b"d")
     assert content(writer).count(b'"value"') == 1
 

@@ -76,6 +76,15 @@ def test_messages_that_all_become_rows_end_with_success(
     assert capsys.readouterr().out.endswith("1 message: 1 row of orders.\n")
 
 
+def test_a_folder_stands_for_the_definitions_in_it(
+    files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exit_code = main(["streams", "try", str(Path(files[0]).parent), "--messages", saved(tmp_path, REFUND, ORDER)])
+
+    assert exit_code == 0
+    assert capsys.readouterr().out.endswith("2 messages: 1 row of refunds, 1 row of orders.\n")
+
+
 def test_json_is_one_object_a_message(files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     exit_code = main(["streams", "try", *files, "--json", "--messages", saved(tmp_path, ORDER, OTHER)])
 
@@ -151,7 +160,7 @@ rejected = "no_stream"
 
     assert exit_code == 1
     assert capsys.readouterr().out.splitlines() == [
-        f"{file}: [[test]] 2 column order_id is 7; column masked_email is '(masked)'",
+        "orders: [[test]] 2 column order_id is 7; column masked_email is '(masked)'",
         "2 of 3 tests hold.",
     ]
 
