@@ -139,10 +139,12 @@ def check_beam_options(options: PipelineOptions, job: JobSettings, allow_clearte
         return
     if runner.name == "FlinkRunner":
         check_flink_options(options, job)
-    if job.keyset.kms_key is None and not allow_cleartext_keyset:
+    keysets = [job.keyset, *([job.hash_keyset] if job.hash_keyset else [])]
+    in_cleartext = [keyset for keyset in keysets if keyset.kms_key is None]
+    if in_cleartext and not allow_cleartext_keyset:
         raise UsageError(
-            f"keyset {job.keyset}: is in cleartext, and every worker of {runner.name} would have to be given it so; "
-            "use one that a KMS key encrypts (aws-kms://KEY_ARN?keyset=URI), or say --allow_cleartext_keyset"
+            f"keyset {in_cleartext[0]}: is in cleartext, and every worker of {runner.name} would have to be given it "
+            "so; use one that a KMS key encrypts (aws-kms://KEY_ARN?keyset=URI), or say --allow_cleartext_keyset"
         )
 
 

@@ -51,7 +51,7 @@ def build(pipeline: beam.Pipeline, job: JobSettings, context: RunContext | None 
 
     messages = pipeline | "Receive from SQS" >> read
     masked, rejected, *left = messages | "Mask" >> MaskPii(
-        job.stream, job.keyset, context, job.unmatched, job.stop_when_rejected
+        job.stream, job.keyset, context, job.unmatched, job.stop_when_rejected, job.hash_keyset
     )
     committed, rejected_rows = (
         masked

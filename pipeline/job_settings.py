@@ -26,6 +26,7 @@ class JobSettings(msgspec.Struct, frozen=True):
         db_retry_seconds: How long a micro-batch is retried while Postgres is not available.
         unmatched: What becomes of a message that no stream takes.
         stop_when_rejected: The share of rejected messages, in percent, that ends the run, or None.
+        hash_keyset: The keyset that columns are hashed under, or None where none is given.
     """
 
     stream: StreamDefinition | StreamSet
@@ -38,6 +39,7 @@ class JobSettings(msgspec.Struct, frozen=True):
     db_retry_seconds: float = 300
     unmatched: Unmatched = Unmatched.REJECT
     stop_when_rejected: float | None = None
+    hash_keyset: KeysetUri | None = None
 
     @property
     def streams(self) -> tuple[StreamDefinition, ...]:

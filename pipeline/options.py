@@ -91,9 +91,13 @@ class Options:
         """
         self.add("log_level", "what to log (warning)", choices=LEVELS, default=default)
 
-    def add_queue(self) -> None:
-        """Add the options that say where the queue is."""
-        self.add("queue", "the SQS queue: its URL, or its name in the account of the credentials", metavar="URL|NAME")
+    def add_queue(self, what: str = "the SQS queue: its URL, or its name in the account of the credentials") -> None:
+        """Add the options that say where the queue is.
+
+        Args:
+            what: What the queue is for.
+        """
+        self.add("queue", what, metavar="URL|NAME")
         self.add("queue_endpoint", "the SQS API, for anything but AWS, http://127.0.0.1:9324 say", metavar="URL")
         self.add(
             "allow_plaintext_endpoint",
@@ -116,6 +120,14 @@ class Options:
         self.add(
             "keyset",
             "the keyset: file:PATH, env:NAME, aws-secretsmanager://NAME or aws-kms://KEY_ARN?keyset=URI",
+            metavar="URI",
+        )
+
+    def add_hash_keyset(self) -> None:
+        """Add the option that says where the keyset of hashes is."""
+        self.add(
+            "hash_keyset",
+            "the keyset of hashes, made by keys create --kind hash, for columns that are hashed; as for --keyset",
             metavar="URI",
         )
 
@@ -162,6 +174,7 @@ class Options:
         self.add_queue()
         self.add_postgres()
         self.add_keyset()
+        self.add_hash_keyset()
         self.add_streams("what the messages are (user_logins), or a folder of them; they take messages by [match]")
         self.add(
             "unmatched",
@@ -372,6 +385,16 @@ def keyset_uri(arguments: argparse.Namespace) -> KeysetUri:
     return KeysetUri.parse(required(arguments, "keyset"))
 
 
+def hash_keyset_uri(arguments: argparse.Namespace) -> KeysetUri | None:
+    """Return where the keyset of hashes is, or None where it is not given.
+
+    Raises:
+        UsageError: It names no provider.
+    """
+    with naming_options(keyset="hash_keyset"):
+        return KeysetUri.parse(arguments.hash_keyset) if arguments.hash_keyset else None
+
+
 @contextlib.contextmanager
 def naming_options(**options: str) -> Iterator[None]:
     """Have an error that begins with a parameter's name begin with the option's.
@@ -419,6 +442,7 @@ def job_settings(arguments: argparse.Namespace) -> JobSettings:
         db_retry_seconds=arguments.db_retry_seconds,
         unmatched=Unmatched(arguments.unmatched),
         stop_when_rejected=check_max_percent(arguments.stop_when_rejected),
+        hash_keyset=hash_keyset_uri(arguments),
     )
 
 

@@ -64,6 +64,7 @@ class RunCounts(msgspec.Struct, frozen=True):
         deleted: Messages deleted.
         delete_failures: Messages that could not be deleted and will come back.
         db_retries: Times a micro-batch was tried again.
+        invalid_values: Values without a normal form in their domain, masked as they are.
         suspect_pii: How often a sample found what looks like personal data in clear, by stream and column, with a dot
             between.
         suppressed: Messages of persons who were erased after they were sent.
@@ -81,6 +82,7 @@ class RunCounts(msgspec.Struct, frozen=True):
     deleted: int
     delete_failures: int
     db_retries: int
+    invalid_values: int = 0
     suspect_pii: Mapping[str, int] = {}
     suppressed: int = 0
     left: int = 0
@@ -101,6 +103,7 @@ class RunCounts(msgspec.Struct, frozen=True):
             deleted=counts["deleted"],
             delete_failures=counts["delete_failures"],
             db_retries=counts["db_retries"],
+            invalid_values=counts["invalid_values"],
             suspect_pii={
                 name.removeprefix(_SUSPECT_PREFIX): count
                 for name, count in sorted(counts.items())
@@ -138,6 +141,7 @@ class RunCounts(msgspec.Struct, frozen=True):
             deleted=total("deleted"),
             delete_failures=total("delete_failures"),
             db_retries=total("db_retries"),
+            invalid_values=total("invalid_values"),
             suspect_pii={column: sum(run.suspect_pii.get(column, 0) for run in runs) for column in columns},
             suppressed=total("suppressed"),
             left=total("left"),
@@ -202,6 +206,7 @@ def summary_table(counts: RunCounts, seconds: float) -> Table:
     optional = [
         ("suppressed (of persons erased)", counts.suppressed),
         ("unknown fields (ignored)", counts.extra_fields),
+        ("values without a normal form (masked as they are)", counts.invalid_values),
         ("not deleted (they come back)", counts.delete_failures),
         ("left in the queue (times)", counts.left),
         ("database retries", counts.db_retries),

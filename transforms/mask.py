@@ -13,7 +13,7 @@ from apache_beam.utils.shared import Shared
 
 from maskline.core_dumps import forbid_core_dumps
 from maskline.errors import ArgumentError
-from maskline.keys import Keyset, KeysetUri, StoredKeyset, open_keyset
+from maskline.keys import HashKeyset, Keyset, KeysetUri, StoredKeyset, open_keyset
 from maskline.keys.followed_keyset import FollowedKeyset
 from maskline.records import LeftMessage, MaskedRow, Receipt, RejectedRecord, Rejection, SqsMessage
 from maskline.streams.definition import StreamDefinition
@@ -71,10 +71,11 @@ class MaskPii(beam.PTransform):
         stop_when_rejected: The share of rejected messages, in percent, at which the bundle fails and the run with it; a
             definition that fits nothing would drain the queue otherwise. It is that of the last thousand messages or
             two, and of 20 at least. None for no such share.
+        hash_keyset: The URI of the keyset of hashes, where a stream has columns that are hashed.
 
     Raises:
-        ArgumentError: `stream` is no definition, or `keyset` is neither, the URI names no provider, or a value is out
-            of its range.
+        ArgumentError: `stream` is no definition, or `keyset` is neither, a URI names no provider, a value is out of its
+            range, or a stream has columns that are hashed and there is no `hash_keyset`.
     """
 
     def __init__(
@@ -84,9 +85,11 @@ class MaskPii(beam.PTransform):
         context: RunContext | None = None,
         unmatched: Unmatched | str = Unmatched.REJECT,
         stop_when_rejected: float | None = None,
+        hash_keyset: KeysetUri | str | None = None,
     ) -> None:
         super().__init__()
         self._stream = parse_streams(stream)
+        hash_uri = _hash_keyset_uri(self._stream, hash_keyset)
         if unmatched not in list(Unmatched):
             raise ArgumentError(f"unmatched is {unmatched!r}; it must be one of {', '.join(Unmatched)}")
         self._leaves_unmatched = unmatched == Unmatched.LEAVE
@@ -95,9 +98,9 @@ class MaskPii(beam.PTransform):
         self._keyset_uri: KeysetUri | None = None
         if isinstance(keyset, str | KeysetUri):
             self._keyset_uri = KeysetUri.parse(keyset)
-            self._mask = beam.ParDo(_MaskByUri(self._stream, self._keyset_uri, context, rules))
+            self._mask = beam.ParDo(_MaskByUri(self._stream, self._keyset_uri, context, rules, hash_uri))
         elif isinstance(keyset, pvalue.AsSingleton):
-            self._mask = beam.ParDo(_MaskBySideInput(self._stream, context, rules), keyset)
+            self._mask = beam.ParDo(_MaskBySideInput(self._stream, context, rules, hash_uri), keyset)
         else:
             raise ArgumentError(
                 "keyset: MaskPii takes its keyset by URI, keyset='file:keyset.json', or as a side input of one "
@@ -121,6 +124,16 @@ class MaskPii(beam.PTransform):
         }
 
 
+def _hash_keyset_uri(stream: StreamDefinition | StreamSet, uri: KeysetUri | str | None) -> KeysetUri | None:
+    """Return where the keyset of hashes is, or None where the stream takes none."""
+    if not stream.hashed_columns:
+        return None
+    if uri is None:
+        columns = ", ".join(column.name for column in stream.hashed_columns)
+        raise ArgumentError(f"hash_keyset: missing; the stream {stream.name} hashes {columns}")
+    return KeysetUri.parse(uri)
+
+
 def _outcome_types(element_type: Any) -> tuple[Any, Any]:
     """Return the types of what comes out, masked and rejected; Any where it is not known what comes in."""
     if element_type is SqsMessage:
@@ -140,28 +153,45 @@ class _Rules(NamedTuple):
 class _Mask(beam.DoFn):
     """Masks, and counts what it masked, once it has a keyset."""
 
-    def __init__(self, stream: StreamDefinition | StreamSet, context: RunContext, rules: _Rules = _Rules()) -> None:
+    def __init__(
+        self,
+        stream: StreamDefinition | StreamSet,
+        context: RunContext,
+        rules: _Rules = _Rules(),
+        hash_keyset: KeysetUri | None = None,
+    ) -> None:
         self._stream = stream
+        self._hash_uri = hash_keyset
+        self._hash_keyset: HashKeyset | None = None
+        # A worker has several copies of a DoFn, and a KMS is asked once for all of them.
+        self._hash_opened_in_process = Shared()
         self._leaves_unmatched, self._stop_when_rejected = rules
         self._context = context
         self._masked_counter = JobCounter("masked", context)
         self._extra_fields_counter = JobCounter("extra_fields", context)
+        self._invalid_values_counter = JobCounter("invalid_values", context)
         streams = stream.streams if isinstance(stream, StreamSet) else [stream]
         self._suspects = SuspectPersonalData(streams, context)
         self._masker: MessageMasker | StreamSetMasker | None = None
 
+    def setup(self) -> None:
+        if self._hash_uri is not None:
+            with self._context.reporting_failures():
+                self._hash_keyset = self._hash_opened_in_process.acquire(self._hash_uri.open_hash)
+
     def use(self, keyset: Keyset) -> None:
         """Mask under a keyset from now on."""
         forbid_core_dumps()  # an engine's worker is none of the command line's processes
-        self._count_extra_fields()
+        self._count_fields()
         # Made here, on the worker: a client cannot be pickled.
         payloads = RetriedPayloads(S3Payloads(), self._context) if self._stream.fetches_payloads else None
-        if isinstance(self._stream, StreamSet):
-            self._masker = StreamSetMasker(self._stream, keyset, payloads, leaves_unmatched=self._leaves_unmatched)
-        elif self._leaves_unmatched:
-            self._masker = StreamSetMasker(StreamSet((self._stream,)), keyset, payloads, leaves_unmatched=True)
+        if isinstance(self._stream, StreamSet) or self._leaves_unmatched:
+            streams = self._stream if isinstance(self._stream, StreamSet) else StreamSet((self._stream,))
+            self._masker = StreamSetMasker(
+                streams, keyset, payloads, leaves_unmatched=self._leaves_unmatched, hash_keyset=self._hash_keyset
+            )
         else:
-            self._masker = MessageMasker(self._stream, keyset, payloads)
+            self._masker = MessageMasker(self._stream, keyset, payloads, self._hash_keyset)
 
     def start_bundle(self) -> None:
         self._masked = 0
@@ -203,12 +233,13 @@ class _Mask(beam.DoFn):
         self._masked_counter.add(self._masked)
         if self._stop_when_rejected is not None:
             self._tell_masked()
-        self._count_extra_fields()
+        self._count_fields()
 
-    def _count_extra_fields(self) -> None:
+    def _count_fields(self) -> None:
         if self._masker is not None:
             self._extra_fields_counter.add(self._masker.extra_fields)
             self._masker.extra_fields = 0
+            self._invalid_values_counter.add(self._masker.take_invalid_values())
 
     def _look_for_personal_data(self, outcome: MaskedRow | dict[str, Any]) -> None:
         if isinstance(outcome, MaskedRow):
@@ -238,14 +269,19 @@ class _MaskByUri(_Mask):
     """
 
     def __init__(
-        self, stream: StreamDefinition | StreamSet, uri: KeysetUri, context: RunContext, rules: _Rules = _Rules()
+        self,
+        stream: StreamDefinition | StreamSet,
+        uri: KeysetUri,
+        context: RunContext,
+        rules: _Rules = _Rules(),
+        hash_keyset: KeysetUri | None = None,
     ) -> None:
-        super().__init__(stream, context, rules)
+        super().__init__(stream, context, rules, hash_keyset)
         self._uri = uri
-        # A worker has several copies of a DoFn, and a KMS is asked once for all of them.
         self._opened_in_process = Shared()
 
     def setup(self) -> None:
+        super().setup()
         with self._context.reporting_failures():
             self._followed: FollowedKeyset = self._opened_in_process.acquire(self._open)
         self._keyset = self._followed.keyset
@@ -262,8 +298,14 @@ class _MaskByUri(_Mask):
 
 
 class _MaskBySideInput(_Mask):
-    def __init__(self, stream: StreamDefinition | StreamSet, context: RunContext, rules: _Rules = _Rules()) -> None:
-        super().__init__(stream, context, rules)
+    def __init__(
+        self,
+        stream: StreamDefinition | StreamSet,
+        context: RunContext,
+        rules: _Rules = _Rules(),
+        hash_keyset: KeysetUri | None = None,
+    ) -> None:
+        super().__init__(stream, context, rules, hash_keyset)
         self._stored: StoredKeyset | None = None
 
     def process(self, element: Any, stored: StoredKeyset) -> Iterator[Any]:

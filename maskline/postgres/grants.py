@@ -72,7 +72,7 @@ def table_grants(stream: StreamDefinition) -> list[Grant]:
     Args:
         stream: The stream.
     """
-    tokens = ("key_id", *(column.name for column in stream.masked_columns))
+    tokens = ("key_id", *(column.name for column in stream.reversible_columns))
     grants = [
         Grant(("maskline_writer",), (Privilege("INSERT"), Privilege("SELECT", ("message_id",)))),
         Grant(("maskline_analyst", "maskline_publisher"), (Privilege("SELECT"),)),

@@ -14,7 +14,7 @@ from maskline.pipeline.job import BRANCHES
 from maskline.transforms.metrics import NAMESPACE, branch_metric
 
 COUNTERS = (
-    *("received", "written", "duplicates", "suppressed", "rejected", "extra_fields"),
+    *("received", "written", "duplicates", "suppressed", "rejected", "extra_fields", "invalid_values"),
     *("deleted", "delete_failures", "db_retries", "left"),
 )
 _REASON = "rejected_"

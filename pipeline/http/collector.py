@@ -31,6 +31,7 @@ _COUNTERS = {
     "db_retries": ("database_retries", "Times that a micro-batch was tried again, for Postgres was not available."),
     "extra_fields": ("extra_fields", "Fields that the stream does not know, ignored."),
     "left": ("left", "Times that a message was left in the queue, for no stream takes it."),
+    "invalid_values": ("invalid_values", "Values without a normal form in their domain, masked as they are."),
 }
 """The metric of each count, and what it means."""
 

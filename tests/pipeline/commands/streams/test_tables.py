@@ -105,7 +105,7 @@ def test_each_role_does_its_work_on_a_table_that_was_made_before_migrate(
     assert main(["streams", "apply", str(file), f"--postgres={unmigrated_dsn}"]) == 0
     assert main(["migrate", f"--postgres={unmigrated_dsn}"]) == 0
 
-    write_masked(as_role(unmigrated_dsn, "writer"), keyset, map(VISIT.format, (1, 2, 3)), of=str(file))
+    write_masked(as_role(unmigrated_dsn, "writer"), keyset, map(VISIT.format, (1, 2, 3)), stream=str(file))
     unmasking = [as_role(unmigrated_dsn, "analyst"), "--column=masked_ip", "--reason=ticket 1"]
     unmasked = main(["unmask", *shared, f"--postgres={unmasking[0]}", *unmasking[1:]])
     shown = capsys.readouterr().out
