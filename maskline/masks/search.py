@@ -29,9 +29,18 @@ class SearchTokens:
             value: Any text.
             domain: The domain it was masked in.
         """
-        tokens = [masker.mask(value, domain) for masker in self._maskers]
+        return self.of_bytes(value.encode(), domain)
+
+    def of_bytes(self, value: bytes, domain: str) -> list[str]:
+        """Return the tokens of what a mask encrypts of a value, its padding included.
+
+        Args:
+            value: Any bytes.
+            domain: The domain it was masked in.
+        """
+        tokens = [masker.encrypt(value, domain) for masker in self._maskers]
         for key in self._raw_keys:
-            ciphertext = key.encrypt(value.encode(), domain.encode())
+            ciphertext = key.encrypt(value, domain.encode())
             padded = (base64.b64encode(ciphertext), base64.urlsafe_b64encode(ciphertext))
             written = [text.decode() for text in padded] + [text.rstrip(b"=").decode() for text in padded]
             tokens += [*dict.fromkeys(written), ciphertext.hex(), ciphertext.hex().upper()]

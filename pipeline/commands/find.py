@@ -15,13 +15,13 @@ from rich.console import Console
 from rich.table import Table
 
 from maskline.keys.each_key import EachKey
-from maskline.masks.search import SearchTokens
-from maskline.pipeline.options import Options, keyset_uri, postgres_dsn
+from maskline.pipeline.options import Options, keyset_uri, open_hash_keyset, postgres_dsn
 from maskline.pipeline.row_output import add_formats, row_printer
 from maskline.pipeline.standard_input import values_of_lines
 from maskline.postgres.access_log import check_reason, record_access
 from maskline.postgres.connection import connect
 from maskline.postgres.row_search import find_rows, row_columns
+from maskline.streams.column_search import ColumnSearch
 from maskline.streams.definition import load_stream, masked_column
 
 
@@ -30,6 +30,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options = Options(parser)
     options.add_postgres()
     options.add_keyset()
+    options.add_hash_keyset()
     options.add_stream()
     options.add("column", "the masked column, masked_ip say", required=True, metavar="NAME")
     options.add("reason", "why it is needed; it goes into pii_access_log", required=True, metavar="TEXT")
@@ -41,8 +42,8 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     check_reason(arguments.reason)
     stream = load_stream(arguments.stream)
     column = masked_column(stream, arguments.column)
-    tokens = SearchTokens(EachKey(keyset_uri(arguments).provider().fetch()))
-    wanted = [tokens.of(value, column.domain or "") for value in values_of_lines()]
+    search = ColumnSearch(column, EachKey(keyset_uri(arguments).provider().fetch()), open_hash_keyset(arguments))
+    wanted = [search.of(value) for value in values_of_lines()]
     dsn = postgres_dsn(arguments)
     with contextlib.closing(connect(dsn)) as log:
         record_access(
