@@ -91,9 +91,13 @@ class Options:
         """
         self.add("log_level", "what to log (warning)", choices=LEVELS, default=default)
 
-    def add_queue(self) -> None:
-        """Add the options that say where the queue is."""
-        self.add("queue", "the SQS queue: its URL, or its name in the account of the credentials", metavar="URL|NAME")
+    def add_queue(self, what: str = "the SQS queue: its URL, or its name in the account of the credentials") -> None:
+        """Add the options that say where the queue is.
+
+        Args:
+            what: What the queue is for.
+        """
+        self.add("queue", what, metavar="URL|NAME")
         self.add("queue_endpoint", "the SQS API, for anything but AWS, http://127.0.0.1:9324 say", metavar="URL")
         self.add(
             "allow_plaintext_endpoint",

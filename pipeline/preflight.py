@@ -9,7 +9,8 @@ import threading
 
 import msgspec
 
-from maskline.errors import MasklineError, SetupError, UnavailableError
+from maskline.errors import KeysetError, KeysetUnavailableError, MasklineError, SetupError, UnavailableError
+from maskline.pipeline.agreement_check import disagreements
 from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.program import program_name
 from maskline.pipeline.remedies import with_remedy
@@ -66,6 +67,8 @@ def preflight(job: JobSettings) -> list[Finding]:
             text = with_remedy(error).removeprefix(part).lstrip(": ")
             is_temporary = isinstance(error, UnavailableError)
             findings.append(Finding(part, text, is_problem=True, is_temporary=is_temporary))
+    if not any(finding.is_problem for finding in findings):
+        findings += _check_agreement(job)
     return findings
 
 
@@ -156,6 +159,19 @@ def _check_queue(job: JobSettings) -> list[Finding]:
         )
         findings.append(Finding("queue", text, is_warning=True))
     return findings
+
+
+def _check_agreement(job: JobSettings) -> list[Finding]:
+    try:
+        problems, warnings = disagreements(job)
+    except MasklineError as error:
+        part = "keyset" if isinstance(error, KeysetError | KeysetUnavailableError) else "postgres"
+        text = with_remedy(error).removeprefix(part).lstrip(": ")
+        return [Finding(part, text, is_problem=True, is_temporary=isinstance(error, UnavailableError))]
+    return [
+        *(Finding(part, text, is_problem=True) for part, text in problems),
+        *(Finding(part, text, is_warning=True) for part, text in warnings),
+    ]
 
 
 def _check_postgres(job: JobSettings) -> list[Finding]:

@@ -66,6 +66,7 @@ OPTIONS = (
     "processes",
     "queue",
     "queue_endpoint",
+    "raw",
     "reason",
     "rejection_reason",
     "retention_hours",

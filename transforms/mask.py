@@ -125,7 +125,7 @@ class MaskPii(beam.PTransform):
 
 
 def _hash_keyset_uri(stream: StreamDefinition | StreamSet, uri: KeysetUri | str | None) -> KeysetUri | None:
-    """Return where the keyset of hashes is, or None where no stream takes it."""
+    """Return where the keyset of hashes is, or None where the stream takes none."""
     if not stream.hashed_columns:
         return None
     if uri is None:
@@ -185,13 +185,10 @@ class _Mask(beam.DoFn):
         self._count_fields()
         # Made here, on the worker: a client cannot be pickled.
         payloads = RetriedPayloads(S3Payloads(), self._context) if self._stream.fetches_payloads else None
-        if isinstance(self._stream, StreamSet):
+        if isinstance(self._stream, StreamSet) or self._leaves_unmatched:
+            streams = self._stream if isinstance(self._stream, StreamSet) else StreamSet((self._stream,))
             self._masker = StreamSetMasker(
-                self._stream, keyset, payloads, leaves_unmatched=self._leaves_unmatched, hash_keyset=self._hash_keyset
-            )
-        elif self._leaves_unmatched:
-            self._masker = StreamSetMasker(
-                StreamSet((self._stream,)), keyset, payloads, leaves_unmatched=True, hash_keyset=self._hash_keyset
+                streams, keyset, payloads, leaves_unmatched=self._leaves_unmatched, hash_keyset=self._hash_keyset
             )
         else:
             self._masker = MessageMasker(self._stream, keyset, payloads, self._hash_keyset)

@@ -23,12 +23,13 @@ class RemaskedColumn(msgspec.Struct, frozen=True):
     Attributes:
         name: The column.
         array: The type of an array of its values, ready for a cast.
-        remask: Turns a value of an older key into that of the primary key; raises a `TokenError` where it cannot.
+        remask: Turns a value of an older key into that of the primary key; raises a `TokenError` where it cannot. What
+            its table's values are bound to is given behind the value.
     """
 
     name: str
     array: str
-    remask: Callable[[Any], object]
+    remask: Callable[..., object]
 
     @property
     def holds_arrays(self) -> bool:
@@ -63,10 +64,12 @@ class RemaskedTable(msgspec.Struct, frozen=True):
     Attributes:
         name: The table, with its schema or found by the search path. It may be partitioned.
         columns: The columns that are re-encrypted.
+        bound_to: What else of a row its values are bound to by associated data, in SQL, the table being ``target``.
     """
 
     name: str
     columns: tuple[RemaskedColumn, ...]
+    bound_to: tuple[str, ...] = ()
 
 
 def stream_table(stream: StreamDefinition, keyset: Keyset) -> RemaskedTable:
@@ -91,8 +94,15 @@ def rejections_table(keyset: Keyset) -> RemaskedTable:
         keyset: The keyset whose primary key seals.
     """
     masker = Masker(keyset)
-    body = RemaskedColumn("body", "bytea[]", lambda sealed: masker.remask_body(bytes(sealed)))
-    return RemaskedTable(REJECTED_MESSAGES, (body,))
+
+    def remask(sealed: memoryview, stream: str, message_id: str) -> bytes:
+        return masker.remask_body(bytes(sealed), stream, message_id)
+
+    return RemaskedTable(
+        REJECTED_MESSAGES,
+        (RemaskedColumn("body", "bytea[]", remask),),
+        bound_to=("target.stream", "target.message_id::text"),
+    )
 
 
 def _remask_value(masker: Masker, column: Column) -> Callable[[Any], object]:
@@ -141,7 +151,7 @@ def select_statement(table: RemaskedTable) -> sql.Composable:
         "SELECT {columns} FROM {table} AS target JOIN unnest(%s::oid[], %s::tid[]) AS batch (_partition, _place)"
         " ON {at_places} WHERE {of_older_keys} FOR NO KEY UPDATE OF target"
     ).format(
-        columns=_listed(_PLACE, row, *values),
+        columns=_listed(_PLACE, row, *map(sql.SQL, table.bound_to), *values),
         table=sql.Identifier(*table.name.split(".")),
         at_places=_AT_PLACES,
         of_older_keys=_OF_OLDER_KEYS,

@@ -76,14 +76,20 @@ def transaction_settings(queue: str | None = None) -> sql.Composable:
         " SET LOCAL client_min_messages = warning; SET CONSTRAINTS ALL IMMEDIATE;"
         " SELECT set_config('synchronous_commit',"
         " CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true),"
-        " set_config({ledger}, 'on', true), set_config({setting}, {queue}, true); "
+        " set_config({ledger}, 'on', true){queue}; "
     ).format(
         lock_timeout=sql.Literal(f"{LOCK_TIMEOUT_SECONDS}s"),
         statement_timeout=sql.Literal(f"{STATEMENT_TIMEOUT_SECONDS}s"),
         ledger=sql.Literal(WRITES_LEDGER),
-        setting=sql.Literal(QUEUE_SETTING),
-        queue=sql.Literal((queue or "").replace("%", "%%")),  # psycopg2 puts parameters into it
+        queue=_queue_setting(queue),
     )
+
+
+def _queue_setting(queue: str | None) -> sql.Composable:
+    if queue is None:
+        return sql.SQL("")
+    queue = queue.replace("%", "%%")  # psycopg2 puts parameters into the statement
+    return sql.SQL(", set_config({}, {}, true)").format(sql.Literal(QUEUE_SETTING), sql.Literal(queue))
 
 
 class InsertStatement(Generic[Record]):
@@ -106,10 +112,12 @@ class InsertStatement(Generic[Record]):
         columns: The columns that it fills.
         query: The statement.
         query_without_keys: The same for a schema before revision 0012, which does not know its keys.
+        streams: The streams whose rows it inserts; none where it inserts rejections.
     """
 
     query: sql.Composable
     query_without_keys: sql.Composable
+    streams: tuple[StreamDefinition, ...] = ()
 
     def __init__(
         self, table: str, arrays: dict[str, str], *, keeps_earlier: bool = False, queue: str | None = None
@@ -186,6 +194,7 @@ class InsertRows(InsertStatement[MaskedRow]):
 
     def __init__(self, stream: StreamDefinition) -> None:
         super().__init__(stream.table, _row_arrays(stream))
+        self.streams = (stream,)
 
     def parameters(self, records: Sequence[MaskedRow]) -> Sequence[str]:
         """Return the arrays for a micro-batch; create_date is the UTC date of SentTimestamp, so it never changes."""
@@ -210,6 +219,7 @@ class InsertRowsOfStreams(InsertStatement[MaskedRow]):
     """
 
     def __init__(self, streams: Sequence[StreamDefinition]) -> None:
+        self.streams = tuple(streams)
         self._streams = {stream.name: stream for stream in streams}
         self._inserts = {stream.name: InsertRows(stream) for stream in streams}
         self._statements: dict[tuple[str, ...], InsertStatement[MaskedRow]] = {}

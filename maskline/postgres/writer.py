@@ -19,7 +19,8 @@ import psycopg2
 import tenacity
 from psycopg2 import sql
 
-from maskline.errors import ArgumentError, DatabaseLoginError, DatabaseUnavailableError, TableError
+from maskline.errors import ArgumentError, DatabaseError, DatabaseLoginError, DatabaseUnavailableError, TableError
+from maskline.postgres.column_registry import compare_columns, enter_columns
 from maskline.postgres.connection import Connect, Connection
 from maskline.postgres.deadlines import DEADLINES, Deadlines
 from maskline.postgres.failures import RowRejectedError, map_postgres_error
@@ -140,6 +141,7 @@ class BatchWriter(Generic[Record]):
         self._clock = clock
         self._days_emptied_at: float | None = None
         self._key_use = KeyUse(statement.table, clock)
+        self._are_columns_entered = False
         self._suppressions: Suppressions | None = None
         self._retry = retrying(retry_seconds, stopping, self._before_retry)
 
@@ -172,6 +174,7 @@ class BatchWriter(Generic[Record]):
             self._connection.close()
             self._connection = None
             self._suppressions = None
+            self._are_columns_entered = False
 
     def _write_or_bisect(
         self, records: Sequence[Record], outcome: WriteOutcome[Record], on_progress: Callable[[], None]
@@ -256,6 +259,9 @@ class BatchWriter(Generic[Record]):
         if others:
             statement = self._statement.for_records(others)
             is_guarded = self._key_use.enter(connection, {record.key_id for record in others})
+            if is_guarded and not self._are_columns_entered:
+                _compare_and_enter_columns(connection, self._statement)
+                self._are_columns_entered = True
             query = statement.query if is_guarded else statement.query_without_keys
             parameters = list(statement.parameters(others))
             if self._suppressions is not None:
@@ -313,6 +319,14 @@ def _confirmed_row(connection: Connection, query: sql.Composable, parameters: Se
 
 def _message_id(record: Record) -> str:
     return record.receipt.message_id
+
+
+def _compare_and_enter_columns(connection: Connection, statement: InsertStatement[Any]) -> None:
+    for stream in statement.streams:
+        comparison = compare_columns(connection, stream)
+        if comparison.problems:
+            raise DatabaseError(f"postgres: {'; '.join(comparison.problems)}")
+        enter_columns(connection, stream)
 
 
 def _only_row(connection: Connection, query: sql.Composable, parameters: Sequence[object] | None) -> tuple[Any, ...]:

@@ -88,7 +88,7 @@ class MessageMasker:
             values = self._masked_values(self._decoder.decode(record_text(record)))
         except Exception as error:
             rejection = rejection_for(error)
-            sealed_body = self._masker.seal_body(sealable_text(record))
+            sealed_body = self._masker.seal_body(sealable_text(record), self._stream.name, "")
             return RejectedRecord(self._stream.name, rejection.reason, rejection.detail, self._key_id, sealed_body)
         return dict(zip(self._columns, values, strict=True))
 
@@ -117,16 +117,17 @@ class MessageMasker:
             stream: The name under which it is kept; that of the stream if None.
         """
         explained = self._decoder.explained(rejection, message.body, message.attributes)
+        kept_under = self._stream.name if stream is None else stream
         return Rejection(
             Receipt(message.message_id, message.receipt_handle),
-            self._stream.name if stream is None else stream,
+            kept_under,
             explained.reason,
             explained.detail,
             message.sent_at,
             message.receive_count,
             self._key_id,
-            self._masker.seal_body(kept_text(message)),
-            self._owners.of_body(message.body),
+            self._masker.seal_body(kept_text(message), kept_under, message.message_id),
+            self._owners.of_message(message),
         )
 
     def _masked_values(self, decoded: Decoded) -> tuple[object, ...]:
@@ -148,7 +149,11 @@ class MessageMasker:
             message.receive_count,
             self._key_id,
             values,
-            self._masker.seal_body(message.body if message.attributes is None else kept_text(message)),
+            self._masker.seal_body(
+                message.body if message.attributes is None else kept_text(message),
+                self._stream.name,
+                message.message_id,
+            ),
             self._stream.name,
             subjects,
         )

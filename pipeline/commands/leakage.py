@@ -19,6 +19,7 @@ from rich.table import Table
 
 from maskline.errors import UsageError
 from maskline.masks.leakage import EquivalenceClass, Leakage, measure_leakage, rows_by_anonymity
+from maskline.pipeline.harmless_text import visible
 from maskline.pipeline.options import Options, postgres_dsn
 from maskline.pipeline.printing import echo, report_failure
 from maskline.postgres.connection import connect
@@ -177,7 +178,7 @@ def _most_frequent(frequencies: TokenFrequencies, rows: int) -> Table:
     table.add_column("token", overflow="fold")
     table.add_column("rows", justify="right", no_wrap=True)
     for token, count in frequencies.most_frequent:
-        table.add_row(token, _share(count, rows))
+        table.add_row(visible(token), _share(count, rows))
     return table
 
 

@@ -3,14 +3,14 @@
 Prints CSV with a header: the row, the token, the value. The tokens come from a column of the stream's table, or with
 --stdin one a line from standard input. Every call is entered in pii_access_log, with reason and condition, before the
 first value is shown. A token that is damaged, of another column or of another key is an error that names its row, never
-a value; the other rows are shown, and the exit code is 1.
+a value; the other rows are shown, and the exit code is 1. What a terminal would obey in a value, or a spreadsheet run,
+is made harmless unless --raw is said.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import csv
 import json
 import sys
 import tempfile
@@ -20,6 +20,7 @@ from typing import TextIO
 from maskline.errors import TokenError
 from maskline.masks.deterministic import Masker
 from maskline.pipeline.options import Options, keyset_uri, postgres_dsn
+from maskline.pipeline.row_output import CsvPrinter, add_raw
 from maskline.postgres.access_log import check_reason, record_access
 from maskline.postgres.connection import connect
 from maskline.postgres.token_reader import read_tokens
@@ -40,6 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     source = Options(parser.add_mutually_exclusive_group())
     source.add("where", "which rows, as a condition in SQL (all)", metavar="SQL")
     source.add("stdin", "take the tokens from standard input, one a line", action="store_true")
+    add_raw(parser)
 
 
 def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
@@ -64,12 +66,11 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
             reason=arguments.reason,
             condition=arguments.where,
         )
-        return _print_values(iter(tokens), column, unmask, sys.stdout)
+        return _print_values(iter(tokens), column, unmask, sys.stdout, raw=arguments.raw)
 
 
-def _print_values(rows: Iterator[tuple[str, str]], column: Column, unmask: Change, output: TextIO) -> int:
-    writer = csv.writer(output)
-    writer.writerow(["row", column.name, column.field])
+def _print_values(rows: Iterator[tuple[str, str]], column: Column, unmask: Change, output: TextIO, *, raw: bool) -> int:
+    print_row = CsvPrinter(["row", column.name, column.field], raw=raw, output=output)
     failures = 0
     for row, token in rows:
         try:
@@ -78,7 +79,8 @@ def _print_values(rows: Iterator[tuple[str, str]], column: Column, unmask: Chang
             failures += 1
             print(f"maskline: row {row}: the token {error}", file=sys.stderr)  # noqa: T201
             continue
-        writer.writerow([row, token, value])
+        print_row([row, token, value])
+    print_row.notice_altered()
     return TokenError.exit_code if failures else 0
 
 

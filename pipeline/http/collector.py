@@ -30,8 +30,8 @@ _COUNTERS = {
     "delete_failures": ("delete_failures", "Messages that could not be deleted, and come back."),
     "db_retries": ("database_retries", "Times that a micro-batch was tried again, for Postgres was not available."),
     "extra_fields": ("extra_fields", "Fields that the stream does not know, ignored."),
-    "invalid_values": ("invalid_values", "Values without a normal form in their domain, masked as they are."),
     "left": ("left", "Times that a message was left in the queue, for no stream takes it."),
+    "invalid_values": ("invalid_values", "Values without a normal form in their domain, masked as they are."),
 }
 """The metric of each count, and what it means."""
 

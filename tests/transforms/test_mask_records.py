@@ -100,7 +100,7 @@ def test_what_cannot_be_masked_is_rejected_sealed_and_never_in_clear(
     assert (outcome.stream, outcome.reason, outcome.key_id) == ("user_logins", reason, 7)
     assert b"199.172.111.135" not in pickle.dumps(outcome)
     assert "199.172.111.135" not in outcome.detail
-    assert Masker(keyset).unseal_body(outcome.sealed_body) == body
+    assert Masker(keyset).unseal_body(outcome.sealed_body, "user_logins", "") == body
 
 
 def test_rejected_records_come_out_beside_the_masked_and_are_counted_by_reason() -> None:

@@ -75,8 +75,8 @@ def test_killed_at_a_step_and_repeated_it_removes_the_person_and_nobody_else(
 
 
 def _rejected_bodies(database: Connection, keyset: Keyset) -> list[str]:
-    bodies = rows_of(database, "SELECT body FROM rejected_messages")
-    return sorted(Masker(keyset).unseal_body(bytes(body)) for (body,) in bodies)
+    bodies = rows_of(database, "SELECT body, stream, message_id::text FROM rejected_messages")
+    return sorted(Masker(keyset).unseal_body(bytes(body), *place) for body, *place in bodies)
 
 
 def _check_log(database: Connection, keyset: Keyset) -> None:

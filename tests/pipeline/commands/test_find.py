@@ -68,6 +68,29 @@ def test_the_rows_of_values_come_with_their_line_as_they_are_stored_and_that_is_
     ]
 
 
+@pytest.mark.parametrize("form", [[], ["--csv"]], ids=["table", "csv"])
+def test_what_a_terminal_would_obey_is_harmless_unless_asked_for(
+    dsn: str,
+    keyset_uri: str,
+    write: Write,
+    values: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    form: list[str],
+) -> None:
+    write([login(1, locale="\x1b[2J")])
+    values.setenv("COLUMNS", "300")
+
+    shown = {}
+    for raw in ([], ["--raw"]):
+        values.setattr("sys.stdin", io.StringIO("198.51.0.1"))
+        assert find(dsn, keyset_uri, *form, *raw) == 0
+        shown[bool(raw)] = capsys.readouterr().out
+
+    assert "\x1b" not in shown[False]
+    assert "\\x1b[2J" in shown[False]
+    assert "\x1b[2J" in shown[True]
+
+
 def test_rows_of_earlier_keys_are_found_too(
     dsn: str,
     keyset: Keyset,
@@ -168,7 +191,10 @@ def test_rows_are_found_by_another_spelling_of_their_value(
 @pytest.mark.parametrize(
     ("mask", "why"),
     [
-        ("random", "column masked_v: is masked by random, and equal values have no equal tokens there"),
+        (
+            "random",
+            "column masked_v: is random; only a value of a column that is masked deterministically, or hashed",
+        ),
         ("hash", "hash_keyset: missing; column masked_v is hashed"),
     ],
 )

@@ -123,11 +123,30 @@ CREATE OR REPLACE FUNCTION maskline_use_column(
     used_stream text, used_table text, used_column text, used_domain text, used_mask text, used_normalization text,
     used_versions text
 ) RETURNS void
-LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = {schema}, pg_temp AS $$
-    INSERT INTO maskline_columns (stream, table_name, column_name, domain, mask, normalization, versions)
-    VALUES (used_stream, used_table, used_column, used_domain, used_mask, used_normalization, used_versions)
-    ON CONFLICT DO NOTHING
-$$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = {schema}, pg_temp AS $$
+BEGIN
+    UPDATE maskline_columns AS known SET column_name = used_column
+    WHERE NOT EXISTS (
+        SELECT FROM maskline_columns AS used
+        WHERE (used.stream, used.table_name, used.column_name) = (used_stream, used_table, used_column)
+    ) AND known.ctid = (
+        SELECT gone.ctid FROM maskline_columns AS gone
+        WHERE (gone.stream, gone.table_name, gone.domain, gone.mask)
+            = (used_stream, used_table, used_domain, used_mask)
+          AND NOT EXISTS (
+              SELECT FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+              JOIN pg_namespace ON pg_namespace.oid = relnamespace
+              WHERE quote_ident(nspname) || '.' || quote_ident(relname) = gone.table_name
+                AND attname = gone.column_name AND NOT attisdropped
+          )
+        ORDER BY gone.column_name LIMIT 1
+    );
+    IF NOT FOUND THEN
+        INSERT INTO maskline_columns (stream, table_name, column_name, domain, mask, normalization, versions)
+        VALUES (used_stream, used_table, used_column, used_domain, used_mask, used_normalization, used_versions)
+        ON CONFLICT DO NOTHING;
+    END IF;
+END $$
 """
 
 # A table that was remasked has the new key in its oldest rows, so the newest of each key's say which key is newer.
