@@ -8,14 +8,22 @@ Source: https://developers.google.com/tink/deterministic-aead
 
 from __future__ import annotations
 
+import logging
 from typing import NoReturn
 
 import tink
 from tink import JsonKeysetReader, daead, json_proto_keyset_format, proto_keyset_format, secret_key_access
 from tink.proto import tink_pb2
 
-from maskline.errors import KeysetError, Remedy
-from maskline.keys.kms import KmsKey, OpenKmsKey, aws_kms_key, map_kms_errors
+from maskline.errors import KeysetError, KeysetUnavailableError, Remedy
+from maskline.keys.kms import (
+    KEYSET_PURPOSE,
+    KmsKey,
+    NotDecryptedError,
+    OpenKmsKey,
+    aws_kms_key,
+    map_kms_errors,
+)
 from maskline.records import Redacted
 
 AES_SIV_TYPE = "type.googleapis.com/google.crypto.tink.AesSivKey"
@@ -27,6 +35,8 @@ NOT_SOUND = "has no one enabled primary key, or a key that is not whole; was it 
 _ENCRYPTED_FIELD = b'"encryptedKeyset"'
 
 daead.register()
+
+logger = logging.getLogger(__name__)
 
 
 class StoredKeyset(Redacted, frozen=True):
@@ -203,15 +213,31 @@ def serialize_keyset(handle: tink.KeysetHandle, kms_key: KmsKey | None = None, o
         in_clear: str = json_proto_keyset_format.serialize(handle, secret_key_access.TOKEN)
         return in_clear.encode()
     with map_kms_errors(origin):
-        encrypted: str = json_proto_keyset_format.serialize_encrypted(handle, kms_key, b"")
+        encrypted: str = json_proto_keyset_format.serialize_encrypted(handle, kms_key, KEYSET_PURPOSE)
     return encrypted.encode()
 
 
 def _parsed(stored: StoredKeyset, kms_key: KmsKey | None) -> tink.KeysetHandle:
     if kms_key is None:
         return json_proto_keyset_format.parse(stored.content.decode(), secret_key_access.TOKEN)
+    try:
+        return _decrypted(stored, kms_key, KEYSET_PURPOSE)
+    except (NotDecryptedError, tink.TinkError) as refusal:
+        try:
+            handle = _decrypted(stored, kms_key, b"")
+        except (KeysetError, KeysetUnavailableError):
+            raise refusal from None
+    logger.warning(
+        "keyset %s: was encrypted by an earlier version, bound to no purpose; the next change of it, or keys wrap, "
+        "binds it",
+        stored.origin,
+    )
+    return handle
+
+
+def _decrypted(stored: StoredKeyset, kms_key: KmsKey, purpose: bytes) -> tink.KeysetHandle:
     with map_kms_errors(stored.origin):
-        return json_proto_keyset_format.parse_encrypted(stored.content.decode(), kms_key, b"")
+        return json_proto_keyset_format.parse_encrypted(stored.content.decode(), kms_key, purpose)
 
 
 def _why_not_parsed(stored: StoredKeyset) -> KeysetError:
