@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from maskline.errors import (
         ArgumentError,
         DatabaseError,
+        DatabaseLoginError,
         DatabaseUnavailableError,
         KeysetError,
         KeysetUnavailableError,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
         StreamDefinitionError,
         TableError,
         TokenError,
+        TooManyRejectedError,
         UnavailableError,
         UsageError,
     )
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ArgumentError",
     "DatabaseError",
+    "DatabaseLoginError",
     "DatabaseUnavailableError",
     "Keyset",
     "KeysetError",
@@ -68,6 +71,7 @@ __all__ = [
     "StreamDefinitionError",
     "TableError",
     "TokenError",
+    "TooManyRejectedError",
     "UnavailableError",
     "UsageError",
     "__version__",

@@ -5,6 +5,7 @@ Source: https://boto3.amazonaws.com/v1/documentation/api/latest/guide/error-hand
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -26,6 +27,7 @@ from botocore.exceptions import (
 )
 
 from maskline.logs import silence_wire_logging
+from maskline.plaintext import ALLOWED_VARIABLE, is_plaintext_allowed, is_plaintext_beyond_loopback
 
 OpenClient = Callable[[str, str | None], Any]
 """Makes a boto3 client of a service (``kms``) in a region, or in that of the environment if None."""
@@ -79,11 +81,40 @@ def open_client(service: str, region: str | None) -> Any:
     silence_wire_logging()
     config = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
     try:
-        return boto3.session.Session().client(service, region_name=region, config=config)
+        client = boto3.session.Session().client(service, region_name=region or environment_region(), config=config)
     except BotoCoreError:
         raise
     except ValueError as error:  # botocore's for an endpoint that is no URL
         raise InvalidEndpointConfigurationError(msg=str(error)) from None
+    check_endpoint(client)
+    return client
+
+
+class PlaintextEndpointError(InvalidEndpointConfigurationError):
+    """AWS's own settings name an endpoint that would be talked to in clear over the network."""
+
+
+def check_endpoint(client: Any) -> None:
+    """Refuse a client whose endpoint is ``http://`` and not on this machine, unless the environment allows it.
+
+    Args:
+        client: A boto3 client.
+
+    Raises:
+        PlaintextEndpointError: It is; nothing was sent.
+    """
+    if is_plaintext_beyond_loopback(client.meta.endpoint_url) and not is_plaintext_allowed():
+        raise PlaintextEndpointError(msg=client.meta.endpoint_url)
+
+
+def environment_region() -> str | None:
+    """Return the region that the environment names, or None: that of AWS's configuration file is boto3's to find.
+
+    boto3 reads ``AWS_DEFAULT_REGION`` alone; every other SDK, and Lambda, ECS and EKS, say ``AWS_REGION``.
+
+    Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-region.html
+    """
+    return os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION") or None
 
 
 def setup_problem(error: AwsError) -> str | None:
@@ -94,9 +125,14 @@ def setup_problem(error: AwsError) -> str | None:
             "a role gives them"
         )
     if isinstance(error, NoRegionError):
-        return "no AWS region; set AWS_DEFAULT_REGION"
+        return "no AWS region; set AWS_REGION"
     if isinstance(error, InvalidRegionError):
-        return "the AWS region is not the name of one; see AWS_DEFAULT_REGION"
+        return "the AWS region is not the name of one; see AWS_REGION and AWS_DEFAULT_REGION"
+    if isinstance(error, PlaintextEndpointError):
+        return (
+            "an AWS endpoint is http:// and not on this machine, so the network could read what is sent; give https:// "
+            f"in AWS_ENDPOINT_URL and those that begin with it, or allow it: {ALLOWED_VARIABLE}=true"
+        )
     if isinstance(error, InvalidEndpointConfigurationError):
         return "an AWS endpoint is not a URL; see AWS_ENDPOINT_URL and those that begin with it"
     if isinstance(error, ConfigNotFound | ConfigParseError):

@@ -11,6 +11,7 @@ wrong, where, and what to do::
     ├── SetupError                2   a part is not as the job needs it; nothing was taken from the queue
     │   ├── QueueError            2
     │   ├── DatabaseError         2
+    │   │   └── DatabaseLoginError 2
     │   ├── KeysetError           2
     │   ├── PayloadError          2
     │   └── LakeError             2
@@ -23,6 +24,7 @@ wrong, where, and what to do::
     ├── RunnerError               1   a runner failed the job, or did not do with it what it was asked
     ├── StopTimedOutError         1   the job was asked to stop, and something it waits for did not let it
     ├── TableError                1   a table takes no rows for a cause of its own; nothing was rejected for it
+    ├── TooManyRejectedError      1   a larger share of the messages cannot become rows than was allowed
     └── TokenError                1   a token that this keyset cannot turn back into its value
 
 No message ever holds the value of a personal field, a key, or a password.
@@ -40,6 +42,7 @@ class Remedy(enum.Enum):
     MIGRATE = enum.auto()
     CREATE_TABLE = enum.auto()
     CREATE_KEYSET = enum.auto()
+    CREATE_HASH_KEYSET = enum.auto()
     WRAP_KEYSET = enum.auto()
     COMPARE_COPY = enum.auto()
     TAKE_ROLE = enum.auto()
@@ -94,6 +97,10 @@ class DatabaseError(SetupError):
     """The database lacks a table, a column or a permission, or refuses the login."""
 
 
+class DatabaseLoginError(DatabaseError):
+    """The database does not take the password. A running job tries again: passwords are rotated."""
+
+
 class KeysetError(SetupError):
     """The keyset cannot be read, or is not one that masks deterministically."""
 
@@ -146,6 +153,10 @@ class StopTimedOutError(MasklineError):
 
 class TableError(MasklineError):
     """A table takes no rows, or not these, for a cause of its own, in no message; nothing was rejected for it."""
+
+
+class TooManyRejectedError(MasklineError):
+    """A larger share of the messages cannot become rows than was allowed: the definition does not fit them."""
 
 
 class TokenError(MasklineError):

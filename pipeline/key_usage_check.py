@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+from datetime import UTC
 
 from maskline.errors import UsageError
-from maskline.keys.keyset_editor import DISABLED, RAW, KeyInfo
+from maskline.keys.keyset_editor import DESTROYED, DISABLED, ENABLED, RAW, KeyInfo
 from maskline.lake.copies import Copy
 from maskline.pipeline.lake_options import add_lake, opaque_copy
 from maskline.pipeline.options import Options
 from maskline.pipeline.printing import echo
 from maskline.pipeline.program import program_name
-from maskline.postgres.connection import connect
+from maskline.postgres.connection import Connection, connect
 from maskline.postgres.dsn import PostgresDsn
+from maskline.postgres.key_registry import KeyWriter, recent_writers, set_key_state
 from maskline.postgres.key_usage import KeyUsage, key_usage
+from maskline.postgres.token_search import search_tokens
+
+NO_DATABASE = (
+    "No database was told: a job that masks under it goes on, what it writes is lost with the key, and nobody counted "
+    "the rows that need it."
+)
+RECENT_SECONDS = 3600
+"""For how long after a job last wrote under a key it may be that it still does."""
 
 NOT_LOOKED_AT = "A copy in a data lake was not looked at; where there is one, say --lake_opaque URI."
 
@@ -72,7 +82,9 @@ def check_copy_does_not_need(key: KeyInfo, arguments: argparse.Namespace) -> Non
 
 
 def check_nothing_needs(key: KeyInfo, dsn: PostgresDsn, arguments: argparse.Namespace) -> None:
-    """Check that no row of a database's tables needs a key, nor any of the opaque copy.
+    """Check that no row of a database needs a key, nor any of the opaque copy, and that no job wrote under it of late.
+
+    The database refuses the key from here on, so that what is counted does not grow.
 
     Args:
         key: The key.
@@ -80,9 +92,94 @@ def check_nothing_needs(key: KeyInfo, dsn: PostgresDsn, arguments: argparse.Name
         arguments: The command line.
 
     Raises:
-        UsageError: A row does; the message says how many, and what to do.
+        UsageError: A row does; the message says how many, and what to do. Or a job may still mask under it.
     """
-    _check_not_needed(key, usage_in_database(dsn), usage_in_copy(arguments))
+    with contextlib.closing(connect(dsn)) as connection:
+        if key.prefix != RAW:
+            set_key_state(connection, key.key_id, DISABLED)
+        in_database = key_usage(connection)
+        if key.prefix != RAW:
+            in_database += _tokens_elsewhere(connection, key.key_id)
+        _check_not_needed(key, in_database, usage_in_copy(arguments))
+        writers = recent_writers(connection, key.key_id, RECENT_SECONDS) if key.prefix != RAW else []
+    if writers:
+        raise UsageError(
+            f"key {key.key_id}: was written under within the last hour by {_listed(writers)}; see that these jobs run "
+            "with a newer keyset, and wait, or say --force"
+        )
+
+
+def disable_in_database(key_id: int, dsn: PostgresDsn) -> None:
+    """Have a database refuse a key, and say which rows carry it and which jobs wrote under it of late.
+
+    Args:
+        key_id: The key.
+        dsn: The database.
+
+    Raises:
+        MasklineError: The database cannot be told; nothing was changed.
+    """
+    with contextlib.closing(connect(dsn)) as connection:
+        set_key_state(connection, key_id, DISABLED)
+        carrying = [
+            f"{usage.rows[key_id]:,} rows of {usage.table}" for usage in key_usage(connection) if key_id in usage.rows
+        ]
+        writers = recent_writers(connection, key_id, RECENT_SECONDS)
+    echo("The database takes no rows under it any more.")
+    if carrying:
+        echo(f"{' and '.join(carrying)} carry its id.")
+    if writers:
+        echo(f"Within the last hour {_listed(writers)} wrote under it; where one still masks under it, it stops now.")
+
+
+def enable_in_database(key_id: int, dsn: PostgresDsn) -> None:
+    """Have a database take a key again.
+
+    Args:
+        key_id: The key.
+        dsn: The database.
+
+    Raises:
+        MasklineError: The database cannot be told.
+    """
+    with contextlib.closing(connect(dsn)) as connection:
+        set_key_state(connection, key_id, ENABLED)
+    echo("The database takes rows under it again.")
+
+
+def destroy_in_database(key_id: int, dsn: PostgresDsn) -> None:
+    """Have a database refuse a key for ever.
+
+    Args:
+        key_id: The key.
+        dsn: The database.
+
+    Raises:
+        MasklineError: The database cannot be told; nothing was changed.
+    """
+    with contextlib.closing(connect(dsn)) as connection:
+        set_key_state(connection, key_id, DESTROYED)
+
+
+def _tokens_elsewhere(connection: Connection, key_id: int) -> list[KeyUsage]:
+    """Return the tables that name no key and hold tokens of one.
+
+    Raises:
+        UsageError: A table that may hold some cannot be read.
+    """
+    search = search_tokens(connection, key_id)
+    if search.unreadable:
+        raise UsageError(
+            f"key {key_id}: {' and '.join(search.unreadable)} may hold its tokens, and this role may not read them; "
+            "grant it SELECT, or say --force"
+        )
+    if search.unknown:
+        echo(f"Not looked at, for this role may not read them: {', '.join(search.unknown)}.")
+    return search.found
+
+
+def _listed(writers: list[KeyWriter]) -> str:
+    return " and ".join(f"{writer.job} ({writer.last_written.astimezone(UTC):%H:%M:%S} UTC)" for writer in writers)
 
 
 def _check_not_needed(key: KeyInfo, in_database: list[KeyUsage], in_copy: list[KeyUsage]) -> None:

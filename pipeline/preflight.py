@@ -9,7 +9,8 @@ import threading
 
 import msgspec
 
-from maskline.errors import MasklineError, SetupError, UnavailableError
+from maskline.errors import KeysetError, KeysetUnavailableError, MasklineError, SetupError, UnavailableError
+from maskline.pipeline.agreement_check import disagreements
 from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.program import program_name
 from maskline.pipeline.remedies import with_remedy
@@ -19,6 +20,7 @@ from maskline.postgres.revision import database_revision, revision_problems
 from maskline.postgres.table_check import check_tables
 from maskline.retry import log_retry, retrying
 from maskline.sqs import SqsQueue
+from maskline.streams.stream_set import Unmatched
 
 FEW_RECEIVES = 3
 
@@ -34,7 +36,7 @@ class Finding(msgspec.Struct, frozen=True):
     """What a check found.
 
     Attributes:
-        part: ``keyset``, ``queue`` or ``postgres``.
+        part: ``keyset``, ``hash_keyset``, ``queue`` or ``postgres``.
         text: What was found, in one sentence.
         is_problem: Whether the job cannot start with it.
         is_warning: Whether the job can start, and an operator should know.
@@ -55,16 +57,18 @@ def preflight(job: JobSettings) -> list[Finding]:
         job: The job.
 
     Returns:
-        At least one finding a part.
+        At least one finding a part that the job has.
     """
     findings: list[Finding] = []
-    for part, check in (("keyset", _check_keyset), ("queue", _check_queue), ("postgres", _check_postgres)):
+    for part, check in _CHECKS:
         try:
             findings.extend(check(job))
         except MasklineError as error:
             text = with_remedy(error).removeprefix(part).lstrip(": ")
             is_temporary = isinstance(error, UnavailableError)
             findings.append(Finding(part, text, is_problem=True, is_temporary=is_temporary))
+    if not any(finding.is_problem for finding in findings):
+        findings += _check_agreement(job)
     return findings
 
 
@@ -114,6 +118,19 @@ def _check_keyset(job: JobSettings) -> list[Finding]:
     return [Finding("keyset", f"{job.keyset}: primary key {keyset.primary_key_id} encrypts and decrypts")]
 
 
+def _check_hash_keyset(job: JobSettings) -> list[Finding]:
+    if not job.stream.hashed_columns:
+        return []
+    if job.hash_keyset is None:
+        columns = ", ".join(column.name for column in job.stream.hashed_columns)
+        text = (
+            f"missing; the stream {job.stream.name} hashes {columns}; give --hash_keyset, which "
+            f"{program_name()} keys create --kind hash makes"
+        )
+        return [Finding("hash_keyset", text, is_problem=True)]
+    return [Finding("hash_keyset", f"{job.hash_keyset}: key {job.hash_keyset.open_hash().key_id} hashes")]
+
+
 def _check_queue(job: JobSettings) -> list[Finding]:
     queue = SqsQueue.open(job.queue)
     attributes = queue.attributes()
@@ -135,7 +152,26 @@ def _check_queue(job: JobSettings) -> list[Finding]:
             f"messages in flight uses one up every {seconds} s, so allow {FEW_RECEIVES} or more"
         )
         findings.append(Finding("queue", text, is_warning=True))
+    if policy and job.unmatched is Unmatched.LEAVE:
+        text = (
+            f"{job.queue}: a message that no stream takes uses a receive up each time that it is left there, and is "
+            f"given up after {receives}; let the consumer that it is for be quicker, or allow more"
+        )
+        findings.append(Finding("queue", text, is_warning=True))
     return findings
+
+
+def _check_agreement(job: JobSettings) -> list[Finding]:
+    try:
+        problems, warnings = disagreements(job)
+    except MasklineError as error:
+        part = "keyset" if isinstance(error, KeysetError | KeysetUnavailableError) else "postgres"
+        text = with_remedy(error).removeprefix(part).lstrip(": ")
+        return [Finding(part, text, is_problem=True, is_temporary=isinstance(error, UnavailableError))]
+    return [
+        *(Finding(part, text, is_problem=True) for part, text in problems),
+        *(Finding(part, text, is_warning=True) for part, text in warnings),
+    ]
 
 
 def _check_postgres(job: JobSettings) -> list[Finding]:
@@ -147,10 +183,24 @@ def _check_postgres(job: JobSettings) -> list[Finding]:
             if problems:
                 run = f"run: {program_name()} migrate --postgres '{job.postgres}'"
                 return [Finding("postgres", f"{problem}; {run}", is_problem=True) for problem in problems]
-            report = check_tables(connection, job.stream)
+            reports = [(stream, check_tables(connection, stream)) for stream in job.streams]
     finally:
         connection.close()
-    warnings = [Finding("postgres", warning, is_warning=True) for warning in report.warnings]
-    if report.problems:
-        return [*(Finding("postgres", problem, is_problem=True) for problem in report.problems), *warnings]
-    return [Finding("postgres", f"table {job.stream.table} is ready (schema revision {revision})"), *warnings]
+    findings = [
+        Finding("postgres", problem, is_problem=True)
+        for problem in dict.fromkeys(problem for _, report in reports for problem in report.problems)
+    ]
+    findings += [
+        Finding("postgres", f"table {table} is ready (schema revision {revision})")
+        for table in dict.fromkeys(stream.table for stream, report in reports if not report.problems)
+    ]
+    warnings = dict.fromkeys(warning for _, report in reports for warning in report.warnings)
+    return [*findings, *(Finding("postgres", warning, is_warning=True) for warning in warnings)]
+
+
+_CHECKS = (
+    ("keyset", _check_keyset),
+    ("hash_keyset", _check_hash_keyset),
+    ("queue", _check_queue),
+    ("postgres", _check_postgres),
+)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 from botocore.loaders import create_loader
+from hypothesis import HealthCheck, settings
 
 from benchmarks.servers.elasticmq import ElasticMq
 from maskline.keys import Keyset, StoredKeyset, create_keyset, open_keyset
@@ -35,6 +37,13 @@ PRISM = Path(os.environ.get("PRISM_LOCATION", Path(__file__).parents[1] / ".cach
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 """Where the data of servers lie that are not to wait for a disk; the job refuses a server without fsync."""
 _one_loader = functools.cache(create_loader)
+
+
+def pytest_configure() -> None:
+    """Measure no time in properties, and hear Ctrl-C, which a shell has what it starts in the background ignore."""
+    settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("suite")
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest's own looks at the markers

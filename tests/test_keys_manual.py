@@ -93,5 +93,6 @@ def _take_steps(keyset_uri: str, steps: list[str]) -> None:
     old = open_keyset(keyset_provider(keyset_uri).fetch()).primary_key_id
     for step in steps:
         (new,) = open_keyset(keyset_provider(keyset_uri).fetch()).key_ids - {old} or {None}
-        arguments = {"add": [], "promote": [str(new)], "disable": [str(old)], "destroy": [str(old), "--force"]}
+        retire = [str(old), "--no_database", "--force"]
+        arguments = {"add": [], "promote": [str(new)], "disable": retire, "destroy": retire}
         assert main(["keys", step, f"--keyset={keyset_uri}", *arguments[step]]) == 0

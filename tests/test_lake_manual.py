@@ -19,6 +19,7 @@ from tests.maskline.postgres.masked_rows import write_masked
 MANUAL = (PROJECT / "docs" / "lake.md").read_text()
 
 
+@pytest.mark.slow
 def test_its_commands_and_its_program_run_as_they_stand(
     tmp_path: Path, dsn: str, keyset: Keyset, keyset_uri: str
 ) -> None:

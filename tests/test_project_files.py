@@ -54,6 +54,7 @@ def test_the_hooks_are_the_checks_of_ci() -> None:
     assert checks == {line for line in script if line.startswith(("ruff", "mypy"))}
 
 
+@pytest.mark.slow
 @pytest.mark.heavy
 @pytest.mark.skipif(not MKDOCS.exists(), reason="mkdocs is not installed; tests/requirements.txt has it")
 def test_the_api_pages_are_built_without_a_warning(tmp_path: Path) -> None:
@@ -84,3 +85,13 @@ def test_an_installation_that_is_up_to_date_starts_no_pip(tmp_path: Path) -> Non
     assert calls_of_pip() == 1
     (project / "constraints.txt").write_text("boto3==1.43.106\n")
     assert calls_of_pip() == 2
+
+
+@pytest.mark.slow
+def test_the_suite_may_be_started_where_ctrl_c_is_ignored() -> None:
+    tests = ["tests/pipeline/test_stopping.py", "tests/pipeline/runners/test_cluster.py"]
+    suite = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
+
+    ran = subprocess.run(["sh", "-c", 'trap "" INT; exec "$@"', "sh", *suite], cwd=PROJECT, capture_output=True)
+
+    assert ran.returncode == 0, ran.stdout.decode()

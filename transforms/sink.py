@@ -41,6 +41,7 @@ class CommitBatch(beam.DoFn, Generic[Record]):
         check_retry_seconds(retry_seconds)
         self._db_retries = JobCounter("db_retries", context, branch)
         self._duplicates = JobCounter("duplicates", context, branch)
+        self._suppressed = JobCounter("suppressed", context, branch)
         self._batch_size = JobDistribution("batch_size", context, branch)
         self._commit_milliseconds = JobDistribution("commit_milliseconds", context, branch)
         self._connect = connect
@@ -64,6 +65,7 @@ class CommitBatch(beam.DoFn, Generic[Record]):
         """Have its counters exist."""
         self._db_retries.declare()
         self._duplicates.declare()
+        self._suppressed.declare()
 
     def teardown(self) -> None:
         """Close the connection."""
@@ -89,6 +91,7 @@ class CommitBatch(beam.DoFn, Generic[Record]):
         self._batch_size.update(len(records))
         self._commit_milliseconds.update(round(outcome.commit_seconds * 1000))
         self._duplicates.add(outcome.duplicates)
+        self._suppressed.add(outcome.suppressed)
         return outcome
 
     def _connect_and_tell(self) -> Connection:

@@ -8,22 +8,35 @@ Source: https://developers.google.com/tink/deterministic-aead
 
 from __future__ import annotations
 
+import logging
 from typing import NoReturn
 
 import tink
-from tink import JsonKeysetReader, daead, json_proto_keyset_format, secret_key_access
+from tink import JsonKeysetReader, daead, json_proto_keyset_format, proto_keyset_format, secret_key_access
 from tink.proto import tink_pb2
 
-from maskline.errors import KeysetError, Remedy
-from maskline.keys.kms import KmsKey, OpenKmsKey, aws_kms_key, map_kms_errors
+from maskline.errors import KeysetError, KeysetUnavailableError, Remedy
+from maskline.keys.kms import (
+    KEYSET_PURPOSE,
+    KmsKey,
+    NotDecryptedError,
+    OpenKmsKey,
+    aws_kms_key,
+    map_kms_errors,
+)
 from maskline.records import Redacted
 
 AES_SIV_TYPE = "type.googleapis.com/google.crypto.tink.AesSivKey"
+HMAC_PRF_TYPE = "type.googleapis.com/google.crypto.tink.HmacPrfKey"
+"""That of a keyset of hashes."""
+
 NOT_A_KEYSET = "is not a Tink keyset in JSON; is it the right file?"
 NOT_SOUND = "has no one enabled primary key, or a key that is not whole; was it edited by hand?"
 _ENCRYPTED_FIELD = b'"encryptedKeyset"'
 
 daead.register()
+
+logger = logging.getLogger(__name__)
 
 
 class StoredKeyset(Redacted, frozen=True):
@@ -52,6 +65,12 @@ class Keyset:
 
     Args:
         handle: Tink's handle, holding AES-SIV keys only.
+
+    Attributes:
+        primary_key_id: The key that masks.
+        key_ids: The keys that unmask, and name themselves in what they encrypt.
+        has_raw_keys: Whether there are keys that read what names no key.
+        history: The ids of all its keys, disabled and destroyed ones, too, in the order in which they were added.
     """
 
     def __init__(self, handle: tink.KeysetHandle) -> None:
@@ -62,7 +81,9 @@ class Keyset:
             key.key_id for key in enabled if key.output_prefix_type == tink_pb2.TINK
         )
         self.has_raw_keys: bool = any(key.output_prefix_type == tink_pb2.RAW for key in enabled)
+        self.history: tuple[int, ...] = tuple(key.key_id for key in info.key_info)
         self._states = {key.key_id: key.status for key in info.key_info}
+        self._handle = handle
         self._cipher = handle.primitive(daead.DeterministicAead)
 
     def encrypt(self, plaintext: bytes, associated_data: bytes) -> bytes:
@@ -77,6 +98,16 @@ class Keyset:
             tink.TinkError: No key fits, the ciphertext was altered, or the associated data is another.
         """
         return bytes(self._cipher.decrypt_deterministically(ciphertext, associated_data))
+
+    def each_alone(self) -> list[Keyset]:
+        """Return a keyset for each enabled key, with that key alone as its primary: for what any of them encrypted."""
+        stored = tink_pb2.Keyset.FromString(proto_keyset_format.serialize(self._handle, secret_key_access.TOKEN))
+        keysets = []
+        for key in stored.key:
+            if key.status == tink_pb2.ENABLED:
+                alone = tink_pb2.Keyset(primary_key_id=key.key_id, key=[key]).SerializeToString()
+                keysets.append(Keyset(proto_keyset_format.parse(alone, secret_key_access.TOKEN)))
+        return keysets
 
     def unavailable_reason(self, key_id: int) -> str:
         """Return why a key does not unmask here, to be read after the keyset's name: ``"has disabled it"``.
@@ -142,14 +173,28 @@ def keyset_handle(stored: StoredKeyset, open_kms_key: OpenKmsKey = aws_kms_key) 
         KeysetError: As `open_keyset`, but for the trial of the primary key.
         KeysetUnavailableError: KMS did not answer.
     """
+    handle = parse_keyset(stored, open_kms_key)
+    check_keys(handle.keyset_info(), stored.origin)
+    return handle
+
+
+def parse_keyset(stored: StoredKeyset, open_kms_key: OpenKmsKey = aws_kms_key) -> tink.KeysetHandle:
+    """Return Tink's handle of a stored keyset, whatever its keys are for.
+
+    Args:
+        stored: The keyset as its provider gave it.
+        open_kms_key: Gives access to a KMS key by its ARN.
+
+    Raises:
+        KeysetError: It is not a Tink keyset, or the KMS key may not be used.
+        KeysetUnavailableError: KMS did not answer.
+    """
     kms_key = open_kms_key(stored.kms_key) if stored.kms_key else None
     try:
-        handle = _parsed(stored, kms_key)
+        return _parsed(stored, kms_key)
     except (tink.TinkError, UnicodeDecodeError):
         # Tink's message may quote from the file, so it is not passed on.
         raise _why_not_parsed(stored) from None
-    _check_keys(handle.keyset_info(), stored.origin)
-    return handle
 
 
 def serialize_keyset(handle: tink.KeysetHandle, kms_key: KmsKey | None = None, origin: str = "") -> bytes:
@@ -168,15 +213,31 @@ def serialize_keyset(handle: tink.KeysetHandle, kms_key: KmsKey | None = None, o
         in_clear: str = json_proto_keyset_format.serialize(handle, secret_key_access.TOKEN)
         return in_clear.encode()
     with map_kms_errors(origin):
-        encrypted: str = json_proto_keyset_format.serialize_encrypted(handle, kms_key, b"")
+        encrypted: str = json_proto_keyset_format.serialize_encrypted(handle, kms_key, KEYSET_PURPOSE)
     return encrypted.encode()
 
 
 def _parsed(stored: StoredKeyset, kms_key: KmsKey | None) -> tink.KeysetHandle:
     if kms_key is None:
         return json_proto_keyset_format.parse(stored.content.decode(), secret_key_access.TOKEN)
+    try:
+        return _decrypted(stored, kms_key, KEYSET_PURPOSE)
+    except (NotDecryptedError, tink.TinkError) as refusal:
+        try:
+            handle = _decrypted(stored, kms_key, b"")
+        except (KeysetError, KeysetUnavailableError):
+            raise refusal from None
+    logger.warning(
+        "keyset %s: was encrypted by an earlier version, bound to no purpose; the next change of it, or keys wrap, "
+        "binds it",
+        stored.origin,
+    )
+    return handle
+
+
+def _decrypted(stored: StoredKeyset, kms_key: KmsKey, purpose: bytes) -> tink.KeysetHandle:
     with map_kms_errors(stored.origin):
-        return json_proto_keyset_format.parse_encrypted(stored.content.decode(), kms_key, b"")
+        return json_proto_keyset_format.parse_encrypted(stored.content.decode(), kms_key, purpose)
 
 
 def _why_not_parsed(stored: StoredKeyset) -> KeysetError:
@@ -194,10 +255,24 @@ def _why_not_parsed(stored: StoredKeyset) -> KeysetError:
     return KeysetError(f"keyset {stored.origin}: {NOT_SOUND if keyset.key else NOT_A_KEYSET}")
 
 
-def _check_keys(info: tink_pb2.KeysetInfo, origin: str) -> None:
+def check_keys(info: tink_pb2.KeysetInfo, origin: str) -> None:
+    """Check that the keys of a keyset are fit for masking.
+
+    Args:
+        info: What Tink tells of the keyset.
+        origin: Where it came from, for the error.
+
+    Raises:
+        KeysetError: One is not.
+    """
     for key in info.key_info:
         if key.status == tink_pb2.DESTROYED:
             continue
+        if key.type_url == HMAC_PRF_TYPE:
+            raise KeysetError(
+                f"keyset {origin}: is one of hashes (key {key.key_id} is an HmacPrfKey), which neither masks nor "
+                "rotates; masking takes a keyset with AES256_SIV keys"
+            )
         if key.type_url != AES_SIV_TYPE:
             found = key.type_url.rpartition(".")[2]
             raise KeysetError(

@@ -7,8 +7,11 @@ from typing import TypeVar
 
 import tink
 
-from maskline.keys.keyset import StoredKeyset, keyset_handle, open_keyset, serialize_keyset
+from maskline.errors import KeysetError
+from maskline.keys.followed_keyset import is_successor
+from maskline.keys.keyset import Keyset, StoredKeyset, keyset_handle, open_keyset, serialize_keyset
 from maskline.keys.keyset_editor import KeysetEditor
+from maskline.keys.kinds import try_keyset
 from maskline.keys.kms import OpenKmsKey, aws_kms_key
 from maskline.keys.providers import KeysetProvider
 
@@ -56,8 +59,43 @@ def change_keyset(
     return result, provider.replace(stored.content, _content(editor.handle(), provider, open_kms_key))
 
 
+def export_writer(
+    handle: tink.KeysetHandle, provider: KeysetProvider, open_kms_key: OpenKmsKey = aws_kms_key
+) -> str | None:
+    """Keep what a job needs of a keyset: its primary key, and of the others the ids.
+
+    Args:
+        handle: The keyset.
+        provider: Where to keep it, in the place of what an earlier call kept there.
+        open_kms_key: Gives access to a KMS key by its ARN.
+
+    Returns:
+        Where the version before is kept, or None where there was none.
+
+    Raises:
+        KeysetError: There is another keyset, or a newer one, or one that unmasks with more than its primary key; or the
+            place or the KMS key may not be used.
+        KeysetUnavailableError: A service did not answer.
+    """
+    editor = KeysetEditor(handle)
+    editor.keep_primary_alone()
+    writer = editor.handle()
+    try:
+        stored = provider.fetch()
+    except KeysetError:
+        provider.create(_content(writer, provider, open_kms_key))
+        return None
+    before = open_keyset(stored, open_kms_key)
+    if before.key_ids != {before.primary_key_id} or not is_successor(Keyset(writer), before):
+        raise KeysetError(
+            f"keyset {provider.uri}: is no earlier export of this keyset, and is left alone; give a place without a "
+            "keyset"
+        )
+    return provider.replace(stored.content, _content(writer, provider, open_kms_key))
+
+
 def _content(handle: tink.KeysetHandle, provider: KeysetProvider, open_kms_key: OpenKmsKey) -> bytes:
     kms_key = open_kms_key(provider.kms_key) if provider.kms_key else None
     content = serialize_keyset(handle, kms_key, provider.uri)
-    open_keyset(StoredKeyset(content, provider.uri, provider.kms_key), open_kms_key)
+    try_keyset(handle, StoredKeyset(content, provider.uri, provider.kms_key), open_kms_key)
     return content

@@ -1,4 +1,4 @@
-"""Forgetting a person in a copy of the lake.
+"""Forgetting persons in a copy of the lake.
 
 The rows leave the newest version at once. Earlier versions, and files that no version names, keep them until
 `maskline.lake.maintenance` removes those. Nothing that stays says who the person was: a commit names files only.
@@ -7,28 +7,47 @@ The rows leave the newest version at once. Earlier versions, and files that no v
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import pyarrow as pa
 import pyarrow.compute
 
 from maskline.lake.rewrite import rewrite
-from maskline.lake.table import DataFile, LakeTable
+from maskline.lake.table import DataFile, LakeTable, LakeVersion
+
+_Match = Callable[[pa.RecordBatch], pa.Array]
 
 logger = logging.getLogger(__name__)
 
 
+def count_in_copy(table: LakeTable, column: str, values: Collection[str]) -> int:
+    """Return how many rows of a copy are of some persons.
+
+    Args:
+        table: The copy.
+        column: The column of the stream's table that says whose a row is.
+        values: What the copy holds of the persons there, in clear or as tokens.
+
+    Raises:
+        LakeError: The copy is not there, or may not be read.
+        LakeUnavailableError: The store does not answer.
+    """
+    name, are_theirs = _matcher(table, column, values)
+    version = table.newest()
+    return sum(_count(version, file, name, are_theirs) for file in version.files())
+
+
 def erase_from_copy(
-    table: LakeTable, column: str, person: str, record: Callable[[int], None] = lambda _rows: None
+    table: LakeTable, column: str, values: Collection[str], record: Callable[[int], None] = lambda _rows: None
 ) -> int:
-    """Remove a person's rows from a copy, and return how many there were.
+    """Remove the rows of some persons from a copy, and return how many there were.
 
     It makes a new version in any case: so a publication that read a row before it was deleted cannot bring it back.
 
     Args:
         table: The copy.
-        column: The column that says whose a row is.
-        person: The person.
+        column: The column of the stream's table that says whose a row is.
+        values: What the copy holds of the persons there, in clear or as tokens.
         record: Enters into a log how many rows are going to be removed; called before they are, if there are any.
 
     Raises:
@@ -36,16 +55,10 @@ def erase_from_copy(
         LakeError: The copy is not there, or may not be read or written.
         LakeUnavailableError: The store does not answer.
     """
-
-    def is_theirs(batch: pa.RecordBatch) -> pa.Array:
-        return pa.compute.fill_null(pa.compute.equal(batch.column(column), person), False)
-
+    name, are_theirs = _matcher(table, column, values)
     version = table.newest()
     logger.debug("erase: opened %s", table.copy.value)
-    rows: dict[DataFile, int] = {
-        file: sum(batch.filter(is_theirs(batch)).num_rows for batch in version.read(file, only=[column]))
-        for file in version.files()
-    }
+    rows: dict[DataFile, int] = {file: _count(version, file, name, are_theirs) for file in version.files()}
     removed = sum(rows.values())
     if removed:
         record(removed)
@@ -53,7 +66,22 @@ def erase_from_copy(
     rewrite(
         version,
         [file for file, count in rows.items() if count],
-        lambda batch: batch.filter(pa.compute.invert(is_theirs(batch))),
+        lambda batch: batch.filter(pa.compute.invert(are_theirs(batch))),
         {"what": "erase"},
     )
     return removed
+
+
+def _count(version: LakeVersion, file: DataFile, name: str, are_theirs: _Match) -> int:
+    return sum(batch.filter(are_theirs(batch)).num_rows for batch in version.read(file, only=[name]))
+
+
+def _matcher(table: LakeTable, column: str, values: Collection[str]) -> tuple[str, _Match]:
+    """Return the copy's own name of a column, and what says which rows of a batch are theirs."""
+    (found,) = (each for each in table.columns if each.source == column)
+    wanted = pa.array(sorted(values), pa.string()).cast(found.type)
+
+    def are_theirs(batch: pa.RecordBatch) -> pa.Array:
+        return pa.compute.is_in(batch.column(found.name), value_set=wanted, skip_nulls=True)
+
+    return found.name, are_theirs

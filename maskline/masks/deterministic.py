@@ -8,17 +8,29 @@ how often a value occurs, and how long it is. docs/masking.md says what follows 
 from __future__ import annotations
 
 import contextlib
+import os
 
 import tink
 
 from maskline.errors import TokenError
 from maskline.keys import Keyset
-from maskline.masks.tokens import IV_LENGTH, PREFIX_LENGTH, decode_token, encode_token, plain_ciphertexts, token_key_id
+from maskline.masks.padding import add_padding, remove_padding
+from maskline.masks.tokens import (
+    IV_LENGTH,
+    PREFIX_LENGTH,
+    decode_text,
+    decode_token,
+    encode_token,
+    plain_ciphertexts,
+    token_key_id,
+)
 
 FINGERPRINT_DOMAIN = "maskline.fingerprint"
 
 REJECTED_BODY_DOMAIN = "rejected_messages.body"
-"""The associated data that the bodies of messages are encrypted with."""
+"""What the associated data of sealed bodies begins with: the stream and the MessageId follow, each behind a NUL."""
+
+SEAL_RANDOM_BYTES = 16
 
 
 class Masker:
@@ -38,7 +50,16 @@ class Masker:
             value: Any text; the empty string is a value like any other.
             domain: The associated data, ``stream.column`` by default (see `maskline.streams.definition`).
         """
-        return encode_token(self._keyset.encrypt(value.encode(), domain.encode()))
+        return self.encrypt(value.encode(), domain)
+
+    def encrypt(self, value: bytes, domain: str) -> str:
+        """Return the token of a value's bytes, as the masks make them of it.
+
+        Args:
+            value: Any bytes.
+            domain: The associated data.
+        """
+        return encode_token(self._keyset.encrypt(value, domain.encode()))
 
     def unmask(self, token: str, domain: str) -> str:
         """Return the value of a token.
@@ -53,12 +74,18 @@ class Masker:
             TokenError: It is cut off, altered, of another domain, or of a key that the keyset does not hold. A wrong
                 value is never returned.
         """
-        try:
-            return self._decrypted(token, domain).decode()
-        except UnicodeDecodeError:
-            raise TokenError("holds bytes that are no text in UTF-8; whoever made it masked something else") from None
+        return decode_text(self.decrypt(token, domain))
 
-    def _decrypted(self, token: str, domain: str) -> bytes:
+    def decrypt(self, token: str, domain: str) -> bytes:
+        """Return the bytes of a token's value, as `encrypt` was given them.
+
+        Args:
+            token: The token, or plain AES-SIV as for `unmask`.
+            domain: The domain it was masked in.
+
+        Raises:
+            TokenError: As `unmask`, but for bytes that are no text.
+        """
         try:
             return self._decrypted_token(token, domain)
         except TokenError:
@@ -88,7 +115,7 @@ class Masker:
         Raises:
             TokenError: As `unmask`.
         """
-        return encode_token(self._keyset.encrypt(self._decrypted(token, domain), domain.encode()))
+        return encode_token(self._keyset.encrypt(self.decrypt(token, domain), domain.encode()))
 
     def fingerprint(self, value: str) -> str:
         """Return what stands for a value and cannot be turned back into it, by nobody: a token without its ciphertext.
@@ -101,15 +128,29 @@ class Masker:
         ciphertext = self._keyset.encrypt(value.encode(), FINGERPRINT_DOMAIN.encode())
         return encode_token(ciphertext[: PREFIX_LENGTH + IV_LENGTH])
 
-    def seal_body(self, body: str) -> bytes:
-        """Encrypt the body of a message, whatever is in it, lone surrogates too."""
-        return self._keyset.encrypt(body.encode("utf-8", "surrogatepass"), REJECTED_BODY_DOMAIN.encode())
+    def seal_body(self, body: str, stream: str, message_id: str) -> bytes:
+        """Encrypt the body of a message, whatever is in it, lone surrogates too.
 
-    def unseal_body(self, sealed: bytes) -> str:
-        """Decrypt what `seal_body` encrypted.
+        16 random bytes go before it, so that equal bodies cannot be told equal, and it opens only where it was put.
+
+        Args:
+            body: The body.
+            stream: The stream under whose name it is kept.
+            message_id: The MessageId under which it is kept; empty for a record without one.
+        """
+        clear = os.urandom(SEAL_RANDOM_BYTES) + body.encode("utf-8", "surrogatepass")
+        return self._keyset.encrypt(clear, _seal(stream, message_id))
+
+    def unseal_body(self, sealed: bytes, stream: str, message_id: str) -> str:
+        """Decrypt what `seal_body` encrypted, or an earlier version, which bound a body to nothing.
+
+        Args:
+            sealed: The body, encrypted.
+            stream: As for `seal_body`.
+            message_id: Likewise.
 
         Raises:
-            TokenError: The keyset does not hold its key, or it was altered.
+            TokenError: The keyset does not hold its key, it was altered, or it is the body of another message.
         """
         key_id = token_key_id(sealed)
         if key_id not in self._keyset.key_ids:
@@ -117,15 +158,58 @@ class Masker:
                 f"the body was sealed with key {key_id}, and this keyset {self._keyset.unavailable_reason(key_id)}"
             )
         try:
-            clear = self._keyset.decrypt(sealed, REJECTED_BODY_DOMAIN.encode())
+            clear = self._keyset.decrypt(sealed, _seal(stream, message_id))[SEAL_RANDOM_BYTES:]
         except tink.TinkError:
-            raise TokenError("the body was altered") from None
+            clear = self._unsealed_as_before(sealed)
         return clear.decode("utf-8", "surrogatepass")
 
-    def remask_body(self, sealed: bytes) -> bytes:
+    def _unsealed_as_before(self, sealed: bytes) -> bytes:
+        try:
+            return self._keyset.decrypt(sealed, REJECTED_BODY_DOMAIN.encode())
+        except tink.TinkError:
+            raise TokenError("the body was altered, or is that of another message") from None
+
+    def remask_body(self, sealed: bytes, stream: str, message_id: str) -> bytes:
         """Encrypt under the primary key what `seal_body` encrypted under any of the keyset's keys.
+
+        Args:
+            sealed: The body, encrypted.
+            stream: As for `seal_body`.
+            message_id: Likewise.
 
         Raises:
             TokenError: As `unseal_body`.
         """
-        return self.seal_body(self.unseal_body(sealed))
+        return self.seal_body(self.unseal_body(sealed, stream, message_id), stream, message_id)
+
+
+def _seal(stream: str, message_id: str) -> bytes:
+    """Return the associated data of a body; no domain is one, for none has a NUL character."""
+    return f"{REJECTED_BODY_DOMAIN}\0{stream}\0{message_id}".encode()
+
+
+class DeterministicMask:
+    """Masks the values of one domain.
+
+    Args:
+        masker: Encrypts and decrypts.
+        domain: The associated data.
+        pad: To a multiple of how many bytes values are padded; None for not at all.
+    """
+
+    def __init__(self, masker: Masker, domain: str, pad: int | None = None) -> None:
+        self._masker = masker
+        self._domain = domain
+        self._pad = pad
+
+    def mask(self, value: str) -> str:
+        """Return the token of a value."""
+        return self._masker.encrypt(add_padding(value.encode(), self._pad), self._domain)
+
+    def unmask(self, token: str) -> str:
+        """Return the value of a token.
+
+        Raises:
+            TokenError: As `Masker.unmask`, or it was not made by this mask.
+        """
+        return decode_text(remove_padding(self._masker.decrypt(token, self._domain), self._pad))

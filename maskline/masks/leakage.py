@@ -4,15 +4,20 @@ Deterministic encryption hides values and not how often each occurs, nor how lon
 *equivalence classes*: those of one class occur equally often and are equally long, and nothing tells them apart. An
 attacker who knows from elsewhere exactly how often each value occurs can name the token of a class of one, and can do
 no better than guess within a larger class. That is the strongest attack on the column alone, for tokens of one class
-are, without the key, as good as random. What is known beside the column (a time, another column) narrows a class
-further.
+are, without the key, as good as random.
 
-Source: Naveed, Kamara, Wright, "Inference Attacks on Property-Preserving Encrypted Databases", CCS 2015.
+What stands in clear beside the column narrows the classes: tokens stay in one class only where they stand in as many
+rows with each combination of the columns beside. The size *k* of the class that a row's token is in is its k-anonymity
+towards an attacker who knows all of that of every value; a row of k = 1 is *identified*.
+
+Sources: Naveed, Kamara, Wright, "Inference Attacks on Property-Preserving Encrypted Databases", CCS 2015; Sweeney,
+"k-Anonymity: A Model for Protecting Privacy", 2002.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -83,6 +88,18 @@ def measure_leakage(classes: Sequence[EquivalenceClass]) -> Leakage:
         guessed_tokens=len(classes),
         guessed_rows=sum(equivalence_class.occurrences for equivalence_class in classes),
     )
+
+
+def rows_by_anonymity(classes: Sequence[EquivalenceClass]) -> dict[int, int]:
+    """Return how many rows hold a token of a class of k tokens, by k, from the smallest on.
+
+    Args:
+        classes: All tokens of a column, each class once.
+    """
+    rows: Counter[int] = Counter()
+    for equivalence_class in classes:
+        rows[equivalence_class.tokens] += equivalence_class.occurrences * equivalence_class.tokens
+    return dict(sorted(rows.items()))
 
 
 def _surprise(share: float) -> float:

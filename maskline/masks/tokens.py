@@ -56,6 +56,30 @@ def plain_ciphertexts(text: str) -> Iterator[bytes]:
         yield base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
 
 
+def decode_text(value: bytes) -> str:
+    """Return the text that was masked.
+
+    Raises:
+        TokenError: It is none.
+    """
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise TokenError("holds bytes that are no text in UTF-8; whoever made it masked something else") from None
+
+
+def plain_texts(text: str) -> list[str]:
+    """Return each way in which others write a ciphertext that `encode_token` wrote; `plain_ciphertexts` reads them.
+
+    Args:
+        text: Base64url without padding.
+    """
+    padded = text + "=" * (-len(text) % 4)
+    standard = padded.replace("-", "+").replace("_", "/")
+    hexadecimal = base64.b64decode(standard).hex()
+    return [text, padded, standard.rstrip("="), standard, hexadecimal, hexadecimal.upper()]
+
+
 def token_key_id(ciphertext: bytes) -> int:
     """Return the id of the key that made a ciphertext (an unsigned 32-bit number)."""
     return int.from_bytes(ciphertext[1:PREFIX_LENGTH], "big")

@@ -12,8 +12,16 @@ from collections.abc import Collection
 import psycopg2
 from psycopg2 import errorcodes
 
-from maskline.errors import DatabaseError, DatabaseUnavailableError, MasklineError, Remedy, TableError
-from maskline.postgres.ledger import ROWS_MISSING
+from maskline.errors import (
+    DatabaseError,
+    DatabaseLoginError,
+    DatabaseUnavailableError,
+    KeysetError,
+    MasklineError,
+    Remedy,
+    TableError,
+)
+from maskline.postgres.ledger import KEYS_REFUSED, ROWS_MISSING
 
 _ROW_CLASSES = ("22", "23", "44", "54", "P0")
 _TRANSIENT_CLASSES = ("08", "40", "53", "57", "58")
@@ -28,8 +36,8 @@ _REMEDIES = {
     errorcodes.UNDEFINED_FUNCTION: Remedy.MIGRATE,
     errorcodes.INSUFFICIENT_PRIVILEGE: Remedy.TAKE_ROLE,
 }
+_FAILED_AUTHENTICATION = "authentication failed"
 _REFUSED_LOGINS = (
-    "authentication failed",
     "definition of service",
     "does not exist",
     "invalid integer value",
@@ -77,14 +85,16 @@ def map_postgres_error(
         own code, a row policy, rows that a trigger or rule swallowed); a `TableError` for what no message can cause
         (no partition, a sequence at its end, a column without a value); a `DatabaseUnavailableError` where the same
         statement may succeed later (connection, serialization, deadlock, resources, shutdown, lock or statement
-        time-out, a standby that was promoted); else a `DatabaseError`: no table, no column, no permission, no login, or
-        anything not known to be harmless.
+        time-out, a standby that was promoted); a `DatabaseLoginError` where a password is not taken; else a
+        `DatabaseError`: no table, no column, no permission, no database, or anything not known to be harmless.
     """
     code = error.pgcode
     if code is None:
         return _without_code(error)
     if code.startswith(_TRANSIENT_CLASSES) or code in _TRANSIENT_CODES:
         return DatabaseUnavailableError(f"postgres: {_described(error, code)}")
+    if code == KEYS_REFUSED:
+        return refused_keys_error(f"key {error.diag.message_detail} is not enabled")
     cause = _cause_of_the_table(error, code, filled_columns)
     if cause is not None:
         return TableError(f"postgres: {cause} ({_described(error, code)})")
@@ -102,6 +112,18 @@ def map_postgres_error(
     return DatabaseError(f"postgres: {text} ({_described(error, code)})", remedy=_REMEDIES.get(code))
 
 
+def refused_keys_error(what: str) -> KeysetError:
+    """Return the error of a job that masks under a key which the database does not let it use.
+
+    Args:
+        what: Which key, and its state: ``key 7 is disabled``.
+    """
+    return KeysetError(
+        f"keyset: {what} in this database, so nothing is written under it, and the messages stay in the queue; start "
+        "the job with a keyset whose primary key is enabled there"
+    )
+
+
 def _cause_of_the_table(error: psycopg2.Error, code: str, filled_columns: Collection[str] | None) -> str | None:
     if error.diag.source_function == _RAISED_BY_A_TRIGGER:
         return None
@@ -117,6 +139,8 @@ def _cause_of_the_table(error: psycopg2.Error, code: str, filled_columns: Collec
 def _without_code(error: psycopg2.Error) -> MasklineError:
     """Tell errors of a login and a connection apart, for which psycopg2 gives no SQLSTATE."""
     text = " ".join(str(error).split())
+    if _FAILED_AUTHENTICATION in text:
+        return DatabaseLoginError(f"postgres: {text}")
     if any(mark in text for mark in _REFUSED_LOGINS):
         return DatabaseError(f"postgres: {text}")
     if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):

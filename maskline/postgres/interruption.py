@@ -56,6 +56,20 @@ def interruptible_queries(
         extensions.set_wait_callback(before)
 
 
+@contextlib.contextmanager
+def libpq_waits() -> Iterator[None]:
+    """Let libpq wait by itself while the block runs, for COPY, which psycopg2 can do in no other way.
+
+    Signals and silence end such a wait only with the connection, so it is for a few bytes and a table of our own.
+    """
+    before = extensions.get_wait_callback()
+    extensions.set_wait_callback(None)
+    try:
+        yield
+    finally:
+        extensions.set_wait_callback(before)
+
+
 def _wait(connection: Connection, probe_seconds: float, connect_seconds: float) -> None:
     if connection.status not in _ESTABLISHED:
         _wait_until_ready(connection, connect_seconds, _fail_to_connect)

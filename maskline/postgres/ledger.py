@@ -18,6 +18,9 @@ OUTCOMES = "maskline_outcomes"
 ROWS_MISSING = "MK001"
 """What ``maskline_guard`` raises where a table took another number of rows than the ledger."""
 
+KEYS_REFUSED = "MK002"
+"""What it raises where rows are under a key that is not enabled; the error's detail names the keys."""
+
 WRITES_LEDGER = "maskline.ledger"
 """The setting that tells the gates of the tables that a transaction enters its outcomes by itself."""
 

@@ -1,16 +1,17 @@
-"""Looking after rejected messages: listing them, reading one, and sending them back once."""
+"""Looking after rejected messages: listing them, reading one, sending them back once, and deleting old ones."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 from psycopg2 import sql
 
 from maskline.postgres.connection import Connection, map_postgres_errors
 
+ROWS_PER_DELETE = 5_000
 _COLUMNS = "message_id::text, stream, reason, detail, sent_at, rejected_at, receive_count, requeued_at"
 
 
@@ -36,6 +37,34 @@ class RejectedMessage(msgspec.Struct, frozen=True):
     rejected_at: datetime
     receive_count: int
     requeued_at: datetime | None
+
+
+class WaitingRejection(msgspec.Struct, frozen=True):
+    """One rejected message that was not sent back.
+
+    Attributes:
+        message_id: The MessageId.
+        stream: The stream that rejected it.
+        queue: The queue that it came from, as the job was given it; None where a job of an earlier version kept it.
+    """
+
+    message_id: str
+    stream: str
+    queue: str | None
+
+
+class OldRejections(msgspec.Struct, frozen=True):
+    """Rejections from before a moment.
+
+    Attributes:
+        before: The moment, by the server's clock.
+        count: How many there are.
+        waiting: How many of them were not sent back.
+    """
+
+    before: datetime
+    count: int
+    waiting: int
 
 
 class RejectedMessages:
@@ -80,15 +109,23 @@ class RejectedMessages:
             cursor.execute(query, [stream, reason, requeued, limit])
             return [RejectedMessage(*row) for row in cursor]
 
-    def waiting(self, stream: str) -> list[str]:
-        """Return the message ids of all of a stream that were not sent back, oldest first."""
+    def waiting(
+        self, streams: Sequence[str] | None = None, message_ids: Sequence[str] | None = None
+    ) -> list[WaitingRejection]:
+        """Return those that were not sent back, oldest first.
+
+        Args:
+            streams: Only those that one of these streams rejected; of all if None.
+            message_ids: Only these; all if None.
+        """
         with map_postgres_errors(), self._connection, self._connection.cursor() as cursor:
             cursor.execute(
-                "SELECT message_id::text FROM rejected_messages WHERE requeued_at IS NULL AND stream = %s"
-                " ORDER BY rejected_at",
-                [stream],
+                "SELECT message_id::text, stream, queue FROM rejected_messages WHERE requeued_at IS NULL"
+                " AND (%s::text[] IS NULL OR stream = ANY (%s::text[]))"
+                " AND (%s::uuid[] IS NULL OR message_id = ANY (%s::uuid[])) ORDER BY rejected_at, message_id",
+                [streams, streams, message_ids, message_ids],
             )
-            return [message_id for (message_id,) in cursor]
+            return [WaitingRejection(*row) for row in cursor]
 
     def find(self, message_id: str) -> tuple[RejectedMessage, bytes] | None:
         """Return one with its sealed body, or None where there is none."""
@@ -127,6 +164,41 @@ class RejectedMessages:
                     "UPDATE rejected_messages SET requeued_at = now(), requeued_message_id = %s WHERE message_id = %s",
                     [requeue.new_message_id, message_id],
                 )
+
+    def count_older_than(self, age: timedelta, stream: str | None = None) -> OldRejections:
+        """Count those that were rejected longer ago than `age`, by the server's clock, and say when that is.
+
+        Args:
+            age: How long ago.
+            stream: Only those of one stream.
+        """
+        with map_postgres_errors(), self._connection, self._connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT now() - %s, count(*), count(*) FILTER (WHERE requeued_at IS NULL) FROM rejected_messages"
+                " WHERE rejected_at < now() - %s AND stream = coalesce(%s, stream)",
+                [age, age, stream],
+            )
+            ((before, count, waiting),) = cursor.fetchall()
+        return OldRejections(before, count, waiting)
+
+    def delete_before(self, before: datetime, stream: str | None = None) -> int:
+        """Delete those that were rejected before a moment, some thousand a transaction, and return how many.
+
+        Args:
+            before: The moment.
+            stream: Only those of one stream.
+        """
+        deleted = 0
+        while True:
+            with map_postgres_errors(), self._connection, self._connection.cursor() as cursor:
+                cursor.execute(
+                    "DELETE FROM rejected_messages WHERE message_id IN (SELECT message_id FROM rejected_messages"
+                    " WHERE rejected_at < %s AND stream = coalesce(%s, stream) LIMIT %s)",
+                    [before, stream, ROWS_PER_DELETE],
+                )
+                deleted += cursor.rowcount
+                if cursor.rowcount < ROWS_PER_DELETE:
+                    return deleted
 
 
 class Requeue:

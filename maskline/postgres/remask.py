@@ -22,6 +22,7 @@ from maskline.errors import TokenError
 from maskline.keys import Keyset
 from maskline.postgres.connection import Connect, Connection
 from maskline.postgres.failures import RowRejectedError, map_postgres_error
+from maskline.postgres.key_registry import KeyUse, check_key_is_enabled
 from maskline.postgres.key_usage import FULL_SCAN_SETTINGS
 from maskline.postgres.remask_statements import RemaskedTable, list_statement, select_statement, update_statement
 from maskline.postgres.statements import STATEMENT_TIMEOUT_SECONDS
@@ -31,6 +32,11 @@ PAGES_PER_LISTING = 32
 MAX_ROWS = 1000
 MAX_BYTES = 8 * 1024 * 1024
 """How much one transaction takes: bodies may be a mebibyte each."""
+
+_SETTINGS = (
+    f"SET LOCAL TRANSACTION ISOLATION LEVEL READ COMMITTED; {FULL_SCAN_SETTINGS};"
+    f" SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT_SECONDS}s'"
+)
 
 logger = logging.getLogger(__name__)
 
@@ -93,6 +99,8 @@ class Remasker:
         self._takes_rows_without_key = keyset.has_raw_keys
         self._stopping = stopping
         self._connection: Connection | None = None
+        self._key_use = KeyUse(f"remask of {table.name}")
+        self._knows_keys = False
         self._retry = retrying(retry_seconds, stopping, log_retry(logger, "re-encrypting"))
         self._list, self._select, self._update = (
             list_statement(table),
@@ -110,10 +118,12 @@ class Remasker:
         Raises:
             DatabaseUnavailableError: Postgres was not available for `retry_seconds`. What was committed stays.
             DatabaseError: The table, a column or a permission is missing.
+            KeysetError: The primary key is not enabled in the database.
         """
         try:
             pages = self._retry(self._in_transaction, self._count_pages)
             for first in range(0, pages, PAGES_PER_LISTING):
+                self._retry(self._in_transaction, self._enter_primary)
                 for places in self._retry(self._in_transaction, self._list_pages, first):
                     if self._stopping.is_set():
                         return
@@ -137,7 +147,7 @@ class Remasker:
             if self._connection is None:
                 self._connection = self._connect()
             with self._connection, self._connection.cursor() as cursor:
-                cursor.execute(f"{FULL_SCAN_SETTINGS}; SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT_SECONDS}s'")
+                cursor.execute(_SETTINGS)
                 return work(cursor, *arguments)
         except psycopg2.Error as error:
             meaning = map_postgres_error(error)
@@ -155,6 +165,9 @@ class Remasker:
         ((pages,),) = cursor.fetchall()
         return int(pages)
 
+    def _enter_primary(self, cursor: Any) -> None:
+        self._knows_keys = self._key_use.enter(cursor.connection, [self._primary_key_id])
+
     def _list_pages(self, cursor: Any, first: int) -> list[list[_Place]]:
         """Return the places of rows of older keys in some pages, grouped by what one transaction takes."""
         pages = [f"({first},0)", f"({first + PAGES_PER_LISTING},0)"]
@@ -170,24 +183,29 @@ class Remasker:
         return groups
 
     def _remask(self, cursor: Any, places: Sequence[_Place]) -> Step:
+        if self._knows_keys:
+            check_key_is_enabled(cursor, self._primary_key_id)
         arrays = [[place.partition for place in places], [place.place for place in places]]
         cursor.execute(self._select, [*arrays, self._old_key_ids, self._takes_rows_without_key])
         not_remasked: list[NotRemasked] = []
         remasked_values: list[tuple[object, ...]] = []
-        for partition, place, row, *values in cursor:
+        bindings = len(self._table.bound_to)
+        for partition, place, row, *selected in cursor:
+            bound_to, values = selected[:bindings], selected[bindings:]
             try:
-                remasked_values.append((partition, place, *self._remasked_values(values)))
+                remasked_values.append((partition, place, *self._remasked_values(values, bound_to)))
             except TokenError as error:
                 not_remasked.append(NotRemasked(row, str(error)))
         if remasked_values:
-            new_values = [list(array) for array in zip(*remasked_values, strict=True)]
-            cursor.execute(self._update, [self._primary_key_id, *new_values])
+            partitions, ctids, *new_values = zip(*remasked_values, strict=True)
+            sent = (column.sent(values) for column, values in zip(self._table.columns, new_values, strict=True))
+            cursor.execute(self._update, [self._primary_key_id, list(partitions), list(ctids), *sent])
         return Step(cursor.rowcount if remasked_values else 0, not_remasked)
 
-    def _remasked_values(self, values: Sequence[object]) -> Iterator[object]:
+    def _remasked_values(self, values: Sequence[object], bound_to: Sequence[object]) -> Iterator[object]:
         for column, value in zip(self._table.columns, values, strict=True):
             try:
-                yield None if value is None else column.remask(value)
+                yield None if value is None else column.remask(value, *bound_to)
             except TokenError as error:
                 raise TokenError(f"{column.name} {error}") from None
 

@@ -20,6 +20,7 @@ from alembic.script import ScriptDirectory
 from psycopg2 import errorcodes
 
 from maskline.errors import DatabaseError, DatabaseUnavailableError, MasklineError, SetupError, UsageError
+from maskline.postgres.column_registry import compare_columns, enter_columns
 from maskline.postgres.connection import Connect, Connection
 from maskline.postgres.ddl import create_table
 from maskline.postgres.failures import map_postgres_error
@@ -221,7 +222,7 @@ class Schema:
                 return before, _revision(connection)
 
     def create_tables(self, streams: Sequence[StreamDefinition]) -> list[str]:
-        """Make the tables of streams, each where there is none of its name.
+        """Make the tables of streams, each where there is none of its name, and enter how their columns are masked.
 
         Args:
             streams: The streams.
@@ -242,6 +243,8 @@ class Schema:
                     if cursor.fetchone() == (True,):
                         cursor.execute(create_table(stream))
                         made.append(stream.table)
+                    if not compare_columns(driver, stream).problems:
+                        enter_columns(driver, stream)
         return made
 
     def _downgrade(self, connection: sqlalchemy.Connection, config: Config, before: str, target: str) -> None:

@@ -9,6 +9,7 @@ constraints are said in it. Names are quoted, every value is a parameter, and ea
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from psycopg2 import sql
@@ -23,6 +24,9 @@ STATEMENT_TIMEOUT_SECONDS = 30
 
 REJECTED_MESSAGES = "rejected_messages"
 
+QUEUE_SETTING = "maskline.queue"
+"""The setting that says, for the transaction, which queue the rejections in it came from."""
+
 CONFIRMATION = "SELECT pg_logical_emit_message(true, 'maskline', '')"
 """Writes to the log, so that the commit is acknowledged only once all that stands before it in the log is, too.
 
@@ -32,21 +36,39 @@ Source: https://www.postgresql.org/docs/current/functions-admin.html#PG-LOGICAL-
 """
 
 
+_REFUSED_KEYS = sql.SQL(
+    ", ARRAY(SELECT DISTINCT key_id FROM batch WHERE (key_id IN"
+    " (SELECT known.key_id FROM maskline_keys AS known WHERE known.state = 'enabled')) IS NOT TRUE)"
+)
+"""What the guard is told of keys. To read ``maskline_keys`` keeps each from being disabled until the commit."""
+
+_NO_KEYS = sql.SQL("")
+
+
 class _HasReceipt(Protocol):
     @property
     def receipt(self) -> Receipt: ...
+    @property
+    def key_id(self) -> int: ...
+    @property
+    def sent_at(self) -> datetime: ...
+    @property
+    def subjects(self) -> tuple[bytes, ...]: ...
 
 
 Record = TypeVar("Record", bound=_HasReceipt)
 
 
-def transaction_settings() -> sql.Composable:
+def transaction_settings(queue: str | None = None) -> sql.Composable:
     """Return what each transaction begins with, whatever the server, the database or the role has set.
 
     ``synchronous_commit`` is raised to ``on`` and never lowered. Deferred constraints are checked before the commit, so
     that they name a row and not a whole transaction.
 
     Source: https://www.postgresql.org/docs/current/runtime-config-wal.html#GUC-SYNCHRONOUS-COMMIT
+
+    Args:
+        queue: The queue that the messages came from, for rejections to keep; None where that is not known.
     """
     return sql.SQL(
         "SET LOCAL TRANSACTION ISOLATION LEVEL READ COMMITTED;"
@@ -54,12 +76,20 @@ def transaction_settings() -> sql.Composable:
         " SET LOCAL client_min_messages = warning; SET CONSTRAINTS ALL IMMEDIATE;"
         " SELECT set_config('synchronous_commit',"
         " CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true),"
-        " set_config({ledger}, 'on', true); "
+        " set_config({ledger}, 'on', true){queue}; "
     ).format(
         lock_timeout=sql.Literal(f"{LOCK_TIMEOUT_SECONDS}s"),
         statement_timeout=sql.Literal(f"{STATEMENT_TIMEOUT_SECONDS}s"),
         ledger=sql.Literal(WRITES_LEDGER),
+        queue=_queue_setting(queue),
     )
+
+
+def _queue_setting(queue: str | None) -> sql.Composable:
+    if queue is None:
+        return sql.SQL("")
+    queue = queue.replace("%", "%%")  # psycopg2 puts parameters into the statement
+    return sql.SQL(", set_config({}, {}, true)").format(sql.Literal(QUEUE_SETTING), sql.Literal(queue))
 
 
 class InsertStatement(Generic[Record]):
@@ -71,13 +101,27 @@ class InsertStatement(Generic[Record]):
 
     Args:
         table: The table to insert into, with its schema or found by the search path.
-        arrays: The columns by name, each with the type of an array of its values. ``message_id`` and ``sent_at`` have
-            to be among them.
+        arrays: The columns by name, each with the type of an array of its values. ``message_id``, ``sent_at`` and
+            ``key_id`` have to be among them.
         keeps_earlier: Whether a row of the same message that is in the table already, and not in the ledger any more,
             counts as this one. It takes a unique index on ``message_id``.
+        queue: As for `transaction_settings`.
+
+    Attributes:
+        table: The table.
+        columns: The columns that it fills.
+        query: The statement.
+        query_without_keys: The same for a schema before revision 0012, which does not know its keys.
+        streams: The streams whose rows it inserts; none where it inserts rejections.
     """
 
-    def __init__(self, table: str, arrays: dict[str, str], *, keeps_earlier: bool = False) -> None:
+    query: sql.Composable
+    query_without_keys: sql.Composable
+    streams: tuple[StreamDefinition, ...] = ()
+
+    def __init__(
+        self, table: str, arrays: dict[str, str], *, keeps_earlier: bool = False, queue: str | None = None
+    ) -> None:
         self.table = table
         self.columns = frozenset(arrays)
         columns = sql.SQL(", ").join(map(sql.Identifier, arrays))
@@ -88,7 +132,7 @@ class InsertStatement(Generic[Record]):
             earlier = sql.SQL(
                 " + (SELECT count(*) FROM {} AS earlier WHERE earlier.message_id IN (SELECT message_id FROM fresh))"
             ).format(target)
-        self.query: sql.Composable = transaction_settings() + sql.SQL(
+        template = sql.SQL(
             "WITH batch AS MATERIALIZED (SELECT {values} FROM unnest({arrays}) AS batch ({columns})),"
             " fresh AS (INSERT INTO {outcomes} (message_id, sent_at) SELECT message_id, sent_at FROM batch"
             " ON CONFLICT DO NOTHING RETURNING message_id, sent_at),"
@@ -96,20 +140,24 @@ class InsertStatement(Generic[Record]):
             " WHERE (message_id IN (SELECT message_id FROM fresh)) IS TRUE{on_conflict} RETURNING 1),"
             " entered AS (SELECT count(*) AS messages,"
             " count(*) FILTER (WHERE sent_at NOT BETWEEN now() - {age} AND now() + {lead}) AS unvouched FROM fresh)"
-            " SELECT maskline_guard(messages, (SELECT count(*) FROM written){earlier}),"
+            " SELECT maskline_guard(messages, (SELECT count(*) FROM written){earlier}{refused_keys}),"
             " CASE WHEN messages < (SELECT count(*) FROM batch) THEN ARRAY(SELECT message_id FROM fresh)::text[] END,"
             " unvouched, pg_logical_emit_message(true, 'maskline', '') FROM entered"
-        ).format(
-            values=sql.SQL(", ").join(values),
-            arrays=sql.SQL(", ").join(sql.SQL(f"%s::{_transport(array)}") for array in arrays.values()),
-            columns=columns,
-            outcomes=sql.Identifier(OUTCOMES),
-            target=target,
-            on_conflict=sql.SQL(" ON CONFLICT (message_id) DO NOTHING" if keeps_earlier else ""),
-            earlier=earlier,
-            age=sql.Literal(VOUCHED_AGE),
-            lead=sql.Literal(VOUCHED_LEAD),
         )
+        parts = {
+            "values": sql.SQL(", ").join(values),
+            "arrays": sql.SQL(", ").join(sql.SQL(f"%s::{_transport(array)}") for array in arrays.values()),
+            "columns": columns,
+            "outcomes": sql.Identifier(OUTCOMES),
+            "target": target,
+            "on_conflict": sql.SQL(" ON CONFLICT (message_id) DO NOTHING" if keeps_earlier else ""),
+            "earlier": earlier,
+            "age": sql.Literal(VOUCHED_AGE),
+            "lead": sql.Literal(VOUCHED_LEAD),
+        }
+        settings = transaction_settings(queue)
+        self.query = settings + template.format(refused_keys=_REFUSED_KEYS, **parts)
+        self.query_without_keys = settings + template.format(refused_keys=_NO_KEYS, **parts)
 
     def for_records(self, records: Sequence[Record]) -> InsertStatement[Record]:  # noqa: ARG002
         """Return the statement that writes these records, which is this one unless it writes several tables.
@@ -146,6 +194,7 @@ class InsertRows(InsertStatement[MaskedRow]):
 
     def __init__(self, stream: StreamDefinition) -> None:
         super().__init__(stream.table, _row_arrays(stream))
+        self.streams = (stream,)
 
     def parameters(self, records: Sequence[MaskedRow]) -> Sequence[str]:
         """Return the arrays for a micro-batch; create_date is the UTC date of SentTimestamp, so it never changes."""
@@ -170,12 +219,15 @@ class InsertRowsOfStreams(InsertStatement[MaskedRow]):
     """
 
     def __init__(self, streams: Sequence[StreamDefinition]) -> None:
+        self.streams = tuple(streams)
         self._streams = {stream.name: stream for stream in streams}
         self._inserts = {stream.name: InsertRows(stream) for stream in streams}
         self._statements: dict[tuple[str, ...], InsertStatement[MaskedRow]] = {}
         self.table = ", ".join(dict.fromkeys(stream.table for stream in streams))
         self.columns = frozenset[str]().union(*(insert.columns for insert in self._inserts.values()))
-        self.query = _insert_of_several([(stream.table, _row_arrays(stream)) for stream in streams])
+        targets = [(stream.table, _row_arrays(stream)) for stream in streams]
+        self.query = _insert_of_several(targets, _REFUSED_KEYS)
+        self.query_without_keys = _insert_of_several(targets, _NO_KEYS)
 
     def for_records(self, records: Sequence[MaskedRow]) -> InsertStatement[MaskedRow]:
         """Return the statement that names the tables of these rows and no others."""
@@ -202,9 +254,15 @@ class InsertRowsOfStreams(InsertStatement[MaskedRow]):
 
 
 class InsertRejections(InsertStatement[Rejection]):
-    """Inserts rejections into ``rejected_messages``."""
+    """Inserts rejections into ``rejected_messages``.
 
-    def __init__(self) -> None:
+    Args:
+        queue: The queue that the messages came from, by URL or name, or None where that is not known. It goes into a
+            setting of the transaction that the column takes its default from, so that a schema without the column is
+            written as well.
+    """
+
+    def __init__(self, queue: str | None = None) -> None:
         arrays = {
             "message_id": "uuid[]",
             "stream": "varchar[]",
@@ -215,7 +273,7 @@ class InsertRejections(InsertStatement[Rejection]):
             "key_id": "bigint[]",
             "body": "bytea[]",
         }
-        super().__init__(REJECTED_MESSAGES, arrays, keeps_earlier=True)
+        super().__init__(REJECTED_MESSAGES, arrays, keeps_earlier=True, queue=queue)
 
     def parameters(self, records: Sequence[Rejection]) -> Sequence[str]:
         """Return the arrays for a micro-batch."""
@@ -237,7 +295,7 @@ def _row_arrays(stream: StreamDefinition) -> dict[str, str]:
     return arrays | {"create_date": "date[]", "message_id": "uuid[]", "sent_at": "timestamptz[]", "key_id": "bigint[]"}
 
 
-def _insert_of_several(targets: Sequence[tuple[str, dict[str, str]]]) -> sql.Composable:
+def _insert_of_several(targets: Sequence[tuple[str, dict[str, str]]], refused_keys: sql.SQL) -> sql.Composable:
     """Return the statement over several tables, whose one row is that of `InsertStatement`."""
     batches, inserts = [], []
     for place, (table, arrays) in enumerate(targets):
@@ -268,14 +326,16 @@ def _insert_of_several(targets: Sequence[tuple[str, dict[str, str]]]) -> sql.Com
         " {inserts},"
         " entered AS (SELECT count(*) AS messages,"
         " count(*) FILTER (WHERE sent_at NOT BETWEEN now() - {age} AND now() + {lead}) AS unvouched FROM fresh)"
-        " SELECT maskline_guard(messages, {written}),"
+        " SELECT maskline_guard(messages, {written}{refused_keys}),"
         " CASE WHEN messages < (SELECT count(*) FROM batch) THEN ARRAY(SELECT message_id FROM fresh)::text[] END,"
         " unvouched, pg_logical_emit_message(true, 'maskline', '') FROM entered"
     ).format(
         batches=sql.SQL(", ").join(batches),
         messages=sql.SQL(" UNION ALL ").join(
-            sql.SQL("SELECT message_id, sent_at FROM {}").format(sql.Identifier(f"batch_{place}")) for place in places
+            sql.SQL("SELECT message_id, sent_at, key_id FROM {}").format(sql.Identifier(f"batch_{place}"))
+            for place in places
         ),
+        refused_keys=refused_keys,
         outcomes=sql.Identifier(OUTCOMES),
         inserts=sql.SQL(", ").join(inserts),
         written=sql.SQL(" + ").join(

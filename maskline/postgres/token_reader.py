@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Iterator
 
-from psycopg2 import sql
+from psycopg2 import errors, sql
 
 from maskline.errors import UsageError
 from maskline.postgres.connection import Connection, map_postgres_errors
 from maskline.streams.definition import StreamDefinition
 
 ROWS_PER_FETCH = 2000
+_COLUMN_IN_COMPLAINT = re.compile(r"""["«„“](\w+)["»“”]|\w+\.(\w+)""")
+"""The name in what Postgres says about a column, in whatever language: in quotes, or behind its table's."""
 
 
 def read_tokens(
     connection: Connection, stream: StreamDefinition, column: str, where: str | None
 ) -> Iterator[tuple[str, str]]:
-    """Yield row and token of one column, in one read-only transaction; of an array, each of its elements by itself.
+    """Yield row and token of one column, in one read-only transaction.
+
+    Of an array, each element comes by itself; of a document, its text.
 
     A row is named by its message id, or by its ctid where it is older than those.
 
@@ -27,13 +33,15 @@ def read_tokens(
         where: A condition in SQL on the stream's table, run with the permissions of the connection's role.
 
     Raises:
-        UsageError: The condition has a semicolon, and so could be more than a condition.
+        UsageError: The condition has a semicolon, and so could be more than a condition, or names a column that the
+            table does not have.
         DatabaseError: The condition is not SQL, changes something, or the role may not read the table.
     """
     if where and ";" in where:
         raise UsageError("where: give one condition without a semicolon; in a text write chr(59)")
     connection.set_session(readonly=True)
-    tokens = sql.SQL("unnest(array_remove({column}, NULL))" if stream.column(column).type.is_array else "{column}")
+    is_array = stream.column(column).type.is_array
+    tokens = sql.SQL("unnest(array_remove({column}, NULL))" if is_array else "{column}::text")
     # The condition ends with its line, and so does a comment in it.
     query = sql.SQL(
         "SELECT coalesce(message_id::text, 'ctid ' || ctid::text), {tokens} FROM {table}"
@@ -44,7 +52,31 @@ def read_tokens(
         table=sql.Identifier(*stream.table_parts),
         condition=sql.SQL(where or "TRUE"),
     )
-    with map_postgres_errors(), connection.cursor("tokens") as cursor:
-        cursor.itersize = ROWS_PER_FETCH
-        cursor.execute(query)
-        yield from cursor
+    with map_postgres_errors():
+        try:
+            with connection.cursor("tokens") as cursor:
+                cursor.itersize = ROWS_PER_FETCH
+                cursor.execute(query)
+                yield from cursor
+        except errors.UndefinedColumn as error:
+            connection.rollback()
+            unknown = _unknown_column(connection, stream, where or "", error.diag.message_primary or "")
+            raise unknown or error from None
+
+
+def _unknown_column(connection: Connection, stream: StreamDefinition, where: str, complaint: str) -> UsageError | None:
+    """Return that the condition names a column which the table does not have, or None where it is not the condition."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT attname::text FROM pg_catalog.pg_attribute"
+            " WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+            [".".join('"' + part.replace('"', '""') + '"' for part in stream.table_parts)],
+        )
+        columns = [name for (name,) in cursor.fetchall()]
+    missing = {name for groups in _COLUMN_IN_COMPLAINT.findall(complaint) for name in groups}
+    named = [word for word in re.findall(r"\w+", where) if word in missing and word not in columns]
+    if not named:
+        return None
+    nearest = difflib.get_close_matches(named[0], columns, n=1)
+    remedy = f"did you mean {nearest[0]}?" if nearest else f"those are: {', '.join(columns)}"
+    return UsageError(f"where: {named[0]!r} is not a column of {stream.table}; {remedy}")

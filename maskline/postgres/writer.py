@@ -19,10 +19,12 @@ import psycopg2
 import tenacity
 from psycopg2 import sql
 
-from maskline.errors import ArgumentError, DatabaseUnavailableError, TableError
+from maskline.errors import ArgumentError, DatabaseError, DatabaseLoginError, DatabaseUnavailableError, TableError
+from maskline.postgres.column_registry import compare_columns, enter_columns
 from maskline.postgres.connection import Connect, Connection
 from maskline.postgres.deadlines import DEADLINES, Deadlines
 from maskline.postgres.failures import RowRejectedError, map_postgres_error
+from maskline.postgres.key_registry import KeyUse
 from maskline.postgres.ledger import VOUCHED_AGE, empty_old_days
 from maskline.postgres.statements import (
     CONFIRMATION,
@@ -30,6 +32,16 @@ from maskline.postgres.statements import (
     InsertStatement,
     Record,
     transaction_settings,
+)
+from maskline.postgres.suppressions import (
+    ENTER_SUPPRESSED,
+    QUESTION,
+    UNJUDGED,
+    Suppressions,
+    expire_suppressions,
+    has_suppressions,
+    read_suppressions,
+    suppressed_parameters,
 )
 from maskline.retry import MAX_WAIT_SECONDS, retrying
 
@@ -68,6 +80,8 @@ class WriteOutcome(msgspec.Struct, Generic[Record]):
         committed: The records that are in the database now, those that were there before included.
         inserted: The message ids that this call inserted; the rest were there before.
         rejected: The records that Postgres does not take.
+        suppressed: How many this call entered into the ledger and into no table, for their person was erased after they
+            were sent. They are among the committed.
         unvouched: How many were inserted that were sent too long ago, or too far ahead of the server's clock, for the
             ledger to tell a first delivery from a later one.
         commit_seconds: How long the successful statements took.
@@ -76,13 +90,20 @@ class WriteOutcome(msgspec.Struct, Generic[Record]):
     committed: list[Record] = []
     inserted: set[str] = set()
     rejected: list[RowRejection[Record]] = []
+    suppressed: int = 0
     unvouched: int = 0
     commit_seconds: float = 0.0
 
     @property
     def duplicates(self) -> int:
         """How many of the committed records were in the database before, or twice in the micro-batch."""
-        return len(self.committed) - len(self.inserted)
+        return len(self.committed) - len(self.inserted) - self.suppressed
+
+
+class _Entered(msgspec.Struct):
+    inserted: set[str] = set()
+    suppressed: int = 0
+    unvouched: int = 0
 
 
 class BatchWriter(Generic[Record]):
@@ -119,6 +140,9 @@ class BatchWriter(Generic[Record]):
         self._deadlines = deadlines
         self._clock = clock
         self._days_emptied_at: float | None = None
+        self._key_use = KeyUse(statement.table, clock)
+        self._are_columns_entered = False
+        self._suppressions: Suppressions | None = None
         self._retry = retrying(retry_seconds, stopping, self._before_retry)
 
     def write(self, records: Sequence[Record], on_progress: Callable[[], None] = lambda: None) -> WriteOutcome[Record]:
@@ -129,8 +153,8 @@ class BatchWriter(Generic[Record]):
             on_progress: Called whenever the database has said what becomes of some of them.
 
         Raises:
-            DatabaseUnavailableError: Postgres was not available for `retry_seconds`.
-            DatabaseError: The table, a column, a permission or the login is missing.
+            DatabaseUnavailableError: Postgres was not available, or did not take the password, for `retry_seconds`.
+            DatabaseError: The table, a column, a permission or the database is missing.
             TableError: The table takes no rows for a cause of its own: nothing is to be rejected for it. Some of the
                 records may be committed.
         """
@@ -149,6 +173,8 @@ class BatchWriter(Generic[Record]):
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+            self._suppressions = None
+            self._are_columns_entered = False
 
     def _write_or_bisect(
         self, records: Sequence[Record], outcome: WriteOutcome[Record], on_progress: Callable[[], None]
@@ -181,19 +207,15 @@ class BatchWriter(Generic[Record]):
                 )
 
     def _insert(self, records: Sequence[Record], outcome: WriteOutcome[Record], retried_until: float) -> None:
-        statement = self._statement.for_records(records)
-        parameters = statement.parameters(records)
         started = self._clock()
         # Half of what is left, so that another connection gets its chance where this one hangs.
         seconds = min(ANSWER_SECONDS, max(MIN_ANSWER_SECONDS, (retried_until - started) / 2))
         try:
             connection = self._open_connection(seconds)
             with self._deadlines.within(connection, seconds, "an insert", self._stopping):
-                (_, inserted, unvouched, _) = _only_row(connection, statement.query, parameters)
-                if connection.notices:
-                    _confirm(connection)
+                entered = self._enter(connection, records)
         except psycopg2.Error as error:
-            meaning = map_postgres_error(error, statement.columns)
+            meaning = map_postgres_error(error, self._statement.for_records(records).columns)
             if not isinstance(meaning, RowRejectedError):
                 self.close()
             raise meaning from None
@@ -203,21 +225,61 @@ class BatchWriter(Generic[Record]):
         except (ValueError, UnicodeError):
             raise RowRejectedError("a text that Postgres cannot store (NUL or a lone surrogate)") from None
         outcome.committed.extend(records)
-        outcome.inserted.update((record.receipt.message_id for record in records) if inserted is None else inserted)
-        outcome.unvouched += unvouched
+        outcome.inserted |= entered.inserted
+        outcome.suppressed += entered.suppressed
+        outcome.unvouched += entered.unvouched
         outcome.commit_seconds += self._clock() - started
-        if unvouched:
+        if entered.unvouched:
             logger.warning(
                 "%d of %d messages were sent more than %d days ago, or ahead of the server's clock: one that is "
                 "delivered again after its day of the ledger was emptied becomes a second row",
-                unvouched,
+                entered.unvouched,
                 len(records),
                 VOUCHED_AGE.days,
             )
 
+    def _enter(self, connection: Connection, records: Sequence[Record]) -> _Entered:
+        """Write records, those of persons who were erased into the ledger alone; read suppressions that are new."""
+        while True:
+            try:
+                return self._enter_apart(connection, records)
+            except psycopg2.Error as error:
+                if error.pgcode != UNJUDGED:
+                    raise
+            self._suppressions = read_suppressions(connection)
+
+    def _enter_apart(self, connection: Connection, records: Sequence[Record]) -> _Entered:
+        if self._suppressions is None and has_suppressions(connection):
+            self._suppressions = Suppressions()
+        suppressed, others = self._suppressions.split(records) if self._suppressions else ([], records)
+        entered = _Entered()
+        if suppressed:
+            parameters = suppressed_parameters(suppressed)
+            (entered.suppressed, entered.unvouched, _) = _confirmed_row(connection, ENTER_SUPPRESSED, parameters)
+        if others:
+            statement = self._statement.for_records(others)
+            is_guarded = self._key_use.enter(connection, {record.key_id for record in others})
+            if is_guarded and not self._are_columns_entered:
+                _compare_and_enter_columns(connection, self._statement)
+                self._are_columns_entered = True
+            query = statement.query if is_guarded else statement.query_without_keys
+            parameters = list(statement.parameters(others))
+            if self._suppressions is not None:
+                oldest = str(min(record.sent_at for record in others))
+                query = QUESTION + query
+                parameters = [oldest, str(self._suppressions.last_id), *parameters]
+            (_, inserted, unvouched, _) = _confirmed_row(connection, query, parameters)
+            entered.inserted = set(map(_message_id, others)) if inserted is None else set(inserted)
+            entered.unvouched += unvouched
+        return entered
+
     def _open_connection(self, seconds: float) -> Connection:
         if self._connection is None:
-            self._connection = self._deadlines.connect(self._connect, self._stopping, seconds)
+            try:
+                self._connection = self._deadlines.connect(self._connect, self._stopping, seconds)
+            except DatabaseLoginError as error:
+                # Whoever rotates a password changes it in two places, one after the other.
+                raise DatabaseUnavailableError(str(error)) from None
             # One string is one transaction; see maskline.postgres.statements.
             self._connection.autocommit = True
         return self._connection
@@ -233,6 +295,8 @@ class BatchWriter(Generic[Record]):
         try:
             with self._deadlines.within(self._connection, ANSWER_SECONDS, "emptying the ledger", self._stopping):
                 emptied = empty_old_days(self._connection)
+                if self._suppressions is not None:
+                    expire_suppressions(self._connection)
         except (psycopg2.Error, DatabaseUnavailableError) as error:
             self.close()
             logger.warning("the ledger's old days were not emptied: %s", type(error).__name__)
@@ -244,6 +308,25 @@ class BatchWriter(Generic[Record]):
         self._on_retry()
         if attempt.outcome is not None:
             logger.warning("writing failed, trying again: %s", attempt.outcome.exception())
+
+
+def _confirmed_row(connection: Connection, query: sql.Composable, parameters: Sequence[object]) -> tuple[Any, ...]:
+    row = _only_row(connection, query, parameters)
+    if connection.notices:
+        _confirm(connection)
+    return row
+
+
+def _message_id(record: Record) -> str:
+    return record.receipt.message_id
+
+
+def _compare_and_enter_columns(connection: Connection, statement: InsertStatement[Any]) -> None:
+    for stream in statement.streams:
+        comparison = compare_columns(connection, stream)
+        if comparison.problems:
+            raise DatabaseError(f"postgres: {'; '.join(comparison.problems)}")
+        enter_columns(connection, stream)
 
 
 def _only_row(connection: Connection, query: sql.Composable, parameters: Sequence[object] | None) -> tuple[Any, ...]:

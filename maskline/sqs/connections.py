@@ -11,6 +11,7 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
+from maskline.aws import check_endpoint, environment_region
 from maskline.logs import silence_wire_logging
 from maskline.sqs.curl_transport import CONNECTIONS, CurlTransport
 
@@ -41,7 +42,7 @@ def shared_connections(
 
     Args:
         endpoint: The URL of the SQS API, or None for AWS's own.
-        region: The AWS region, or None for that of the environment.
+        region: The AWS region to sign for, or None for that of the environment.
         connections: The most receives under way at the same time, and the most of all other calls together.
 
     Raises:
@@ -77,22 +78,26 @@ def _connect(endpoint: str | None, region: str | None, connections: int) -> tupl
     core = botocore.session.get_session()
     session = boto3.session.Session(botocore_session=core)
     # Only AWS minds which region a request is signed for.
-    some_region = (session.region_name or "us-east-1") if endpoint else None
+    region = region or environment_region() or session.region_name or ("us-east-1" if endpoint else None)
 
     def client(answer_seconds: int, attempts: int) -> Any:
         return session.client(
             "sqs",
             endpoint_url=endpoint,
-            region_name=region or some_region,
+            region_name=region,
             config=Config(
                 connect_timeout=5,
                 read_timeout=answer_seconds,
                 max_pool_connections=32,
                 retries={"mode": "standard", "total_max_attempts": attempts},
                 tcp_keepalive=True,
+                # botocore refuses an endpoint beside settings that would have it choose another.
+                **({"use_fips_endpoint": False, "use_dualstack_endpoint": False} if endpoint else {}),
             ),
         )
 
     # Time-outs are a client's and not a call's, and only a long poll may take as long as one.
     frequent = client(MAX_WAIT_SECONDS + ANSWER_SECONDS, FALLBACK_ATTEMPTS)
+    if endpoint is None:  # one that is given was checked with the queue's address
+        check_endpoint(frequent)
     return client(ANSWER_SECONDS, ATTEMPTS), CurlTransport(frequent, core, connections)

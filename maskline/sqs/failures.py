@@ -13,10 +13,26 @@ from maskline.sqs.address import QueueAddress
 
 _NO_SUCH_QUEUE = {"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "InvalidAddress"}
 _OVER_LIMIT = {"OverLimit", "AWS.SimpleQueueService.OverLimit"}
+_ABOUT_BODY = {"BatchRequestTooLong", "InvalidMessageContents", "InvalidParameterValue", "MissingParameter"}
 
 
 class OverLimitError(QueueUnavailableError):
     """The queue has as many messages in flight as it may (120,000); receives wait until some are deleted."""
+
+
+class BodyRefusedError(QueueUnavailableError):
+    """SQS takes messages, and not this one: it is empty, too long, or holds characters that SQS does not carry."""
+
+
+def is_about_body(code: str) -> bool:
+    """Say whether SQS refuses what is sent for what is in it, so that other messages may well pass.
+
+    Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html#API_SendMessage_Errors
+
+    Args:
+        code: SQS's code.
+    """
+    return code.rpartition(".")[2] in _ABOUT_BODY
 
 
 def map_sqs_error(error: AwsError, address: QueueAddress) -> MasklineError:
@@ -31,7 +47,7 @@ def map_sqs_error(error: AwsError, address: QueueAddress) -> MasklineError:
         reached; else a `QueueUnavailableError`, after which the call may be tried again.
     """
     if isinstance(error, NoRegionError):
-        return QueueError(f"queue {address}: no AWS region; give the queue's URL or set AWS_DEFAULT_REGION")
+        return QueueError(f"queue {address}: no AWS region; give the queue's URL or set AWS_REGION")
     problem = setup_problem(error)
     if problem:
         return QueueError(f"queue {address}: {problem}")

@@ -1,40 +1,21 @@
-"""One ``[columns.NAME]`` of a definition file, and what is checked of it."""
+"""What is checked of one ``[columns.NAME]`` of a definition file."""
 
 from __future__ import annotations
 
 import re
-
-import msgspec
+from collections.abc import Mapping
 
 from maskline.masks.deterministic import REJECTED_BODY_DOMAIN
-from maskline.masks.tokens import token_length
+from maskline.streams.column_keys import ColumnFile
 from maskline.streams.column_reader import column_reader
 from maskline.streams.column_types import ColumnType
-from maskline.streams.columns import Column, Origin, Plain, Source
+from maskline.streams.columns import Column, Origin, Source
+from maskline.streams.domains import Domain
 from maskline.streams.failures import InvalidValueError
+from maskline.streams.mask_check import checked_clear_paths, checked_mask
 from maskline.streams.masks import Mask, Method
 
 _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,62}")
-_MASKED_PREFIX = "masked_"
-
-
-class ColumnFile(msgspec.Struct, forbid_unknown_fields=True):
-    """The keys of one column, as docs/streams.md describes them."""
-
-    type: str
-    field: str | None = None
-    mask: str | None = None
-    pii: bool = False
-    clear: bool | list[str] = False
-    domain: str | None = None
-    nullable: bool = False
-    required: bool = True
-    default: Plain | list[Plain] | None = None
-    max_length: int | None = None
-    format: str | None = None
-    round: bool = False
-    values: list[Plain] | None = None
-    pattern: str | None = None
 
 
 def is_identifier(name: str) -> bool:
@@ -42,26 +23,35 @@ def is_identifier(name: str) -> bool:
     return bool(_IDENTIFIER.fullmatch(name))
 
 
-def checked_column(stream: str, name: str, file: ColumnFile) -> Column:
+def checked_column(stream: str, name: str, file: ColumnFile, domains: Mapping[str, Domain] | None = None) -> Column:
     """Return a column that can be read and written as the file says.
 
     Args:
         stream: The stream's name.
         name: The column's name, an identifier.
         file: What the file says.
+        domains: What the file says of domains, or None where it says nothing.
 
     Raises:
         ValueError: It cannot.
     """
     column_type = ColumnType.parse(file.type)
-    mask = _checked_mask(name, file, column_type)
-    _check_max_length(file, column_type, is_masked=mask is not None)
+    mask = checked_mask(name, file, column_type)
+    _check_max_length(file, column_type, mask)
+    domain = _checked_domain(file, mask, default=f"{stream}.{name}")
+    equality = (domains or {}).get(domain or "", Domain())
+    if equality != Domain() and not column_type.is_text:
+        raise ValueError(f"[domains] normalizes texts, and {column_type.declaration} is none; give it another domain")
     column = Column(
         name=name,
         source=_checked_source(name, file, column_type),
         type=column_type,
         mask=mask,
-        domain=_checked_domain(file, mask, default=f"{stream}.{name}"),
+        domain=domain,
+        normalization=equality.normalization,
+        missing=equality.missing,
+        rejects_invalid=equality.rejects_invalid,
+        clear_paths=checked_clear_paths(file, mask),
         nullable=file.nullable,
         required=file.required,
         default=tuple(file.default) if isinstance(file.default, list) else file.default,
@@ -75,52 +65,20 @@ def checked_column(stream: str, name: str, file: ColumnFile) -> Column:
     return column
 
 
-def _checked_mask(name: str, file: ColumnFile, column_type: ColumnType) -> Mask | None:
-    if isinstance(file.clear, list):
-        raise ValueError('clear = […] goes with mask = "leaves", which is not supported yet; write clear = true')
-    mask = Mask.parse(file.mask) if file.mask is not None else Mask(Method.DETERMINISTIC) if file.pii else None
-    is_restricted = file.values is not None or file.pattern is not None
-    if mask is None:
-        if name.startswith(_MASKED_PREFIX):
-            raise ValueError(
-                f'a column whose name begins with {_MASKED_PREFIX} holds tokens; write mask = "deterministic", or give '
-                "it another name"
-            )
-        if column_type.is_free and not file.clear and not is_restricted:
-            raise ValueError(_undecided(column_type))
-        return None
-    if file.clear or is_restricted:
-        raise ValueError(
-            "is masked, and clear, values and pattern are for columns in clear; leave one or the other out"
-        )
-    if not column_type.is_text:
-        raise ValueError("a masked column holds tokens, so its type is varchar(n) or text, or an array of one of them")
-    return mask
-
-
-def _undecided(column_type: ColumnType) -> str:
-    if not column_type.is_text:
-        return (
-            f"a column of type {column_type.declaration} can hold personal data, and such a type is stored in clear; "
-            'write clear = true, or make it a text with mask = "deterministic"'
-        )
-    return (
-        'holds text, so it says what becomes of it: mask = "deterministic" (or pii = true) for personal data, '
-        'clear = true for anything else, or what it may hold, values = ["…"] or pattern = "…"'
-    )
-
-
-def _check_max_length(file: ColumnFile, column_type: ColumnType, *, is_masked: bool) -> None:
+def _check_max_length(file: ColumnFile, column_type: ColumnType, mask: Mask | None) -> None:
     if file.max_length is not None and (file.max_length < 1 or not column_type.is_text):
         raise ValueError("max_length is a positive number of characters of a text column")
     if column_type.max_length is None:
         return
     longest = file.max_length or 1
-    needed = token_length(longest) if is_masked else longest
-    if column_type.max_length < needed and is_masked:
-        raise ValueError(f"a token takes {needed} characters (at least {token_length(1)}), so widen its type")
-    if column_type.max_length < needed:
+    needed = longest if mask is None else mask.stored_length(longest)
+    if needed is None or needed <= column_type.max_length:
+        return
+    if mask is None:
         raise ValueError(f"max_length is longer than {column_type.declaration} can hold")
+    if mask.is_reversible:
+        raise ValueError(f"a token takes {needed} characters (at least {mask.stored_length(1)}), so widen its type")
+    raise ValueError(f"what its mask stores of a value takes {needed} characters, so widen its type")
 
 
 def _checked_source(name: str, file: ColumnFile, column_type: ColumnType) -> Source:
@@ -137,13 +95,15 @@ def _checked_source(name: str, file: ColumnFile, column_type: ColumnType) -> Sou
 
 
 def _checked_domain(file: ColumnFile, mask: Mask | None, default: str) -> str | None:
-    if mask is None:
+    if mask is None or mask.method is Method.REDACT:
         if file.domain is not None:
-            raise ValueError("a domain goes with a mask")
+            raise ValueError("a domain goes with a mask" if mask is None else "what is redacted has no domain")
         return None
-    domain = default if file.domain is None else file.domain
-    if not domain:
+    domain = default if file.domain is None and mask.takes_domain else file.domain
+    if domain == "":
         raise ValueError("an empty domain would let its tokens be matched with any other such column")
+    if domain is not None and "\0" in domain:
+        raise ValueError("the domain holds a NUL character, which parts it from the value in a hash")
     if domain == REJECTED_BODY_DOMAIN:
         raise ValueError(f"the domain {domain} is that of rejected bodies")
     return domain

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
+from collections.abc import Callable
 from decimal import Decimal
 
-from maskline.masks.tokens import longest_clear_value
 from maskline.records import Reason
 from maskline.streams.column_types import NUMBER_TYPES, Reader
 from maskline.streams.columns import Column, Origin, Plain
 from maskline.streams.failures import InvalidValueError, wrong_type
+from maskline.streams.masks import Method
+from maskline.streams.normalizing import Normalize, normalizer
 from maskline.streams.numbers import number_from_text
 from maskline.streams.paths import ABSENT
 
 
-def column_reader(column: Column) -> Reader:
+def column_reader(column: Column, count_invalid: Callable[[], None] = lambda: None) -> Reader:
     """Return a function that makes a column's value of what its source found, `ABSENT` and null included.
 
     The value is None, a value of the column's type, or for an array a list of such values and None. The function raises
@@ -24,19 +27,21 @@ def column_reader(column: Column) -> Reader:
 
     Args:
         column: The column.
+        count_invalid: Called for each value without a normal form that is masked as it is.
 
     Raises:
         ValueError: The type cannot be read in the column's format, or the pattern is no regular expression.
         InvalidValueError: The column does not take one of its values, or its default.
     """
-    read = _found_reader(column)
+    normalize = normalizer(column, count_invalid)
+    read = _found_reader(column, normalize)
     slow = _field_reader(column, read, _default_value(column, read))
-    return _plain_text_or(column, slow) if _is_plain_text(column) else slow
+    return _plain_text_or(column, slow, normalize) if _is_plain_text(column) else slow
 
 
-def _found_reader(column: Column) -> Reader:
+def _found_reader(column: Column, normalize: Normalize | None) -> Reader:
     """Return the reader of what is there."""
-    read = _reader_of_one(column)
+    read = _reader_of_one(column, normalize)
     if column.type.is_array:
         return _array_reader(column, read)
     if column.source.path.finds_many:
@@ -63,23 +68,39 @@ def _as_json(value: Plain) -> object:
     return Decimal(repr(value)) if type(value) is float else value
 
 
-def _reader_of_one(column: Column) -> Reader:
-    read = column.type.reader(column.max_length, column.format, column.is_rounded)
+def _reader_of_one(column: Column, normalize: Normalize | None) -> Reader:
+    read = column.type.reader(_max_characters(column), column.format, column.is_rounded)
     if column.source.origin is Origin.ATTRIBUTE:
         read = _attribute_reader(column, read)
     if column.values is not None:
         read = _limited_to_values(column, read)
     if column.pattern is not None:
         read = _limited_to_pattern(column, read)
-    if column.is_masked and column.type.max_length is not None:
-        read = _limited_to_tokens(column, read, longest_clear_value(column.type.max_length))
+    if normalize is not None:
+        read = _normalized(read, normalize)
+    token_bytes = _longest_clear_value(column)
+    if token_bytes is not None:
+        read = _limited_to_tokens(column, read, token_bytes)
+    if column.mask is not None and column.mask.method is Method.LEAVES:
+        read = _document_reader(read)
     return read
 
 
-def _plain_text_or(column: Column, slow: Reader) -> Reader:
+def _longest_clear_value(column: Column) -> int | None:
+    if column.mask is None or column.type.max_length is None:
+        return None
+    return column.mask.longest_clear_value(column.type.max_length)
+
+
+def _max_characters(column: Column) -> int | None:
+    """Return the limit of a value as it comes: that of the type, unless a mask shortens what is stored."""
+    is_shortened = column.is_masked and _longest_clear_value(column) is None
+    return column.max_length or (sys.maxsize if is_shortened else column.type.max_length)
+
+
+def _plain_text_or(column: Column, slow: Reader, normalize: Normalize | None) -> Reader:
     """Return a reader that passes a short text without anything remarkable at once, as nearly all are."""
-    token_bytes = longest_clear_value(column.type.max_length) if column.is_masked and column.type.max_length else None
-    limits = (column.max_length or column.type.max_length, token_bytes)
+    limits = (_max_characters(column), _longest_clear_value(column))
     shortest_limit = min(limit if limit is not None else sys.maxsize for limit in limits)
 
     def read(value: object) -> object:
@@ -87,7 +108,35 @@ def _plain_text_or(column: Column, slow: Reader) -> Reader:
             return value
         return slow(value)
 
-    return read
+    if normalize is None:
+        return read
+
+    def read_normal(value: object) -> object:
+        if type(value) is str and len(value) <= shortest_limit and value.isascii() and "\0" not in value:
+            with contextlib.suppress(InvalidValueError):  # which the slow one raises again, with the field's name
+                form = normalize(value)
+                if form is None or (len(form) <= shortest_limit and form.isascii()):
+                    return form
+        return slow(value)
+
+    return read_normal
+
+
+def _normalized(read: Reader, normalize: Normalize) -> Reader:
+    def read_normalized(value: object) -> object:
+        return normalize(str(read(value)))
+
+    return read_normalized
+
+
+def _document_reader(read: Reader) -> Reader:
+    """Return the reader of a document that is masked leaf by leaf: checked as any other, and not yet written."""
+
+    def read_document(value: object) -> object:
+        read(value)
+        return value
+
+    return read_document
 
 
 def _field_reader(column: Column, read: Reader, default: object) -> Reader:
@@ -195,7 +244,7 @@ def _limited_to_pattern(column: Column, read: Reader) -> Reader:
 def _limited_to_tokens(column: Column, read: Reader, most_bytes: int) -> Reader:
     def read_maskable(value: object) -> object:
         text = read(value)
-        if len(str(text).encode()) > most_bytes:
+        if text is not None and len(str(text).encode()) > most_bytes:
             detail = f"is longer than {most_bytes} bytes, so its token would not fit {column.name}"
             raise InvalidValueError(Reason.TOO_LONG, detail)
         return text

@@ -30,11 +30,11 @@ Reader = Callable[[object], object]
 MAX_PRECISION = 1000
 MAX_VARCHAR = 10_485_760
 TYPES = (
-    "varchar(n), text, smallint, integer, bigint, numeric, numeric(p, s), double precision, boolean, date, "
+    "varchar(n), text, char(n), smallint, integer, bigint, numeric, numeric(p, s), double precision, boolean, date, "
     "timestamptz, uuid, inet, bytea, jsonb, or an array of one of them but jsonb, text[]"
 )
-TEXT_TYPES = frozenset({"varchar", "text"})
-FREE_TYPES = frozenset({"varchar", "text", "jsonb", "bytea", "inet"})
+TEXT_TYPES = frozenset({"varchar", "text", "char"})
+FREE_TYPES = TEXT_TYPES | {"jsonb", "bytea", "inet"}
 NUMBER_TYPES = frozenset({"smallint", "integer", "bigint", "numeric", "double precision"})
 
 _DECLARATION = re.compile(
@@ -78,7 +78,7 @@ class ColumnType(msgspec.Struct, frozen=True):
         name = match["name"] if match else ""
         is_array = bool(match and match["array"])
         numbers = [int(number) for number in match["numbers"].split(",")] if match and match["numbers"] else []
-        takes = {"varchar": (1,), "numeric": (0, 1, 2)}.get(name, (0,))
+        takes = {"varchar": (1,), "char": (1,), "numeric": (0, 1, 2)}.get(name, (0,))
         if name not in _NAMES or len(numbers) not in takes or 0 in numbers[:1] or (is_array and name == "jsonb"):
             raise ValueError(f"type {declaration!r} is not one of {TYPES}")
         digits = None
@@ -89,10 +89,11 @@ class ColumnType(msgspec.Struct, frozen=True):
             digits = (precision - scale, scale)
             if len(numbers) == 1:  # as the catalogue calls it
                 declaration = f"numeric({precision}, 0){'[]' if is_array else ''}"
-        if name == "varchar" and numbers[0] > MAX_VARCHAR:
-            raise ValueError(f"type {declaration!r} is longer than Postgres's longest varchar; write text")
-        max_length = numbers[0] if name == "varchar" else None
-        return cls(declaration, f"{name}[][]" if is_array else f"{name}[]", name, max_length, digits, is_array)
+        if name in ("varchar", "char") and numbers[0] > MAX_VARCHAR:
+            raise ValueError(f"type {declaration!r} is longer than Postgres's longest {name}; write text")
+        max_length = numbers[0] if name in ("varchar", "char") else None
+        element = "bpchar" if name == "char" else name  # a cast to char alone is one to char(1)
+        return cls(declaration, f"{element}[][]" if is_array else f"{element}[]", name, max_length, digits, is_array)
 
     @property
     def is_text(self) -> bool:

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from maskline.masks.normalization import Normalization
 from maskline.streams.column_types import ColumnType
 from maskline.streams.masks import Mask
 from maskline.streams.paths import Path
@@ -66,7 +67,12 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
         source: Where its values come from.
         type: Its Postgres type.
         mask: What is done to its values, or None where they are stored in clear.
-        domain: The associated data its values are masked with, or None where it is stored in clear.
+        domain: The associated data its values are masked with, or None where it is stored in clear, or its mask takes
+            none.
+        normalization: The rule that gives equal values one form before they are masked, or None.
+        missing: Texts that mean there is no value, and become NULL, white space around them left out.
+        rejects_invalid: Whether a value without a normal form is rejected; otherwise it is masked as it is.
+        clear_paths: What stays in clear of a document whose leaves are masked.
         nullable: Whether JSON null is allowed, and becomes NULL.
         required: Whether the field has to be there; where it is not, the default is taken, or NULL.
         default: What an absent field becomes, as the definition writes it, or None for NULL.
@@ -82,6 +88,10 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     type: ColumnType
     mask: Mask | None = None
     domain: str | None = None
+    normalization: Normalization | None = None
+    missing: tuple[str, ...] = ()
+    rejects_invalid: bool = False
+    clear_paths: tuple[Path, ...] = ()
     nullable: bool = False
     required: bool = True
     default: Plain | tuple[Plain, ...] | None = None
@@ -98,10 +108,11 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_masked(self) -> bool:
-        """Whether the column holds tokens."""
+        """Whether the column holds what a mask made of its values."""
         return self.mask is not None
 
     @property
     def takes_null(self) -> bool:
         """Whether the column can become NULL, so that it must not be NOT NULL."""
-        return self.nullable or (not self.required and self.default is None)
+        may_be_absent = not self.required and self.default is None
+        return self.nullable or may_be_absent or (bool(self.missing) and not self.type.is_array)

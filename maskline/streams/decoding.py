@@ -58,9 +58,14 @@ class MessageDecoder:
     Args:
         stream: The definition.
         payloads: Where objects that messages point to are fetched from; S3 if None.
+
+    Attributes:
+        invalid_values: How many values it read so far that have no normal form by the rule of their domain, and stay as
+            they are.
     """
 
     def __init__(self, stream: StreamDefinition, payloads: PayloadStore | None = None) -> None:
+        self.invalid_values = 0
         self._stream = stream
         self._opener = MessageOpener(stream.format, payloads or S3Payloads())
         self._matches = matcher(stream.conditions)
@@ -76,8 +81,10 @@ class MessageDecoder:
         # Where all that is known has to be there, what is not known is counted without a look.
         self._known_count = len(names) if self._is_flat and names == required else None
         self._columns = [
-            (column.source.path.name, source_finder(column.source), column_reader(column)) for column in stream.columns
+            (column.source.path.name, source_finder(column.source), column_reader(column, self._count_invalid))
+            for column in stream.columns
         ]
+        self.invalid_values = 0
         self._flat_columns = [(name, read) for name, _, read in self._columns]
 
     def decode(self, body: str, attributes: Mapping[str, str] | None = None) -> Decoded:
@@ -119,6 +126,9 @@ class MessageDecoder:
         with contextlib.suppress(Exception):  # a courtesy that must not cost the message its rejection
             hint = difference(body, attributes, self._stream.format)
         return InvalidValueError(rejection.reason, f"{rejection.detail}; {hint}") if hint else rejection
+
+    def _count_invalid(self) -> None:
+        self.invalid_values += 1
 
     def _flat_values(self, record: dict[str, object]) -> list[object]:
         get = record.get

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Literal
 
 import msgspec
 
 from maskline.records import Reason
-from maskline.streams.column_file import ColumnFile, checked_column, is_identifier
+from maskline.streams.column_file import checked_column, is_identifier
+from maskline.streams.column_keys import ColumnFile
 from maskline.streams.columns import Column, Origin, Plain, Source
+from maskline.streams.domains import Domain, DomainFile, check_shared_domains, checked_domain
 from maskline.streams.message_format import Condition, Envelope, Example, MessageFormat, Packing
 from maskline.streams.paths import Path
 from maskline.streams.stream import JOB_COLUMNS, JOB_TABLES, WRITTEN_IN, StreamDefinition
+from maskline.streams.subjects import check_subject_columns, default_subject
 
 _SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 _IDENTIFIER_RULE = "is not an identifier of lower-case letters, digits and _ (63 at most)"
@@ -33,12 +37,17 @@ class _ExampleFile(msgspec.Struct, forbid_unknown_fields=True):
     rejected: Reason | None = None
 
 
+class _SubjectFile(msgspec.Struct, forbid_unknown_fields=True):
+    columns: list[str]
+
+
 class _StreamFile(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     table: str
     columns: dict[str, object]
     message: _MessageFile = msgspec.field(default_factory=_MessageFile)
     match: dict[str, object] = {}
+    subject: _SubjectFile | None = None
     domains: dict[str, object] = {}
     test: list[_ExampleFile] = []
 
@@ -54,10 +63,10 @@ def parse_definition(text: str) -> StreamDefinition:
     """
     file = msgspec.toml.decode(text, type=_StreamFile)
     _check_names(file)
-    if file.domains:
-        raise ValueError('[domains] is not supported yet; columns share a domain by domain = "…" in each of them')
     message_format = _message_format(file.message)
-    columns = tuple(_column(file, name, described) for name, described in file.columns.items())
+    domains = {name: _domain(name, described) for name, described in file.domains.items()}
+    columns = tuple(_column(file, name, described, domains) for name, described in file.columns.items())
+    _check_domains(domains, columns)
     conditions = tuple(_condition(file, name, values) for name, values in file.match.items())
     return StreamDefinition(
         name=file.name,
@@ -68,6 +77,7 @@ def parse_definition(text: str) -> StreamDefinition:
         rejects_unknown=file.message.unknown == "reject",
         deletes_payloads=file.message.delete_payload,
         examples=tuple(_example(file, number, example) for number, example in enumerate(file.test, 1)),
+        subject=_subject(file, columns),
     )
 
 
@@ -106,7 +116,24 @@ def _message_format(message: _MessageFile) -> MessageFormat:
     return MessageFormat(envelopes=tuple(message.envelope), packings=tuple(message.decode), root=root)
 
 
-def _column(file: _StreamFile, name: str, described: object) -> Column:
+def _domain(name: str, described: object) -> Domain:
+    try:
+        return checked_domain(msgspec.convert(described, DomainFile))
+    except ValueError as error:
+        raise ValueError(f"domain {name!r}: {error}") from None
+
+
+def _check_domains(domains: dict[str, Domain], columns: tuple[Column, ...]) -> None:
+    used = {column.domain for column in columns}
+    for name in domains:
+        if name not in used:
+            raise ValueError(
+                f"domain {name!r}: no column is of it; write domain = {json.dumps(name)} in those that are"
+            )
+    check_shared_domains((f"column {column.name!r}", column) for column in columns)
+
+
+def _column(file: _StreamFile, name: str, described: object, domains: dict[str, Domain]) -> Column:
     if not is_identifier(name):
         raise ValueError(f"column {name!r} {_IDENTIFIER_RULE}")
     if name in JOB_COLUMNS or name == WRITTEN_IN:
@@ -114,7 +141,7 @@ def _column(file: _StreamFile, name: str, described: object) -> Column:
     if name in _SYSTEM_COLUMNS:
         raise ValueError(f"column {name!r} is one that Postgres has in every table; give it another name")
     try:
-        column = checked_column(file.name, name, msgspec.convert(described, ColumnFile))
+        column = checked_column(file.name, name, msgspec.convert(described, ColumnFile), domains)
         _check_source(file, column.source)
     except ValueError as error:
         raise ValueError(f"column {name!r}: {error}") from None
@@ -144,6 +171,13 @@ def _example(file: _StreamFile, number: int, example: _ExampleFile) -> Example:
     if bool(example.row or example.null) == (example.rejected is not None):
         raise ValueError(f'[[test]] {number}: says what becomes of the body: row = {{…}}, or rejected = "REASON"')
     return Example(example.body, example.attributes, example.row, tuple(example.null), example.rejected)
+
+
+def _subject(file: _StreamFile, columns: tuple[Column, ...]) -> tuple[str, ...] | None:
+    if file.subject is None:
+        return default_subject(columns) or None
+    check_subject_columns(file.subject.columns, columns)
+    return tuple(dict.fromkeys(file.subject.columns))
 
 
 def _check_source(file: _StreamFile, source: Source) -> None:

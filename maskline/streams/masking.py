@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from maskline.errors import MasklineError
-from maskline.keys import Keyset
+from maskline.keys import HashKeyset, Keyset
 from maskline.masks.deterministic import Masker
 from maskline.records import MaskedRow, Reason, Receipt, RejectedRecord, Rejection, SqsMessage
+from maskline.streams.column_mask import column_mask
 from maskline.streams.decoding import Decoded, MessageDecoder
 from maskline.streams.failures import InvalidValueError
+from maskline.streams.kept_message import kept_text
 from maskline.streams.opening import Opened
+from maskline.streams.owners import MessageOwners
 from maskline.streams.payloads import PayloadStore
 from maskline.streams.record_text import record_text, sealable_text
 from maskline.streams.stream import StreamDefinition
@@ -26,18 +29,36 @@ class MessageMasker:
         stream: The stream's definition.
         keyset: The keyset whose primary key masks.
         payloads: Where objects that messages point to are fetched from; S3 if None.
+        hash_keyset: The keyset of hashes, where the stream has columns that are hashed.
+
+    Raises:
+        ArgumentError: The stream has columns that are hashed, and there is no keyset of hashes.
     """
 
-    def __init__(self, stream: StreamDefinition, keyset: Keyset, payloads: PayloadStore | None = None) -> None:
+    def __init__(
+        self,
+        stream: StreamDefinition,
+        keyset: Keyset,
+        payloads: PayloadStore | None = None,
+        hash_keyset: HashKeyset | None = None,
+    ) -> None:
         self._stream = stream
         self._key_id = keyset.primary_key_id
         self._masker = Masker(keyset)
         self._decoder = MessageDecoder(stream, payloads)
         self._columns = [column.name for column in stream.columns]
-        masked = [(index, column) for index, column in enumerate(stream.columns) if column.is_masked]
-        self._masked = [(index, column.domain or "") for index, column in masked if not column.type.is_array]
-        self._masked_arrays = [(index, column.domain or "") for index, column in masked if column.type.is_array]
+        self._masked = [
+            (index, column_mask(column, self._masker, hash_keyset))
+            for index, column in enumerate(stream.columns)
+            if column.is_masked
+        ]
+        self._owners = MessageOwners(stream, keyset)
         self.extra_fields = 0
+
+    def take_invalid_values(self) -> int:
+        """Return how many values it masked as they are, for want of a normal form, since it was asked before."""
+        count, self._decoder.invalid_values = self._decoder.invalid_values, 0
+        return count
 
     def mask(self, message: SqsMessage) -> MaskedRow | Rejection:
         """Decode, check and mask one message.
@@ -47,10 +68,11 @@ class MessageMasker:
         """
         try:
             decoded = self._decoder.decode(message.body, message.attributes)
+            subjects = self._owners.of_values(decoded.values)
             values = self._masked_values(decoded)
         except Exception as error:
             return self.rejected(message, rejection_for(error))
-        return self._row(message, decoded, values)
+        return self._row(message, decoded, values, subjects)
 
     def mask_record(self, record: str | bytes | dict[str, Any]) -> dict[str, object] | RejectedRecord:
         """Decode, check and mask one record from elsewhere than SQS.
@@ -66,7 +88,7 @@ class MessageMasker:
             values = self._masked_values(self._decoder.decode(record_text(record)))
         except Exception as error:
             rejection = rejection_for(error)
-            sealed_body = self._masker.seal_body(sealable_text(record))
+            sealed_body = self._masker.seal_body(sealable_text(record), self._stream.name, "")
             return RejectedRecord(self._stream.name, rejection.reason, rejection.detail, self._key_id, sealed_body)
         return dict(zip(self._columns, values, strict=True))
 
@@ -80,10 +102,11 @@ class MessageMasker:
             if isinstance(opened, InvalidValueError):
                 raise opened
             decoded = self._decoder.decode_opened(opened)
+            subjects = self._owners.of_values(decoded.values)
             values = self._masked_values(decoded)
         except Exception as error:
             return self.rejected(message, rejection_for(error))
-        return self._row(message, decoded, values)
+        return self._row(message, decoded, values, subjects)
 
     def rejected(self, message: SqsMessage, rejection: InvalidValueError, stream: str | None = None) -> Rejection:
         """Return the rejection of a message.
@@ -94,32 +117,31 @@ class MessageMasker:
             stream: The name under which it is kept; that of the stream if None.
         """
         explained = self._decoder.explained(rejection, message.body, message.attributes)
+        kept_under = self._stream.name if stream is None else stream
         return Rejection(
             Receipt(message.message_id, message.receipt_handle),
-            self._stream.name if stream is None else stream,
+            kept_under,
             explained.reason,
             explained.detail,
             message.sent_at,
             message.receive_count,
             self._key_id,
-            self._masker.seal_body(message.body),
+            self._masker.seal_body(kept_text(message), kept_under, message.message_id),
+            self._owners.of_message(message),
         )
 
     def _masked_values(self, decoded: Decoded) -> tuple[object, ...]:
         values = decoded.values
-        mask = self._masker.mask
-        for index, domain in self._masked:
+        for index, mask in self._masked:
             value = values[index]
             if value is not None:
-                values[index] = mask(str(value), domain)
-        for index, domain in self._masked_arrays:
-            elements = values[index]
-            if isinstance(elements, list):
-                values[index] = [None if element is None else mask(str(element), domain) for element in elements]
+                values[index] = mask(value)
         self.extra_fields += decoded.extra_fields
         return tuple(values)
 
-    def _row(self, message: SqsMessage, decoded: Decoded, values: tuple[object, ...]) -> MaskedRow:
+    def _row(
+        self, message: SqsMessage, decoded: Decoded, values: tuple[object, ...], subjects: tuple[bytes, ...]
+    ) -> MaskedRow:
         payload = decoded.payload if self._stream.deletes_payloads else None
         return MaskedRow(
             Receipt(message.message_id, message.receipt_handle, payload),
@@ -127,8 +149,13 @@ class MessageMasker:
             message.receive_count,
             self._key_id,
             values,
-            self._masker.seal_body(message.body),
+            self._masker.seal_body(
+                message.body if message.attributes is None else kept_text(message),
+                self._stream.name,
+                message.message_id,
+            ),
             self._stream.name,
+            subjects,
         )
 
 
@@ -162,4 +189,5 @@ def rejected_by_database(row: MaskedRow, stream: str, detail: str) -> Rejection:
         row.receive_count,
         row.key_id,
         row.sealed_body,
+        row.subjects,
     )

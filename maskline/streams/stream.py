@@ -19,7 +19,16 @@ JOB_COLUMNS = {
 WRITTEN_IN = "written_in"
 """The column that Postgres fills with the transaction that wrote the row; only publishing to the lake needs it."""
 
-JOB_TABLES = ("rejected_messages", "pii_access_log", "maskline_schema_version", "lake_publications")
+JOB_TABLES = (
+    "rejected_messages",
+    "pii_access_log",
+    "maskline_schema_version",
+    "lake_publications",
+    "maskline_outcomes",
+    "maskline_keys",
+    "maskline_key_writers",
+    "maskline_columns",
+)
 """The tables that `migrate` makes for all streams."""
 
 CLOUDEVENTS_PREFIX = "ce-"
@@ -39,6 +48,7 @@ class StreamDefinition(msgspec.Struct, frozen=True):
         rejects_unknown: Whether a message with fields that no column takes is rejected; they are counted otherwise.
         deletes_payloads: Whether the object that a message points to is deleted with the message.
         examples: Messages of which the definition says what becomes of them.
+        subject: The columns that say whose a row is, none where a row is nobody's; None where nobody said.
     """
 
     name: str
@@ -49,6 +59,7 @@ class StreamDefinition(msgspec.Struct, frozen=True):
     rejects_unknown: bool = False
     deletes_payloads: bool = False
     examples: tuple[Example, ...] = ()
+    subject: tuple[str, ...] | None = None
 
     def column(self, name: str) -> Column:
         """Return the column of that name.
@@ -63,8 +74,23 @@ class StreamDefinition(msgspec.Struct, frozen=True):
 
     @property
     def masked_columns(self) -> tuple[Column, ...]:
-        """The columns that hold tokens."""
+        """The columns that hold what a mask made of their values."""
         return tuple(column for column in self.columns if column.is_masked)
+
+    @property
+    def hashed_columns(self) -> tuple[Column, ...]:
+        """The columns that take the keyset of hashes."""
+        return tuple(column for column in self.columns if column.mask is not None and column.mask.takes_hash_keyset)
+
+    @property
+    def reversible_columns(self) -> tuple[Column, ...]:
+        """The columns whose values the keyset brings back."""
+        return tuple(column for column in self.columns if column.mask is not None and column.mask.is_reversible)
+
+    @property
+    def subject_columns(self) -> tuple[Column, ...]:
+        """The columns that say whose a row is; see `maskline.streams.subjects`."""
+        return tuple(column for column in self.columns if column.name in (self.subject or ()))
 
     @property
     def schema(self) -> str | None:

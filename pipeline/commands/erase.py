@@ -1,9 +1,12 @@
-"""Forget a person: remove their rows from the table, from the rejections and from both copies in the lake.
+"""Forget persons: remove their rows from every stream's table, from the rejections and from both copies in the lake.
 
-Rejections are found by decrypting them. It is safe to repeat, and has to be repeated where it did not come to its end.
-pii_access_log says that it was done, when, by whom and why, and how many rows left which place, and holds a fingerprint
-of the person that nobody can turn back, with the keyset or without. Earlier versions of the copies go with lake vacuum.
-Takes the role maskline_eraser.
+--by names the column, or the field, that says whose a row is, and the persons come from standard input, one a line: a
+command line is seen by everybody on a machine. Every place is looked through before the first change. Rejections are
+judged by decrypting and decoding them; of those that mention somebody and do not say whose they are, --review shows a
+list, and --message_id or --not_theirs decides. Messages that were sent before and are delivered again become no rows.
+It is safe to repeat, and has to be repeated where it did not come to its end. pii_access_log says that it was done,
+when, by whom and why, and how many rows left which place, and holds a fingerprint of each person that nobody can turn
+back, with the keyset or without. Earlier versions of the copies go with lake vacuum. Takes the role maskline_eraser.
 """
 
 from __future__ import annotations
@@ -12,31 +15,45 @@ import argparse
 import contextlib
 import functools
 import logging
+import re
+import sys
 import threading
+import uuid
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from maskline.errors import UnavailableError, UsageError
+from maskline.keys import Keyset
 from maskline.lake.copies import Copy
 from maskline.masks.deterministic import Masker
 from maskline.pipeline.lake_options import add_lake, lake_tables
 from maskline.pipeline.options import Options, keyset_uri, postgres_dsn
-from maskline.pipeline.printing import echo
+from maskline.pipeline.printing import echo, notice
+from maskline.pipeline.standard_input import values_of_lines
 from maskline.postgres.access_log import record_access
 from maskline.postgres.connection import Connect, connect
-from maskline.postgres.erasure import Erasure, erase_from_database, person_column
+from maskline.postgres.erasure import (
+    DatabaseEraser,
+    Erasure,
+    UndecidedRejection,
+    published_copies,
+    stored_values,
+    values_of,
+)
 from maskline.retry import log_retry, retrying
 from maskline.streams.definition import StreamDefinition, load_stream
+from maskline.streams.subjects import Subject, find_subjects
 
 if TYPE_CHECKING:
     from maskline.lake.table import LakeTable
 
-UNREADABLE_EXIT_CODE = 1
+UNDECIDED_EXIT_CODE = 1
 RETRY_SECONDS = 300
 MAX_LISTED = 20
-
-Record = Callable[[str, int], None]
-"""Enters an action and its number of rows into pii_access_log."""
+MAX_PERSONS_PER_ENTRY = 10
+DEFAULT_STREAM = "user_logins"
+STREAM_MARK = "{stream}"
+_USER_ID = "user_id"
 
 logger = logging.getLogger(__name__)
 
@@ -46,86 +63,276 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options = Options(parser)
     options.add_postgres()
     options.add_keyset()
-    options.add_stream()
+    options.add_streams("a stream whose rows to look through (user_logins)")
     add_lake(options)
-    options.add("user_id", "the person", required=True, metavar="ID")
-    options.add("reason", "why; it goes into pii_access_log, so it must not name them", required=True, metavar="TEXT")
+    options.add(
+        "by", "the column, or the field, that says whose a row is; persons come from standard input", metavar="COLUMN"
+    )
+    options.add(_USER_ID, "one person, by the column user_id; others see a command line", metavar="ID")
+    options.add("reason", "why; it goes into pii_access_log, so it must not name them", metavar="TEXT")
     options.add("no_lake", "there are no copies in a lake", action="store_true")
+    options.add("dry_run", "say what would leave which place, and change nothing", action="store_true")
+    options.add(
+        "review", "list every rejection of which nobody can tell whose it is, and change nothing", action="store_true"
+    )
+    for name, meaning in (("message_id", "are theirs, and leave"), ("not_theirs", "are not theirs, and stay")):
+        options.add(name, f"rejections of those that --review lists which {meaning}", metavar="ID[,ID…]", default="")
 
 
 def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
-    """Erase; 1 if a rejection cannot be opened, so that nobody knows whose it is."""
-    stream = load_stream(arguments.stream)
-    person: str = arguments.user_id
-    if not person or person in arguments.reason:
-        raise UsageError("user_id: is empty, or is in the reason, which is kept; say why without saying whom")
-    column = person_column(stream)
-    tables = _copies(arguments, stream)
-    for table in tables:
-        table.newest()  # a copy that is not where it is said to be is found out before anything is removed
-    masker = Masker(keyset_uri(arguments).open())
+    """Erase; 1 where something is left that could be theirs."""
+    streams = [load_stream(name) for name in arguments.stream or [DEFAULT_STREAM]]
+    if arguments.by and arguments.user_id:
+        raise UsageError("by: goes with persons from standard input, and not with --user_id")
+    if not (arguments.by or arguments.user_id):
+        raise UsageError(
+            "by: missing; name the column that says whose a row is, and give the persons on standard input"
+        )
+    by = arguments.by or _USER_ID
+    subjects = find_subjects(streams, by)
+    decisions = _decisions(arguments)
+    changes_nothing = arguments.dry_run or arguments.review
+    persons = _persons(arguments)
+    if not changes_nothing:
+        _check_reason(arguments.reason, persons)
+    keyset = keyset_uri(arguments).open()
     connecting = functools.partial(connect, postgres_dsn(arguments))
-    reason = f"{arguments.reason} (person {masker.fingerprint(person)})"
-    record = functools.partial(_record, connecting, stream, column, reason)
-    record("erase begun", 0)
-    logger.debug("erase: begun")
     with contextlib.closing(connecting()) as connection:
-        erased = erase_from_database(connection, stream, masker, person, reason)
+        published = published_copies(connection)
+        copies = _Copies(arguments, subjects, persons, keyset, published)
+        eraser = DatabaseEraser(connection, keyset, streams, subjects, by, persons, decisions)
+        rehearsed = eraser.rehearse()
+        in_copies = copies.counts()
+        for stream in streams:
+            if not any(subject.stream == stream for subject in subjects):
+                echo(f"{stream.table}: not looked through, for {by} does not say whose the rows of {stream.name} are.")
+        if changes_nothing:
+            return _say_what_would_leave(rehearsed, copies, in_copies, lists_all=arguments.review)
+        log = _Log(connecting, subjects, arguments.reason, persons, Masker(keyset))
+        log.begin()
+        logger.debug("erase: begun")
+        erased = eraser.erase(log.reason)
     logger.debug("erase: left postgres")
-    echo(f"{stream.table}: {erased.rows:,} rows removed.")
-    echo(f"rejected_messages: {erased.rejections:,} removed.")
-    in_lake = 0
-    for table in tables:
-        rows = _erase_from_copy(table, column, person, record, connecting)
-        echo(f"{table.copy.value}: {rows:,} rows removed from {table.uri}.")
-        in_lake += rows
-    record("erased", erased.rows + erased.rejections + in_lake)
+    _say_what_left(erased, "removed")
+    in_lake = copies.erase(log, connecting)
+    log.record("erased", sum(erased.rows.values()) + erased.rejections + in_lake)
     logger.debug("erase: ended")
-    return _say_what_is_left(erased, [table.copy for table in tables])
+    _say_what_is_left(erased, copies, MAX_LISTED)
+    return 0 if erased.is_decided and not copies.unnamed else UNDECIDED_EXIT_CODE
 
 
-def _copies(arguments: argparse.Namespace, stream: StreamDefinition) -> list[LakeTable]:
-    if arguments.no_lake:
-        return []
-    if not (arguments.lake_opaque or arguments.lake_clear):
+def _persons(arguments: argparse.Namespace) -> list[str]:
+    if arguments.user_id is not None:
+        notice("user_id: everybody on this machine sees a command line; --by user_id reads from standard input")
+        persons = [arguments.user_id]
+    else:
+        if sys.stdin.isatty():
+            notice("by: write the persons, one a line, and end with Ctrl-D")
+        persons = [line.rstrip("\r") for line in values_of_lines()]
+    persons = list(dict.fromkeys(filter(str.strip, persons)))
+    if not persons:
+        raise UsageError("by: standard input names nobody" if arguments.by else "user_id: is empty")
+    return persons
+
+
+def _decisions(arguments: argparse.Namespace) -> dict[str, bool]:
+    decisions: dict[str, bool] = {}
+    for name, is_theirs in (("message_id", True), ("not_theirs", False)):
+        for text in filter(None, getattr(arguments, name).split(",")):
+            try:
+                message_id = str(uuid.UUID(text.strip()))
+            except ValueError:
+                raise UsageError(f"{name}: {text!r} is not a message id") from None
+            if decisions.setdefault(message_id, is_theirs) is not is_theirs:
+                raise UsageError(f"not_theirs: names {message_id}, as message_id does")
+    return decisions
+
+
+def _check_reason(reason: str | None, persons: Sequence[str]) -> None:
+    if not (reason or "").strip():
+        raise UsageError("reason: missing; say why, without saying whom")
+    if any(re.search(rf"(?<!\w){re.escape(person)}(?!\w)", str(reason)) for person in persons):
+        raise UsageError("reason: names the person, and is kept; say why without saying whom")
+
+
+class _Log:
+    """What is entered into pii_access_log around the transactions that remove something."""
+
+    def __init__(
+        self, connecting: Connect, subjects: Sequence[Subject], reason: str, persons: Sequence[str], masker: Masker
+    ) -> None:
+        names = ", ".join(dict.fromkeys(subject.stream.name for subject in subjects))
+        self._connecting = connecting
+        self._stream = names if len(names) <= 63 else "several streams"
+        self._column = subjects[0].column.name
+        fingerprints = [masker.fingerprint(person) for person in persons]
+        pages = [
+            fingerprints[first : first + MAX_PERSONS_PER_ENTRY]
+            for first in range(0, len(fingerprints), MAX_PERSONS_PER_ENTRY)
+        ]
+        word = "person" if len(persons) == 1 else "persons"
+        self._begun = [f"{reason} ({word} {', '.join(page)})" for page in pages]
+        self.reason = self._begun[0] if len(pages) == 1 else f"{reason} ({len(persons)} persons, of the entries before)"
+
+    def begin(self) -> None:
+        for reason in self._begun:
+            self._record("erase begun", 0, reason)
+
+    def record(self, action: str, row_count: int) -> None:
+        self._record(action, row_count, self.reason)
+
+    def _record(self, action: str, row_count: int, reason: str) -> None:
+        with contextlib.closing(self._connecting()) as connection:
+            record_access(
+                connection,
+                action=action,
+                stream=self._stream,
+                column=self._column,
+                row_count=row_count,
+                reason=reason,
+            )
+
+
+class _Copies:
+    """The copies in the lake, and what they hold of the persons."""
+
+    def __init__(
+        self,
+        arguments: argparse.Namespace,
+        subjects: Sequence[Subject],
+        persons: Sequence[str],
+        keyset: Keyset,
+        published: set[tuple[str, str]],
+    ) -> None:
+        self._subjects = subjects
+        self._persons = persons
+        self._keyset = keyset
+        streams = list(dict.fromkeys(subject.stream for subject in subjects))
+        self.tables: list[LakeTable] = []
+        if not arguments.no_lake:
+            self.tables = _named_copies(arguments, streams, published)
+        named = {(table.stream.name, table.copy.value) for table in self.tables}
+        self.unnamed = sorted(
+            (stream.name, copy.value)
+            for stream in streams
+            for copy in Copy
+            if (stream.name, copy.value) in published - named
+        )
+
+    def counts(self) -> list[int]:
+        """Count the rows in each; one that is not where it is said to be is found out before anything is removed."""
+        if not self.tables:
+            return []
+        from maskline.lake.erasure import count_in_copy  # an extra brings its libraries
+
+        return [
+            sum(count_in_copy(table, subject.column.name, values) for subject, values in self._held(table))
+            for table in self.tables
+        ]
+
+    def erase(self, log: _Log, connecting: Connect) -> int:
+        removed = 0
+        for table in self.tables:
+            rows = self._erase_from(table, log, connecting)
+            echo(f"{table.copy.value}: {rows:,} rows removed from {table.uri}.")
+            removed += rows
+        return removed
+
+    def _erase_from(self, table: LakeTable, log: _Log, connecting: Connect) -> int:
+        from maskline.lake.erasure import erase_from_copy
+        from maskline.lake.source import RowSource
+
+        entering: Callable[[int], None] = functools.partial(log.record, f"erase from {table.copy.value} copy")
+        retry = retrying(RETRY_SECONDS, threading.Event(), log_retry(logger, "erasing"), on=UnavailableError)
+        with contextlib.closing(RowSource(connecting, table.stream)) as source, source.exclusive_lock(table.copy.value):
+            return sum(
+                int(retry(erase_from_copy, table, subject.column.name, values, entering))
+                for subject, values in self._held(table)
+            )
+
+    def _held(self, table: LakeTable) -> list[tuple[Subject, list[str]]]:
+        """Return what a copy holds of the persons: the opaque one what the table holds, the clear one their values."""
+        return [
+            (
+                subject,
+                stored_values(subject, self._persons, self._keyset)
+                if table.copy is Copy.TOKENIZED
+                else values_of(subject, self._persons),
+            )
+            for subject in self._subjects
+            if subject.stream == table.stream
+        ]
+
+
+def _named_copies(
+    arguments: argparse.Namespace, streams: Sequence[StreamDefinition], published: set[tuple[str, str]]
+) -> list[LakeTable]:
+    uris = {copy: getattr(arguments, f"lake_{copy.value}") for copy in Copy}
+    if not any(uris.values()):
         raise UsageError(
             "lake: missing; give --lake_opaque and --lake_clear, or say --no_lake where there are no copies in a lake"
         )
-    return lake_tables(arguments, stream)
+    for copy, uri in uris.items():
+        if uri and len(streams) > 1 and STREAM_MARK not in uri:
+            raise UsageError(f"lake_{copy.value}: write {STREAM_MARK} where the name of the stream stands, of several")
+    found = []
+    for stream in streams:
+        of_stream = argparse.Namespace(**vars(arguments))
+        is_marked = False
+        for copy, uri in uris.items():
+            is_marked = is_marked or STREAM_MARK in (uri or "")
+            setattr(of_stream, f"lake_{copy.value}", uri and uri.replace(STREAM_MARK, stream.name))
+        found += [
+            table
+            for table in lake_tables(of_stream, stream)
+            if not is_marked or (stream.name, table.copy.value) in published
+        ]
+    return found
 
 
-def _erase_from_copy(table: LakeTable, column: str, person: str, record: Record, connecting: Connect) -> int:
-    from maskline.lake.erasure import erase_from_copy  # an extra brings its libraries
-    from maskline.lake.source import RowSource
-
-    entering = functools.partial(record, f"erase from {table.copy.value} copy")
-    retry = retrying(RETRY_SECONDS, threading.Event(), log_retry(logger, "erasing"), on=UnavailableError)
-    with contextlib.closing(RowSource(connecting, table.stream)) as source, source.exclusive_lock(table.copy.value):
-        return int(retry(erase_from_copy, table, column, person, entering))
-
-
-def _record(
-    connecting: Connect, stream: StreamDefinition, column: str, reason: str, action: str, row_count: int
-) -> None:
-    with contextlib.closing(connecting()) as connection:
-        record_access(connection, action=action, stream=stream.name, column=column, row_count=row_count, reason=reason)
+def _say_what_would_leave(erasure: Erasure, copies: _Copies, in_copies: Sequence[int], *, lists_all: bool) -> int:
+    if not lists_all:
+        _say_what_left(erasure, "would be removed")
+        for table, rows in zip(copies.tables, in_copies, strict=True):
+            echo(f"{table.copy.value}: {rows:,} rows would be removed from {table.uri}.")
+    _say_what_is_left(erasure, copies, len(erasure.undecided) if lists_all else MAX_LISTED)
+    return 0 if erasure.is_decided and not copies.unnamed else UNDECIDED_EXIT_CODE
 
 
-def _say_what_is_left(erased: Erasure, copies: list[Copy]) -> int:
-    for copy in Copy:
-        if copies and copy not in copies:
-            name = copy.value
-            echo(f"No {name} copy was named. If there is one, it still has them: erase again, with --lake_{name} URI.")
-    if copies:
+def _say_what_left(erasure: Erasure, done: str) -> None:
+    for subject, rows in erasure.rows.items():
+        echo(f"{subject.stream.table}: {rows:,} rows {done}.")
+    echo(f"rejected_messages: {erasure.rejections:,} {done}.")
+
+
+def _say_what_is_left(erasure: Erasure, copies: _Copies, most: int) -> None:
+    for name in erasure.other_tables:
+        echo(f"{name}: not looked through, for no stream given writes it; give its --stream, too.")
+    for subject, rows in erasure.unknown_keys.items():
+        echo(
+            f"{subject.stream.table}: {rows:,} rows have {subject.column.name} under keys that this keyset does not "
+            "hold, so nobody knows whose they are."
+        )
+    for stream, copy in copies.unnamed:
+        echo(f"The {copy} copy of {stream} was not named and still has them: erase again, with --lake_{copy} URI.")
+    if copies.tables:
         from maskline.lake.maintenance import SAFE_RETENTION_HOURS
 
         echo(
             "Earlier versions of the copies still have them, for readers that look back. They go with lake vacuum, "
             f"{SAFE_RETENTION_HOURS // 24} days from now."
         )
-    if not erased.unreadable:
-        return 0
-    echo(f"{len(erased.unreadable):,} rejections cannot be decrypted with this keyset, so nobody knows whose they are:")
-    for message_id in erased.unreadable[:MAX_LISTED]:
-        echo(f"  {message_id}")
-    return UNREADABLE_EXIT_CODE
+    if erasure.undecided:
+        _list_undecided(erasure.undecided, most)
+
+
+def _list_undecided(undecided: Sequence[UndecidedRejection], most: int) -> None:
+    echo(
+        f"{len(undecided):,} rejections may be theirs, and nobody can tell. Look at each with rejects show, and erase "
+        "again with --message_id ID if it is theirs, --not_theirs ID if it is not:"
+    )
+    for each in undecided[:most]:
+        why = "mentions them" if each.is_readable else "cannot be decrypted with this keyset"
+        echo(f"  {each.message_id}  {each.sent_at:%F %T} UTC  {each.stream}: {each.reason}; {why}")
+    if len(undecided) > most:
+        echo(f"  and {len(undecided) - most:,} more; --review lists them all")

@@ -1,8 +1,9 @@
 """Measure what the tokens of a column give away to somebody who has the table and not the key.
 
 Prints how many tokens have a single row, the most frequent ones, the entropy, and how far somebody comes who knows how
-often each value occurs. It takes no keyset, and the database role maskline_analyst. docs/keys.md says what to do about
-it.
+often each value occurs, and with --beside also in which rows. It takes no keyset, and the database role
+maskline_analyst. With --budget it ends with exit code 1 where more rows than that are identified. docs/masking.md has
+the measures of the sample data, docs/keys.md says what to do about them.
 """
 
 from __future__ import annotations
@@ -10,18 +11,23 @@ from __future__ import annotations
 import argparse
 import contextlib
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 
 from maskline.errors import UsageError
-from maskline.masks.leakage import Leakage, measure_leakage
+from maskline.masks.leakage import EquivalenceClass, Leakage, measure_leakage, rows_by_anonymity
+from maskline.pipeline.harmless_text import visible
 from maskline.pipeline.options import Options, postgres_dsn
-from maskline.pipeline.printing import echo
+from maskline.pipeline.printing import echo, report_failure
 from maskline.postgres.connection import connect
 from maskline.postgres.frequencies import TokenFrequencies, token_frequencies
-from maskline.streams.definition import load_stream, masked_column
+from maskline.streams.definition import Column, StreamDefinition, load_stream, masked_column
+
+ALONE = "frequency and length"
+SMALL_CLASSES = {"2 to 9": range(2, 10), "10 to 99": range(10, 100)}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +36,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.add_postgres()
     options.add_stream()
     options.add("column", "the masked column, masked_ip say", required=True, metavar="NAME")
+    options.add(
+        "beside",
+        "columns in clear that an attacker knows beside each value, as exactly as they are stored: device_type,locale "
+        "say; measured one after the other",
+        default="",
+        metavar="COLUMN,…",
+    )
+    options.add(
+        "budget",
+        "the most rows, in percent, that may be identified, with all of --beside; exit code 1 above it",
+        type=float,
+        metavar="PERCENT",
+    )
+    options.add("plot", "draw how well rows hide, an SVG file", type=Path, metavar="FILE")
     options.add("top", "how many tokens to show (%(default)s)", type=int, default=5, metavar="N")
     options.add(
         "possible_values",
@@ -40,29 +60,105 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
-    """Print what was measured, and what it means."""
+    """Print what was measured, and what it means; 1 where it is above the budget."""
     for name in ("top", "possible_values"):
         value = getattr(arguments, name)
         if value is not None and value < 1:
             raise UsageError(f"{name} is {value}; it must be 1 or more")
+    if arguments.budget is not None and not 0 <= arguments.budget <= 100:
+        raise UsageError(f"budget is {arguments.budget:g}; it is a percentage, 0 to 100")
     stream = load_stream(arguments.stream)
     column = masked_column(stream, arguments.column)
+    _check_has_equal_tokens(column)
+    beside = _columns_beside(stream, arguments.beside)
     with contextlib.closing(connect(postgres_dsn(arguments))) as connection:
-        frequencies = token_frequencies(connection, stream.table, column.name, arguments.top)
+        frequencies = token_frequencies(connection, stream.table, column.name, arguments.top, beside)
     leakage = measure_leakage(frequencies.classes)
-    echo(f"{stream.table}.{column.name}: {leakage.rows:,} rows with a token, {frequencies.null_rows:,} with NULL")
-    if leakage.rows:
-        _print(leakage, frequencies, arguments.possible_values)
-    return 0
+    name = f"{stream.table}.{column.name}"
+    echo(f"{name}: {leakage.rows:,} rows with a token, {frequencies.null_rows:,} with NULL")
+    if not leakage.rows:
+        return 0
+    classes = dict(zip(_known(beside), [frequencies.classes, *frequencies.classes_beside], strict=True))
+    _print(leakage, frequencies, arguments.possible_values, classes)
+    if arguments.plot:
+        from maskline.pipeline.leakage_plot import plot_anonymity  # matplotlib comes with an extra of its own
+
+        plot_anonymity(classes, name, arguments.plot)
+    return _exit_code(name, classes, beside, arguments.budget)
 
 
-def _print(leakage: Leakage, frequencies: TokenFrequencies, possible_values: int | None) -> None:
+def _check_has_equal_tokens(column: Column) -> None:
+    """Refuse a column in which equal values have no equal tokens, so that frequencies say nothing.
+
+    Raises:
+        UsageError: It is such a column.
+    """
+    assert column.mask is not None, "the column is masked"
+    if not column.mask.keeps_equality:
+        raise UsageError(
+            f"column {column.name}: is masked by {column.mask.name}, and leakage is measured where equal values have "
+            "equal tokens (deterministic, hash); what this mask gives away stands in docs/masking.md"
+        )
+    if column.type.is_array:
+        raise UsageError(f"column {column.name}: is an array, and leakage is measured of single tokens")
+
+
+def _columns_beside(stream: StreamDefinition, names: str) -> list[str]:
+    beside = [name.strip() for name in names.split(",")] if names else []
+    masked = {column.name for column in stream.masked_columns}
+    for number, name in enumerate(beside):
+        if name in masked:
+            raise UsageError(f"beside: {name} is masked; give columns in clear, whose values an attacker can know")
+        if not name or name in beside[:number]:
+            raise UsageError(f"beside is {names!r}; give columns with commas between, each once")
+    return beside
+
+
+def _known(beside: Sequence[str]) -> list[str]:
+    return [ALONE, *(f"and {name}" for name in beside)]
+
+
+def _exit_code(
+    name: str, classes: dict[str, list[EquivalenceClass]], beside: Sequence[str], budget: float | None
+) -> int:
+    leakage = measure_leakage(list(classes.values())[-1])
+    percent = 100 * leakage.identified_rows / leakage.rows
+    if budget is None or percent <= budget:
+        return 0
+    known = f", with {', '.join(beside)} beside it," if beside else ""
+    report_failure(f"{name}: {percent:.1f}% of its rows{known} are identified; the budget is {budget:g}%", 1)
+    return 1
+
+
+def _print(
+    leakage: Leakage,
+    frequencies: TokenFrequencies,
+    possible_values: int | None,
+    classes: dict[str, list[EquivalenceClass]],
+) -> None:
     console = Console(highlight=False)
     console.print(_measures(leakage))
     console.print(_most_frequent(frequencies, leakage.rows))
+    if frequencies.classes_beside:
+        console.print(_anonymity(classes, leakage.rows))
     console.print("Who has the table and not the key")
     for sentence in _consequences(leakage, frequencies, possible_values):
         console.print(Padding(sentence, (0, 0, 0, 2)))
+
+
+def _anonymity(classes: dict[str, list[EquivalenceClass]], rows: int) -> Table:
+    table = Table(title="Rows by how many tokens theirs hides among", title_justify="left")
+    table.add_column("known of every value")
+    for heading in ("identified", *SMALL_CLASSES, "100 and more"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for known, their_classes in classes.items():
+        by_size = rows_by_anonymity(their_classes)
+        counts = [
+            by_size.get(1, 0),
+            *(sum(by_size.get(size, 0) for size in sizes) for sizes in SMALL_CLASSES.values()),
+        ]
+        table.add_row(known, *(f"{count / rows:.1%}" for count in (*counts, rows - sum(counts))))
+    return table
 
 
 def _measures(leakage: Leakage) -> Table:
@@ -82,7 +178,7 @@ def _most_frequent(frequencies: TokenFrequencies, rows: int) -> Table:
     table.add_column("token", overflow="fold")
     table.add_column("rows", justify="right", no_wrap=True)
     for token, count in frequencies.most_frequent:
-        table.add_row(token, _share(count, rows))
+        table.add_row(visible(token), _share(count, rows))
     return table
 
 

@@ -83,6 +83,9 @@ def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
             follow(lambda: RunState.of(context))
             ran = run_job(job, options, runner, console_monitor(terminal), context)
     Console().print(summary_table(ran.counts, ran.seconds))
+    complaint = ran.counts.complaint()
+    if complaint:
+        announce(f"warning: {complaint}", terminal)
     return 0
 
 

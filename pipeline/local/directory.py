@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from types import TracebackType
 
-from maskline.errors import SetupError
+from maskline.errors import SetupError, UsageError
 
 
 class LocalDirectory:
@@ -54,10 +54,16 @@ class LocalDirectory:
         """Make the directory and lock it.
 
         Raises:
+            UsageError: There cannot be a directory, or none that may be written.
             SetupError: Another process uses it.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise UsageError(
+                f"data_directory: {self.path} cannot be used ({error.strerror}); name another directory"
+            ) from None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

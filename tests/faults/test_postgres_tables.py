@@ -41,6 +41,7 @@ def test_a_commit_that_fails_for_a_passing_reason_is_tried_again(case: FaultCase
     case.check()
 
 
+@pytest.mark.slow
 def test_a_real_deadlock_costs_one_retry(case: FaultCase) -> None:
     job = case.start("--until_empty")
     with connected(case.dsn, autocommit=False) as other, connected(case.dsn) as database:

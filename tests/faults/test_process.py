@@ -78,6 +78,7 @@ def test_a_clock_an_hour_off_changes_nothing_that_is_written(case: FaultCase, se
         assert rows_of(database, WRITTEN_AT_ANOTHER_TIME) == []
 
 
+@pytest.mark.slow
 def test_a_message_delivered_on_both_sides_of_midnight_is_one_row_of_the_day_it_was_sent(case: FaultCase) -> None:
     before_midnight = datetime(2026, 1, 31, 23, 59, 59, 900_000, tzinfo=UTC)
     case.sqs.inject("ReceiveMessage", sqs_faults.sent_at(round(before_midnight.timestamp() * 1000)), times=float("inf"))

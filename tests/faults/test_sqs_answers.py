@@ -86,6 +86,7 @@ def test_what_only_a_person_can_fix_stops_the_job_with_one_line(case: FaultCase,
     case.check()
 
 
+@pytest.mark.slow
 def test_at_the_in_flight_limit_receiving_pauses_and_goes_on(case: FaultCase) -> None:
     job = case.start()
     case.sqs.inject("ReceiveMessage", sqs_faults.OVER_LIMIT, times=2)

@@ -12,6 +12,7 @@ from tests.faults.conftest import on_both_brokers, on_elasticmq
 from tests.faults.postgres_wire import INSERT_SENT
 
 
+@pytest.mark.slow
 def test_a_message_twice_in_a_batch_and_again_an_hour_later_makes_one_row(case: FaultCase) -> None:
     replay = sqs_faults.Replay()
     case.sqs.inject("ReceiveMessage", replay.remember_and_repeat, times=float("inf"))

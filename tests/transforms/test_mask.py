@@ -103,8 +103,8 @@ def test_what_was_masked_and_fields_nobody_knew_are_counted(user_logins: StreamD
     result = pipeline.run()
     result.wait_until_finish()
 
-    assert _counters(result) == {"masked": 3, "extra_fields": 3}
-    assert context.tally.counts() == {"masked": 3, "extra_fields": 3}
+    assert {name: count for name, count in _counters(result).items() if count} == {"masked": 3, "extra_fields": 3}
+    assert +context.tally.counts() == {"masked": 3, "extra_fields": 3}
 
 
 def test_counts_are_of_one_bundle_and_not_of_all_before_it(user_logins: StreamDefinition) -> None:
@@ -117,7 +117,7 @@ def test_counts_are_of_one_bundle_and_not_of_all_before_it(user_logins: StreamDe
 
     counts = context.tally.counts()
 
-    assert counts == {"masked": 3, "extra_fields": 3}
+    assert +counts == {"masked": 3, "extra_fields": 3}
 
 
 @KEYSET_FORMS
@@ -183,7 +183,7 @@ def _personal_data_in(outcome: MaskedRow | Rejection) -> list[bytes]:
 
 
 def _body_of(outcome: MaskedRow | Rejection) -> str:
-    return Masker(open_keyset(KEYSET)).unseal_body(outcome.sealed_body)
+    return Masker(open_keyset(KEYSET)).unseal_body(outcome.sealed_body, outcome.stream, outcome.receipt.message_id)
 
 
 def _counters(result: PipelineResult) -> dict[str, int]:

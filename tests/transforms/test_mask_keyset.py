@@ -15,12 +15,15 @@ from apache_beam.testing.util import assert_that, equal_to
 from maskline.errors import KeysetError, UsageError
 from maskline.keys import KeysetUri, StoredKeyset, create_keyset, open_keyset
 from maskline.keys.files import FileKeyset
+from maskline.keys.keyset_editor import KeysetEditor
+from maskline.keys.keyset_store import change_keyset
 from maskline.masks.deterministic import Masker
 from maskline.records import MaskedRow
 from maskline.streams.definition import StreamDefinition
 from maskline.transforms import MaskPii, ReadKeyset
 from maskline.transforms.mask import _MaskBySideInput, _MaskByUri
 from maskline.transforms.run_context import RunContext
+from tests.awaiting import await_until
 from tests.maskline.keysets import aes_siv_key, stored
 from tests.maskline.logins import login, message
 
@@ -161,3 +164,21 @@ def _key_id(mask: _MaskBySideInput | _MaskByUri, *keyset: StoredKeyset) -> int:
     (row,) = mask.process(message(login()), *keyset)
     assert isinstance(row, MaskedRow)
     return row.key_id
+
+
+def test_a_job_masks_under_the_promoted_key_without_a_restart(
+    user_logins: StreamDefinition, stored_keyset: StoredKeyset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("maskline.keys.followed_keyset.FollowedKeyset.__init__.__defaults__", (0.01,))
+    file = FileKeyset(tmp_path / "keyset.json")
+    file.create(stored_keyset.content)
+    mask = _MaskByUri(user_logins, KeysetUri.parse(file.uri), RunContext())
+    mask.setup()
+    mask.start_bundle()
+    (before,) = mask.process(message(login()))
+
+    new, _ = change_keyset(file, KeysetEditor.add)
+    change_keyset(file, lambda editor: editor.promote(new))
+    await_until(lambda: [row.key_id for row in mask.process(message(login()))] == [new], "it masks under the new key")
+
+    assert before.key_id == open_keyset(stored_keyset).primary_key_id

@@ -12,6 +12,8 @@ from apache_beam.testing.util import assert_that, equal_to
 from maskline.errors import DatabaseError, DatabaseUnavailableError, UsageError
 from maskline.postgres.connection import Connection
 from maskline.records import Reason, Receipt, Rejection
+from maskline.sqs import QueueAddress
+from maskline.sqs.lease import VisibilityLease
 from maskline.streams.definition import StreamDefinition
 from maskline.transforms import WriteRejections, WriteToPostgres
 from maskline.transforms.run_context import RunContext
@@ -48,6 +50,32 @@ def test_a_rejection_is_kept_whole_with_its_body_sealed(
     ]
     assert bytes(body) == b"\x00\x01'\\sealed"
     assert abs((datetime.now(UTC) - rejected_at).total_seconds()) < 60
+
+
+def test_a_rejection_knows_its_queue_where_the_lease_does(
+    dsn: str, database: Connection, queue_address: QueueAddress
+) -> None:
+    lease = VisibilityLease(queue_address, 30)
+    with a_pipeline() as pipeline:
+        pipeline | "With" >> beam.Create([[rejection(1)]]) | "Keep" >> WriteRejections(dsn, lease=lease)
+        pipeline | "Without" >> beam.Create([[rejection(2)]]) | "Keep it, too" >> WriteRejections(dsn)
+
+    assert rows_of(database, "SELECT message_id::text, queue FROM rejected_messages ORDER BY 1") == [
+        (message_id(1), queue_address.queue),
+        (message_id(2), None),
+    ]
+
+
+def test_a_schema_without_the_column_of_the_queue_takes_rejections(
+    dsn: str, database: Connection, queue_address: QueueAddress
+) -> None:
+    run(database, "ALTER TABLE rejected_messages DROP COLUMN queue")
+
+    with a_pipeline() as pipeline:
+        lease = VisibilityLease(queue_address, 30)
+        pipeline | beam.Create([[rejection(1)]]) | WriteRejections(dsn, lease=lease)
+
+    assert value_of(database, "SELECT count(*) FROM rejected_messages") == 1
 
 
 def test_no_receipt_comes_out_where_the_commit_fails(

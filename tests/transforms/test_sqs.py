@@ -101,7 +101,10 @@ def test_until_empty_what_another_consumer_never_gives_back_is_reported(
         pipeline | ReadFromSqs(queue_address, settings, until_empty=True)
 
     assert time.monotonic() - began >= 1
-    assert "ending with 3 messages left in flight with another consumer" in caplog.messages
+    ours = [record.getMessage() for record in caplog.records if record.name == "maskline.transforms.sqs"]
+    waiting, ending = ours
+    assert waiting.startswith("the queue is empty but for 3 messages in flight with another consumer; waiting for them")
+    assert ending == "ending with 3 messages left in flight with another consumer"
 
 
 def test_until_empty_one_empty_poll_is_not_the_end_and_a_second_is(queue: SqsQueue) -> None:

@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from maskline.errors import UsageError
-from maskline.keys.keyset import keyset_handle
 from maskline.keys.keyset_editor import DESTROYED, DISABLED, ENABLED, KEY_BYTES, RAW, KeyInfo, KeysetEditor
 from maskline.keys.keyset_store import change_keyset
+from maskline.keys.kinds import stored_handle
 from maskline.keys.raw_keys import parse_raw_key
 from maskline.pipeline.command_parser import add_action
+from maskline.pipeline.harmless_text import visible
 from maskline.pipeline.key_usage_check import (
+    NO_DATABASE,
     add_opaque_copy,
     check_copy_does_not_need,
     check_nothing_needs,
+    destroy_in_database,
+    disable_in_database,
+    enable_in_database,
     usage_in_copy,
     usage_in_database,
 )
 from maskline.pipeline.options import Options, keyset_uri, postgres_dsn
 from maskline.pipeline.printing import echo
 from maskline.pipeline.program import program_name
+from maskline.postgres.dsn import PostgresDsn
 from maskline.postgres.key_usage import KeyUsage
 
 STANDARD_INPUT = "-"
@@ -37,6 +45,7 @@ READS = "It reads plain AES-SIV made elsewhere; remask brings such values under 
 MASKS = "It masks once it is promoted."
 NO_KEY = "none"
 NOT_HELD = "not held"
+MAX_WIDTH = 10_000
 
 T = TypeVar("T")
 
@@ -50,10 +59,15 @@ def add_actions(actions: Any) -> None:
     disable = add_action(
         actions,
         "disable",
-        "keep a key that unmasks no more, until it is enabled again; not while a lake copy needs it",
+        "keep a key that masks and unmasks no more, until it is enabled again; not while a lake copy needs it",
         _disable,
     )
-    destroy = add_action(actions, "destroy", "remove a disabled key's bytes for good; not while rows need it", _destroy)
+    destroy = add_action(
+        actions,
+        "destroy",
+        "remove a disabled key's bytes for good; not while rows need it, or a job wrote under it within the hour",
+        _destroy,
+    )
     listing = add_action(
         actions, "list", "show ids and states, and with --postgres and --lake_opaque how many rows carry each id", _list
     )
@@ -61,10 +75,17 @@ def add_actions(actions: Any) -> None:
         Options(action).add_keyset()
     for action in (promote, enable, disable, destroy):
         action.add_argument("key_id", type=int, metavar="KEY_ID", help="its id, as keys list shows it")
-    for action in (destroy, listing):
+    for action in (enable, disable, destroy, listing):
         Options(action).add_postgres()
+    for action in (disable, destroy):
+        Options(action).add(
+            "no_database",
+            "leave the database out: its rows are not counted, and its jobs may go on writing under the key",
+            action="store_true",
+        )
     for action in (disable, destroy, listing):
         add_opaque_copy(action)
+    Options(listing).add("json", "print JSON, an object a line", action="store_true")
     importing.add_argument(
         "key_file",
         metavar="KEY_FILE",
@@ -78,7 +99,7 @@ def add_actions(actions: Any) -> None:
         default="raw",
     )
     Options(disable).add("force", "disable it, whatever rows of the opaque copy need it", action="store_true")
-    Options(destroy).add("force", "destroy it, enabled or not, whatever rows need it", action="store_true")
+    Options(destroy).add("force", "destroy it, enabled or not, whatever needs it", action="store_true")
 
 
 def _changed(arguments: argparse.Namespace, change: Callable[[KeysetEditor], T]) -> T:
@@ -123,64 +144,127 @@ def _read_key(name: str) -> bytes:
 def _promote(arguments: argparse.Namespace) -> int:
     _changed(arguments, lambda editor: editor.promote(arguments.key_id))
     echo(
-        f"Key {arguments.key_id} is the primary. Jobs take it at their next start: restart them all, and then bring "
+        f"Key {arguments.key_id} is the primary. Running jobs that read this keyset take it within 10 s. Then bring "
         f"older tokens under it with: {program_name()} remask (and lake remask, where there is a data lake)"
+    )
+    echo(
+        "Export the keysets of jobs that have the primary alone anew (keys export-writer); restart jobs whose keyset "
+        "comes from a variable."
     )
     return 0
 
 
 def _enable(arguments: argparse.Namespace) -> int:
-    _changed(arguments, lambda editor: editor.enable(arguments.key_id))
-    echo(f"Key {arguments.key_id} is enabled.")
+    key_id: int = arguments.key_id
+    _changed(arguments, lambda editor: editor.enable(key_id))
+    echo(f"Key {key_id} is enabled.")
+    if arguments.postgres:
+        enable_in_database(key_id, postgres_dsn(arguments))
+    else:
+        echo("A database where it was disabled goes on refusing it; for that one, say --postgres.")
     return 0
 
 
 def _disable(arguments: argparse.Namespace) -> int:
+    dsn = _database(arguments)
+
     def disable(editor: KeysetEditor) -> None:
         key = editor.key(arguments.key_id)
         if key.state == ENABLED and not (key.is_primary or arguments.force):
             check_copy_does_not_need(key, arguments)
         editor.disable(arguments.key_id)
+        if dsn is not None and key.prefix != RAW:
+            disable_in_database(arguments.key_id, dsn)
 
     _changed(arguments, disable)
     echo(f"Key {arguments.key_id} is disabled: nothing it masked can be unmasked until it is enabled again.")
-    echo(
-        "A job that started when it was the primary still masks with it: restart every such job before it is destroyed."
-    )
+    if dsn is None:
+        echo(NO_DATABASE)
     return 0
 
 
 def _destroy(arguments: argparse.Namespace) -> int:
     key_id: int = arguments.key_id
+    dsn = _database(arguments)
 
     def destroy(editor: KeysetEditor) -> None:
         key = editor.key(key_id)
         if not (key.is_primary or key.state == DESTROYED or arguments.force):
-            _check_not_needed(key, arguments)
+            if key.state != DISABLED:
+                raise UsageError(f"key {key_id}: is {key.state}; disable it first, and see that nothing misses it")
+            if dsn is not None:
+                check_nothing_needs(key, dsn, arguments)
+            else:
+                check_copy_does_not_need(key, arguments)
         editor.destroy(key_id)
+        if dsn is not None and key.prefix != RAW:
+            destroy_in_database(key_id, dsn)
 
     _changed(arguments, destroy)
     echo(f"Key {key_id} is destroyed. The version before, and every copy, still hold it: delete those, too.")
+    if dsn is None:
+        echo(NO_DATABASE)
     return 0
 
 
-def _check_not_needed(key: KeyInfo, arguments: argparse.Namespace) -> None:
-    if key.state != DISABLED:
-        raise UsageError(
-            f"key {key.key_id}: is {key.state}; disable it first, restart every job that started when it was the "
-            "primary, and see that nothing misses it"
-        )
+def _database(arguments: argparse.Namespace) -> PostgresDsn | None:
+    """Return the database whose rows and jobs may need a key, or None where it was left out by name.
+
+    Raises:
+        UsageError: Neither is said.
+    """
+    if arguments.no_database:
+        return None
     if not arguments.postgres:
-        raise UsageError("postgres: missing; rows that need the key are counted first: give --postgres, or say --force")
-    check_nothing_needs(key, postgres_dsn(arguments), arguments)
+        raise UsageError(
+            "postgres: missing; the database is told, so that no job writes under the key any more, and its rows are "
+            "counted: give --postgres, or say --no_database"
+        )
+    return postgres_dsn(arguments)
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    keys = KeysetEditor(keyset_handle(keyset_uri(arguments).provider().fetch())).keys()
+    keys = KeysetEditor(stored_handle(keyset_uri(arguments).provider().fetch())).keys()
     usage = usage_in_database(postgres_dsn(arguments)) if arguments.postgres else []
     usage += usage_in_copy(arguments)
-    Console(highlight=False).print(keys_table(keys, usage))
+    if arguments.json:
+        for line in keys_json(keys, usage):
+            echo(line)
+        return 0
+    table = keys_table(keys, usage)
+    console = Console(highlight=False)
+    # A column that does not fit would be dropped, and a number cut: a terminal wraps a line, and a pipe has no width.
+    console.width = max(console.width, Measurement.get(console, console.options.update(width=MAX_WIDTH), table).maximum)
+    console.print(table)
     return 0
+
+
+def keys_json(keys: list[KeyInfo], usage: list[KeyUsage]) -> Iterator[str]:
+    """Return the keys, those that only rows know included, as JSON: an object for each.
+
+    Args:
+        keys: The keyset's keys.
+        usage: How many rows carry each key id; empty where that was not asked for.
+    """
+    for key_id, key in _listed(keys, usage):
+        described: dict[str, object] = {
+            "key_id": key_id,
+            "state": key.state if key else NOT_HELD if key_id is not None else None,
+            "prefix": key.prefix if key else None,
+            "primary": key is not None and key.is_primary,
+        }
+        if usage:
+            described["rows"] = {counted.table: counted.rows.get(key_id, 0) for counted in usage}
+        yield json.dumps(described)
+
+
+def _listed(keys: list[KeyInfo], usage: list[KeyUsage]) -> Iterator[tuple[int | None, KeyInfo | None]]:
+    """Return the ids of the keyset's keys and then of those that only rows know; None is that of rows without one."""
+    for key in keys:
+        yield key.key_id, key
+    carried = {key_id for counted in usage for key_id in counted.rows} - {key.key_id for key in keys}
+    for key_id in sorted(carried, key=lambda key_id: key_id or 0):
+        yield key_id, None
 
 
 def keys_table(keys: list[KeyInfo], usage: list[KeyUsage]) -> Table:
@@ -194,16 +278,15 @@ def keys_table(keys: list[KeyInfo], usage: list[KeyUsage]) -> Table:
     for heading in ("key id", "state", "prefix", "primary"):
         table.add_column(heading, no_wrap=True)
     for counted in usage:
-        table.add_column(counted.table, justify="right", overflow="fold", min_width=8)
+        table.add_column(visible(counted.table), justify="right", no_wrap=True)
 
     def counts(key_id: int | None) -> list[str]:
         return [f"{counted.rows.get(key_id, 0):,}" for counted in usage]
 
-    for key in keys:
-        table.add_row(str(key.key_id), key.state, key.prefix, "yes" if key.is_primary else "", *counts(key.key_id))
-    held = {key.key_id for key in keys}
-    carried = {key_id for counted in usage for key_id in counted.rows}
-    for key_id in sorted(carried - held, key=lambda key_id: key_id or 0):
-        name, state = (NO_KEY, "") if key_id is None else (str(key_id), NOT_HELD)
-        table.add_row(name, state, "", "", *counts(key_id))
+    for key_id, key in _listed(keys, usage):
+        if key is not None:
+            table.add_row(str(key_id), key.state, key.prefix, "yes" if key.is_primary else "", *counts(key_id))
+        else:
+            name, state = (NO_KEY, "") if key_id is None else (str(key_id), NOT_HELD)
+            table.add_row(name, state, "", "", *counts(key_id))
     return table

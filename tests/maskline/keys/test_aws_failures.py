@@ -49,4 +49,4 @@ def test_no_answer_is_worth_another_try_and_a_wrong_set_up_is_not() -> None:
     assert line_of(ReadTimeoutError(endpoint_url="https://hidden")) == (
         "S3 did not answer as it should (ReadTimeoutError); try again"
     )
-    assert line_of(NoRegionError()) == "no AWS region; set AWS_DEFAULT_REGION"
+    assert line_of(NoRegionError()) == "no AWS region; set AWS_REGION"

@@ -128,4 +128,4 @@ class LifeOfAKeyset(RuleBasedStateMachine):
 
 
 TestLifeOfAKeyset = LifeOfAKeyset.TestCase
-TestLifeOfAKeyset.settings = settings(deadline=None, max_examples=60, stateful_step_count=20)
+TestLifeOfAKeyset.settings = settings(deadline=None, max_examples=20, stateful_step_count=20)

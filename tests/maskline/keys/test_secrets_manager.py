@@ -211,7 +211,7 @@ def test_a_missing_region_is_said_to_be_missing(call: str) -> None:
 
     why = refusal_of(lambda: getattr(SecretsManagerKeyset("maskline"), call)(*arguments))
 
-    assert why == "keyset aws-secretsmanager://maskline: no AWS region; set AWS_DEFAULT_REGION"
+    assert why == "keyset aws-secretsmanager://maskline: no AWS region; set AWS_REGION"
 
 
 @pytest.mark.parametrize("call", ["fetch", "create", "replace"])

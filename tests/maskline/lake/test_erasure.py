@@ -30,14 +30,14 @@ def test_a_persons_rows_leave_and_after_a_vacuum_no_file_knows_them(
     publish(dsn, table, keyset if copy is Copy.CLEARTEXT else None)
     table.newest().table.create_checkpoint()
 
-    assert erase_from_copy(table, "user_id", PERSON) == 2
+    assert erase_from_copy(table, "user_id", [PERSON]) == 2
 
     assert rows_in(tmp_path, "message_id") == sorted([written[1], written[3]])
     marks = [PERSON, "192.0.2.77"]
     assert len(files_that_know(tmp_path, *marks)) == 1, "the file of the version before"
     vacuum(table, 0, allow_short_retention=True)
     assert files_that_know(tmp_path, *marks) == []
-    assert erase_from_copy(table, "user_id", PERSON) == 0
+    assert erase_from_copy(table, "user_id", [PERSON]) == 0
 
 
 def test_rows_without_an_owner_and_the_horizon_stay(
@@ -49,7 +49,7 @@ def test_rows_without_an_owner_and_the_horizon_stay(
     publish(dsn, table)
     horizon = table.newest().horizon
 
-    erase_from_copy(table, "user_id", PERSON)
+    erase_from_copy(table, "user_id", [PERSON])
 
     assert rows_in(tmp_path, "user_id") == [None]
     assert table.newest().horizon == horizon
@@ -65,7 +65,7 @@ def test_a_publication_that_read_a_row_before_it_was_deleted_cannot_bring_it_bac
 
     def erase_meanwhile(_rows: int) -> None:
         run(database, "DELETE FROM user_logins WHERE user_id = %s", [PERSON])
-        erase_from_copy(lake_table(tmp_path), "user_id", PERSON)
+        erase_from_copy(lake_table(tmp_path), "user_id", [PERSON])
 
     with pytest.raises(LakeConflictError):
         list(publisher(dsn, lake_table(tmp_path), retry_seconds=0).publish(erase_meanwhile))

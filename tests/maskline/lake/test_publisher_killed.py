@@ -24,6 +24,7 @@ from tests.maskline.postgres.masked_rows import write_masked
 KILLS = 20
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_step_misses_nothing_and_doubles_nothing(
     dsn: str, keyset: Keyset, keyset_uri: str, tmp_path: Path
 ) -> None:

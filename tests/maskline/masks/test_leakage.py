@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskline.masks.leakage import EquivalenceClass, Leakage, measure_leakage
+from maskline.masks.leakage import EquivalenceClass, Leakage, measure_leakage, rows_by_anonymity
 
 
 def test_a_column_of_unlike_frequencies() -> None:
@@ -48,6 +48,18 @@ def test_one_value_in_all_rows_hides_nothing() -> None:
 
 def test_an_empty_column_gives_nothing_away() -> None:
     assert measure_leakage([]) == Leakage(0, 0, 0, 0, 0.0, 0.0, 0, 0, 0, 0)
+
+
+def test_rows_are_counted_by_how_many_tokens_theirs_hides_among() -> None:
+    # aaaa | bb cc | d e | ff, told apart from bb and cc by something beside
+    classes = [
+        EquivalenceClass(4, 10, 1),
+        EquivalenceClass(2, 10, 2),
+        EquivalenceClass(1, 10, 2),
+        EquivalenceClass(2, 10, 1),
+    ]
+
+    assert rows_by_anonymity(classes) == {1: 6, 2: 6}
 
 
 def test_an_attacker_who_knows_all_frequencies_names_as_many_tokens_as_it_says() -> None:

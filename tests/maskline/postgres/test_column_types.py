@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from maskline.postgres.connection import Connection
+from maskline.postgres.key_registry import KeyUse
 from maskline.postgres.statements import InsertRows
 from maskline.records import MaskedRow, SqsMessage
 from maskline.streams.definition import parse_stream
@@ -49,6 +50,12 @@ TYPES = [
     ("inet[]", '["203.0.113.7"]', "{203.0.113.7}"),
     ("bytea[]", '["AP8="]', r'{"\\x00ff"}'),
 ]
+
+
+@pytest.fixture(autouse=True)
+def _known_keys(database: Connection) -> None:
+    """Enter the keys, as a writer does before it writes."""
+    KeyUse("a test").enter(database, [7])
 
 
 @pytest.mark.parametrize(("declaration", "json_text", "stored"), TYPES)

@@ -7,7 +7,7 @@ import threading
 import psycopg2
 import pytest
 
-from maskline.errors import DatabaseError, DatabaseUnavailableError, MasklineError, Remedy
+from maskline.errors import DatabaseError, DatabaseLoginError, DatabaseUnavailableError, MasklineError, Remedy
 from maskline.postgres.connection import Connection
 from maskline.postgres.failures import RowRejectedError, map_postgres_error
 from tests.awaiting import await_until
@@ -238,10 +238,16 @@ def test_an_error_without_a_code_that_is_not_of_the_connection_stops_the_job() -
     assert str(meaning) == "postgres: ProgrammingError without a SQLSTATE"
 
 
+@pytest.mark.parametrize("method", ["password", "PAM", "LDAP", "GSSAPI"])
+def test_a_refused_password_is_told_apart_for_it_may_be_one_that_is_rotated(method: str) -> None:
+    meaning = map_postgres_error(psycopg2.OperationalError(f'FATAL:  {method} authentication failed for user "writer"'))
+
+    assert type(meaning) is DatabaseLoginError
+
+
 @pytest.mark.parametrize(
     "text",
     [
-        'FATAL:  password authentication failed for user "writer"',
         'FATAL:  no pg_hba.conf entry for host "10.0.0.7", user "writer", database "logins", no encryption',
         "fe_sendauth: no password supplied",
         "server does not support SSL, but SSL was required",

@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from maskline.errors import DatabaseError
+from maskline.postgres import rejections
 from maskline.postgres.connection import Connection
 from maskline.postgres.rejections import RejectedMessage, RejectedMessages, Requeue
 from tests.awaiting import await_until
@@ -69,7 +70,47 @@ def test_the_newest_come_first(database: Connection) -> None:
     assert numbers(rejected.newest(10, stream="user_logins")) == [3, 2, 1]
     assert numbers(rejected.newest(10, reason="not_json")) == [4, 3, 1]
     assert numbers(rejected.newest(10, stream="orders", reason="too_long")) == []
-    assert rejected.waiting("user_logins") == [message_id(1), message_id(2), message_id(3)]
+
+
+@pytest.mark.usefixtures("four_rejects")
+def test_those_that_wait_come_oldest_first_with_their_queue(database: Connection) -> None:
+    run(
+        database,
+        "UPDATE rejected_messages SET queue = 'https://sqs.eu-central-1.amazonaws.com/1/logins' WHERE message_id = %s",
+        [message_id(2)],
+    )
+    rejected = RejectedMessages(database)
+
+    assert [(each.message_id, each.queue) for each in rejected.waiting(["user_logins"])] == [
+        (message_id(1), None),
+        (message_id(2), "https://sqs.eu-central-1.amazonaws.com/1/logins"),
+        (message_id(3), None),
+    ]
+    assert [each.message_id for each in rejected.waiting(["user_logins"], [message_id(3), message_id(4)])] == [
+        message_id(3)
+    ]
+    assert [each.stream for each in rejected.waiting()] == ["user_logins", "user_logins", "user_logins", "orders"]
+
+
+@pytest.mark.usefixtures("four_rejects")
+def test_old_ones_are_counted_and_deleted_some_at_a_time(database: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rejections, "ROWS_PER_DELETE", 2)
+    run(
+        database,
+        "UPDATE rejected_messages SET rejected_at = now() - interval '1 hour' WHERE message_id = %s",
+        [message_id(3)],
+    )
+    run(database, "UPDATE rejected_messages SET requeued_at = now() WHERE message_id = %s", [message_id(1)])
+    rejected = RejectedMessages(database)
+
+    old = rejected.count_older_than(timedelta(hours=2))
+    of_stream = rejected.count_older_than(timedelta(hours=2), "user_logins")
+    deleted = rejected.delete_before(old.before)
+
+    assert (old.count, old.waiting) == (3, 2)
+    assert (of_stream.count, of_stream.waiting) == (2, 1)
+    assert deleted == 3
+    assert [message.message_id for message in rejected.newest(10, requeued=True)] == [message_id(3)]
 
 
 @pytest.mark.usefixtures("four_rejects")
@@ -103,7 +144,7 @@ def test_one_that_was_sent_back_is_marked_and_listed_no_more(dsn: str, database:
             requeue.sent_as([NEW_ID])
 
         assert rows_of(database, REQUEUED) == [(message_id(2), "0e984725-c51c-4bf4-9960-e1c80e27aba0", True)]
-        assert rejected.waiting("user_logins") == [message_id(1), message_id(3)]
+        assert [each.message_id for each in rejected.waiting(["user_logins"])] == [message_id(1), message_id(3)]
         assert rejected.count_by_reason() == {"not_json": 3}
         assert [message.message_id for message in rejected.newest(10)] == [
             message_id(4),

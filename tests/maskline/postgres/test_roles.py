@@ -9,6 +9,7 @@ import psycopg2.errors
 import pytest
 
 from maskline.postgres.connection import Connection, connect
+from maskline.postgres.revision import NEWEST_REVISION
 from maskline.postgres.schema import Schema
 from tests.maskline.postgres.records import connected, message_id, rows_of, run, value_of
 
@@ -59,6 +60,11 @@ ALLOWED = [
     ("maskline_eraser", "SELECT message_id, body FROM rejected_messages WHERE stream = 'user_logins'"),
     ("maskline_eraser", f"DELETE FROM rejected_messages WHERE message_id = '{message_id(1)}'"),
     ("maskline_eraser", INSERT_ACCESS),
+    ("maskline_eraser", "SELECT DISTINCT stream, copy FROM lake_publications"),
+    ("maskline_eraser", "INSERT INTO maskline_suppressions VALUES (DEFAULT, repeat('x', 20)::bytea, now())"),
+    ("maskline_eraser", "BEGIN; LOCK TABLE maskline_suppressions IN ACCESS EXCLUSIVE MODE; COMMIT"),
+    ("maskline_writer", "SELECT id, fingerprint, erased_at FROM maskline_suppressions"),
+    ("maskline_writer", "SELECT maskline_expire_suppressions()"),
 ]
 DENIED = [
     ("maskline_writer", "SELECT user_id FROM user_logins"),
@@ -74,6 +80,8 @@ DENIED = [
     ("maskline_writer", "UPDATE maskline_schema_version SET version_num = ''"),
     ("maskline_writer", "DELETE FROM maskline_outcomes"),
     ("maskline_writer", "TRUNCATE maskline_outcomes_07"),
+    ("maskline_writer", "DELETE FROM maskline_suppressions"),
+    ("maskline_analyst", "SELECT * FROM maskline_suppressions"),
     ("maskline_analyst", "SELECT * FROM maskline_outcomes"),
     ("maskline_analyst", "SELECT maskline_empty_old_outcomes()"),
     ("maskline_analyst", "SELECT * FROM rejected_messages"),
@@ -272,5 +280,5 @@ def test_an_owner_who_may_not_create_roles_can_migrate_where_they_exist(unmigrat
         finally:
             run(admin, f"REASSIGN OWNED BY {name} TO postgres; DROP OWNED BY {name}; DROP ROLE {name}")
 
-    assert moved == (None, "0011")
+    assert moved == (None, NEWEST_REVISION)
     assert rights is True

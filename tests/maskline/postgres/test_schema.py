@@ -52,7 +52,22 @@ def everything(dsn: str) -> list[list[tuple[object, ...]]]:
 
 
 def test_the_newest_revision_is_the_one_that_the_job_knows() -> None:
-    assert revisions() == ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011"]
+    assert revisions() == [
+        "0001",
+        "0002",
+        "0003",
+        "0004",
+        "0005",
+        "0006",
+        "0007",
+        "0008",
+        "0009",
+        "0010",
+        "0011",
+        "0012",
+        "0013",
+        "0015",
+    ]
     assert revisions()[-1] == NEWEST_REVISION
 
 
@@ -63,8 +78,8 @@ def test_a_database_that_was_never_migrated_has_no_revision(unmigrated_dsn: str)
 def test_migrating_brings_what_the_job_needs(unmigrated_dsn: str) -> None:
     before, after = schema(unmigrated_dsn).migrate()
 
-    assert (before, after) == (None, "0011")
-    assert schema(unmigrated_dsn).revision() == "0011"
+    assert (before, after) == (None, NEWEST_REVISION)
+    assert schema(unmigrated_dsn).revision() == NEWEST_REVISION
     with connected(unmigrated_dsn) as connection:
         assert rows_of(connection, COLUMNS.replace("ORDER BY", "AND table_name = 'user_logins' ORDER BY")) == [
             ("user_logins", "user_id", "character varying", 128, "YES", None),
@@ -86,9 +101,9 @@ def test_a_database_without_user_logins_gets_none(unmigrated_dsn: str) -> None:
     with connected(unmigrated_dsn) as connection:
         run(connection, "DROP TABLE user_logins")
 
-        assert schema(unmigrated_dsn).migrate() == (None, "0011")
+        assert schema(unmigrated_dsn).migrate() == (None, NEWEST_REVISION)
         assert value_of(connection, "SELECT to_regclass('user_logins')") is None
-        assert schema(unmigrated_dsn).migrate("base") == ("0011", None)
+        assert schema(unmigrated_dsn).migrate("base") == (NEWEST_REVISION, None)
 
 
 def test_a_user_logins_that_is_made_later_is_migrated_by_the_next_run(unmigrated_dsn: str, dsn: str) -> None:
@@ -97,7 +112,7 @@ def test_a_user_logins_that_is_made_later_is_migrated_by_the_next_run(unmigrated
         schema(unmigrated_dsn).migrate()
         run(connection, OWNERS_TABLE)
 
-    assert schema(unmigrated_dsn).migrate() == (None, "0011")
+    assert schema(unmigrated_dsn).migrate() == (None, NEWEST_REVISION)
 
     assert everything(unmigrated_dsn) == everything(dsn)
 
@@ -125,14 +140,14 @@ def test_the_table_of_a_stream_is_made_when_it_is_asked_for_and_is_not_there(
     made = [schema(unmigrated_dsn).create_tables([user_logins]) for _ in range(2)]
 
     assert made == [["user_logins"], []]
-    assert schema(unmigrated_dsn).migrate("base") == ("0011", None)
-    assert schema(unmigrated_dsn).migrate() == (None, "0011")
+    assert schema(unmigrated_dsn).migrate("base") == (NEWEST_REVISION, None)
+    assert schema(unmigrated_dsn).migrate() == (None, NEWEST_REVISION)
 
 
 def test_migrating_again_changes_nothing(dsn: str) -> None:
     before = everything(dsn)
 
-    assert schema(dsn).migrate() == ("0011", "0011")
+    assert schema(dsn).migrate() == (NEWEST_REVISION, NEWEST_REVISION)
 
     assert everything(dsn) == before
 
@@ -141,7 +156,7 @@ def test_going_back_to_the_base_leaves_the_table_as_its_owner_made_it(unmigrated
     owners = everything(unmigrated_dsn)
     schema(unmigrated_dsn).migrate()
 
-    assert schema(unmigrated_dsn).migrate("base") == ("0011", None)
+    assert schema(unmigrated_dsn).migrate("base") == (NEWEST_REVISION, None)
 
     with connected(unmigrated_dsn) as connection:
         assert value_of(connection, "SELECT count(*) FROM maskline_schema_version") == 0
@@ -152,7 +167,7 @@ def test_going_back_to_the_base_leaves_the_table_as_its_owner_made_it(unmigrated
 
 
 @pytest.mark.parametrize(
-    "revision", ["base", "0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010"]
+    "revision", ["base", "0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011"]
 )
 def test_every_step_back_can_be_taken_forward_again(dsn: str, revision: str) -> None:
     before = everything(dsn)
@@ -161,13 +176,28 @@ def test_every_step_back_can_be_taken_forward_again(dsn: str, revision: str) -> 
     up = schema(dsn).migrate()
 
     stood = None if revision == "base" else revision
-    assert down == ("0011", stood)
-    assert up == (stood, "0011")
+    assert down == (NEWEST_REVISION, stood)
+    assert up == (stood, NEWEST_REVISION)
     assert everything(dsn) == before
 
 
 def test_one_step_at_a_time_leads_where_all_at_once_do(unmigrated_dsn: str, dsn: str) -> None:
-    for revision in ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011"):
+    for revision in (
+        "0001",
+        "0002",
+        "0003",
+        "0004",
+        "0005",
+        "0006",
+        "0007",
+        "0008",
+        "0009",
+        "0010",
+        "0011",
+        "0012",
+        "0013",
+        "0015",
+    ):
         assert schema(unmigrated_dsn).migrate(revision)[1] == revision
 
     assert everything(unmigrated_dsn) == everything(dsn)
@@ -175,7 +205,7 @@ def test_one_step_at_a_time_leads_where_all_at_once_do(unmigrated_dsn: str, dsn:
 
 @pytest.mark.parametrize("unknown", ["0042", "", "heads", "-1", "+1", "000"])
 def test_an_unknown_revision_is_refused_with_those_that_there_are(dsn: str, unknown: str) -> None:
-    known = "base, 0001, 0002, 0003, 0004, 0005, 0006, 0007, 0008, 0009, 0010, 0011, head"
+    known = "base, 0001, 0002, 0003, 0004, 0005, 0006, 0007, 0008, 0009, 0010, 0011, 0012, 0013, 0015, head"
     expected = f"revision {unknown!r} is not known; known: {known}"
 
     with pytest.raises(UsageError) as refused_to_run:
@@ -204,7 +234,7 @@ def test_the_printed_sql_does_what_migrating_does(postgres: EmbeddedPostgres, un
     run_psql(postgres, unmigrated_dsn, print_sql(None))
 
     assert everything(unmigrated_dsn) == everything(dsn)
-    assert schema(unmigrated_dsn).revision() == "0011"
+    assert schema(unmigrated_dsn).revision() == NEWEST_REVISION
 
 
 def test_the_printed_way_back_does_what_migrating_back_does(
@@ -212,7 +242,7 @@ def test_the_printed_way_back_does_what_migrating_back_does(
 ) -> None:
     schema(unmigrated_dsn).migrate("0001")
 
-    run_psql(postgres, dsn, print_sql("0011", "0001"))
+    run_psql(postgres, dsn, print_sql(NEWEST_REVISION, "0001"))
 
     assert everything(dsn)[0] == everything(unmigrated_dsn)[0]
     assert everything(dsn)[2:] == everything(unmigrated_dsn)[2:]
@@ -225,7 +255,7 @@ def test_the_printed_way_back_refuses_to_lose_a_version(
     run(database, "INSERT INTO user_logins (app_version) VALUES ('2.3.0')")
 
     with pytest.raises(subprocess.CalledProcessError) as stopped:
-        run_psql(postgres, dsn, print_sql("0011", "base"))
+        run_psql(postgres, dsn, print_sql(NEWEST_REVISION, "base"))
 
     assert "would lose the version of 1 rows" in stopped.value.stderr
     assert value_of(database, "SELECT app_version FROM user_logins") == "2.3.0"
@@ -233,7 +263,7 @@ def test_the_printed_way_back_refuses_to_lose_a_version(
 
 
 def test_nothing_is_printed_where_nothing_is_to_do() -> None:
-    assert print_sql("0011") == ""
+    assert print_sql(NEWEST_REVISION) == ""
     assert print_sql("0003", "0003") == ""
 
 
@@ -245,7 +275,12 @@ def test_two_migrations_at_the_same_time_do_not_collide(unmigrated_dsn: str, dsn
     for thread in threads:
         thread.join()
 
-    assert sorted(results, key=str) == [("0011", "0011"), ("0011", "0011"), ("0011", "0011"), (None, "0011")]
+    assert sorted(results, key=str) == [
+        (NEWEST_REVISION, NEWEST_REVISION),
+        (NEWEST_REVISION, NEWEST_REVISION),
+        (NEWEST_REVISION, NEWEST_REVISION),
+        (None, NEWEST_REVISION),
+    ]
     assert everything(unmigrated_dsn) == everything(dsn)
 
 
@@ -261,7 +296,7 @@ def test_a_table_in_use_is_not_waited_for_for_long_and_its_user_is_named(unmigra
     assert "step '0002 app_version begun' got no lock (55P03)" in str(given_up.value)
     assert f"session {pid} of postgres (idle in transaction, since " in str(given_up.value)
     assert [line for line in everything(unmigrated_dsn)[0] if line[0] == "user_logins"] == before[0]
-    assert schema(unmigrated_dsn).migrate() == ("0001", "0011")
+    assert schema(unmigrated_dsn).migrate() == ("0001", NEWEST_REVISION)
 
 
 def test_a_way_back_gives_up_on_a_table_in_use_and_changes_nothing(dsn: str) -> None:

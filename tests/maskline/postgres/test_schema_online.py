@@ -15,6 +15,7 @@ from maskline.errors import DatabaseError
 from maskline.pipeline.local.postgres import OWNERS_TABLE
 from maskline.postgres.connection import Connection, connect
 from maskline.postgres.migrations.steps import no_progress
+from maskline.postgres.revision import NEWEST_REVISION
 from maskline.postgres.schema import Schema
 from maskline.postgres.statements import InsertRows
 from maskline.postgres.writer import BatchWriter
@@ -129,7 +130,7 @@ def test_a_view_on_a_small_table_is_named_and_an_index_goes_along(unmigrated_dsn
             schema(unmigrated_dsn).migrate()
         run(connection, "DROP VIEW shop.latest")
 
-        assert schema(unmigrated_dsn).migrate() == ("0001", "0011")
+        assert schema(unmigrated_dsn).migrate() == ("0001", NEWEST_REVISION)
         assert value_of(connection, "SELECT indexdef FROM pg_indexes WHERE indexname = 'by_version'")
 
 
@@ -143,7 +144,7 @@ def test_what_comes_into_the_way_during_the_copy_is_not_dropped(unmigrated_dsn: 
         schema(unmigrated_dsn).migrate(progress=index_meanwhile)
     run(large, "DROP INDEX by_version")
 
-    assert schema(unmigrated_dsn).migrate() == ("0001", "0011")
+    assert schema(unmigrated_dsn).migrate() == ("0001", NEWEST_REVISION)
 
 
 def test_rows_written_during_the_copy_are_whole(unmigrated_dsn: str, large: Connection) -> None:
@@ -217,7 +218,7 @@ def test_the_settings_of_the_database_are_set_aside(unmigrated_dsn: str, large: 
     for setting in ("statement_timeout = '20ms'", "default_transaction_isolation = serializable", "lock_timeout = 1"):
         run(large, f"ALTER DATABASE {name} SET {setting}")
 
-    assert schema(unmigrated_dsn).migrate() == (None, "0011")
+    assert schema(unmigrated_dsn).migrate() == (None, NEWEST_REVISION)
 
 
 @pytest.mark.parametrize("rows", [100, LARGE])
@@ -230,14 +231,14 @@ def test_a_partitioned_table_is_migrated_with_an_index_on_each_partition(unmigra
         run(connection, FILL.format(rows=rows))
         before = rows_of(connection, CHECKSUM)
 
-        assert schema(unmigrated_dsn).migrate() == (None, "0011")
+        assert schema(unmigrated_dsn).migrate() == (None, NEWEST_REVISION)
 
         assert rows_of(connection, CHECKSUM) == before
         assert rows_of(
             connection,
             "SELECT count(*), bool_and(indisvalid) FROM pg_index WHERE indexrelid::regclass::text LIKE '%\\_in'",
         ) == [(3, True)]
-        assert schema(unmigrated_dsn).migrate("base") == ("0011", None)
+        assert schema(unmigrated_dsn).migrate("base") == (NEWEST_REVISION, None)
         assert rows_of(connection, CHECKSUM) == before
 
 
@@ -304,7 +305,12 @@ def test_the_plan_says_how_much_there_is_to_do(unmigrated_dsn: str, large: Conne
 
     plan = schema(unmigrated_dsn).plan()
 
-    assert (plan.before, plan.after, plan.waits_for_older_jobs, plan.leaves_user_logins) == (None, "0011", False, False)
+    assert (plan.before, plan.after, plan.waits_for_older_jobs, plan.leaves_user_logins) == (
+        None,
+        NEWEST_REVISION,
+        False,
+        False,
+    )
     assert [(table.name, table.rows) for table in plan.tables] == [("user_logins", LARGE)]
     assert plan.tables[0].size_bytes == value_of(large, "SELECT pg_relation_size('user_logins')")
     assert plan.steps > 20
@@ -367,7 +373,7 @@ def test_nobody_waits_for_a_second_on_two_million_rows_of_the_owner(unmigrated_d
     ):
         moved = schema(unmigrated_dsn).migrate()
 
-    assert moved == (None, "0011")
+    assert moved == (None, NEWEST_REVISION)
     with connected(unmigrated_dsn) as connection:
         assert value_of(connection, "SELECT count(*) FROM user_logins WHERE app_version ~ '^[0-9]+$'") == (
             2_000_000 + writer.done
@@ -391,7 +397,7 @@ def test_nobody_waits_for_a_second_on_two_million_rows_of_an_older_job(unmigrate
     with _Busy(unmigrated_dsn, _read), _Busy(unmigrated_dsn, _insert_as_the_owner):
         contracted = schema(unmigrated_dsn).migrate()
 
-    assert (expanded, contracted) == (("0009", "0010"), ("0010", "0011"))
+    assert (expanded, contracted) == (("0009", "0010"), ("0010", NEWEST_REVISION))
     with connected(unmigrated_dsn) as connection:
         assert (
             value_of(

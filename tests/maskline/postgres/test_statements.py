@@ -10,6 +10,7 @@ from decimal import Decimal
 import pytest
 
 from maskline.postgres.connection import Connection
+from maskline.postgres.key_registry import KeyUse
 from maskline.postgres.statements import InsertRejections, InsertRows
 from maskline.records import MaskedRow, Reason, Receipt
 from maskline.streams.definition import StreamDefinition, parse_stream
@@ -23,6 +24,12 @@ COLUMNS = (
     '"user_id", "device_type", "masked_ip", "masked_device_id", "locale", "app_version", '
     '"create_date", "message_id", "sent_at", "key_id"'
 )
+
+
+@pytest.fixture(autouse=True)
+def _known_keys(database: Connection) -> None:
+    """Enter the keys, as a writer does before it writes."""
+    KeyUse("a test").enter(database, [1, 4_000_000_001])
 
 
 def test_names_are_quoted_and_every_value_is_a_parameter(database: Connection, user_logins: StreamDefinition) -> None:
@@ -43,7 +50,9 @@ def test_names_are_quoted_and_every_value_is_a_parameter(database: Connection, u
         " entered AS (SELECT count(*) AS messages,"
         " count(*) FILTER (WHERE sent_at NOT BETWEEN now() - '15 days 0.000000 seconds'::interval"
         " AND now() + '1 days 0.000000 seconds'::interval) AS unvouched FROM fresh)"
-        " SELECT maskline_guard(messages, (SELECT count(*) FROM written)),"
+        " SELECT maskline_guard(messages, (SELECT count(*) FROM written), ARRAY(SELECT DISTINCT key_id FROM batch"
+        " WHERE (key_id IN (SELECT known.key_id FROM maskline_keys AS known WHERE known.state = 'enabled'))"
+        " IS NOT TRUE)),"
         " CASE WHEN messages < (SELECT count(*) FROM batch) THEN ARRAY(SELECT message_id FROM fresh)::text[] END,"
         " unvouched, pg_logical_emit_message(true, 'maskline', '') FROM entered"
     )

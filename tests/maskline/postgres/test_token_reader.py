@@ -95,7 +95,29 @@ def test_a_condition_is_one_condition(dsn: str, user_logins: StreamDefinition) -
         read(dsn, user_logins, "TRUE; SELECT 1")
 
 
-@pytest.mark.parametrize("where", ["no SQL at all", "nosuch = 1", "user_id = 'a')", "(", "user_id"])
+@pytest.mark.parametrize(
+    ("where", "complaint"),
+    [
+        ("local = 'DE'", "where: 'local' is not a column of user_logins; did you mean locale?"),
+        ("user_logins.local = 'DE'", "where: 'local' is not a column of user_logins; did you mean locale?"),
+        ("not \"Locale\" = 'DE'", "where: 'Locale' is not a column of user_logins; did you mean locale?"),
+        (
+            "countri = 'DE'",
+            "where: 'countri' is not a column of user_logins; those are: user_id, device_type, masked_ip,",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("three_rows")
+def test_a_column_that_is_not_there_is_named_with_the_nearest(
+    dsn: str, user_logins: StreamDefinition, where: str, complaint: str
+) -> None:
+    with pytest.raises(UsageError) as refused:
+        read(dsn, user_logins, where)
+
+    assert str(refused.value).startswith(complaint)
+
+
+@pytest.mark.parametrize("where", ["no SQL at all", "user_id = 'a')", "(", "user_id"])
 @pytest.mark.usefixtures("three_rows")
 def test_a_condition_that_is_no_sql_is_told_so(dsn: str, user_logins: StreamDefinition, where: str) -> None:
     with pytest.raises(DatabaseError):

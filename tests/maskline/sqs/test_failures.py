@@ -124,7 +124,7 @@ def test_a_missing_region_stops_the_job_and_says_how_to_give_it() -> None:
     error = map_sqs_error(NoRegionError(), QueueAddress("logins"))
 
     assert type(error) is QueueError
-    assert str(error) == "queue logins: no AWS region; give the queue's URL or set AWS_DEFAULT_REGION"
+    assert str(error) == "queue logins: no AWS region; give the queue's URL or set AWS_REGION"
 
 
 @pytest.mark.parametrize("code", ["OverLimit", "AWS.SimpleQueueService.OverLimit"])

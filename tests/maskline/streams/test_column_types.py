@@ -77,8 +77,9 @@ def test_the_refusal_of_a_type_says_which_ones_there_are() -> None:
         ColumnType.parse("json")
 
     assert str(refusal.value) == (
-        "type 'json' is not one of varchar(n), text, smallint, integer, bigint, numeric, numeric(p, s), double "
-        "precision, boolean, date, timestamptz, uuid, inet, bytea, jsonb, or an array of one of them but jsonb, text[]"
+        "type 'json' is not one of varchar(n), text, char(n), smallint, integer, bigint, numeric, numeric(p, s), "
+        "double precision, boolean, date, timestamptz, uuid, inet, bytea, jsonb, or an array of one of them "
+        "but jsonb, text[]"
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from maskline.errors import StreamDefinitionError
+from maskline.masks.normalization import Normalization
 from maskline.streams.column_types import ColumnType
 from maskline.streams.columns import Column, Origin, Source
 from maskline.streams.definition import StreamDefinition, load_stream, parse_stream
@@ -40,7 +41,9 @@ def field(name: str) -> Source:
     return Source(Origin.RECORD, FieldPath(name, (name,)))
 
 
-def masked(name: str, source: str, declaration: str, domain: str, max_length: int | None = None) -> Column:
+def masked(
+    name: str, source: str, declaration: str, domain: str, max_length: int | None = None, rule: str | None = None
+) -> Column:
     """Return a masked column that may be NULL."""
     return Column(
         name=name,
@@ -48,6 +51,7 @@ def masked(name: str, source: str, declaration: str, domain: str, max_length: in
         type=ColumnType.parse(declaration),
         mask=Mask(Method.DETERMINISTIC),
         domain=domain,
+        normalization=None if rule is None else Normalization.parse(rule),
         nullable=True,
         max_length=max_length,
     )
@@ -86,11 +90,12 @@ def test_user_logins_is_the_stream_of_the_table_its_owner_made(user_logins: Stre
         columns=(
             clear("user_id", "varchar(128)"),
             clear("device_type", "varchar(32)"),
-            masked("masked_ip", "ip", "varchar(256)", "user_logins.masked_ip"),
-            masked("masked_device_id", "device_id", "varchar(256)", "user_logins.masked_device_id"),
+            masked("masked_ip", "ip", "varchar(256)", "user_logins.masked_ip", rule="ip"),
+            masked("masked_device_id", "device_id", "varchar(256)", "user_logins.masked_device_id", rule="text"),
             clear("locale", "varchar(32)", nullable=True),
             clear("app_version", "varchar(32)"),
         ),
+        subject=("user_id",),
     )
 
 
@@ -129,7 +134,8 @@ def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
         load_stream("orders")
 
     assert str(refusal.value) == (
-        "stream 'orders' is not known; known: user_logins. For a stream of your own give the path of its .toml file"
+        "stream 'orders' is not known; known: user_logins, user_logins_masked_id. For a stream of your own give "
+        "the path of its .toml file"
     )
 
 

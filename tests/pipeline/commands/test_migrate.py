@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from maskline.pipeline.cli import main
+from maskline.postgres.revision import NEWEST_REVISION
 from tests.conftest import run_sql
 from tests.maskline.postgres.records import connected, message_id, run
 
@@ -16,9 +17,9 @@ def test_it_says_from_where_to_where_it_went(unmigrated_dsn: str, capsys: pytest
 
     assert exit_codes == [0, 0, 0, 0]
     assert [line for line in capsys.readouterr().out.splitlines() if "schema" in line] == [
-        "Migrated the schema from revision base to 0011.",
-        "The schema is at revision 0011 already.",
-        "Migrated the schema from revision 0011 to 0003.",
+        f"Migrated the schema from revision base to {NEWEST_REVISION}.",
+        f"The schema is at revision {NEWEST_REVISION} already.",
+        f"Migrated the schema from revision {NEWEST_REVISION} to 0003.",
         "Migrated the schema from revision 0003 to base.",
     ]
 
@@ -71,7 +72,7 @@ def test_a_database_in_use_is_led_on_in_a_second_run_and_told_so(
         "Migrated the schema from revision 0009 to 0010.",
         "Old and new jobs can run side by side now. When no older job runs any more, run migrate again.",
     ]
-    assert second[1][-1] == "Migrated the schema from revision 0010 to 0011."
+    assert second[1][-1] == f"Migrated the schema from revision 0010 to {NEWEST_REVISION}."
 
 
 def test_another_user_logins_is_left_alone_in_one_line(unmigrated_dsn: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from maskline.pipeline.cli import main
 from maskline.postgres.connection import connect
+from maskline.postgres.revision import NEWEST_REVISION
 from maskline.postgres.schema import Schema
 from tests.maskline.postgres.older_job import write_rows
 from tests.maskline.postgres.records import connected, row, rows_of, run, value_of
@@ -38,6 +39,12 @@ FROM_THE_OWNERS = (
     "0010 outcomes entered",
     "0011 index gone",
     "0011 gates gone",
+    "0012 keys",
+    "0012 keys entered",
+    "0013 pii_access_log guarded",
+    "0013 rejections know their queue",
+    "0015 suppressions",
+    "0015 eraser",
 )
 FROM_AN_OLDER_JOB = ("0010 ledger", "0010 gates", "0010 outcomes entered: a batch", "0010 outcomes entered")
 CONTRACT = ("0011 index gone", "0011 gates gone")
@@ -66,7 +73,7 @@ def test_killed_at_a_step_from_the_owners_table_and_repeated_it_comes_to_the_end
         assert again == 0
         assert between == before
         assert rows_of(connection, CHECKSUM) == before
-        assert schema(unmigrated_dsn).revision() == "0011"
+        assert schema(unmigrated_dsn).revision() == NEWEST_REVISION
         assert rows_of(connection, INVALID) == []
         assert rows_of(connection, GATED) == [("rejected_messages",)]
         assert value_of(
@@ -114,5 +121,5 @@ def test_killed_at_a_step_of_the_contract_no_older_job_can_write_past_the_ledger
         again = main(["migrate", f"--postgres={unmigrated_dsn}"])
 
         assert again == 0
-        assert schema(unmigrated_dsn).revision() == "0011"
+        assert schema(unmigrated_dsn).revision() == NEWEST_REVISION
         assert rows_of(connection, GATED) == [("rejected_messages",)]

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from maskline.keys import create_keyset
+from maskline.keys import Keyset, create_keyset
 from maskline.keys.files import FileKeyset
+from maskline.masks.deterministic import Masker
 from maskline.pipeline.cli import main
 from maskline.postgres.connection import Connection
 from tests.e2e.conftest import login
@@ -23,7 +24,9 @@ def unmask(dsn: str, keyset_uri: str, *options: str) -> int:
 
 def log_entries(database: Connection) -> list[tuple[object, ...]]:
     with database.cursor() as cursor:
-        cursor.execute("SELECT role_name, action, stream, column_name, row_count, reason FROM pii_access_log")
+        cursor.execute(
+            "SELECT role_name, action, stream, column_name, row_count, reason, condition FROM pii_access_log"
+        )
         return cursor.fetchall()
 
 
@@ -37,7 +40,9 @@ def test_values_come_as_csv_and_the_call_is_on_record(
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert exit_code == 0
     assert {(row["row"], row["ip"]) for row in rows} == {(first, "198.51.0.1"), (second, '1"2,3\n')}
-    assert log_entries(database) == [("postgres", "unmask", "user_logins", "masked_ip", 2, "ticket 4711")]
+    assert log_entries(database) == [
+        ("postgres", "unmask", "user_logins", "masked_ip", 2, "ticket 4711", "locale = 'DE' -- only these")
+    ]
 
 
 def test_tokens_come_from_standard_input(
@@ -61,6 +66,43 @@ def test_tokens_come_from_standard_input(
     assert shown.out.splitlines()[1:] == [f"line 1,{token},198.51.0.1", f"line 4,{token},198.51.0.1"]
     assert [line.split(":")[1].strip() for line in shown.err.splitlines()] == ["row line 2", "row line 3"]
     assert log_entries(database)[0][4] == 4
+
+
+def test_a_value_of_any_length_is_printed(
+    dsn: str,
+    keyset: Keyset,
+    keyset_uri: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    value = "x" * 120_000
+    token = Masker(keyset).mask(value, "user_logins.masked_ip")
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{token}\n"))
+
+    exit_code = unmask(dsn, keyset_uri, "--stdin")
+
+    assert exit_code == 0
+    assert capsys.readouterr().out.splitlines()[1:] == [f"line 1,{token},{value}"]
+
+
+def test_what_a_terminal_or_a_spreadsheet_would_obey_is_harmless_unless_asked_for(
+    dsn: str, keyset_uri: str, write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write([login(1, ip='=HYPERLINK("https://x.example")'), login(2, ip="\x1b[2J")])
+
+    unmask(dsn, keyset_uri)
+    harmless = capsys.readouterr()
+    unmask(dsn, keyset_uri, "--raw")
+    raw = capsys.readouterr()
+
+    values = {row["ip"] for row in csv.DictReader(io.StringIO(harmless.out, newline=""))}
+    assert values == {'\'=HYPERLINK("https://x.example")', "\\x1b[2J"}
+    assert "2 values with control characters or formulas were made harmless" in harmless.err
+    assert {row["ip"] for row in csv.DictReader(io.StringIO(raw.out, newline=""))} == {
+        '=HYPERLINK("https://x.example")',
+        "\x1b[2J",
+    }
+    assert raw.err == ""
 
 
 def test_with_the_wrong_key_every_row_is_an_error_and_none_a_value(
@@ -112,7 +154,9 @@ def test_without_the_right_to_the_log_no_value_is_shown(
         (["--reason= "], "say why the values are needed"),
         (["--where=locale = 'DE"], "42601 syntax_error"),
         (["--where=TRUE); DELETE FROM user_logins; SELECT (1"], "without a semicolon"),
-        (["--where=nope = 1"], "42703 undefined_column"),
+        (["--where=countri = 'DE'"], "where: 'countri' is not a column of user_logins; those are: user_id,"),
+        (["--where=local = 'DE'"], "where: 'local' is not a column of user_logins; did you mean locale?"),
+        (["--reason=a\nb"], "reason: holds line breaks"),
         (["--keyset=file:/there/is/none"], "No such file"),
     ],
 )

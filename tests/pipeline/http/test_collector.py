@@ -21,7 +21,7 @@ def scraped(state: RunState, depth: QueueDepth | None = None, now: float = 0.0) 
     readiness = Readiness({"queue": Part(lambda: None), "database": Part(lambda: None)})
     readiness.ask("queue")
     registry = CollectorRegistry()
-    registry.register(RunCollector("logins", "my-queue", lambda: state, lambda: depth, liveness, readiness))
+    registry.register(RunCollector(["logins"], "my-queue", lambda: state, lambda: depth, liveness, readiness))
     families = text_string_to_metric_families(generate_latest(registry).decode())
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
@@ -59,6 +59,17 @@ def test_rejections_are_counted_by_reason_and_each_reason_begins_at_zero() -> No
 
     assert value(samples, "maskline_rejected_total", stream="logins", reason="not_json") == 3
     assert value(samples, "maskline_rejected_total", stream="logins", reason="too_long") == 0
+
+
+def test_what_looks_like_personal_data_is_counted_by_stream_and_column() -> None:
+    context = RunContext()
+    context.tally.add("suspect_pii_logins.locale", 0)
+    context.tally.add("suspect_pii_logins.app_version", 4)
+
+    samples = scraped(RunState.together([RunState.of(context), RunState.of(context)]))
+
+    assert value(samples, "maskline_suspect_pii_total", stream="logins", column="app_version") == 8
+    assert value(samples, "maskline_suspect_pii_total", stream="logins", column="locale") == 0
 
 
 def test_a_distribution_is_a_histogram_in_base_units() -> None:

@@ -50,6 +50,7 @@ def test_two_processes_share_the_messages_and_their_counts_add_up(
     Ledger(database, queue).check(sent)
 
 
+@pytest.mark.slow
 def test_the_error_of_a_process_comes_out_as_it_is(job: JobSettings) -> None:
     broken = msgspec.structs.replace(job, keyset=KeysetUri.parse("env:NOT_SET_ANYWHERE"))
 

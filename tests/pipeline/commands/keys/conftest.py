@@ -10,7 +10,9 @@ import pytest
 
 from maskline.keys import Keyset, keyset_provider, open_keyset
 from maskline.pipeline.cli import main
+from maskline.postgres.connection import Connection
 from tests.maskline.keysets import KEY
+from tests.maskline.postgres.records import run
 
 Keys = Callable[..., int]
 
@@ -25,10 +27,10 @@ def keyset_file(keyset_uri: str) -> Path:
 def keys(keyset_uri: str) -> Keys:
     """Run an action of ``keys`` on the keyset, and return its exit code."""
 
-    def run(action: str, *arguments: object) -> int:
+    def run_action(action: str, *arguments: object) -> int:
         return main(["keys", action, f"--keyset={keyset_uri}", *map(str, arguments)])
 
-    return run
+    return run_action
 
 
 @pytest.fixture
@@ -39,6 +41,11 @@ def imported(keys: Keys, keyset_file: Path, tmp_path: Path) -> int:
     raw.chmod(0o600)
     keys("import", raw)
     return int(json.loads(keyset_file.read_text())["key"][-1]["keyId"])
+
+
+def an_hour_passes(database: Connection) -> None:
+    """Have it be more than an hour since any job wrote."""
+    run(database, "UPDATE maskline_key_writers SET last_written = last_written - interval '61 minutes'")
 
 
 def opened(uri: str) -> Keyset:

@@ -59,7 +59,7 @@ def test_a_disabled_key_unmasks_again_once_it_is_enabled(
     old = keyset.primary_key_id
     keys("promote", added(keys, keyset_file))
 
-    keys("disable", old)
+    keys("disable", old, "--no_database")
     while_disabled = opened(keyset_uri).key_ids
     keys("enable", old)
 
@@ -73,7 +73,7 @@ def test_the_primary_stays(
 ) -> None:
     before = keyset_file.read_bytes()
 
-    exit_code = keys(action, keyset.primary_key_id)
+    exit_code = keys(action, keyset.primary_key_id, "--no_database")
 
     assert exit_code == 2
     assert "is the primary and cannot be" in capsys.readouterr().err

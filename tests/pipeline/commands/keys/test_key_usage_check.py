@@ -14,7 +14,7 @@ from tests.maskline.lake.copies import lake_table, publish, rows_in
 from tests.maskline.logins import login
 from tests.maskline.postgres.records import run
 from tests.pipeline.commands.conftest import Write
-from tests.pipeline.commands.keys.conftest import Keys
+from tests.pipeline.commands.keys.conftest import Keys, an_hour_passes
 from tests.pipeline.commands.keys.test_report import cells
 
 NOT_LOOKED_AT = "A copy in a data lake was not looked at; where there is one, say --lake_opaque URI.\n"
@@ -61,7 +61,7 @@ def test_a_key_that_the_opaque_copy_needs_is_not_disabled(
 ) -> None:
     before = keyset_file.read_bytes()
 
-    assert keys("disable", lake.old, lake.option) == 2
+    assert keys("disable", lake.old, lake.option, lake.postgres) == 2
 
     assert capsys.readouterr().err == (
         f"maskline: key {lake.old}: 2 rows of the opaque copy carry its id and need it; bring them under the primary "
@@ -71,14 +71,16 @@ def test_a_key_that_the_opaque_copy_needs_is_not_disabled(
 
 
 def test_once_the_copy_has_followed_the_key_is_disabled_and_destroyed(
-    keys: Keys, keyset_file: Path, lake: Lake, capsys: pytest.CaptureFixture[str]
+    keys: Keys, keyset_file: Path, lake: Lake, database: Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lake.remask()
 
-    codes = [keys("disable", lake.old, lake.option), keys("destroy", lake.old, lake.postgres, lake.option)]
+    disabled = keys("disable", lake.old, lake.option, lake.postgres)
+    an_hour_passes(database)
+    destroyed = keys("destroy", lake.old, lake.postgres, lake.option)
 
     said = capsys.readouterr().out
-    assert codes == [0, 0]
+    assert (disabled, destroyed) == (0, 0)
     assert said.count("No row of the opaque copy needs it.\n") == 2
     assert "not looked at" not in said
     assert lake.old not in [key["keyId"] for key in json.loads(keyset_file.read_text())["key"]]
@@ -87,7 +89,7 @@ def test_once_the_copy_has_followed_the_key_is_disabled_and_destroyed(
 def test_a_disabled_key_that_the_opaque_copy_needs_is_not_destroyed(
     keys: Keys, keyset_file: Path, lake: Lake, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    keys("disable", lake.old)
+    keys("disable", lake.old, lake.postgres)
     assert NOT_LOOKED_AT in capsys.readouterr().out
     before = keyset_file.read_bytes()
 
@@ -104,7 +106,7 @@ def test_rows_of_table_and_copy_are_counted_together(
     keys: Keys, lake: Lake, database: Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(database, "UPDATE user_logins SET key_id = %s", [lake.old])
-    keys("disable", lake.old)
+    keys("disable", lake.old, lake.postgres)
 
     assert keys("destroy", lake.old, lake.postgres, lake.option) == 2
 
@@ -116,9 +118,10 @@ def test_rows_of_table_and_copy_are_counted_together(
 
 
 def test_without_a_copy_named_a_key_is_destroyed_and_the_copy_is_mentioned(
-    keys: Keys, lake: Lake, capsys: pytest.CaptureFixture[str]
+    keys: Keys, lake: Lake, database: Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    keys("disable", lake.old)
+    keys("disable", lake.old, lake.postgres)
+    an_hour_passes(database)
     capsys.readouterr()
 
     assert keys("destroy", lake.old, lake.postgres) == 0
@@ -128,7 +131,7 @@ def test_without_a_copy_named_a_key_is_destroyed_and_the_copy_is_mentioned(
 
 @pytest.mark.parametrize("action", ["disable", "destroy"])
 def test_force_asks_no_copy(keys: Keys, lake: Lake, action: str) -> None:
-    assert keys(action, lake.old, "--lake_opaque=/nonexistent/copy", "--force") == 0
+    assert keys(action, lake.old, "--lake_opaque=/nonexistent/copy", "--force", lake.postgres) == 0
 
 
 def test_a_copy_that_is_not_there_counts_for_nothing(
@@ -136,7 +139,7 @@ def test_a_copy_that_is_not_there_counts_for_nothing(
 ) -> None:
     before = keyset_file.read_bytes()
 
-    assert keys("disable", lake.old, f"--lake_opaque={tmp_path / 'elsewhere'}") == 2
+    assert keys("disable", lake.old, lake.postgres, f"--lake_opaque={tmp_path / 'elsewhere'}") == 2
 
     assert "elsewhere: there is no Delta table" in capsys.readouterr().err
     assert keyset_file.read_bytes() == before
@@ -148,7 +151,7 @@ def test_a_raw_key_stays_while_rows_of_the_copy_name_no_key(
     run(database, "INSERT INTO user_logins (masked_ip) VALUES ('masked elsewhere')")
     publish(dsn, lake_table(tmp_path / "opaque"))
 
-    assert keys("disable", imported, f"--lake_opaque={tmp_path / 'opaque'}") == 2
+    assert keys("disable", imported, f"--postgres={dsn}", f"--lake_opaque={tmp_path / 'opaque'}") == 2
 
     assert "1 rows of the opaque copy name no key and may need it; bring them" in capsys.readouterr().err
 

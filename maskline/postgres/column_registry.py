@@ -1,0 +1,206 @@
+"""How a database's columns were masked: in which domain, by which mask, after which normal form.
+
+It is entered when a job or ``migrate`` first uses a stream, and compared ever after: a token is readable in the domain
+that it was made in, and joins with those that were made alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from maskline.postgres.connection import Connection, map_postgres_errors
+from maskline.streams.columns import Column
+from maskline.streams.stream import StreamDefinition
+
+_IS_KNOWN = "SELECT to_regclass('maskline_columns') IS NOT NULL"
+_TABLE = """
+    SELECT quote_ident(nspname) || '.' || quote_ident(relname)
+    FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE pg_class.oid = to_regclass(%s)
+"""
+_TABLE_COLUMNS = "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped"
+_COLUMNS = """
+    SELECT column_name, domain, mask, normalization FROM maskline_columns
+    WHERE stream = %s AND table_name = %s ORDER BY column_name
+"""
+_USE_COLUMN = "SELECT maskline_use_column(%s, %s, %s, %s, %s, %s, %s)"
+_FORGET = "DELETE FROM maskline_columns WHERE stream = %s AND table_name = %s"
+_ENTER = """
+    INSERT INTO maskline_columns (stream, table_name, column_name, domain, mask, normalization, versions)
+    VALUES (%s, %s, %s, %s, %s, %s, %s)
+"""
+
+
+class KnownColumn(msgspec.Struct, frozen=True):
+    """How a column was masked so far.
+
+    Attributes:
+        name: The column.
+        domain: The domain of its tokens; empty where its mask takes none.
+        mask: The mask, as a definition writes it.
+        normalization: The rule that gave its values a normal form, or None.
+    """
+
+    name: str
+    domain: str
+    mask: str
+    normalization: str | None
+
+
+class ColumnComparison(msgspec.Struct):
+    """What a definition and a database do not agree on.
+
+    Attributes:
+        problems: What a job must not start with, a sentence each with what to do.
+        warnings: What it may start with, and an operator should know.
+    """
+
+    problems: list[str] = []
+    warnings: list[str] = []
+
+
+def compare_columns(connection: Connection, stream: StreamDefinition) -> ColumnComparison:
+    """Compare how a stream masks its columns with how they were masked so far.
+
+    Args:
+        connection: A connection that may read ``maskline_columns``.
+        stream: The stream.
+
+    Returns:
+        Nothing where the stream is new to the database, or the schema older than that table.
+
+    Raises:
+        psycopg2.Error: It cannot be read.
+    """
+    comparison = ColumnComparison()
+    columns = {column.name: column for column in stream.columns}
+    in_table = {name for (name,) in _rows(connection, _TABLE_COLUMNS, [stream.table])}
+    known = _known_columns(connection, stream)
+    known_names = {column.name for column in known}
+    for before in known:
+        if before.name not in in_table:
+            if not _is_continued(before, columns.values(), known_names):
+                comparison.problems.append(_gone(stream, before, known_names))
+        elif before.name in columns:
+            _compare(stream, before, columns[before.name], comparison)
+    return comparison
+
+
+def enter_columns(connection: Connection, stream: StreamDefinition) -> None:
+    """Enter how a stream masks its columns, where that is not known yet.
+
+    A new name takes the place of one that is gone from the table and was masked alike: the column was renamed.
+
+    Args:
+        connection: A connection with the permissions of ``maskline_writer``.
+        stream: The stream.
+
+    Raises:
+        psycopg2.Error: It cannot be entered.
+    """
+    if _rows(connection, _IS_KNOWN) != [(True,)]:
+        return
+    for (table,) in _rows(connection, _TABLE, [stream.table]):
+        known = {column.name for column in _known_columns(connection, stream)}
+        for column in stream.masked_columns:
+            if column.name not in known:
+                _rows(connection, _USE_COLUMN, _entry(stream, table, column))
+
+
+def adopt_columns(connection: Connection, stream: StreamDefinition) -> tuple[list[KnownColumn], list[KnownColumn]]:
+    """Put what a definition says in the place of how its columns were masked so far.
+
+    Args:
+        connection: A connection of the owner of ``maskline_columns``, not in a transaction.
+        stream: The stream.
+
+    Returns:
+        What was known before, and what is known now.
+
+    Raises:
+        MasklineError: It cannot be changed.
+    """
+    with map_postgres_errors(), connection, connection.cursor() as cursor:
+        before = _known_columns(connection, stream)
+        for (table,) in _rows(connection, _TABLE, [stream.table]):
+            cursor.execute(_FORGET, [stream.name, table])
+            for column in stream.masked_columns:
+                cursor.execute(_ENTER, _entry(stream, table, column))
+        return before, _known_columns(connection, stream)
+
+
+def _known_columns(connection: Connection, stream: StreamDefinition) -> list[KnownColumn]:
+    if _rows(connection, _IS_KNOWN) != [(True,)]:
+        return []
+    return [
+        KnownColumn(*row)
+        for (table,) in _rows(connection, _TABLE, [stream.table])
+        for row in _rows(connection, _COLUMNS, [stream.name, table])
+    ]
+
+
+def _compare(stream: StreamDefinition, before: KnownColumn, column: Column, comparison: ColumnComparison) -> None:
+    name = f"column {stream.table}.{before.name}"
+    if column.mask is None:
+        comparison.problems.append(
+            f"{name} holds tokens, and the definition would store values in clear beside them; write mask = "
+            f'"{before.mask}" there again, or give the values in clear a column of their own'
+        )
+    elif column.mask.name != before.mask:
+        comparison.problems.append(
+            f'{name} was masked by "{before.mask}", and the definition says "{column.mask.name}"; write what it was, '
+            "or give the new tokens a column of their own"
+        )
+    elif (column.domain or "") != before.domain:
+        comparison.problems.append(
+            f"{name} has tokens of the domain {before.domain}, and the definition makes those of {column.domain}, "
+            f'which do not join and are not unmasked together; write domain = "{before.domain}" there'
+        )
+    elif _normalization(column) != before.normalization:
+        comparison.warnings.append(
+            f"{name} was masked with normalize = {_quoted(before.normalization)}, and the definition says "
+            f"{_quoted(_normalization(column))}: the tokens of equal values before and after may differ"
+        )
+
+
+def _is_continued(before: KnownColumn, columns: Iterable[Column], known_names: set[str]) -> bool:
+    """Say whether a column that is gone goes on under a name that is new, masked as it was."""
+    return any(
+        column.name not in known_names and (column.domain or "", column.mask.name) == (before.domain, before.mask)
+        for column in columns
+        if column.mask is not None
+    )
+
+
+def _gone(stream: StreamDefinition, before: KnownColumn, known_names: set[str]) -> str:
+    new = [column.name for column in stream.masked_columns if column.name not in known_names]
+    return (
+        f"column {stream.table}.{before.name}, which holds tokens of the domain {before.domain or 'of its mask'}, is "
+        f'gone from the table; if it was renamed, write mask = "{before.mask}" and domain = "{before.domain}" at '
+        f"{' or '.join(new) or 'its new name'}, and its tokens stay readable; if it was dropped on purpose, run "
+        "streams adopt"
+    )
+
+
+def _entry(stream: StreamDefinition, table: str, column: Column) -> list[str | None]:
+    assert column.mask is not None, "masked columns only"
+    rule = column.normalization
+    version = None if rule is None else f"{rule.name}/{rule.version}"
+    return [stream.name, table, column.name, column.domain or "", column.mask.name, _normalization(column), version]
+
+
+def _normalization(column: Column) -> str | None:
+    return None if column.normalization is None else column.normalization.name
+
+
+def _quoted(name: str | None) -> str:
+    return "nothing" if name is None else f'"{name}"'
+
+
+def _rows(connection: Connection, query: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(query, parameters)
+        return cursor.fetchall()

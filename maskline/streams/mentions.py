@@ -1,0 +1,274 @@
+"""Whether a rejected message is somebody's: judged by decoding what is in it, and never on a likeness.
+
+A message is *theirs* where the field that the stream's definition names says so, or one of a name like it (``userId``,
+``user.id``, ``"user_id": "…"`` in a text that is cut off), and nothing in it names somebody else. It is *undecided*
+where it mentions them and does not say whose it is, or names several. A few digits in a text are no mention: they may
+be anything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import json
+import re
+import urllib.parse
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+
+from maskline.records import Payload, Reason
+from maskline.streams.failures import InvalidValueError
+from maskline.streams.kept_message import kept_message
+from maskline.streams.message_format import Packing
+from maskline.streams.opening import MAX_RECORD_BYTES, MessageOpener, payload_of, source_finder
+from maskline.streams.subjects import Subject, plain_name
+from maskline.streams.unpacking import GZIP_MAGIC, ZSTD_MAGIC, text_of, unpack
+
+MIN_MENTIONED_DIGITS = 6
+"""A number of fewer digits is no mention of anybody."""
+
+_MAX_DEPTH = 64
+_MIN_PACKED_CHARACTERS = 16
+_MAGIC = {GZIP_MAGIC: Packing.GZIP, ZSTD_MAGIC: Packing.ZSTD}
+_BASE64 = re.compile(r"[A-Za-z0-9+/_\s-]+={0,2}\s*")
+_PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
+_UNICODE_ESCAPE = re.compile(r"\\+u([0-9A-Fa-f]{4})")
+_ESCAPED_MARK = re.compile(r"\\+([\"'/])")
+# Looked ahead for: what follows a name may be a pair itself, as in "failed: user_id=7".
+_PAIR = re.compile(r"""(?<![\w.-])(?=([A-Za-z_][\w.-]*)["']?\s*[:=]\s*["']?([^\s"'&,;(){}\[\]]+))""")
+_WRAPPERS = frozenset(
+    {"body", "data", "detail", "event", "message", "messageattributes", "messages", "payload", "record", "records"}
+)
+"""Names of fields, as `plain_name` has them, that hold a whole message and no other person's part of one."""
+
+_ATTRIBUTE_VALUES = ("Value", "StringValue")
+
+
+class Verdict(enum.Enum):
+    """Whose a rejected message is."""
+
+    THEIRS = "theirs"
+    NOT_THEIRS = "not theirs"
+    UNDECIDED = "undecided"
+
+
+class _Step(msgspec.Struct, frozen=True):
+    """A name on the way to a value, and whether what it names is the message itself, wrapped."""
+
+    name: str
+    is_wrapper: bool
+
+
+_Way = tuple[_Step, ...]
+
+
+class _Pairs(list[tuple[str, object]]):
+    """An object with every pair of it: one that says a name twice means two things."""
+
+
+class _Found(msgspec.Struct):
+    named: set[str] = set()
+    mentions_them: bool = False
+    cannot_be_read: bool = False
+
+
+class MessageJudge:
+    """Says whether messages are of some persons.
+
+    Args:
+        subjects: Where the streams say whose a row is.
+        by: What that is called.
+        persons: The persons, as somebody writes them.
+    """
+
+    def __init__(self, subjects: Sequence[Subject], by: str, persons: Sequence[str]) -> None:
+        self._persons = frozenset(persons)
+        self._values = [(subject, {subject.value_of(person) for person in persons} - {None}) for subject in subjects]
+        self._names = frozenset({plain_name(by.removeprefix("masked_"))}).union(*(each.names for each in subjects))
+        self._exact = [
+            (subject.stream.name, MessageOpener(subject.stream.format, _NoPayloads()), source_finder(column.source))
+            for subject in subjects
+            for column in [subject.column]
+        ]
+        roots = [subject.stream.format.root for subject in subjects if subject.stream.format.root]
+        self._wrappers = _WRAPPERS | {
+            plain_name(step) for root in roots for step in root.steps if isinstance(step, str)
+        }
+        told = [person for person in persons if not person.isdecimal() or len(person) >= MIN_MENTIONED_DIGITS]
+        self._mention = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, told))})(?![\w-])" if told else r"(?!)")
+
+    def verdict(self, stream: str, kept: str) -> Verdict:
+        """Judge one message.
+
+        Args:
+            stream: The name of the stream that rejected it.
+            kept: Its body, or what `maskline.streams.kept_message` made of body and attributes.
+        """
+        message = kept_message(kept)
+        said = set(self._said_as_defined(stream, message.body, message.attributes))
+        if any(map(self._is_person, said)):
+            return Verdict.THEIRS
+        found = self._searched(message.body, message.attributes)
+        are_them = set(map(self._is_person, found.named))
+        if True in are_them:
+            return Verdict.UNDECIDED if said or False in are_them else Verdict.THEIRS
+        if said or found.named:
+            return Verdict.NOT_THEIRS
+        return Verdict.UNDECIDED if found.mentions_them or found.cannot_be_read else Verdict.NOT_THEIRS
+
+    def owners(self, stream: str, body: str, attributes: Mapping[str, str] | None = None) -> set[str]:
+        """Return whom a message names as those it is of; nobody where it names several and its stream does not tell.
+
+        Args:
+            stream: The name of the stream that rejects it.
+            body: Its body.
+            attributes: Its message attributes.
+        """
+        said = set(self._said_as_defined(stream, body, attributes))
+        if said:
+            return said
+        found = self._searched(body, attributes)
+        return found.named if len(found.named) == 1 else set()
+
+    def _searched(self, body: str, attributes: Mapping[str, str] | None) -> _Found:
+        found = _Found()
+        self._search_text(body, (), found, 0)
+        self._search_value(_Pairs((attributes or {}).items()), (), found, 0)
+        return found
+
+    def _said_as_defined(self, stream: str, body: str, attributes: Mapping[str, str] | None) -> Iterator[str]:
+        """Yield whose the message is by the fields of its stream, where it can be opened as the definition says."""
+        for name, opener, find in self._exact:
+            if name == stream:
+                with contextlib.suppress(InvalidValueError):
+                    yield from _texts(find(opener.open(body, attributes)))
+
+    def _is_person(self, text: str) -> bool:
+        return text in self._persons or any(subject.value_of(text) in values for subject, values in self._values)
+
+    def _search_text(self, text: str, way: _Way, found: _Found, depth: int) -> None:
+        if depth > _MAX_DEPTH:
+            found.cannot_be_read = True
+            return
+        document = _json_in(text)
+        if document is not None:
+            with contextlib.suppress(InvalidValueError):
+                found.cannot_be_read |= payload_of(text) is not None
+            self._search_value(document, way, found, depth + 1)
+            return
+        self._search_prose(text, found)
+        try:
+            packed = _packed_in(text)
+        except InvalidValueError:
+            found.cannot_be_read = True
+        else:
+            if packed is not None:
+                self._search_text(packed, way, found, depth + 1)
+
+    def _search_value(self, value: object, way: _Way, found: _Found, depth: int) -> None:
+        if depth > _MAX_DEPTH:
+            found.cannot_be_read = True
+        elif isinstance(value, _Pairs):
+            for key, inner in value:
+                found.mentions_them |= self._mention.search(key) is not None
+                name = plain_name(key)
+                is_wrapper = len(value) == 1 or name in self._wrappers or _holds_message(inner)
+                self._search_field(inner, (*way, _Step(name, is_wrapper)), found, depth)
+        elif isinstance(value, list):
+            for inner in value:
+                self._search_field(inner, way, found, depth)
+        elif isinstance(value, str):
+            self._search_text(value, way, found, depth + 1)
+        elif type(value) is int:
+            found.mentions_them |= self._mention.search(str(value)) is not None
+
+    def _search_field(self, value: object, way: _Way, found: _Found, depth: int) -> None:
+        lengths = range(1, len(way) + 1)
+        named = [length for length in lengths if "".join(step.name for step in way[-length:]) in self._names]
+        for text in _texts(value) if named else ():
+            if any(all(step.is_wrapper for step in way[:-length]) for length in named):
+                found.named.add(text)
+            else:
+                found.mentions_them |= self._is_person(text)
+        self._search_value(value, way, found, depth + 1)
+
+    def _search_prose(self, text: str, found: _Found) -> None:
+        text = _without_escapes(text)
+        found.mentions_them |= self._mention.search(text) is not None
+        is_cut_off = text.lstrip().startswith(("{", "[", '"'))
+        for pair in _PAIR.finditer(text):
+            name, value = pair.groups()
+            if plain_name(name) not in self._names:
+                continue
+            if is_cut_off and pair.end(2) == len(text):
+                found.mentions_them |= any(person.startswith(value) for person in self._persons)
+            else:
+                found.named.add(value)
+
+
+class _NoPayloads:
+    """Gives out no object of S3."""
+
+    def fetch(self, payload: Payload, max_bytes: int) -> bytes:  # noqa: ARG002 - as `PayloadStore` has it
+        raise InvalidValueError(Reason.PAYLOAD_DENIED, "is not fetched")
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield the texts and whole numbers of a field, those in a list or a message attribute included."""
+    if isinstance(value, str):
+        yield value
+    elif type(value) is int:
+        yield str(value)
+    elif isinstance(value, _Pairs):
+        yield from (inner for key, inner in value if key in _ATTRIBUTE_VALUES and isinstance(inner, str))
+    elif isinstance(value, list):
+        for element in value:
+            yield from _texts(element)
+
+
+def _json_in(text: str) -> object | None:
+    if not text.lstrip("\ufeff \t\r\n").startswith(("{", "[", '"')):
+        return None
+    try:
+        return json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_Pairs)  # type: ignore[no-any-return]
+    except (ValueError, RecursionError):
+        return None
+
+
+def _holds_message(value: object) -> bool:
+    """Say whether a field is a text that is JSON itself: somebody packed a whole message into it."""
+    return isinstance(value, str) and isinstance(_json_in(value), _Pairs)
+
+
+def _packed_in(text: str) -> str | None:
+    """Return what a text is packed from, or None where nothing is known of it.
+
+    Raises:
+        InvalidValueError: It is packed, and damaged.
+    """
+    if _PERCENT.search(text):
+        return urllib.parse.unquote_plus(text)
+    if len(text) < _MIN_PACKED_CHARACTERS or not _BASE64.fullmatch(text):
+        return None
+    try:
+        content = unpack(text, (Packing.BASE64,), MAX_RECORD_BYTES)
+    except InvalidValueError:
+        return None
+    assert isinstance(content, bytes)
+    is_compressed = False
+    while packing := next((packing for magic, packing in _MAGIC.items() if content.startswith(magic)), None):
+        is_compressed = True
+        unpacked = unpack(content, (packing,), MAX_RECORD_BYTES)
+        content = unpacked if isinstance(unpacked, bytes) else unpacked.encode()
+    try:
+        return text_of(content)
+    except InvalidValueError:
+        if is_compressed:
+            raise
+        return None
+
+
+def _without_escapes(text: str) -> str:
+    text = _UNICODE_ESCAPE.sub(lambda match: chr(int(match[1], 16)), text)
+    return _ESCAPED_MARK.sub(r"\1", text)

@@ -1,0 +1,45 @@
+"""Whether keyset, definition and database agree: that rows to come join with those that are there."""
+
+from __future__ import annotations
+
+import functools
+import threading
+
+from maskline.pipeline.job_settings import JobSettings
+from maskline.postgres.column_registry import compare_columns
+from maskline.postgres.connection import connect, map_postgres_errors
+from maskline.postgres.deadlines import DEADLINES
+from maskline.postgres.key_check import compare_keys
+from maskline.postgres.key_registry import known_keys
+
+ANSWER_SECONDS = 30.0
+
+_NOT_STOPPING = threading.Event()
+
+
+def disagreements(job: JobSettings) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Compare a job's keyset and definition with what its database knows of both.
+
+    Args:
+        job: The job, whose keyset opens and whose database answers.
+
+    Returns:
+        Problems and warnings, each with the part that it is about.
+
+    Raises:
+        MasklineError: A part cannot be asked.
+    """
+    keyset = job.keyset.open()
+    connection = DEADLINES.connect(functools.partial(connect, job.postgres), _NOT_STOPPING)
+    try:
+        with map_postgres_errors(), DEADLINES.within(connection, ANSWER_SECONDS, "its keys", _NOT_STOPPING):
+            keys = compare_keys(keyset, known_keys(connection))
+            columns = [compare_columns(connection, stream) for stream in job.streams]
+    finally:
+        connection.close()
+    problems = [text for comparison in columns for text in comparison.problems]
+    warnings = [text for comparison in columns for text in comparison.warnings]
+    return (
+        [("keyset", text) for text in keys.problems] + [("postgres", text) for text in problems],
+        [("keyset", text) for text in keys.warnings] + [("postgres", text) for text in warnings],
+    )
