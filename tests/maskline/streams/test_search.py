@@ -9,7 +9,17 @@ from maskline.keys.each_key import EachKey
 from maskline.streams.columns import Column
 from maskline.streams.definition import parse_stream
 from maskline.streams.search import SearchTokens
-from tests.maskline.keysets import KEY, OTHER_KEY, aes_siv_key, reference_token, siv, stored
+from tests.maskline.keysets import (
+    HASH_KEY,
+    KEY,
+    OTHER_KEY,
+    aes_siv_key,
+    opened_hash,
+    reference_hash,
+    reference_token,
+    siv,
+    stored,
+)
 
 DOMAIN = "user_logins.masked_ip"
 IN_DOMAIN = f'domain = "{DOMAIN}"'
@@ -85,7 +95,15 @@ def test_a_value_that_the_column_rejects_has_no_token() -> None:
     assert SearchTokens(strict, EachKey(stored(aes_siv_key(7), primary=7))).of("no address") == []
 
 
-@pytest.mark.parametrize("mask", ["random", "redact", "hash", "truncate:keep/last4"])
+@pytest.mark.parametrize("mask", ["random", "redact", "truncate:keep/last4"])
 def test_a_column_whose_values_have_no_one_token_is_refused(mask: str) -> None:
     with pytest.raises(UsageError, match=f"^column masked_ip: is {mask}; only a value of a column that is masked"):
         SearchTokens(column(mask), EachKey(stored(aes_siv_key(7), primary=7)))
+
+
+def test_a_hash_is_looked_for_once_whatever_keys_mask() -> None:
+    keys = EachKey(stored(aes_siv_key(7), aes_siv_key(8, OTHER_KEY), primary=8))
+
+    assert SearchTokens(column("hash", more=IN_DOMAIN), keys, opened_hash()).of("ann") == [
+        reference_hash(HASH_KEY, "ann", "user_logins.masked_ip")
+    ]
