@@ -12,6 +12,7 @@ from maskline.pipeline.logs import configure_logging
 
 COMMANDS = {
     "throughput": "messages per second, CPU, memory and time to the first row, of the job or of any other program",
+    "compare": "the job beside other programs, near the queue and far from it, and which targets are met",
     "latency": "from the send of a message to its visible row, at a steady rate",
     "memory": "resident memory over half a million messages",
     "stages": "CPU per message of each stage of the job, and of Beam around them",

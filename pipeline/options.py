@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from maskline.errors import ArgumentError, UsageError
-from maskline.keys import KeysetUri
+from maskline.keys import HashKeyset, KeysetUri
 from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.logs import LEVELS
 from maskline.pipeline.printing import notice_former_name
@@ -393,6 +393,17 @@ def hash_keyset_uri(arguments: argparse.Namespace) -> KeysetUri | None:
     """
     with naming_options(keyset="hash_keyset"):
         return KeysetUri.parse(arguments.hash_keyset) if arguments.hash_keyset else None
+
+
+def open_hash_keyset(arguments: argparse.Namespace) -> HashKeyset | None:
+    """Read and open the keyset of hashes, or return None where it is not given.
+
+    Raises:
+        UsageError: The option names no provider.
+        KeysetError: It cannot be read, or is no keyset of hashes.
+    """
+    uri = hash_keyset_uri(arguments)
+    return None if uri is None else uri.open_hash()
 
 
 @contextlib.contextmanager

@@ -11,7 +11,6 @@ reach from here; docs/erasure.md says how long that stays and what ends it.
 from __future__ import annotations
 
 import io
-import json
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -31,12 +30,9 @@ from maskline.postgres.interruption import libpq_waits
 from maskline.postgres.key_usage import FULL_SCAN_SETTINGS
 from maskline.postgres.statements import REJECTED_MESSAGES
 from maskline.postgres.suppressions import SUPPRESSIONS
-from maskline.records import OutgoingMessage
 from maskline.streams.column_mask import element_mask
-from maskline.streams.kept_message import attributes_of, kept_message
 from maskline.streams.mentions import MessageJudge, Verdict
 from maskline.streams.stream import WRITTEN_IN, StreamDefinition
-from maskline.streams.stream_set import NO_STREAM
 from maskline.streams.subjects import Subject
 
 ROWS_PER_FETCH = 500
@@ -277,21 +273,13 @@ class DatabaseEraser:
 
     def _verdict(self, message_id: str, stream: str, sealed: bytes) -> tuple[Verdict, bool]:
         try:
-            kept = kept_message(self._masker.unseal_body(sealed, stream, message_id))
-            verdict, is_readable = self._judged(stream, kept), True
+            kept = self._masker.unseal_body(sealed, stream, message_id)
+            verdict, is_readable = self._judge.verdict(stream, kept), True
         except TokenError:
             verdict, is_readable = Verdict.UNDECIDED, False
         if verdict is Verdict.UNDECIDED and message_id in self._decisions:
             verdict = Verdict.THEIRS if self._decisions[message_id] else Verdict.NOT_THEIRS
         return verdict, is_readable
-
-    def _judged(self, stream: str, message: OutgoingMessage) -> Verdict:
-        verdict = self._judge.verdict(stream, message.body)
-        if verdict is Verdict.THEIRS or not message.attributes:
-            return verdict
-        # Attributes that name them beside a body that does not are no proof that it is theirs.
-        by_attributes = self._judge.verdict(NO_STREAM, json.dumps({"MessageAttributes": attributes_of(message)}))
-        return verdict if by_attributes is Verdict.NOT_THEIRS else Verdict.UNDECIDED
 
     def _suppress(self, cursor: Any) -> None:
         fingerprints = [

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from maskline.keys.each_key import EachKey
 from maskline.pipeline.harmless_text import visible
-from maskline.pipeline.options import Options, keyset_uri, postgres_dsn
+from maskline.pipeline.options import Options, keyset_uri, open_hash_keyset, postgres_dsn
 from maskline.pipeline.row_output import add_formats, row_printer
 from maskline.pipeline.standard_input import values_of_lines
 from maskline.postgres.access_log import check_reason, record_access
@@ -32,6 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options = Options(parser)
     options.add_postgres()
     options.add_keyset()
+    options.add_hash_keyset()
     options.add_stream()
     options.add("column", "the masked column, masked_ip say", required=True, metavar="NAME")
     options.add("reason", "why it is needed; it goes into pii_access_log", required=True, metavar="TEXT")
@@ -43,7 +44,7 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     check_reason(arguments.reason)
     stream = load_stream(arguments.stream)
     column = masked_column(stream, arguments.column)
-    tokens = SearchTokens(column, EachKey(keyset_uri(arguments).provider().fetch()))
+    tokens = SearchTokens(column, EachKey(keyset_uri(arguments).provider().fetch()), open_hash_keyset(arguments))
     wanted = [tokens.of(value) for value in values_of_lines()]
     dsn = postgres_dsn(arguments)
     with contextlib.closing(connect(dsn)) as log:
