@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections import defaultdict
@@ -66,7 +67,8 @@ class _Return(beam.DoFn):
 
     def teardown(self) -> None:
         now = time.monotonic()
-        self._set_visibility([receipt for receipt, until in self._hidden.values() if until > now], 0)
+        with contextlib.suppress(QueueError):  # what was not given back comes back by itself
+            self._set_visibility([receipt for receipt, until in self._hidden.values() if until > now], 0)
         self._hidden = {}
 
     def process(self, messages: list[LeftMessage]) -> None:
