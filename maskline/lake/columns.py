@@ -13,6 +13,7 @@ from maskline.errors import LakeError
 from maskline.lake.copies import Copy
 from maskline.streams.column_types import ColumnType
 from maskline.streams.definition import Column, StreamDefinition
+from maskline.streams.stored_form import StoredForm, stored_form
 
 PARTITION = "create_date"
 """Both copies have a directory for each day."""
@@ -30,6 +31,7 @@ class LakeColumn(msgspec.Struct, frozen=True):
         type: Its type in the lake.
         comment: What it is, for whoever reads the table's schema.
         domain: The domain its tokens are unmasked in on the way, or None where values are taken as they are.
+        form: What its values look like where the job masked them, or None where they may be anything.
     """
 
     name: str
@@ -37,6 +39,7 @@ class LakeColumn(msgspec.Struct, frozen=True):
     type: pa.DataType
     comment: str
     domain: str | None = None
+    form: StoredForm | None = None
 
     @property
     def expression(self) -> sql.Composable:
@@ -101,7 +104,7 @@ def _of_stream(column: Column, copy: Copy, taken: set[str]) -> LakeColumn:
         return LakeColumn(column.name, column.name, _arrow_type(column.type), comment)
     if copy is Copy.TOKENIZED:
         comment = f"a token for the field {column.field}; equal values have equal tokens in the domain {column.domain}"
-        return LakeColumn(column.name, column.name, pa.string(), comment)
+        return LakeColumn(column.name, column.name, pa.string(), comment, form=stored_form(column))
     is_usable = _PLAIN_NAME.fullmatch(column.field) and column.field.lower() not in taken
     name = column.field if is_usable else column.name
     comment = f"personal data in clear: the field {column.field}, recovered from {column.name}"
