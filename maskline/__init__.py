@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         StreamDefinitionError,
         TableError,
         TokenError,
+        TooManyRejectedError,
         UnavailableError,
         UsageError,
     )
@@ -70,6 +71,7 @@ __all__ = [
     "StreamDefinitionError",
     "TableError",
     "TokenError",
+    "TooManyRejectedError",
     "UnavailableError",
     "UsageError",
     "__version__",

@@ -27,6 +27,7 @@ from botocore.exceptions import (
 )
 
 from maskline.logs import silence_wire_logging
+from maskline.plaintext import ALLOWED_VARIABLE, is_plaintext_allowed, is_plaintext_beyond_loopback
 
 OpenClient = Callable[[str, str | None], Any]
 """Makes a boto3 client of a service (``kms``) in a region, or in that of the environment if None."""
@@ -80,11 +81,30 @@ def open_client(service: str, region: str | None) -> Any:
     silence_wire_logging()
     config = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
     try:
-        return boto3.session.Session().client(service, region_name=region or environment_region(), config=config)
+        client = boto3.session.Session().client(service, region_name=region or environment_region(), config=config)
     except BotoCoreError:
         raise
     except ValueError as error:  # botocore's for an endpoint that is no URL
         raise InvalidEndpointConfigurationError(msg=str(error)) from None
+    check_endpoint(client)
+    return client
+
+
+class PlaintextEndpointError(InvalidEndpointConfigurationError):
+    """AWS's own settings name an endpoint that would be talked to in clear over the network."""
+
+
+def check_endpoint(client: Any) -> None:
+    """Refuse a client whose endpoint is ``http://`` and not on this machine, unless the environment allows it.
+
+    Args:
+        client: A boto3 client.
+
+    Raises:
+        PlaintextEndpointError: It is; nothing was sent.
+    """
+    if is_plaintext_beyond_loopback(client.meta.endpoint_url) and not is_plaintext_allowed():
+        raise PlaintextEndpointError(msg=client.meta.endpoint_url)
 
 
 def environment_region() -> str | None:
@@ -108,6 +128,11 @@ def setup_problem(error: AwsError) -> str | None:
         return "no AWS region; set AWS_REGION"
     if isinstance(error, InvalidRegionError):
         return "the AWS region is not the name of one; see AWS_REGION and AWS_DEFAULT_REGION"
+    if isinstance(error, PlaintextEndpointError):
+        return (
+            "an AWS endpoint is http:// and not on this machine, so the network could read what is sent; give https:// "
+            f"in AWS_ENDPOINT_URL and those that begin with it, or allow it: {ALLOWED_VARIABLE}=true"
+        )
     if isinstance(error, InvalidEndpointConfigurationError):
         return "an AWS endpoint is not a URL; see AWS_ENDPOINT_URL and those that begin with it"
     if isinstance(error, ConfigNotFound | ConfigParseError):

@@ -24,6 +24,7 @@ wrong, where, and what to do::
     ├── RunnerError               1   a runner failed the job, or did not do with it what it was asked
     ├── StopTimedOutError         1   the job was asked to stop, and something it waits for did not let it
     ├── TableError                1   a table takes no rows for a cause of its own; nothing was rejected for it
+    ├── TooManyRejectedError      1   a larger share of the messages cannot become rows than was allowed
     └── TokenError                1   a token that this keyset cannot turn back into its value
 
 No message ever holds the value of a personal field, a key, or a password.
@@ -152,6 +153,10 @@ class StopTimedOutError(MasklineError):
 
 class TableError(MasklineError):
     """A table takes no rows, or not these, for a cause of its own, in no message; nothing was rejected for it."""
+
+
+class TooManyRejectedError(MasklineError):
+    """A larger share of the messages cannot become rows than was allowed: the definition does not fit them."""
 
 
 class TokenError(MasklineError):

@@ -60,6 +60,7 @@ class SqsMessage(Redacted, frozen=True):
         receive_count: How often it was delivered so far, this time included (ApproximateReceiveCount).
         attributes: Its message attributes as text by name, those of type Binary in base64; None where there are none,
             or nobody asked for them.
+        attribute_types: SQS's DataType of each, ``String`` or ``Number.cents`` say; None where there are none.
     """
 
     message_id: str
@@ -68,10 +69,47 @@ class SqsMessage(Redacted, frozen=True):
     sent_at: datetime
     receive_count: int
     attributes: Mapping[str, str] | None = None
+    attribute_types: Mapping[str, str] | None = None
 
     def __repr__(self) -> str:
         """Name the message without showing its body."""
         return f"SqsMessage({self.message_id}, sent {self.sent_at:%FT%TZ}, delivery {self.receive_count})"
+
+
+class OutgoingMessage(Redacted, frozen=True):
+    """A message that is to be sent.
+
+    Attributes:
+        body: Its body.
+        attributes: Its message attributes as text by name, those of type Binary in base64; or None.
+        attribute_types: SQS's DataType of each that is not a ``String``.
+        deduplication_id: What a FIFO queue knows it by for five minutes; one of its own if None.
+    """
+
+    body: str
+    attributes: Mapping[str, str] | None = None
+    attribute_types: Mapping[str, str] | None = None
+    deduplication_id: str | None = None
+
+    def __repr__(self) -> str:
+        """Say how long the body is, and nothing of it."""
+        return f"OutgoingMessage({len(self.body)} characters)"
+
+
+class LeftMessage(Redacted, frozen=True):
+    """A message that no stream takes, and that stays in its queue for another consumer.
+
+    Attributes:
+        receipt: The delivery that is given back.
+        receive_count: How often it was delivered so far.
+    """
+
+    receipt: Receipt
+    receive_count: int
+
+    def __repr__(self) -> str:
+        """Name the message."""
+        return f"LeftMessage({self.receipt.message_id})"
 
 
 class Payload(Redacted, frozen=True):

@@ -1,8 +1,6 @@
 """``python -m pipeline``."""
 
-import sys
-
-from maskline.pipeline.cli import main
+from maskline.pipeline.cli import run
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run()

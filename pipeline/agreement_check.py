@@ -34,10 +34,12 @@ def disagreements(job: JobSettings) -> tuple[list[tuple[str, str]], list[tuple[s
     try:
         with map_postgres_errors(), DEADLINES.within(connection, ANSWER_SECONDS, "its keys", _NOT_STOPPING):
             keys = compare_keys(keyset, known_keys(connection))
-            columns = compare_columns(connection, job.stream)
+            columns = [compare_columns(connection, stream) for stream in job.streams]
     finally:
         connection.close()
+    problems = [text for comparison in columns for text in comparison.problems]
+    warnings = [text for comparison in columns for text in comparison.warnings]
     return (
-        [("keyset", text) for text in keys.problems] + [("postgres", text) for text in columns.problems],
-        [("keyset", text) for text in keys.warnings] + [("postgres", text) for text in columns.warnings],
+        [("keyset", text) for text in keys.problems] + [("postgres", text) for text in problems],
+        [("keyset", text) for text in keys.warnings] + [("postgres", text) for text in warnings],
     )

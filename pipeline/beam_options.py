@@ -8,7 +8,9 @@ from typing import Any
 
 import msgspec
 from apache_beam.options.pipeline_options import (
+    DebugOptions,
     DirectOptions,
+    GoogleCloudOptions,
     PipelineOptions,
     PrismRunnerOptions,
     SetupOptions,
@@ -23,6 +25,15 @@ from maskline.pipeline.program import program_name
 from maskline.pipeline.suggestions import unknown_name, with_help
 
 RUNNERS_WITH_OPTIONS_OF_THEIR_OWN = ("FlinkRunner", "PortableRunner", "SparkRunner", "DataflowRunner")
+_SAMPLING = ("enable_data_sampling", "enable_always_on_exception_sampling", "enable_heap_dump")
+"""The experiments by which an engine shows elements, which are messages in clear before they are masked."""
+
+_NO_EXCEPTION_SAMPLING = "disable_always_on_exception_sampling"
+"""Dataflow samples the element of every exception unless this is said.
+
+Source: https://cloud.google.com/dataflow/docs/guides/data-sampling
+"""
+
 IN_PROCESS_RUNNERS = ("FnApiRunner", "PrismRunner")
 
 
@@ -51,8 +62,9 @@ def parse_beam_options(
         own_options: The command's own options, one of which may be what was meant.
 
     Raises:
-        UsageError: One is not known. (Beam itself would drop it with a warning. A portable runner's job server may
-            know more options than Beam's Python, so with those runners unknown ones are passed on.)
+        UsageError: One would have the engine show messages, or is not known. (Beam itself would drop it with a warning.
+            A portable runner's job server may know more options than Beam's Python, so with those runners unknown ones
+            are passed on.)
     """
     parser = _beam_parser()
     known, unknown = parser.parse_known_args(list(arguments))
@@ -63,7 +75,22 @@ def parse_beam_options(
         raise UsageError(unknown_name("runner", known.runner, StandardOptions.KNOWN_RUNNER_NAMES))
     options = PipelineOptions(list(arguments))
     options.view_as(StandardOptions).streaming = True
+    _keep_elements_unseen(options)
     return options
+
+
+def _keep_elements_unseen(options: PipelineOptions) -> None:
+    experiments = options.view_as(DebugOptions)
+    services = options.view_as(GoogleCloudOptions)
+    asked_for = [*(experiments.experiments or []), *(services.dataflow_service_options or [])]
+    for text in asked_for:
+        if any(part.strip().partition("=")[0] in _SAMPLING for part in text.split(",")):
+            raise UsageError(
+                f"experiments: {text} would have the engine show elements, which are messages in clear; leave it out"
+            )
+    if services.enable_hot_key_logging:
+        raise UsageError("enable_hot_key_logging: would log elements, which may be messages in clear; leave it out")
+    experiments.add_experiment(_NO_EXCEPTION_SAMPLING)
 
 
 def resolve_runner(options: PipelineOptions) -> Runner:
@@ -112,10 +139,12 @@ def check_beam_options(options: PipelineOptions, job: JobSettings, allow_clearte
         return
     if runner.name == "FlinkRunner":
         check_flink_options(options, job)
-    if job.keyset.kms_key is None and not allow_cleartext_keyset:
+    keysets = [job.keyset, *([job.hash_keyset] if job.hash_keyset else [])]
+    in_cleartext = [keyset for keyset in keysets if keyset.kms_key is None]
+    if in_cleartext and not allow_cleartext_keyset:
         raise UsageError(
-            f"keyset {job.keyset}: is in cleartext, and every worker of {runner.name} would have to be given it so; "
-            "use one that a KMS key encrypts (aws-kms://KEY_ARN?keyset=URI), or say --allow_cleartext_keyset"
+            f"keyset {in_cleartext[0]}: is in cleartext, and every worker of {runner.name} would have to be given it "
+            "so; use one that a KMS key encrypts (aws-kms://KEY_ARN?keyset=URI), or say --allow_cleartext_keyset"
         )
 
 

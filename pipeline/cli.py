@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from maskline.core_dumps import forbid_core_dumps
 from maskline.errors import MasklineError, StopTimedOutError
 from maskline.extras import missing_extra
 from maskline.pipeline.command_parser import open_command, summaries
@@ -37,7 +38,10 @@ COMMAND_GROUPS = {
     "Look after the data": {
         "rejects": "list, show and send back rejected messages",
         "unmask": "recover personal data from tokens",
+        "find": "find the rows of values that you know",
+        "mask": "print the tokens of values that you know",
         "erase": "forget a person, in the database and in the lake",
+        "retain": "delete rows, rejections and log entries that are older than they may be",
         "leakage": "measure what the tokens of a column give away",
     },
     "Keys": {
@@ -63,6 +67,7 @@ logger = logging.getLogger("maskline")
 
 def run() -> NoReturn:
     """Run the command line of this process: ``maskline``, once it is installed."""
+    forbid_core_dumps()
     sys.exit(main(sys.argv[1:]))
 
 

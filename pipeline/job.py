@@ -11,7 +11,16 @@ import apache_beam as beam
 
 from maskline.pipeline.job_settings import JobSettings
 from maskline.sqs.lease import VisibilityLease
-from maskline.transforms import DeleteFromSqs, MaskPii, MicroBatch, ReadFromSqs, WriteRejections, WriteToPostgres
+from maskline.sqs.message_attributes import EVERY_ATTRIBUTE
+from maskline.transforms import (
+    DeleteFromSqs,
+    MaskPii,
+    MicroBatch,
+    ReadFromSqs,
+    ReturnToSqs,
+    WriteRejections,
+    WriteToPostgres,
+)
 from maskline.transforms.run_context import RunContext
 
 REJECTIONS, ROW_REJECTIONS = "rejections", "row_rejections"
@@ -29,15 +38,21 @@ def build(pipeline: beam.Pipeline, job: JobSettings, context: RunContext | None 
     """
     context = context or RunContext()
     lease = VisibilityLease(job.queue, job.receive.visibility_timeout_seconds)
-    attribute_names = job.stream.attribute_names
+    # All of them, for a rejected message is deleted, and has to be sent back as it was.
+    attributes = [EVERY_ATTRIBUTE]
     read = ReadFromSqs(
-        job.queue, job.receive, job.pollers, job.until_empty, context=context, attribute_names=attribute_names
+        job.queue, job.receive, job.pollers, job.until_empty, context=context, attribute_names=attributes
     )
-    write_rejections = functools.partial(WriteRejections, job.postgres, job.db_retry_seconds, lease, context=context)
+    by_stream = len(job.streams) > 1
+    write_rejections = functools.partial(
+        WriteRejections, job.postgres, job.db_retry_seconds, lease, context=context, by_stream=by_stream
+    )
     delete = functools.partial(DeleteFromSqs, job.queue, overlapping=True, context=context)
 
     messages = pipeline | "Receive from SQS" >> read
-    masked, rejected = messages | "Mask" >> MaskPii(job.stream, job.keyset, context)
+    masked, rejected, *left = messages | "Mask" >> MaskPii(
+        job.stream, job.keyset, context, job.unmatched, job.stop_when_rejected, job.hash_keyset
+    )
     committed, rejected_rows = (
         masked
         | "Batch rows" >> MicroBatch(job.receive.micro_batch_size)
@@ -55,3 +70,9 @@ def build(pipeline: beam.Pipeline, job: JobSettings, context: RunContext | None 
         | "Write rejected rows" >> write_rejections(branch=ROW_REJECTIONS)
         | "Delete rejected rows' messages" >> delete(branch=ROW_REJECTIONS)
     )
+    for unmatched in left:
+        (
+            unmatched
+            | "Batch unmatched" >> MicroBatch(job.receive.micro_batch_size)
+            | "Leave unmatched" >> ReturnToSqs(job.queue, context)
+        )

@@ -10,7 +10,7 @@ import argparse
 import contextlib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,10 @@ from maskline.postgres.dsn import PostgresDsn
 from maskline.sqs import QueueAddress
 from maskline.sqs.curl_transport import CONNECTIONS
 from maskline.sqs.receiver import ReceiveSettings
-from maskline.streams.definition import load_stream
+from maskline.streams.definition import StreamDefinition
+from maskline.streams.rejection_share import check_max_percent
+from maskline.streams.stream_files import load_streams
+from maskline.streams.stream_set import StreamSet, Unmatched
 
 VARIABLE_PREFIX = "MASKLINE_"
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
@@ -88,10 +91,20 @@ class Options:
         """
         self.add("log_level", "what to log (warning)", choices=LEVELS, default=default)
 
-    def add_queue(self) -> None:
-        """Add the options that say where the queue is."""
-        self.add("queue", "the SQS queue: its URL, or its name in the account of the credentials", metavar="URL|NAME")
+    def add_queue(self, what: str = "the SQS queue: its URL, or its name in the account of the credentials") -> None:
+        """Add the options that say where the queue is.
+
+        Args:
+            what: What the queue is for.
+        """
+        self.add("queue", what, metavar="URL|NAME")
         self.add("queue_endpoint", "the SQS API, for anything but AWS, http://127.0.0.1:9324 say", metavar="URL")
+        self.add(
+            "allow_plaintext_endpoint",
+            "allow an SQS API at http:// that is not on this machine, so that the network can read messages; as a "
+            "variable, also those of KMS, S3 and Secrets Manager",
+            action="store_true",
+        )
 
     def add_postgres(self) -> None:
         """Add the option that says where the database is."""
@@ -110,6 +123,14 @@ class Options:
             metavar="URI",
         )
 
+    def add_hash_keyset(self) -> None:
+        """Add the option that says where the keyset of hashes is."""
+        self.add(
+            "hash_keyset",
+            "the keyset of hashes, made by keys create --kind hash, for columns that are hashed; as for --keyset",
+            metavar="URI",
+        )
+
     def add_stream(self) -> None:
         """Add the option that names the stream."""
         self.add("stream", "a stream by name, or the path of its .toml (%(default)s)", default="user_logins")
@@ -120,14 +141,24 @@ class Options:
         Args:
             what: What the command does with each.
         """
-        variable = variable_of("stream")
-        named = [name.strip() for name in self._environment.get(variable, "").split(",")]
+        self.add_repeated("stream", f"{what}: a stream by name, or its .toml", metavar="NAME|FILE")
+
+    def add_repeated(self, name: str, help: str, metavar: str) -> None:  # noqa: A002 - argparse's own word
+        """Add an option that may be given any number of times; its variable holds the values with commas between.
+
+        Args:
+            name: The option.
+            help: What it means; that it is repeatable, and the variable's name, are added.
+            metavar: What stands for a value in the help.
+        """
+        variable = variable_of(name)
+        given = [value.strip() for value in self._environment.get(variable, "").split(",")]
         self._parser.add_argument(
-            "--stream",
+            f"--{name}",
             action=_Repeated,
-            default=[name for name in named if name],
-            metavar="NAME|FILE",
-            help=f"{what}: a stream by name, or its .toml; repeatable, in the variable by commas [{variable}]",
+            default=[value for value in given if value],
+            metavar=metavar,
+            help=f"{help}; repeatable, in the variable by commas [{variable}]",
         )
 
     def add_data_directory(self) -> None:
@@ -143,7 +174,22 @@ class Options:
         self.add_queue()
         self.add_postgres()
         self.add_keyset()
-        self.add_stream()
+        self.add_hash_keyset()
+        self.add_streams("what the messages are (user_logins), or a folder of them; they take messages by [match]")
+        self.add(
+            "unmatched",
+            "what becomes of a message that no stream takes: reject it as no_stream, or leave it in the queue for "
+            "another consumer (%(default)s)",
+            choices=list(Unmatched),
+            default=Unmatched.REJECT,
+        )
+        self.add(
+            "stop_when_rejected",
+            "end with exit code 1 where so many percent of the last thousand messages or two, 20 at least, are "
+            "rejected, before a definition that does not fit drains the queue",
+            type=float,
+            metavar="PERCENT",
+        )
         self.add(
             "micro_batch_size",
             "most messages of a micro-batch (%(default)s)",
@@ -312,7 +358,12 @@ def queue_address(arguments: argparse.Namespace) -> QueueAddress:
     """
     connections = getattr(arguments, "sqs_connections", CONNECTIONS)
     with naming_options(endpoint="queue_endpoint", connections="sqs_connections"):
-        return QueueAddress(required(arguments, "queue"), arguments.queue_endpoint or None, connections)
+        return QueueAddress(
+            required(arguments, "queue"),
+            arguments.queue_endpoint or None,
+            connections,
+            allow_plaintext_endpoint=arguments.allow_plaintext_endpoint,
+        )
 
 
 def postgres_dsn(arguments: argparse.Namespace) -> PostgresDsn:
@@ -332,6 +383,16 @@ def keyset_uri(arguments: argparse.Namespace) -> KeysetUri:
         UsageError: It is not given, or names no provider.
     """
     return KeysetUri.parse(required(arguments, "keyset"))
+
+
+def hash_keyset_uri(arguments: argparse.Namespace) -> KeysetUri | None:
+    """Return where the keyset of hashes is, or None where it is not given.
+
+    Raises:
+        UsageError: It names no provider.
+    """
+    with naming_options(keyset="hash_keyset"):
+        return KeysetUri.parse(arguments.hash_keyset) if arguments.hash_keyset else None
 
 
 @contextlib.contextmanager
@@ -364,7 +425,7 @@ def job_settings(arguments: argparse.Namespace) -> JobSettings:
         options = " and ".join(f"--{name} (or {variable_of(name)})" for name in missing)
         raise UsageError(f"{', '.join(missing)}: missing; give {options}")
     return JobSettings(
-        stream=load_stream(arguments.stream),
+        stream=_streams(arguments.stream or ["user_logins"]),
         queue=queue_address(arguments),
         postgres=postgres_dsn(arguments),
         keyset=keyset_uri(arguments),
@@ -379,4 +440,13 @@ def job_settings(arguments: argparse.Namespace) -> JobSettings:
         pollers=arguments.pollers,
         until_empty=arguments.until_empty,
         db_retry_seconds=arguments.db_retry_seconds,
+        unmatched=Unmatched(arguments.unmatched),
+        stop_when_rejected=check_max_percent(arguments.stop_when_rejected),
+        hash_keyset=hash_keyset_uri(arguments),
     )
+
+
+def _streams(names_or_paths: Sequence[str]) -> StreamDefinition | StreamSet:
+    """Return the streams that are named; one alone as it is, for its messages need no choice."""
+    streams = load_streams(names_or_paths)
+    return streams if len(streams.streams) > 1 else streams.streams[0]

@@ -20,6 +20,7 @@ from maskline.postgres.revision import database_revision, revision_problems
 from maskline.postgres.table_check import check_tables
 from maskline.retry import log_retry, retrying
 from maskline.sqs import SqsQueue
+from maskline.streams.stream_set import Unmatched
 
 FEW_RECEIVES = 3
 
@@ -35,7 +36,7 @@ class Finding(msgspec.Struct, frozen=True):
     """What a check found.
 
     Attributes:
-        part: ``keyset``, ``queue`` or ``postgres``.
+        part: ``keyset``, ``hash_keyset``, ``queue`` or ``postgres``.
         text: What was found, in one sentence.
         is_problem: Whether the job cannot start with it.
         is_warning: Whether the job can start, and an operator should know.
@@ -56,10 +57,10 @@ def preflight(job: JobSettings) -> list[Finding]:
         job: The job.
 
     Returns:
-        At least one finding a part.
+        At least one finding a part that the job has.
     """
     findings: list[Finding] = []
-    for part, check in (("keyset", _check_keyset), ("queue", _check_queue), ("postgres", _check_postgres)):
+    for part, check in _CHECKS:
         try:
             findings.extend(check(job))
         except MasklineError as error:
@@ -117,6 +118,19 @@ def _check_keyset(job: JobSettings) -> list[Finding]:
     return [Finding("keyset", f"{job.keyset}: primary key {keyset.primary_key_id} encrypts and decrypts")]
 
 
+def _check_hash_keyset(job: JobSettings) -> list[Finding]:
+    if not job.stream.hashed_columns:
+        return []
+    if job.hash_keyset is None:
+        columns = ", ".join(column.name for column in job.stream.hashed_columns)
+        text = (
+            f"missing; the stream {job.stream.name} hashes {columns}; give --hash_keyset, which "
+            f"{program_name()} keys create --kind hash makes"
+        )
+        return [Finding("hash_keyset", text, is_problem=True)]
+    return [Finding("hash_keyset", f"{job.hash_keyset}: key {job.hash_keyset.open_hash().key_id} hashes")]
+
+
 def _check_queue(job: JobSettings) -> list[Finding]:
     queue = SqsQueue.open(job.queue)
     attributes = queue.attributes()
@@ -136,6 +150,12 @@ def _check_queue(job: JobSettings) -> list[Finding]:
         text = (
             f"{job.queue}: its redrive policy gives a message up after {receives} receives; a job that is killed with "
             f"messages in flight uses one up every {seconds} s, so allow {FEW_RECEIVES} or more"
+        )
+        findings.append(Finding("queue", text, is_warning=True))
+    if policy and job.unmatched is Unmatched.LEAVE:
+        text = (
+            f"{job.queue}: a message that no stream takes uses a receive up each time that it is left there, and is "
+            f"given up after {receives}; let the consumer that it is for be quicker, or allow more"
         )
         findings.append(Finding("queue", text, is_warning=True))
     return findings
@@ -163,10 +183,24 @@ def _check_postgres(job: JobSettings) -> list[Finding]:
             if problems:
                 run = f"run: {program_name()} migrate --postgres '{job.postgres}'"
                 return [Finding("postgres", f"{problem}; {run}", is_problem=True) for problem in problems]
-            report = check_tables(connection, job.stream)
+            reports = [(stream, check_tables(connection, stream)) for stream in job.streams]
     finally:
         connection.close()
-    warnings = [Finding("postgres", warning, is_warning=True) for warning in report.warnings]
-    if report.problems:
-        return [*(Finding("postgres", problem, is_problem=True) for problem in report.problems), *warnings]
-    return [Finding("postgres", f"table {job.stream.table} is ready (schema revision {revision})"), *warnings]
+    findings = [
+        Finding("postgres", problem, is_problem=True)
+        for problem in dict.fromkeys(problem for _, report in reports for problem in report.problems)
+    ]
+    findings += [
+        Finding("postgres", f"table {table} is ready (schema revision {revision})")
+        for table in dict.fromkeys(stream.table for stream, report in reports if not report.problems)
+    ]
+    warnings = dict.fromkeys(warning for _, report in reports for warning in report.warnings)
+    return [*findings, *(Finding("postgres", warning, is_warning=True) for warning in warnings)]
+
+
+_CHECKS = (
+    ("keyset", _check_keyset),
+    ("hash_keyset", _check_hash_keyset),
+    ("queue", _check_queue),
+    ("postgres", _check_postgres),
+)

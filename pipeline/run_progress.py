@@ -38,7 +38,7 @@ def showing_progress(state: Callable[[], RunState], console: Console) -> Iterato
     def log() -> None:
         now = state()
         values = {
-            **msgspec.to_builtins(now.counts),
+            **msgspec.to_builtins(msgspec.structs.replace(now.counts, causes={})),
             "received_per_second": round(received.after(now.counts.received), 1),
             "written_per_second": round(written.after(now.counts.written), 1),
             "deleted_per_second": round(deleted.after(now.counts.deleted), 1),

@@ -16,6 +16,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 from botocore.loaders import create_loader
+from hypothesis import HealthCheck, settings
 
 from benchmarks.servers.elasticmq import ElasticMq
 from maskline.keys import Keyset, StoredKeyset, create_keyset, open_keyset
@@ -39,7 +40,9 @@ _one_loader = functools.cache(create_loader)
 
 
 def pytest_configure() -> None:
-    """Hear Ctrl-C in tests of it, even where the shell that started them in the background had it ignored."""
+    """Measure no time in properties, and hear Ctrl-C, which a shell has what it starts in the background ignore."""
+    settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("suite")
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

@@ -140,7 +140,8 @@ def test_the_job_carries_nothing_of_what_migrates_a_database() -> None:
 def test_check_and_keys_do_without_beam_and_without_a_lake() -> None:
     result = run_python(
         "import sys; sys.modules.update(dict.fromkeys(['apache_beam', 'pyarrow', 'deltalake', 'duckdb']))\n"
-        "from maskline.pipeline.commands import check, ddl, erase, keys, leakage, migrate, rejects, remask, unmask"
+        "from maskline.pipeline.commands import check, ddl, erase, find, keys, leakage, mask\n"
+        "from maskline.pipeline.commands import migrate, rejects, remask, unmask"
     )
 
     assert result.returncode == 0, result.stderr

@@ -1,7 +1,7 @@
 """Beam transforms, each usable alone in anyone's pipeline: thin, around what `maskline` does.
 
 ``ReadFromSqs``, ``ReadKeyset``, ``MaskPii``, ``MicroBatch``, ``WriteToPostgres``, ``WriteRejections``,
-``DeleteFromSqs``; and all that their signatures name.
+``DeleteFromSqs``, ``ReturnToSqs``; and all that their signatures name.
 """
 
 if __name__ != "maskline.transforms":
@@ -20,24 +20,26 @@ except ModuleNotFoundError as error:
 
 from maskline.keys import KeysetUri, StoredKeyset
 from maskline.postgres.dsn import PostgresDsn
-from maskline.records import MaskedRow, Reason, Receipt, RejectedRecord, Rejection, SqsMessage
+from maskline.records import LeftMessage, MaskedRow, Reason, Receipt, RejectedRecord, Rejection, SqsMessage
 from maskline.sqs import QueueAddress
 from maskline.sqs.lease import VisibilityLease
 from maskline.sqs.receiver import ReceiveSettings
 from maskline.streams.definition import StreamDefinition
-from maskline.streams.stream_set import StreamSet
+from maskline.streams.stream_set import StreamSet, Unmatched
 from maskline.transforms.batch import MicroBatch
 from maskline.transforms.coders import register_record_coders
 from maskline.transforms.keyset import ReadKeyset
 from maskline.transforms.mask import MaskPii
 from maskline.transforms.postgres import WriteToPostgres
 from maskline.transforms.rejections import WriteRejections
+from maskline.transforms.returning import ReturnToSqs
 from maskline.transforms.run_context import RunContext
 from maskline.transforms.sqs import DeleteFromSqs, ReadFromSqs
 
 __all__ = [
     "DeleteFromSqs",
     "KeysetUri",
+    "LeftMessage",
     "MaskPii",
     "MaskedRow",
     "MicroBatch",
@@ -50,11 +52,13 @@ __all__ = [
     "ReceiveSettings",
     "RejectedRecord",
     "Rejection",
+    "ReturnToSqs",
     "RunContext",
     "SqsMessage",
     "StoredKeyset",
     "StreamDefinition",
     "StreamSet",
+    "Unmatched",
     "VisibilityLease",
     "WriteRejections",
     "WriteToPostgres",

@@ -6,6 +6,7 @@ from maskline.errors import ArgumentError
 from maskline.sqs import QueueAddress
 from maskline.sqs.lease import VisibilityLease
 from maskline.streams.definition import StreamDefinition, load_stream
+from maskline.streams.stream_set import StreamSet
 
 
 def parse_queue(queue: QueueAddress | str) -> QueueAddress:
@@ -41,6 +42,18 @@ def parse_stream(stream: StreamDefinition | str) -> StreamDefinition:
     raise ArgumentError(
         f"stream is a {type(stream).__name__}; give a StreamDefinition, or a stream's name or the path of its .toml"
     )
+
+
+def parse_streams(stream: StreamDefinition | StreamSet | str) -> StreamDefinition | StreamSet:
+    """Return a stream's definition, or those of several streams.
+
+    Args:
+        stream: What `parse_stream` takes, or a set of definitions.
+
+    Raises:
+        ArgumentError: It is none of these, or the file is not a sound definition.
+    """
+    return stream if isinstance(stream, StreamSet) else parse_stream(stream)
 
 
 def check_lease(lease: VisibilityLease | None) -> VisibilityLease | None:

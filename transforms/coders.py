@@ -16,13 +16,14 @@ import apache_beam as beam
 from apache_beam.coders.coder_impl import CallbackCoderImpl
 from apache_beam.coders.coders import FastCoder
 
-from maskline.records import MaskedRow, Receipt, RejectedRecord, Rejection, SqsMessage
+from maskline.records import LeftMessage, MaskedRow, Receipt, RejectedRecord, Rejection, SqsMessage
 
 _SIZES: dict[type, Callable[[Any], int]] = {
     SqsMessage: lambda message: len(message.body) + len(message.receipt_handle),
     MaskedRow: lambda row: 2 * len(row.sealed_body) + len(row.receipt.receipt_handle),
     Rejection: lambda rejection: len(rejection.sealed_body) + len(rejection.receipt.receipt_handle),
     RejectedRecord: lambda record: len(record.sealed_body),
+    LeftMessage: lambda message: len(message.receipt.receipt_handle),
     Receipt: lambda receipt: len(receipt.receipt_handle),
 }
 

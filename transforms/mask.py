@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 from apache_beam import pvalue
@@ -11,14 +11,17 @@ from apache_beam.transforms.display import DisplayDataItem
 from apache_beam.typehints import typehints
 from apache_beam.utils.shared import Shared
 
+from maskline.core_dumps import forbid_core_dumps
 from maskline.errors import ArgumentError
-from maskline.keys import Keyset, KeysetUri, StoredKeyset, open_keyset
+from maskline.keys import HashKeyset, Keyset, KeysetUri, StoredKeyset, open_keyset
 from maskline.keys.followed_keyset import FollowedKeyset
-from maskline.records import MaskedRow, RejectedRecord, Rejection, SqsMessage
+from maskline.records import LeftMessage, MaskedRow, Receipt, RejectedRecord, Rejection, SqsMessage
 from maskline.streams.definition import StreamDefinition
 from maskline.streams.masking import MessageMasker
 from maskline.streams.payloads import S3Payloads
-from maskline.transforms.arguments import parse_stream
+from maskline.streams.rejection_share import check_max_percent
+from maskline.streams.stream_set import StreamSet, StreamSetMasker, Unmatched
+from maskline.transforms.arguments import parse_streams
 from maskline.transforms.metrics import JobCounter
 from maskline.transforms.payloads import RetriedPayloads
 from maskline.transforms.run_context import RunContext, run_context
@@ -26,6 +29,7 @@ from maskline.transforms.suspects import ROWS_PER_LOOK, SuspectPersonalData
 
 MASKED_TAG = "masked"
 REJECTED_TAG = "rejected"
+LEFT_TAG = "left"
 
 
 class MaskPii(beam.PTransform):
@@ -54,30 +58,49 @@ class MaskPii(beam.PTransform):
     is read again every few seconds, so that a rotation needs no restart (see `maskline.keys.followed_keyset`). A side
     input may come from anywhere, and keeps a runner from fusing.
 
+    Of several streams, a `StreamSet`, the first whose ``[match]`` holds takes a message; one that none takes is
+    rejected as ``no_stream``. With ``unmatched="leave"`` it is neither: a third PCollection has a `LeftMessage` for
+    each, for `ReturnToSqs`. Records from elsewhere have no queue to be left in, and are of one stream.
+
     Args:
-        stream: What the messages look like: a definition, or the name or path of one, which is read now.
+        stream: What the messages look like: a definition, or the name or path of one, which is read now; or a
+            `StreamSet`.
         keyset: The keyset to mask under: its URI (see `maskline.keys.providers`), or a `StoredKeyset` as a side input.
         context: The run, which a starter shares with its transforms; see `RunContext`.
+        unmatched: What becomes of a message that no stream takes.
+        stop_when_rejected: The share of rejected messages, in percent, at which the bundle fails and the run with it; a
+            definition that fits nothing would drain the queue otherwise. It is that of the last thousand messages or
+            two, and of 20 at least. None for no such share.
+        hash_keyset: The URI of the keyset of hashes, where a stream has columns that are hashed.
 
     Raises:
-        ArgumentError: `stream` is no definition, or `keyset` is neither, or the URI names no provider.
+        ArgumentError: `stream` is no definition, or `keyset` is neither, a URI names no provider, a value is out of its
+            range, or a stream has columns that are hashed and there is no `hash_keyset`.
     """
 
     def __init__(
         self,
-        stream: StreamDefinition | str,
+        stream: StreamDefinition | StreamSet | str,
         keyset: KeysetUri | str | pvalue.AsSingleton,
         context: RunContext | None = None,
+        unmatched: Unmatched | str = Unmatched.REJECT,
+        stop_when_rejected: float | None = None,
+        hash_keyset: KeysetUri | str | None = None,
     ) -> None:
         super().__init__()
-        self._stream = parse_stream(stream)
+        self._stream = parse_streams(stream)
+        hash_uri = _hash_keyset_uri(self._stream, hash_keyset)
+        if unmatched not in list(Unmatched):
+            raise ArgumentError(f"unmatched is {unmatched!r}; it must be one of {', '.join(Unmatched)}")
+        self._leaves_unmatched = unmatched == Unmatched.LEAVE
+        rules = _Rules(self._leaves_unmatched, check_max_percent(stop_when_rejected))
         context = context or run_context()
         self._keyset_uri: KeysetUri | None = None
         if isinstance(keyset, str | KeysetUri):
             self._keyset_uri = KeysetUri.parse(keyset)
-            self._mask = beam.ParDo(_MaskByUri(self._stream, self._keyset_uri, context))
+            self._mask = beam.ParDo(_MaskByUri(self._stream, self._keyset_uri, context, rules, hash_uri))
         elif isinstance(keyset, pvalue.AsSingleton):
-            self._mask = beam.ParDo(_MaskBySideInput(self._stream, context), keyset)
+            self._mask = beam.ParDo(_MaskBySideInput(self._stream, context, rules, hash_uri), keyset)
         else:
             raise ArgumentError(
                 "keyset: MaskPii takes its keyset by URI, keyset='file:keyset.json', or as a side input of one "
@@ -87,8 +110,11 @@ class MaskPii(beam.PTransform):
     def expand(self, messages: pvalue.PCollection[Any]) -> pvalue.DoOutputsTuple:
         """Mask each message."""
         masked, rejected = _outcome_types(messages.element_type)
-        typed = self._mask.with_output_types(masked, **{REJECTED_TAG: rejected})
-        return messages | "Mask message" >> typed.with_outputs(REJECTED_TAG, main=MASKED_TAG)
+        if not self._leaves_unmatched:
+            typed = self._mask.with_output_types(masked, **{REJECTED_TAG: rejected})
+            return messages | "Mask message" >> typed.with_outputs(REJECTED_TAG, main=MASKED_TAG)
+        typed = self._mask.with_output_types(masked, **{REJECTED_TAG: rejected, LEFT_TAG: LeftMessage})
+        return messages | "Mask message" >> typed.with_outputs(REJECTED_TAG, LEFT_TAG, main=MASKED_TAG)
 
     def display_data(self) -> dict[str, Any]:
         """Show the stream, and where the keyset is kept."""
@@ -96,6 +122,16 @@ class MaskPii(beam.PTransform):
             "stream": DisplayDataItem(self._stream.name, label="Stream"),
             "keyset": DisplayDataItem(str(self._keyset_uri or "a side input"), label="Keyset"),
         }
+
+
+def _hash_keyset_uri(stream: StreamDefinition | StreamSet, uri: KeysetUri | str | None) -> KeysetUri | None:
+    """Return where the keyset of hashes is, or None where the stream takes none."""
+    if not stream.hashed_columns:
+        return None
+    if uri is None:
+        columns = ", ".join(column.name for column in stream.hashed_columns)
+        raise ArgumentError(f"hash_keyset: missing; the stream {stream.name} hashes {columns}")
+    return KeysetUri.parse(uri)
 
 
 def _outcome_types(element_type: Any) -> tuple[Any, Any]:
@@ -107,27 +143,60 @@ def _outcome_types(element_type: Any) -> tuple[Any, Any]:
     return Any, Any
 
 
+class _Rules(NamedTuple):
+    """What becomes of messages that cannot become rows."""
+
+    leaves_unmatched: bool = False
+    stop_when_rejected: float | None = None
+
+
 class _Mask(beam.DoFn):
     """Masks, and counts what it masked, once it has a keyset."""
 
-    def __init__(self, stream: StreamDefinition, context: RunContext) -> None:
+    def __init__(
+        self,
+        stream: StreamDefinition | StreamSet,
+        context: RunContext,
+        rules: _Rules = _Rules(),
+        hash_keyset: KeysetUri | None = None,
+    ) -> None:
         self._stream = stream
+        self._hash_uri = hash_keyset
+        self._hash_keyset: HashKeyset | None = None
+        # A worker has several copies of a DoFn, and a KMS is asked once for all of them.
+        self._hash_opened_in_process = Shared()
+        self._leaves_unmatched, self._stop_when_rejected = rules
         self._context = context
         self._masked_counter = JobCounter("masked", context)
         self._extra_fields_counter = JobCounter("extra_fields", context)
-        self._suspects = SuspectPersonalData([stream], context)
-        self._masker: MessageMasker | None = None
+        self._invalid_values_counter = JobCounter("invalid_values", context)
+        streams = stream.streams if isinstance(stream, StreamSet) else [stream]
+        self._suspects = SuspectPersonalData(streams, context)
+        self._masker: MessageMasker | StreamSetMasker | None = None
+
+    def setup(self) -> None:
+        if self._hash_uri is not None:
+            with self._context.reporting_failures():
+                self._hash_keyset = self._hash_opened_in_process.acquire(self._hash_uri.open_hash)
 
     def use(self, keyset: Keyset) -> None:
         """Mask under a keyset from now on."""
-        self._count_extra_fields()
+        forbid_core_dumps()  # an engine's worker is none of the command line's processes
+        self._count_fields()
         # Made here, on the worker: a client cannot be pickled.
         payloads = RetriedPayloads(S3Payloads(), self._context) if self._stream.fetches_payloads else None
-        self._masker = MessageMasker(self._stream, keyset, payloads)
+        if isinstance(self._stream, StreamSet) or self._leaves_unmatched:
+            streams = self._stream if isinstance(self._stream, StreamSet) else StreamSet((self._stream,))
+            self._masker = StreamSetMasker(
+                streams, keyset, payloads, leaves_unmatched=self._leaves_unmatched, hash_keyset=self._hash_keyset
+            )
+        else:
+            self._masker = MessageMasker(self._stream, keyset, payloads, self._hash_keyset)
 
     def start_bundle(self) -> None:
         self._masked = 0
         self._suspects.declare()
+        self._masked_told = 0
 
     def mask(self, element: Any) -> Iterator[Any]:
         """Mask one message or record."""
@@ -135,20 +204,25 @@ class _Mask(beam.DoFn):
         outcome: Any
         if isinstance(element, SqsMessage):
             outcome = self._masker.mask(element)
-        elif isinstance(element, str | bytes | dict):
+        elif isinstance(element, str | bytes | dict) and isinstance(self._masker, MessageMasker):
             outcome = self._masker.mask_record(element)
         else:
             with self._context.reporting_failures():
                 raise ArgumentError(
                     f"MaskPii takes elements of type SqsMessage, str, bytes or dict, and was given a "
                     f"{type(element).__name__}; of Kafka's pairs give the values (beam.Values()), of a PubsubMessage "
-                    "its data"
+                    "its data; of several streams it takes elements of type SqsMessage alone"
                 )
         if isinstance(outcome, Rejection):
+            if self._stop_when_rejected is not None:
+                self._check_share(outcome, self._stop_when_rejected)
             yield pvalue.TaggedOutput(REJECTED_TAG, outcome)
         elif isinstance(outcome, RejectedRecord):
             self._count_rejected(outcome)
             yield pvalue.TaggedOutput(REJECTED_TAG, outcome)
+        elif outcome is None:
+            receipt = Receipt(element.message_id, element.receipt_handle)
+            yield pvalue.TaggedOutput(LEFT_TAG, LeftMessage(receipt, element.receive_count))
         else:
             if self._masked % ROWS_PER_LOOK == 0:
                 self._look_for_personal_data(outcome)
@@ -157,18 +231,30 @@ class _Mask(beam.DoFn):
 
     def finish_bundle(self) -> None:
         self._masked_counter.add(self._masked)
-        self._count_extra_fields()
+        if self._stop_when_rejected is not None:
+            self._tell_masked()
+        self._count_fields()
 
-    def _count_extra_fields(self) -> None:
+    def _count_fields(self) -> None:
         if self._masker is not None:
             self._extra_fields_counter.add(self._masker.extra_fields)
             self._masker.extra_fields = 0
+            self._invalid_values_counter.add(self._masker.take_invalid_values())
 
     def _look_for_personal_data(self, outcome: MaskedRow | dict[str, Any]) -> None:
         if isinstance(outcome, MaskedRow):
             self._suspects.look_at(outcome.stream, outcome.values)
         else:
             self._suspects.look_at(self._stream.name, list(outcome.values()))
+
+    def _check_share(self, rejection: Rejection, max_percent: float) -> None:
+        self._tell_masked()
+        with self._context.reporting_failures():
+            self._context.rejection_share.add_rejected(rejection, max_percent)
+
+    def _tell_masked(self) -> None:
+        self._context.rejection_share.add_masked(self._masked - self._masked_told)
+        self._masked_told = self._masked
 
     def _count_rejected(self, record: RejectedRecord) -> None:
         # A message's rejection is counted when it is written; of a record nobody knows whether it ever is.
@@ -182,13 +268,20 @@ class _MaskByUri(_Mask):
     It looks for a newer one at each message: a bundle begins before the long poll that fills it.
     """
 
-    def __init__(self, stream: StreamDefinition, uri: KeysetUri, context: RunContext) -> None:
-        super().__init__(stream, context)
+    def __init__(
+        self,
+        stream: StreamDefinition | StreamSet,
+        uri: KeysetUri,
+        context: RunContext,
+        rules: _Rules = _Rules(),
+        hash_keyset: KeysetUri | None = None,
+    ) -> None:
+        super().__init__(stream, context, rules, hash_keyset)
         self._uri = uri
-        # A worker has several copies of a DoFn, and a KMS is asked once for all of them.
         self._opened_in_process = Shared()
 
     def setup(self) -> None:
+        super().setup()
         with self._context.reporting_failures():
             self._followed: FollowedKeyset = self._opened_in_process.acquire(self._open)
         self._keyset = self._followed.keyset
@@ -205,8 +298,14 @@ class _MaskByUri(_Mask):
 
 
 class _MaskBySideInput(_Mask):
-    def __init__(self, stream: StreamDefinition, context: RunContext) -> None:
-        super().__init__(stream, context)
+    def __init__(
+        self,
+        stream: StreamDefinition | StreamSet,
+        context: RunContext,
+        rules: _Rules = _Rules(),
+        hash_keyset: KeysetUri | None = None,
+    ) -> None:
+        super().__init__(stream, context, rules, hash_keyset)
         self._stored: StoredKeyset | None = None
 
     def process(self, element: Any, stored: StoredKeyset) -> Iterator[Any]:

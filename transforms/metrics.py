@@ -6,10 +6,17 @@ Source: https://beam.apache.org/documentation/programming-guide/#metrics
 from __future__ import annotations
 
 from apache_beam.metrics import Metrics
+from apache_beam.metrics.metricbase import Counter
 
+from maskline.streams.stream_set import NO_STREAM
 from maskline.transforms.run_context import RunContext
 
 NAMESPACE = "maskline"
+
+STREAM_MARK = "stream:"
+"""What the tally's name of a count of one stream begins with."""
+
+_NO_STREAM_METRIC = "no_stream"
 
 
 class JobCounter:
@@ -36,6 +43,38 @@ class JobCounter:
         if amount:
             self._metric.inc(amount)
             self._context.tally.add(self._name, amount)
+
+
+class StreamCounter:
+    """A count of each stream: Beam counters ``stream_NAME_COUNT``, which the tally of a run follows.
+
+    Args:
+        name: What is counted.
+        context: The run.
+        branch: As for a `JobCounter`.
+    """
+
+    def __init__(self, name: str, context: RunContext, branch: str = "") -> None:
+        self._name = name
+        self._context = context
+        self._branch = branch
+        self._metrics: dict[str, Counter] = {}
+
+    def add(self, stream: str, amount: int) -> None:
+        """Add to the count of a stream.
+
+        Args:
+            stream: The stream's name, or `NO_STREAM`.
+            amount: How much; nothing happens for 0.
+        """
+        if not amount:
+            return
+        if stream not in self._metrics:
+            named = _NO_STREAM_METRIC if stream == NO_STREAM else stream
+            name = branch_metric(f"stream_{named}_{self._name}", self._branch)
+            self._metrics[stream] = Metrics.counter(NAMESPACE, name)
+        self._metrics[stream].inc(amount)
+        self._context.tally.add(f"{STREAM_MARK}{stream}:{self._name}", amount)
 
 
 class JobDistribution:

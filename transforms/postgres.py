@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
+from collections import Counter as Counts
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,7 +22,7 @@ from maskline.streams.definition import StreamDefinition
 from maskline.streams.masking import rejected_by_database
 from maskline.streams.stream_set import StreamSet
 from maskline.transforms.arguments import check_lease, parse_stream
-from maskline.transforms.metrics import JobCounter, JobDistribution
+from maskline.transforms.metrics import JobCounter, JobDistribution, StreamCounter
 from maskline.transforms.run_context import RunContext, run_context
 from maskline.transforms.sink import CommitBatch, committed_receipts
 
@@ -102,6 +103,7 @@ class _WriteRows(CommitBatch[MaskedRow]):
         super().__init__(connect, insert, retry_seconds, lease, context)
         self._stream = first.name
         self._written = JobCounter("written", context)
+        self._written_by_stream = StreamCounter("written", context) if others else None
         self._unvouched = JobCounter("unvouched", context)
         self._latency_milliseconds = JobDistribution("end_to_end_latency_milliseconds", context)
 
@@ -122,6 +124,10 @@ class _WriteRows(CommitBatch[MaskedRow]):
     def _count(self, outcome: WriteOutcome[MaskedRow]) -> None:
         self._written.add(len(outcome.inserted))
         self._unvouched.add(outcome.unvouched)
+        if self._written_by_stream is not None:
+            streams = {row.receipt.message_id: row.stream for row in outcome.committed}
+            for stream, count in Counts(streams[message_id] for message_id in outcome.inserted).items():
+                self._written_by_stream.add(stream, count)
         now = time.time()
         sent_at = {row.receipt.message_id: row.sent_at for row in outcome.committed}
         self._latency_milliseconds.update(

@@ -15,10 +15,10 @@ from maskline.errors import DatabaseError
 from maskline.postgres.connection import Connect, connect
 from maskline.postgres.dsn import PostgresDsn
 from maskline.postgres.statements import REJECTED_MESSAGES, InsertRejections
-from maskline.records import Receipt, Rejection
+from maskline.records import Reason, Receipt, Rejection
 from maskline.sqs.lease import VisibilityLease
 from maskline.transforms.arguments import check_lease
-from maskline.transforms.metrics import JobCounter
+from maskline.transforms.metrics import JobCounter, StreamCounter
 from maskline.transforms.run_context import RunContext, run_context
 from maskline.transforms.sink import CommitBatch, committed_receipts
 
@@ -35,6 +35,7 @@ class WriteRejections(beam.PTransform):
         lease: Keeps the messages invisible in their queue meanwhile, and says which queue they go back to.
         branch: What the names of its metrics begin with, where a graph has several; see `JobCounter`.
         context: The run, which a starter shares with its transforms; see `RunContext`.
+        by_stream: Whether those of each stream are counted by themselves, too.
 
     Raises:
         ArgumentError: `dsn` is none or holds a password, `db_retry_seconds` is out of range, or `lease` is none.
@@ -47,6 +48,7 @@ class WriteRejections(beam.PTransform):
         lease: VisibilityLease | None = None,
         branch: str = "",
         context: RunContext | None = None,
+        by_stream: bool = False,
     ) -> None:
         super().__init__()
         self._dsn = PostgresDsn.parse(dsn)
@@ -60,6 +62,7 @@ class WriteRejections(beam.PTransform):
             lease,
             context or run_context(),
             branch,
+            by_stream,
         )
 
     def expand(self, batches: PCollection[list[Rejection]]) -> PCollection[list[Receipt]]:
@@ -83,10 +86,14 @@ class _WriteRejections(CommitBatch[Rejection]):
         lease: VisibilityLease | None,
         context: RunContext,
         branch: str,
+        by_stream: bool,
     ) -> None:
         super().__init__(connect, statement, retry_seconds, lease, context, branch)
         self._branch = branch
         self._rejected = JobCounter("rejected", context, branch)
+        self._by_stream = by_stream
+        self._rejected_by_stream = StreamCounter("rejected", context, branch)
+        self._reasons_by_stream = {reason: StreamCounter(f"rejected_{reason}", context, branch) for reason in Reason}
 
     def start_bundle(self) -> None:
         """Have its counters exist."""
@@ -99,8 +106,15 @@ class _WriteRejections(CommitBatch[Rejection]):
             with self._context.reporting_failures():
                 raise DatabaseError(f"postgres: rejected_messages takes no rejections: {outcome.rejected[0].detail}")
         # By message id, for one message may be twice in a micro-batch.
-        reasons = {rejection.receipt.message_id: rejection.reason for rejection in rejections}
-        self._rejected.add(len(outcome.inserted))
-        for reason, count in Counts(reasons[message_id] for message_id in outcome.inserted).items():
+        by_id = {rejection.receipt.message_id: rejection for rejection in rejections}
+        inserted = [by_id[message_id] for message_id in outcome.inserted]
+        self._rejected.add(len(inserted))
+        for reason, count in Counts(rejection.reason for rejection in inserted).items():
             JobCounter(f"rejected_{reason}", self._context, self._branch).add(count)
+        if self._by_stream:
+            streams_and_reasons = Counts((rejection.stream, rejection.reason) for rejection in inserted)
+            for (stream, reason), count in streams_and_reasons.items():
+                self._rejected_by_stream.add(stream, count)
+                self._reasons_by_stream[reason].add(stream, count)
+        self._context.tally.add_causes(f"{rejection.reason}: {rejection.detail}" for rejection in inserted)
         yield committed_receipts(outcome)

@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from maskline.errors import MasklineError
 from maskline.postgres.connection import Connection
 from maskline.sqs.in_flight import InFlight
+from maskline.sqs.left_messages import LeftMessages
+from maskline.streams.rejection_share import RejectionShare
 from maskline.transforms.movement import Movement
 from maskline.transforms.tally import Tally
 
@@ -45,6 +47,8 @@ class RunContext:
         failure: The first error of ours that failed a bundle, or None.
         tally: The counts of the run so far.
         in_flight: The deliveries that were received and not deleted yet, by queue.
+        left: The messages that were left in the queue, for no stream takes them.
+        rejection_share: What share of the latest messages is rejected.
         movement: When the run last got anywhere, and how old the messages are that it receives.
 
     Raises:
@@ -57,6 +61,8 @@ class RunContext:
         self.failure: MasklineError | None = None
         self.tally = Tally()
         self.in_flight = InFlight(is_tracked=tracks_in_flight)
+        self.left = LeftMessages()
+        self.rejection_share = RejectionShare()
         self.movement = Movement()
         self._connections_lock = threading.Lock()
         self._connections: weakref.WeakSet[Connection] = weakref.WeakSet()

@@ -18,6 +18,7 @@ from apache_beam.utils import windowed_value
 from apache_beam.utils.timestamp import Timestamp
 from apache_beam.utils.windowed_value import WindowedValue
 
+from maskline.core_dumps import forbid_core_dumps
 from maskline.errors import ArgumentError, QueueError, QueueUnavailableError
 from maskline.records import Receipt, SqsMessage
 from maskline.sqs import QueueAddress, SqsQueue
@@ -54,11 +55,13 @@ class ReadFromSqs(beam.PTransform):
         receive: How micro-batches are received.
         pollers: How many poll at the same time, spread over the workers, 1 or more.
         until_empty: Whether to end once the queue is empty: consecutive long polls brought nothing, and SQS counts no
-            message visible, in flight or delayed. Delayed messages are waited for, and so are those that another
-            consumer holds, until they must have come back; if they still have not, the log says how many were left.
+            message visible, in flight or delayed, but for those that this run left there. Delayed messages are waited
+            for, and so are those that another consumer holds, until they must have come back; if they still have not,
+            the log says how many were left.
         after: A side input that must be there before the first message is received.
         context: The run, which a starter shares with its transforms; see `RunContext`.
-        attribute_names: The message attributes to ask for; see `StreamDefinition.attribute_names`.
+        attribute_names: The message attributes to ask for; see `StreamDefinition.attribute_names`, and
+            `maskline.sqs.message_attributes.EVERY_ATTRIBUTE`.
 
     Raises:
         ArgumentError: A value is out of its range.
@@ -128,6 +131,7 @@ class _Poll(beam.DoFn):
         self._received = JobCounter("received", context)
 
     def setup(self) -> None:
+        forbid_core_dumps()  # messages in clear are in this process's memory from here on
         with self._context.reporting_failures():
             self._queue = self._open_queue(self._address)
         self._receiver = MicroBatchReceiver(self._queue, self._settings, self._context.stopping)
@@ -152,8 +156,11 @@ class _Poll(beam.DoFn):
         with self._context.reporting_failures():
             # Pollers of one bundle poll one after another, and the bundle's end is when messages are written.
             messages = self._receiver.receive(waits=not self._bundle_has_messages)
-            state = tracker.current_restriction().after(len(messages), polled_at)
-            oldest = min((message.sent_at.timestamp() for message in messages), default=None)
+            left = self._context.left
+            news = sum(message.message_id not in left for message in messages) if left else len(messages)
+            state = tracker.current_restriction().after(news, polled_at)
+            sent_at = [message.sent_at.timestamp() for message in messages]
+            oldest = min(sent_at, default=None)
             self._context.movement.mark_poll(oldest)
             is_finished = self._context.stopping.is_set() or (self._until_empty and self._is_drained(state))
         self._bundle_has_messages |= bool(messages)
@@ -162,8 +169,8 @@ class _Poll(beam.DoFn):
         self._context.in_flight.add(
             self._address, (Receipt(message.message_id, message.receipt_handle) for message in messages)
         )
-        for message in messages:
-            yield windowed_value.create(message, int(message.sent_at.timestamp() * 1_000_000), _GLOBAL_WINDOW)
+        for message, seconds in zip(messages, sent_at, strict=True):
+            yield windowed_value.create(message, int(seconds * 1_000_000), _GLOBAL_WINDOW)
         _advance(watermark, polled_at if oldest is None else oldest)
         if is_finished:
             tracker.try_claim(FINISHED)
@@ -178,19 +185,22 @@ class _Poll(beam.DoFn):
         except QueueUnavailableError as error:
             logger.warning("whether the queue is empty is not known, polling on: %s", error)
             return False
-        if depth.total == 0:
+        if depth.total <= len(self._context.left):
+            if depth.total:
+                logger.warning("ending with %d messages left in the queue that no stream takes", depth.total)
             return True
         if depth.visible or depth.delayed:
             return False
-        left = state.empty_since + self._settings.visibility_timeout_seconds + IN_FLIGHT_GRACE_SECONDS - time.time()
-        if left > 0:
+        waits_until = state.empty_since + self._settings.visibility_timeout_seconds + IN_FLIGHT_GRACE_SECONDS
+        seconds_left = waits_until - time.time()
+        if seconds_left > 0:
             if not self._waits_for_others:
                 self._waits_for_others = True
                 logger.warning(
                     "the queue is empty but for %d messages in flight with another consumer; waiting for them for up "
                     "to %.0f s",
                     depth.in_flight,
-                    left,
+                    seconds_left,
                 )
             return False
         logger.warning("ending with %d messages left in flight with another consumer", depth.in_flight)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import threading
 from bisect import bisect_right
 from collections import Counter as Counts
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from operator import add
 
 import msgspec
 
 HISTOGRAM_BOUNDS = tuple(digit * 10**power for power in range(7) for digit in (1, 2, 5))
 """The upper bounds of every histogram's buckets, 1 to 5,000,000: messages of a micro-batch, or milliseconds."""
+
+
+MAX_CAUSES = 100
+"""How many different causes of rejections are counted."""
 
 
 class Histogram(msgspec.Struct, frozen=True):
@@ -45,11 +49,28 @@ class Tally:
         self._lock = threading.Lock()
         self._counts: Counts[str] = Counts()
         self._histograms: dict[str, Histogram] = {}
+        self._causes: Counts[str] = Counts()
 
     def add(self, name: str, amount: int) -> None:
         """Add to a count."""
         with self._lock:
             self._counts[name] += amount
+
+    def add_causes(self, causes: Iterable[str]) -> None:
+        """Count why messages were rejected; of more than `MAX_CAUSES` different causes the later ones are not counted.
+
+        Args:
+            causes: Reason and detail of each rejection, which name fields and no values.
+        """
+        with self._lock:
+            for cause in causes:
+                if cause in self._causes or len(self._causes) < MAX_CAUSES:
+                    self._causes[cause] += 1
+
+    def causes(self) -> Counts[str]:
+        """Return a copy of the counts of causes."""
+        with self._lock:
+            return self._causes.copy()
 
     def observe(self, name: str, values: Collection[int]) -> None:
         """Add values to a distribution; a micro-batch's at once, which costs a sort of them.

@@ -22,7 +22,9 @@ class FileKeyset:
 
     Args:
         path: The file.
-        is_private: Whether it must be readable by its owner alone (mode 0600 or 0400), as a keyset in clear must.
+        is_private: Whether it must be readable by its owner alone (mode 0600 or 0400), as a keyset in clear must. Its
+            owner must then be this process's user or root, unless root it is that reads, and nobody else may be able to
+            put another file in its place.
     """
 
     kms_key = None
@@ -38,18 +40,38 @@ class FileKeyset:
         return self.path.with_name(self.path.name + PREVIOUS)
 
     def fetch(self) -> StoredKeyset:
-        """Read the file; `KeysetError` if others could have read it, too."""
+        """Read the file; `KeysetError` if others could have read it, too, or put it there."""
         try:
             with self.path.open("rb") as file:
-                mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-                if self._is_private and mode & 0o077:
-                    raise KeysetError(
-                        f"keyset {self.uri}: others can read it (mode {mode:04o}); run: chmod 600 {self.path}"
-                    )
+                if self._is_private:
+                    self._check_private(os.fstat(file.fileno()))
                 return StoredKeyset(file.read(), self.uri)
         except (OSError, ValueError) as error:
             problem = error.strerror if isinstance(error, OSError) else "not a path"
             raise KeysetError(f"keyset {self.uri}: {problem}", remedy=Remedy.CREATE_KEYSET) from None
+
+    def _check_private(self, file: os.stat_result) -> None:
+        mode = stat.S_IMODE(file.st_mode)
+        if mode & 0o077:
+            raise KeysetError(f"keyset {self.uri}: others can read it (mode {mode:04o}); run: chmod 600 {self.path}")
+        if not _is_trusted(file.st_uid):
+            raise KeysetError(
+                f"keyset {self.uri}: belongs to user {file.st_uid}, who can read and change it; give it to the user "
+                f"that runs this: chown {os.geteuid()} {self.path}"
+            )
+        directory = Path(os.path.realpath(self.path)).parent
+        around = directory.stat()
+        if not _is_trusted(around.st_uid):
+            raise KeysetError(
+                f"keyset {self.uri}: its directory {directory} belongs to user {around.st_uid}, who can put another "
+                "keyset there; move it to one of this user's"
+            )
+        # In a sticky directory, /tmp say, a file is its owner's to move.
+        others = stat.S_IWOTH if around.st_gid == os.getegid() else stat.S_IWOTH | stat.S_IWGRP
+        if around.st_mode & others and not around.st_mode & stat.S_ISVTX:
+            raise KeysetError(
+                f"keyset {self.uri}: others can put another keyset into its directory; run: chmod go-w {directory}"
+            )
 
     def create(self, content: bytes) -> None:
         """Write a keyset to the file, which must not exist yet, for its owner's eyes only.
@@ -110,6 +132,11 @@ class FileKeyset:
             raise KeysetError(f"keyset {self.uri}: {problem}") from None
         except ValueError:
             raise KeysetError(f"keyset {self.uri}: not a path") from None
+
+
+def _is_trusted(user: int) -> bool:
+    """Say whether a user may stand behind a keyset: this process's, or root; root itself works for anybody."""
+    return user in (os.geteuid(), 0) or os.geteuid() == 0
 
 
 def _put(path: Path, content: bytes, model: os.stat_result) -> None:

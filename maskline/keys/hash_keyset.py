@@ -14,10 +14,8 @@ from tink import prf
 from tink.proto import tink_pb2
 
 from maskline.errors import KeysetError, Remedy
-from maskline.keys.keyset import StoredKeyset, parse_keyset
+from maskline.keys.keyset import HMAC_PRF_TYPE, StoredKeyset, parse_keyset
 from maskline.keys.kms import OpenKmsKey, aws_kms_key
-
-HMAC_PRF_TYPE = "type.googleapis.com/google.crypto.tink.HmacPrfKey"
 
 prf.register()
 
@@ -63,32 +61,26 @@ def is_hash_keyset(handle: tink.KeysetHandle) -> bool:
     return any(key.type_url == HMAC_PRF_TYPE for key in handle.keyset_info().key_info)
 
 
-def hash_keyset_handle(stored: StoredKeyset, open_kms_key: OpenKmsKey = aws_kms_key) -> tink.KeysetHandle:
-    """Return Tink's handle of a stored keyset of hashes.
+def check_hash_keys(info: tink_pb2.KeysetInfo, origin: str) -> None:
+    """Check that a keyset has one key, and that it is fit for hashing.
 
     Args:
-        stored: The keyset as its provider gave it.
-        open_kms_key: Gives access to a KMS key by its ARN.
+        info: What Tink tells of the keyset.
+        origin: Where it came from, for the error.
 
     Raises:
-        KeysetError: As `parse_keyset`, or it is another kind of keyset, or has several keys.
-        KeysetUnavailableError: KMS did not answer.
+        KeysetError: It has not.
     """
-    handle = parse_keyset(stored, open_kms_key)
-    keys = [key for key in handle.keyset_info().key_info if key.status != tink_pb2.DESTROYED]
+    keys = [key for key in info.key_info if key.status != tink_pb2.DESTROYED]
     for key in keys:
         if key.type_url != HMAC_PRF_TYPE:
             found = key.type_url.rpartition(".")[2]
             raise KeysetError(
-                f"keyset {stored.origin}: key {key.key_id} is a {found}; hashes need a keyset of their own, with an "
-                "HmacPrfKey",
+                f"keyset {origin}: key {key.key_id} is an {found}; hashes take a keyset with an HmacPrfKey",
                 remedy=Remedy.CREATE_HASH_KEYSET,
             )
     if len(keys) != 1:
-        raise KeysetError(
-            f"keyset {stored.origin}: has {len(keys)} keys; hashes of two keys do not match, so it has one"
-        )
-    return handle
+        raise KeysetError(f"keyset {origin}: has {len(keys)} keys; hashes of two keys never match, so it has one")
 
 
 def open_hash_keyset(stored: StoredKeyset, open_kms_key: OpenKmsKey = aws_kms_key) -> HashKeyset:
@@ -99,10 +91,11 @@ def open_hash_keyset(stored: StoredKeyset, open_kms_key: OpenKmsKey = aws_kms_ke
         open_kms_key: Gives access to a KMS key by its ARN.
 
     Raises:
-        KeysetError: As `hash_keyset_handle`, or its key cannot be used.
+        KeysetError: It is not a Tink keyset, is of another kind, has several keys, or its key cannot be used.
         KeysetUnavailableError: KMS did not answer.
     """
-    handle = hash_keyset_handle(stored, open_kms_key)
+    handle = parse_keyset(stored, open_kms_key)
+    check_hash_keys(handle.keyset_info(), stored.origin)
     try:
         keyset = HashKeyset(handle)
         keyset.compute(b"self-test", 32)  # an HMAC of less than SHA-256 gives no 32 bytes

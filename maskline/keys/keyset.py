@@ -8,22 +8,35 @@ Source: https://developers.google.com/tink/deterministic-aead
 
 from __future__ import annotations
 
+import logging
 from typing import NoReturn
 
 import tink
 from tink import JsonKeysetReader, daead, json_proto_keyset_format, proto_keyset_format, secret_key_access
 from tink.proto import tink_pb2
 
-from maskline.errors import KeysetError, Remedy
-from maskline.keys.kms import KmsKey, OpenKmsKey, aws_kms_key, map_kms_errors
+from maskline.errors import KeysetError, KeysetUnavailableError, Remedy
+from maskline.keys.kms import (
+    KEYSET_PURPOSE,
+    KmsKey,
+    NotDecryptedError,
+    OpenKmsKey,
+    aws_kms_key,
+    map_kms_errors,
+)
 from maskline.records import Redacted
 
 AES_SIV_TYPE = "type.googleapis.com/google.crypto.tink.AesSivKey"
+HMAC_PRF_TYPE = "type.googleapis.com/google.crypto.tink.HmacPrfKey"
+"""That of a keyset of hashes."""
+
 NOT_A_KEYSET = "is not a Tink keyset in JSON; is it the right file?"
 NOT_SOUND = "has no one enabled primary key, or a key that is not whole; was it edited by hand?"
 _ENCRYPTED_FIELD = b'"encryptedKeyset"'
 
 daead.register()
+
+logger = logging.getLogger(__name__)
 
 
 class StoredKeyset(Redacted, frozen=True):
@@ -75,7 +88,8 @@ class Keyset:
 
     def encrypt(self, plaintext: bytes, associated_data: bytes) -> bytes:
         """Encrypt deterministically under the primary key, in Tink's wire format."""
-        return bytes(self._cipher.encrypt_deterministically(plaintext, associated_data))
+        ciphertext: bytes = self._cipher.encrypt_deterministically(plaintext, associated_data)
+        return ciphertext
 
     def decrypt(self, ciphertext: bytes, associated_data: bytes) -> bytes:
         """Decrypt what any of the keys encrypted.
@@ -160,7 +174,7 @@ def keyset_handle(stored: StoredKeyset, open_kms_key: OpenKmsKey = aws_kms_key) 
         KeysetUnavailableError: KMS did not answer.
     """
     handle = parse_keyset(stored, open_kms_key)
-    _check_keys(handle.keyset_info(), stored.origin)
+    check_keys(handle.keyset_info(), stored.origin)
     return handle
 
 
@@ -199,15 +213,31 @@ def serialize_keyset(handle: tink.KeysetHandle, kms_key: KmsKey | None = None, o
         in_clear: str = json_proto_keyset_format.serialize(handle, secret_key_access.TOKEN)
         return in_clear.encode()
     with map_kms_errors(origin):
-        encrypted: str = json_proto_keyset_format.serialize_encrypted(handle, kms_key, b"")
+        encrypted: str = json_proto_keyset_format.serialize_encrypted(handle, kms_key, KEYSET_PURPOSE)
     return encrypted.encode()
 
 
 def _parsed(stored: StoredKeyset, kms_key: KmsKey | None) -> tink.KeysetHandle:
     if kms_key is None:
         return json_proto_keyset_format.parse(stored.content.decode(), secret_key_access.TOKEN)
+    try:
+        return _decrypted(stored, kms_key, KEYSET_PURPOSE)
+    except (NotDecryptedError, tink.TinkError) as refusal:
+        try:
+            handle = _decrypted(stored, kms_key, b"")
+        except (KeysetError, KeysetUnavailableError):
+            raise refusal from None
+    logger.warning(
+        "keyset %s: was encrypted by an earlier version, bound to no purpose; the next change of it, or keys wrap, "
+        "binds it",
+        stored.origin,
+    )
+    return handle
+
+
+def _decrypted(stored: StoredKeyset, kms_key: KmsKey, purpose: bytes) -> tink.KeysetHandle:
     with map_kms_errors(stored.origin):
-        return json_proto_keyset_format.parse_encrypted(stored.content.decode(), kms_key, b"")
+        return json_proto_keyset_format.parse_encrypted(stored.content.decode(), kms_key, purpose)
 
 
 def _why_not_parsed(stored: StoredKeyset) -> KeysetError:
@@ -225,10 +255,24 @@ def _why_not_parsed(stored: StoredKeyset) -> KeysetError:
     return KeysetError(f"keyset {stored.origin}: {NOT_SOUND if keyset.key else NOT_A_KEYSET}")
 
 
-def _check_keys(info: tink_pb2.KeysetInfo, origin: str) -> None:
+def check_keys(info: tink_pb2.KeysetInfo, origin: str) -> None:
+    """Check that the keys of a keyset are fit for masking.
+
+    Args:
+        info: What Tink tells of the keyset.
+        origin: Where it came from, for the error.
+
+    Raises:
+        KeysetError: One is not.
+    """
     for key in info.key_info:
         if key.status == tink_pb2.DESTROYED:
             continue
+        if key.type_url == HMAC_PRF_TYPE:
+            raise KeysetError(
+                f"keyset {origin}: is one of hashes (key {key.key_id} is an HmacPrfKey), which neither masks nor "
+                "rotates; masking takes a keyset with AES256_SIV keys"
+            )
         if key.type_url != AES_SIV_TYPE:
             found = key.type_url.rpartition(".")[2]
             raise KeysetError(

@@ -20,6 +20,10 @@ from maskline.errors import UsageError
 from maskline.keys.keyset import AES_SIV_TYPE, new_keyset_handle
 
 KEY_BYTES = 64
+_HALF_BYTES = KEY_BYTES // 2
+_MIN_DIFFERENT_BYTES = 18
+"""How many different bytes each half must have; 32 random ones have 30, and fewer than 18 once in 10¹³ times."""
+
 ENABLED, DISABLED, DESTROYED = "enabled", "disabled", "destroyed"
 RAW = "raw"
 LARGEST_KEY_ID = 2**31 - 1
@@ -100,10 +104,11 @@ class KeysetEditor:
             is_raw: Whether it is there to read plain AES-SIV, which names no key; such a key never becomes the primary.
 
         Raises:
-            UsageError: It is not 64 bytes long, or in the keyset already.
+            UsageError: It is not 64 bytes long, in the keyset already, or so regular that it was not drawn at random.
         """
         if len(key) != KEY_BYTES:
             raise UsageError(f"key: is {len(key)} bytes long; AES256_SIV takes {KEY_BYTES}")
+        _check_random(key)
         key_data = tink_pb2.KeyData(
             type_url=AES_SIV_TYPE,
             value=aes_siv_pb2.AesSivKey(key_value=key).SerializeToString(),
@@ -183,6 +188,18 @@ class KeysetEditor:
         if key.status == tink_pb2.DESTROYED:
             raise UsageError(f"key {key_id}: was destroyed, and nothing brings it back")
         key.status = status
+
+
+def _check_random(key: bytes) -> None:
+    """Refuse a key that somebody could find by trying, or whose halves, which are two keys, are one."""
+    halves = key[:_HALF_BYTES], key[_HALF_BYTES:]
+    if halves[0] == halves[1]:
+        raise UsageError("key: its two halves are the same, and AES-SIV needs two keys that are not")
+    if any(len(set(half)) < _MIN_DIFFERENT_BYTES for half in halves):
+        raise UsageError(
+            "key: repeats itself too much to be random; it may be a placeholder. Take 64 random bytes: "
+            "head -c 64 /dev/urandom"
+        )
 
 
 def _random_key_id() -> int:

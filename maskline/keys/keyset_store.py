@@ -11,6 +11,7 @@ from maskline.errors import KeysetError
 from maskline.keys.followed_keyset import is_successor
 from maskline.keys.keyset import Keyset, StoredKeyset, keyset_handle, open_keyset, serialize_keyset
 from maskline.keys.keyset_editor import KeysetEditor
+from maskline.keys.kinds import try_keyset
 from maskline.keys.kms import OpenKmsKey, aws_kms_key
 from maskline.keys.providers import KeysetProvider
 
@@ -96,5 +97,5 @@ def export_writer(
 def _content(handle: tink.KeysetHandle, provider: KeysetProvider, open_kms_key: OpenKmsKey) -> bytes:
     kms_key = open_kms_key(provider.kms_key) if provider.kms_key else None
     content = serialize_keyset(handle, kms_key, provider.uri)
-    open_keyset(StoredKeyset(content, provider.uri, provider.kms_key), open_kms_key)
+    try_keyset(handle, StoredKeyset(content, provider.uri, provider.kms_key), open_kms_key)
     return content

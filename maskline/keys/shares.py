@@ -19,8 +19,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import re
 import secrets
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -38,6 +40,9 @@ MAX_SHARES = 255
 SECRET_BYTES = 16
 _FINGERPRINT_BYTES = 10
 _CHECKSUM_BYTES = 4
+_MAX_TRIALS = 5_000
+"""How many choices of shares are tried, some seconds long, to find one that opens the backup."""
+
 _CONTEXT = b"maskline key shares 1"
 _TEXT = re.compile(
     r"(?P<signed>MASKLINE-SHARE-(?P<number>\d{1,3})-OF-(?P<shares>\d{1,3})-ANY-(?P<threshold>\d{1,3})"
@@ -141,20 +146,46 @@ def combine_shares(backup: bytes, shares: Sequence[Share]) -> tink.KeysetHandle:
         shares: At least as many different shares as the threshold says; those beyond it are checked, too.
 
     Raises:
-        KeysetError: There are too few, one is there twice, they are of different splits or of another backup, or they
-            do not open it.
+        KeysetError: There are too few, one is there twice, they are of different splits or of another backup, one was
+            forged, which is named where there are more than it takes, or they do not open it.
     """
     _check_shares(shares, backup_fingerprint(backup))
     threshold = shares[0].threshold
-    secret = Shamir.combine([(share.number, share.secret) for share in shares[:threshold]])
-    for beyond in shares[threshold:]:
-        others = [(share.number, share.secret) for share in (*shares[: threshold - 1], beyond)]
-        if Shamir.combine(others) != secret:
-            raise KeysetError(f"share {beyond.number}: does not fit the others; one of them was forged")
+    # The backup is encrypted so that nothing but the right secret opens it: shares that do are proved genuine.
+    for genuine in itertools.islice(itertools.combinations(shares, threshold), _MAX_TRIALS):
+        secret = _combined(genuine)
+        handle = _opened(backup, secret)
+        if handle is not None:
+            _check_genuine(shares, genuine, secret)
+            return handle
+    is_exact = len(shares) == threshold < shares[0].shares
+    raise KeysetError(
+        "shares: do not open this backup; one of them was forged, or the backup damaged"
+        + ("; with a share more it can be told which" if is_exact else "")
+    )
+
+
+def _combined(shares: Sequence[Share]) -> bytes:
+    return bytes(Shamir.combine([(share.number, share.secret) for share in shares]))
+
+
+def _opened(backup: bytes, secret: bytes) -> tink.KeysetHandle | None:
     try:
         return json_proto_keyset_format.parse_encrypted(backup.decode(), _cipher(secret), b"")
     except (tink.TinkError, UnicodeDecodeError):
-        raise KeysetError("shares: do not open this backup; one of them was forged, or the backup damaged") from None
+        return None
+
+
+def _check_genuine(shares: Sequence[Share], genuine: Sequence[Share], secret: bytes) -> None:
+    forged = [
+        str(share.number) for share in shares if share not in genuine and _combined([*genuine[1:], share]) != secret
+    ]
+    if forged:
+        named = f"share {forged[0]}: was" if len(forged) == 1 else f"shares {', '.join(forged)}: were"
+        raise KeysetError(
+            f"{named} forged; the others open the backup: leave {'it' if len(forged) == 1 else 'them'} out, and find "
+            "out who had a hand in it"
+        )
 
 
 def backup_fingerprint(backup: bytes) -> str:
@@ -171,8 +202,11 @@ def _check_shares(shares: Sequence[Share], fingerprint: str) -> None:
             f"shares {shares[0].number} and {foreign[0].number}: are of different splits, {shares[0].fingerprint} and "
             f"{foreign[0].fingerprint}; only shares of one split fit together"
         )
-    if any((share.shares, share.threshold) != (shares[0].shares, shares[0].threshold) for share in shares):
-        raise KeysetError("shares: say different things of one split; one of them was forged")
+    (said, most), *others = Counter((share.shares, share.threshold) for share in shares).most_common()
+    if others:
+        forged = [str(share.number) for share in shares if (share.shares, share.threshold) != said]
+        which = f"those of {', '.join(forged)} differ from the others'" if most > len(forged) else "one was forged"
+        raise KeysetError(f"shares: say different things of one split; {which}")
     if shares[0].fingerprint != fingerprint:
         raise KeysetError(
             f"backup: has the fingerprint {fingerprint}, and the shares are of {shares[0].fingerprint}; find the one "

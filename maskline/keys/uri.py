@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from maskline.errors import ArgumentError
+from maskline.keys.hash_keyset import HashKeyset, open_hash_keyset
 from maskline.keys.keyset import Keyset, open_keyset
 from maskline.keys.providers import KeysetProvider, keyset_provider
 
@@ -51,6 +52,15 @@ class KeysetUri(msgspec.Struct, frozen=True):
             KeysetUnavailableError: A service that keeps or decrypts it did not answer.
         """
         return open_keyset(self.provider().fetch())
+
+    def open_hash(self) -> HashKeyset:
+        """Read the keyset of hashes and open it.
+
+        Raises:
+            KeysetError: It is not there or not to be read, or is no keyset of hashes; see `open_hash_keyset`.
+            KeysetUnavailableError: A service that keeps or decrypts it did not answer.
+        """
+        return open_hash_keyset(self.provider().fetch())
 
     def __str__(self) -> str:
         """The URI."""

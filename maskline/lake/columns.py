@@ -13,6 +13,7 @@ from maskline.errors import LakeError
 from maskline.lake.copies import Copy
 from maskline.streams.column_types import ColumnType
 from maskline.streams.definition import Column, StreamDefinition
+from maskline.streams.masks import Mask
 from maskline.streams.stored_form import StoredForm, stored_form
 
 PARTITION = "create_date"
@@ -30,7 +31,7 @@ class LakeColumn(msgspec.Struct, frozen=True):
         source: The column of the stream's table it comes from.
         type: Its type in the lake.
         comment: What it is, for whoever reads the table's schema.
-        domain: The domain its tokens are unmasked in on the way, or None where values are taken as they are.
+        unmasked: The stream's column whose tokens are unmasked on the way, or None where values are taken as they are.
         form: What its values look like where the job masked them, or None where they may be anything.
     """
 
@@ -38,7 +39,7 @@ class LakeColumn(msgspec.Struct, frozen=True):
     source: str
     type: pa.DataType
     comment: str
-    domain: str | None = None
+    unmasked: Column | None = None
     form: StoredForm | None = None
 
     @property
@@ -71,7 +72,7 @@ def lake_columns(stream: StreamDefinition, copy: Copy) -> tuple[LakeColumn, ...]
         if column.type.is_array:
             raise LakeError(f"column {column.name}: {column.type.declaration} is not supported in the lake yet")
     names = [*(column.name for column in stream.columns), *_JOB_COLUMNS]
-    fields = [column.field.lower() for column in stream.masked_columns]
+    fields = [column.field.lower() for column in stream.reversible_columns]
     taken = {*names, *(field for field in fields if fields.count(field) > 1)}
     columns = [_of_stream(column, copy, taken) for column in stream.columns]
     return (*columns, *_of_job(copy))
@@ -99,16 +100,27 @@ def _of_job(copy: Copy) -> Iterator[LakeColumn]:
 
 
 def _of_stream(column: Column, copy: Copy, taken: set[str]) -> LakeColumn:
-    if not column.is_masked:
+    if column.mask is None:
         comment = f"the field {column.field}, as it was sent"
         return LakeColumn(column.name, column.name, _arrow_type(column.type), comment)
+    if not column.mask.is_reversible:
+        comment = _irreversible_comment(column, column.mask)
+        form = stored_form(column) if copy is Copy.TOKENIZED else None
+        return LakeColumn(column.name, column.name, _arrow_type(column.type), comment, form=form)
     if copy is Copy.TOKENIZED:
-        comment = f"a token for the field {column.field}; equal values have equal tokens in the domain {column.domain}"
+        equality = "equal values have equal tokens" if column.mask.keeps_equality else f"masked by {column.mask.name}"
+        comment = f"a token for the field {column.field}; {equality} in the domain {column.domain}"
         return LakeColumn(column.name, column.name, pa.string(), comment, form=stored_form(column))
     is_usable = _PLAIN_NAME.fullmatch(column.field) and column.field.lower() not in taken
     name = column.field if is_usable else column.name
     comment = f"personal data in clear: the field {column.field}, recovered from {column.name}"
-    return LakeColumn(name, column.name, pa.string(), comment, column.domain)
+    return LakeColumn(name, column.name, pa.string(), comment, column)
+
+
+def _irreversible_comment(column: Column, mask: Mask) -> str:
+    if mask.keeps_equality:
+        return f"a hash of the field {column.field}; equal values have equal hashes in the domain {column.domain}"
+    return f"what is kept of the field {column.field}, masked by {mask.name}"
 
 
 def _arrow_type(column_type: ColumnType) -> pa.DataType:
@@ -121,6 +133,7 @@ def _arrow_type(column_type: ColumnType) -> pa.DataType:
 _MOST_DIGITS = 38
 _ARROW_TYPES = {
     "varchar": pa.string(),
+    "char": pa.string(),
     "text": pa.string(),
     "smallint": pa.int16(),
     "integer": pa.int32(),

@@ -24,6 +24,7 @@ from maskline.lake.source import Interval, Row, RowSource
 from maskline.lake.table import LakeTable, LakeVersion
 from maskline.masks.deterministic import Masker
 from maskline.retry import log_retry, retrying
+from maskline.streams.column_mask import Change, column_unmask
 from maskline.streams.stored_form import StoredForm
 
 ROWS_A_COMMIT = 2_000_000
@@ -154,12 +155,16 @@ class RowBatches:
 
     Args:
         columns: The copy's columns.
-        masker: What unmasks those that have a domain.
+        masker: What unmasks those that are unmasked on the way.
     """
 
     def __init__(self, columns: Sequence[LakeColumn], masker: Masker | None) -> None:
         self._columns = columns
-        self._masker = masker
+        self._unmask: dict[str, Change] = {}
+        for column in columns:
+            if column.unmasked is not None:
+                assert masker is not None, "a copy with columns to unmask is the clear one"
+                self._unmask[column.name] = column_unmask(column.unmasked, masker)
         self._schema = arrow_schema(tuple(columns))
         names = [column.name for column in columns]
         self._message_id = names.index(MESSAGE_ID)
@@ -178,7 +183,7 @@ class RowBatches:
         arrays = []
         for column, values in zip(self._columns, zip(*rows, strict=True), strict=True):
             taken: Sequence[Any] = values
-            if column.domain is not None:
+            if column.unmasked is not None:
                 taken = self._unmasked(column, values, rows)
             elif column.form is not None:
                 self._check_masked(column, column.form, values, rows)
@@ -198,11 +203,11 @@ class RowBatches:
                 )
 
     def _unmasked(self, column: LakeColumn, tokens: Sequence[str | None], rows: list[Row]) -> list[str | None]:
-        assert self._masker is not None, "a copy with domains is the clear one"
+        unmask = self._unmask[column.name]
         values: list[str | None] = []
         for place, token in enumerate(tokens):
             try:
-                values.append(None if token is None else self._masker.unmask(token, column.domain or ""))
+                values.append(None if token is None else unmask(token))
             except TokenError as error:
                 row = rows[place][self._message_id] or "without message id"
                 raise TokenError(

@@ -201,7 +201,7 @@ class RowSource:
             interval: What is going to be published.
             uri: Where to.
         """
-        for column in self._stream.masked_columns:
+        for column in self._stream.reversible_columns:
             record_access(
                 self._open(),
                 action="publish",

@@ -8,6 +8,7 @@ how often a value occurs, and how long it is. docs/masking.md says what follows 
 from __future__ import annotations
 
 import contextlib
+import os
 
 import tink
 
@@ -27,7 +28,9 @@ from maskline.masks.tokens import (
 FINGERPRINT_DOMAIN = "maskline.fingerprint"
 
 REJECTED_BODY_DOMAIN = "rejected_messages.body"
-"""The associated data that the bodies of messages are encrypted with."""
+"""What the associated data of sealed bodies begins with: the stream and the MessageId follow, each behind a NUL."""
+
+SEAL_RANDOM_BYTES = 16
 
 
 class Masker:
@@ -125,15 +128,29 @@ class Masker:
         ciphertext = self._keyset.encrypt(value.encode(), FINGERPRINT_DOMAIN.encode())
         return encode_token(ciphertext[: PREFIX_LENGTH + IV_LENGTH])
 
-    def seal_body(self, body: str) -> bytes:
-        """Encrypt the body of a message, whatever is in it, lone surrogates too."""
-        return self._keyset.encrypt(body.encode("utf-8", "surrogatepass"), REJECTED_BODY_DOMAIN.encode())
+    def seal_body(self, body: str, stream: str, message_id: str) -> bytes:
+        """Encrypt the body of a message, whatever is in it, lone surrogates too.
 
-    def unseal_body(self, sealed: bytes) -> str:
-        """Decrypt what `seal_body` encrypted.
+        16 random bytes go before it, so that equal bodies cannot be told equal, and it opens only where it was put.
+
+        Args:
+            body: The body.
+            stream: The stream under whose name it is kept.
+            message_id: The MessageId under which it is kept; empty for a record without one.
+        """
+        clear = os.urandom(SEAL_RANDOM_BYTES) + body.encode("utf-8", "surrogatepass")
+        return self._keyset.encrypt(clear, _seal(stream, message_id))
+
+    def unseal_body(self, sealed: bytes, stream: str, message_id: str) -> str:
+        """Decrypt what `seal_body` encrypted, or an earlier version, which bound a body to nothing.
+
+        Args:
+            sealed: The body, encrypted.
+            stream: As for `seal_body`.
+            message_id: Likewise.
 
         Raises:
-            TokenError: The keyset does not hold its key, or it was altered.
+            TokenError: The keyset does not hold its key, it was altered, or it is the body of another message.
         """
         key_id = token_key_id(sealed)
         if key_id not in self._keyset.key_ids:
@@ -141,18 +158,34 @@ class Masker:
                 f"the body was sealed with key {key_id}, and this keyset {self._keyset.unavailable_reason(key_id)}"
             )
         try:
-            clear = self._keyset.decrypt(sealed, REJECTED_BODY_DOMAIN.encode())
+            clear = self._keyset.decrypt(sealed, _seal(stream, message_id))[SEAL_RANDOM_BYTES:]
         except tink.TinkError:
-            raise TokenError("the body was altered") from None
+            clear = self._unsealed_as_before(sealed)
         return clear.decode("utf-8", "surrogatepass")
 
-    def remask_body(self, sealed: bytes) -> bytes:
+    def _unsealed_as_before(self, sealed: bytes) -> bytes:
+        try:
+            return self._keyset.decrypt(sealed, REJECTED_BODY_DOMAIN.encode())
+        except tink.TinkError:
+            raise TokenError("the body was altered, or is that of another message") from None
+
+    def remask_body(self, sealed: bytes, stream: str, message_id: str) -> bytes:
         """Encrypt under the primary key what `seal_body` encrypted under any of the keyset's keys.
+
+        Args:
+            sealed: The body, encrypted.
+            stream: As for `seal_body`.
+            message_id: Likewise.
 
         Raises:
             TokenError: As `unseal_body`.
         """
-        return self.seal_body(self.unseal_body(sealed))
+        return self.seal_body(self.unseal_body(sealed, stream, message_id), stream, message_id)
+
+
+def _seal(stream: str, message_id: str) -> bytes:
+    """Return the associated data of a body; no domain is one, for none has a NUL character."""
+    return f"{REJECTED_BODY_DOMAIN}\0{stream}\0{message_id}".encode()
 
 
 class DeterministicMask:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 
-from maskline.keys.hash_keyset import HashKeyset
+from maskline.keys import HashKeyset
 
 HASH_BYTES = 16
 HASH_LENGTH = 22

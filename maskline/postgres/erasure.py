@@ -11,6 +11,7 @@ reach from here; docs/erasure.md says how long that stays and what ends it.
 from __future__ import annotations
 
 import io
+import json
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -30,8 +31,12 @@ from maskline.postgres.interruption import libpq_waits
 from maskline.postgres.key_usage import FULL_SCAN_SETTINGS
 from maskline.postgres.statements import REJECTED_MESSAGES
 from maskline.postgres.suppressions import SUPPRESSIONS
+from maskline.records import OutgoingMessage
+from maskline.streams.column_mask import element_mask
+from maskline.streams.kept_message import attributes_of, kept_message
 from maskline.streams.mentions import MessageJudge, Verdict
 from maskline.streams.stream import WRITTEN_IN, StreamDefinition
+from maskline.streams.stream_set import NO_STREAM
 from maskline.streams.subjects import Subject
 
 ROWS_PER_FETCH = 500
@@ -272,12 +277,21 @@ class DatabaseEraser:
 
     def _verdict(self, message_id: str, stream: str, sealed: bytes) -> tuple[Verdict, bool]:
         try:
-            verdict, is_readable = self._judge.verdict(stream, self._masker.unseal_body(sealed)), True
+            kept = kept_message(self._masker.unseal_body(sealed, stream, message_id))
+            verdict, is_readable = self._judged(stream, kept), True
         except TokenError:
             verdict, is_readable = Verdict.UNDECIDED, False
         if verdict is Verdict.UNDECIDED and message_id in self._decisions:
             verdict = Verdict.THEIRS if self._decisions[message_id] else Verdict.NOT_THEIRS
         return verdict, is_readable
+
+    def _judged(self, stream: str, message: OutgoingMessage) -> Verdict:
+        verdict = self._judge.verdict(stream, message.body)
+        if verdict is Verdict.THEIRS or not message.attributes:
+            return verdict
+        # Attributes that name them beside a body that does not are no proof that it is theirs.
+        by_attributes = self._judge.verdict(NO_STREAM, json.dumps({"MessageAttributes": attributes_of(message)}))
+        return verdict if by_attributes is Verdict.NOT_THEIRS else Verdict.UNDECIDED
 
     def _suppress(self, cursor: Any) -> None:
         fingerprints = [
@@ -375,9 +389,10 @@ def stored_values(subject: Subject, persons: Collection[str], keyset: Keyset) ->
         return values
     stored: list[str] = []
     for alone in keyset.each_alone():
-        masker = Masker(alone)
-        for value in values:
-            token = masker.mask(value, subject.column.domain or "")
+        mask = element_mask(subject.column, Masker(alone))
+        # A column that came to its rule later has tokens of values as they were sent, too.
+        for value in sorted({*values, *persons}):
+            token = mask(value)
             stored += plain_texts(token) if alone.has_raw_keys else [token]
     return stored
 

@@ -189,20 +189,23 @@ class Remasker:
         cursor.execute(self._select, [*arrays, self._old_key_ids, self._takes_rows_without_key])
         not_remasked: list[NotRemasked] = []
         remasked_values: list[tuple[object, ...]] = []
-        for partition, place, row, *values in cursor:
+        bindings = len(self._table.bound_to)
+        for partition, place, row, *selected in cursor:
+            bound_to, values = selected[:bindings], selected[bindings:]
             try:
-                remasked_values.append((partition, place, *self._remasked_values(values)))
+                remasked_values.append((partition, place, *self._remasked_values(values, bound_to)))
             except TokenError as error:
                 not_remasked.append(NotRemasked(row, str(error)))
         if remasked_values:
-            new_values = [list(array) for array in zip(*remasked_values, strict=True)]
-            cursor.execute(self._update, [self._primary_key_id, *new_values])
+            partitions, ctids, *new_values = zip(*remasked_values, strict=True)
+            sent = (column.sent(values) for column, values in zip(self._table.columns, new_values, strict=True))
+            cursor.execute(self._update, [self._primary_key_id, list(partitions), list(ctids), *sent])
         return Step(cursor.rowcount if remasked_values else 0, not_remasked)
 
-    def _remasked_values(self, values: Sequence[object]) -> Iterator[object]:
+    def _remasked_values(self, values: Sequence[object], bound_to: Sequence[object]) -> Iterator[object]:
         for column, value in zip(self._table.columns, values, strict=True):
             try:
-                yield None if value is None else column.remask(value)
+                yield None if value is None else column.remask(value, *bound_to)
             except TokenError as error:
                 raise TokenError(f"{column.name} {error}") from None
 

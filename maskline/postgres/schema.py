@@ -22,7 +22,7 @@ from psycopg2 import errorcodes
 from maskline.errors import DatabaseError, DatabaseUnavailableError, MasklineError, SetupError, UsageError
 from maskline.postgres.column_registry import compare_columns, enter_columns
 from maskline.postgres.connection import Connect, Connection
-from maskline.postgres.ddl import add_token_checks, create_table
+from maskline.postgres.ddl import create_table
 from maskline.postgres.failures import map_postgres_error
 from maskline.postgres.migrations.catalogue import IS_OWNERS_TABLE, WRITTEN_TABLES, leaves
 from maskline.postgres.migrations.steps import (
@@ -34,6 +34,7 @@ from maskline.postgres.migrations.steps import (
 )
 from maskline.postgres.revision import NEWEST_REVISION, VERSION_TABLE
 from maskline.postgres.server_version import server_version_problems
+from maskline.postgres.token_checks import add_token_checks
 from maskline.streams.definition import StreamDefinition
 
 MAX_WAIT_SECONDS = 60.0

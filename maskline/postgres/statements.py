@@ -14,7 +14,7 @@ from typing import Generic, Protocol, TypeVar
 
 from psycopg2 import sql
 
-from maskline.postgres.arrays import array_literal
+from maskline.postgres.arrays import array_literal, moment_array
 from maskline.postgres.ledger import OUTCOMES, VOUCHED_AGE, VOUCHED_LEAD, WRITES_LEDGER
 from maskline.records import MaskedRow, Receipt, Rejection
 from maskline.streams.definition import StreamDefinition
@@ -59,13 +59,16 @@ class _HasReceipt(Protocol):
 Record = TypeVar("Record", bound=_HasReceipt)
 
 
-def transaction_settings() -> sql.Composable:
+def transaction_settings(queue: str | None = None) -> sql.Composable:
     """Return what each transaction begins with, whatever the server, the database or the role has set.
 
     ``synchronous_commit`` is raised to ``on`` and never lowered. Deferred constraints are checked before the commit, so
     that they name a row and not a whole transaction.
 
     Source: https://www.postgresql.org/docs/current/runtime-config-wal.html#GUC-SYNCHRONOUS-COMMIT
+
+    Args:
+        queue: The queue that the messages came from, for rejections to keep; None where that is not known.
     """
     return sql.SQL(
         "SET LOCAL TRANSACTION ISOLATION LEVEL READ COMMITTED;"
@@ -73,12 +76,20 @@ def transaction_settings() -> sql.Composable:
         " SET LOCAL client_min_messages = warning; SET CONSTRAINTS ALL IMMEDIATE;"
         " SELECT set_config('synchronous_commit',"
         " CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true),"
-        " set_config({ledger}, 'on', true); "
+        " set_config({ledger}, 'on', true){queue}; "
     ).format(
         lock_timeout=sql.Literal(f"{LOCK_TIMEOUT_SECONDS}s"),
         statement_timeout=sql.Literal(f"{STATEMENT_TIMEOUT_SECONDS}s"),
         ledger=sql.Literal(WRITES_LEDGER),
+        queue=_queue_setting(queue),
     )
+
+
+def _queue_setting(queue: str | None) -> sql.Composable:
+    if queue is None:
+        return sql.SQL("")
+    queue = queue.replace("%", "%%")  # psycopg2 puts parameters into the statement
+    return sql.SQL(", set_config({}, {}, true)").format(sql.Literal(QUEUE_SETTING), sql.Literal(queue))
 
 
 class InsertStatement(Generic[Record]):
@@ -94,7 +105,7 @@ class InsertStatement(Generic[Record]):
             ``key_id`` have to be among them.
         keeps_earlier: Whether a row of the same message that is in the table already, and not in the ledger any more,
             counts as this one. It takes a unique index on ``message_id``.
-        own_settings: A statement that goes before it in the same transaction, or None.
+        queue: As for `transaction_settings`.
 
     Attributes:
         table: The table.
@@ -109,12 +120,7 @@ class InsertStatement(Generic[Record]):
     streams: tuple[StreamDefinition, ...] = ()
 
     def __init__(
-        self,
-        table: str,
-        arrays: dict[str, str],
-        *,
-        keeps_earlier: bool = False,
-        own_settings: sql.Composable | None = None,
+        self, table: str, arrays: dict[str, str], *, keeps_earlier: bool = False, queue: str | None = None
     ) -> None:
         self.table = table
         self.columns = frozenset(arrays)
@@ -149,7 +155,7 @@ class InsertStatement(Generic[Record]):
             "age": sql.Literal(VOUCHED_AGE),
             "lead": sql.Literal(VOUCHED_LEAD),
         }
-        settings = transaction_settings() + (own_settings or sql.SQL(""))
+        settings = transaction_settings(queue)
         self.query = settings + template.format(refused_keys=_REFUSED_KEYS, **parts)
         self.query_without_keys = settings + template.format(refused_keys=_NO_KEYS, **parts)
 
@@ -194,10 +200,10 @@ class InsertRows(InsertStatement[MaskedRow]):
         """Return the arrays for a micro-batch; create_date is the UTC date of SentTimestamp, so it never changes."""
         return [
             *map(array_literal, zip(*(row.values for row in records), strict=True)),
-            array_literal(str(row.sent_at.date()) for row in records),
-            array_literal(row.receipt.message_id for row in records),
-            array_literal(str(row.sent_at) for row in records),
-            array_literal(str(row.key_id) for row in records),
+            moment_array([row.sent_at.date() for row in records]),
+            array_literal([row.receipt.message_id for row in records]),
+            moment_array([row.sent_at for row in records]),
+            array_literal([str(row.key_id) for row in records]),
         ]
 
 
@@ -267,11 +273,7 @@ class InsertRejections(InsertStatement[Rejection]):
             "key_id": "bigint[]",
             "body": "bytea[]",
         }
-        says_queue = queue and sql.SQL("SELECT set_config({name}, {queue}, true); ").format(
-            name=sql.Literal(QUEUE_SETTING),
-            queue=sql.Literal(queue.replace("%", "%%")),  # psycopg2 puts parameters into it
-        )
-        super().__init__(REJECTED_MESSAGES, arrays, keeps_earlier=True, own_settings=says_queue or None)
+        super().__init__(REJECTED_MESSAGES, arrays, keeps_earlier=True, queue=queue)
 
     def parameters(self, records: Sequence[Rejection]) -> Sequence[str]:
         """Return the arrays for a micro-batch."""
@@ -280,7 +282,7 @@ class InsertRejections(InsertStatement[Rejection]):
             array_literal(rejection.stream for rejection in records),
             array_literal(str(rejection.reason) for rejection in records),
             array_literal(rejection.detail for rejection in records),
-            array_literal(str(rejection.sent_at) for rejection in records),
+            moment_array([rejection.sent_at for rejection in records]),
             array_literal(str(rejection.receive_count) for rejection in records),
             array_literal(str(rejection.key_id) for rejection in records),
             array_literal(f"\\x{rejection.sealed_body.hex()}" for rejection in records),

@@ -13,6 +13,7 @@ from maskline.postgres.connection import Connection
 from maskline.postgres.ledger import OUTCOMES
 from maskline.postgres.server_version import server_version_problems
 from maskline.postgres.statements import REJECTED_MESSAGES
+from maskline.postgres.type_names import short_name, takes
 from maskline.streams.definition import JOB_COLUMNS, StreamDefinition
 
 _SERVER = """
@@ -67,11 +68,9 @@ _MAY_USE_KEYS = """
         has_table_privilege(to_regclass('maskline_keys'), 'SELECT')
         AND has_function_privilege(to_regprocedure('maskline_use_keys(bigint[], text)'), 'EXECUTE'))
 """
-_SHORT_NAMES = {
-    "character varying": "varchar",
-    "character(": "char(",
-    "timestamp with time zone": "timestamptz",
-}
+_SUPPRESSIONS = """
+    SELECT has_table_privilege(oid, 'SELECT') FROM pg_class WHERE oid = to_regclass('maskline_suppressions')
+"""
 
 
 class TableReport(msgspec.Struct):
@@ -145,6 +144,10 @@ def _check_own_objects(connection: Connection, report: TableReport) -> bool:
                 f"this role may not insert into {table} and read its message_id; grant it maskline_writer"
             )
     with connection.cursor() as cursor:
+        cursor.execute(_SUPPRESSIONS)
+        if (False,) in cursor.fetchall():
+            report.problems.append("this role may not read maskline_suppressions; grant it maskline_writer")
+    with connection.cursor() as cursor:
         cursor.execute(_MAY_USE_KEYS)
         ((may_use_keys,),) = cursor.fetchall()
     if not may_use_keys:
@@ -197,8 +200,8 @@ def _check_columns(connection: Connection, stream: StreamDefinition, report: Tab
         if is_generated or is_identity:
             what = "a generated column" if is_generated else "an identity column that is always generated"
             report.problems.append(f"column {table}.{name} is {what}, which takes no value; take it out of the stream")
-        elif not _is_wide_enough(_short(declared), declaration):
-            report.problems.append(f"column {table}.{name} is {_short(declared)}, the stream needs {declaration}")
+        elif not takes(short_name(declared), declaration):
+            report.problems.append(f"column {table}.{name} is {short_name(declared)}, the stream needs {declaration}")
         elif name != "processed_at" and not may_insert:
             report.problems.append(f"this role may not insert into {table}.{name}; grant it maskline_writer")
     report.problems.extend(
@@ -217,24 +220,3 @@ def _check_unlogged(connection: Connection, stream: StreamDefinition, report: Ta
             f"table {name} is UNLOGGED, so a crash of the server empties it; run: ALTER TABLE {name} SET LOGGED"
             for name in unlogged
         )
-
-
-def _short(declared: str) -> str:
-    for long_name, short_name in _SHORT_NAMES.items():
-        declared = declared.replace(long_name, short_name)
-    return declared
-
-
-def _is_wide_enough(found: str, needed: str) -> bool:
-    """Say whether a column takes what the stream declares: the same type, or a longer or unlimited text."""
-    if found == needed or (found in ("text", "varchar") and needed.startswith(("varchar", "text", "char"))):
-        return True
-    if found.startswith("varchar(") and needed.startswith(("varchar(", "char(")):
-        return int(found[8:-1]) >= int(needed.partition("(")[2][:-1])
-    return _with_scale(found) == _with_scale(needed)
-
-
-def _with_scale(declared: str) -> str:
-    """Return a type as the catalogue writes it: ``numeric(38)`` is ``numeric(38,0)``."""
-    plain = declared.replace(" ", "")
-    return f"{plain[:-1]},0)" if plain.startswith("numeric(") and "," not in plain else plain

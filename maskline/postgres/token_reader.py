@@ -20,7 +20,9 @@ _COLUMN_IN_COMPLAINT = re.compile(r"""["«„“](\w+)["»“”]|\w+\.(\w+)""")
 def read_tokens(
     connection: Connection, stream: StreamDefinition, column: str, where: str | None
 ) -> Iterator[tuple[str, str]]:
-    """Yield row and token of one column, in one read-only transaction; of an array, each of its elements by itself.
+    """Yield row and token of one column, in one read-only transaction.
+
+    Of an array, each element comes by itself; of a document, its text.
 
     A row is named by its message id, or by its ctid where it is older than those.
 
@@ -38,7 +40,8 @@ def read_tokens(
     if where and ";" in where:
         raise UsageError("where: give one condition without a semicolon; in a text write chr(59)")
     connection.set_session(readonly=True)
-    tokens = sql.SQL("unnest(array_remove({column}, NULL))" if stream.column(column).type.is_array else "{column}")
+    is_array = stream.column(column).type.is_array
+    tokens = sql.SQL("unnest(array_remove({column}, NULL))" if is_array else "{column}::text")
     # The condition ends with its line, and so does a comment in it.
     query = sql.SQL(
         "SELECT coalesce(message_id::text, 'ctid ' || ctid::text), {tokens} FROM {table}"

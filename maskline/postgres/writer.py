@@ -173,6 +173,7 @@ class BatchWriter(Generic[Record]):
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+            self._suppressions = None
             self._are_columns_entered = False
 
     def _write_or_bisect(

@@ -7,8 +7,10 @@ import re
 import msgspec
 
 from maskline.errors import ArgumentError
+from maskline.plaintext import is_plaintext_beyond_loopback
 
 _URL = re.compile(r"(?P<authority>https?://(?P<host>[^/:]+)(:\d+)?)/([^/]+/)*(?P<name>[^/]+)/?")
+_CREDENTIALS = re.compile(r"[^/?#]*(//[^/?#]*)?@")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}(\.fifo)?")
 _AWS_SUFFIX = r"(vpce\.)?(amazonaws\.com(\.cn)?|amazonaws\.eu|api\.aws|api\.amazonwebservices\.com\.cn)"
 _AWS_HOST = re.compile(rf"(vpce-[a-z0-9-]+\.)?sqs(-fips)?\.(?P<region>[a-z0-9-]+)\.{_AWS_SUFFIX}")
@@ -28,28 +30,39 @@ class QueueAddress(msgspec.Struct, frozen=True):
         endpoint: The URL of the SQS API, or None. A queue's URL says it, too; a name leaves it to AWS's own settings.
         connections: The most receives that a process has under way at the same time, 1 to 1,000, and the most of all
             other calls together. How many there are follows what the answers bring.
+        allow_plaintext_endpoint: Whether ``http://`` may lead off this machine, with messages in clear for the network
+            to read.
     """
 
     queue: str
     endpoint: str | None = None
     connections: int = 64
+    allow_plaintext_endpoint: bool = False
 
     def __post_init__(self) -> None:
         """Check the form.
 
         Raises:
-            ArgumentError: It is neither a URL nor a name, it names a FIFO queue, or the connections are out of range.
+            ArgumentError: It is neither a URL nor a name, the connections are out of range, its URL holds credentials,
+                or it would be called in clear over the network.
         """
         if not 1 <= self.connections <= MAX_CONNECTIONS:
             raise ArgumentError(f"connections is {self.connections}; it must be from 1 to {MAX_CONNECTIONS}")
+        for parameter, text in (("queue", self.queue), ("endpoint", self.endpoint or "")):
+            if _CREDENTIALS.match(text):
+                raise ArgumentError(
+                    f"{parameter}: a URL with credentials is not taken; AWS's own settings hold them (AWS_PROFILE, "
+                    "AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY, or a role)"
+                )
         if self.endpoint is not None and not re.match(r"https?://[^/]", self.endpoint):
             raise ArgumentError(f"endpoint {self.endpoint!r}: give a URL like http://127.0.0.1:9324")
         if not _NAME.fullmatch(self.name):
             raise ArgumentError(f"queue {self.queue!r}: give a queue's URL or its name")
-        if self.name.endswith(".fifo"):
+        endpoint = self.service_endpoint
+        if endpoint and is_plaintext_beyond_loopback(endpoint) and not self.allow_plaintext_endpoint:
             raise ArgumentError(
-                f"queue {self.queue!r}: FIFO queues are not supported: rows are idempotent by message id, and a "
-                "FIFO queue would only stop a whole message group behind one message in flight"
+                f"{'endpoint' if self.endpoint else 'queue'} {endpoint}: http:// would carry messages in clear over "
+                "the network; give https://, or allow it by name: allow_plaintext_endpoint"
             )
 
     @property
@@ -57,6 +70,14 @@ class QueueAddress(msgspec.Struct, frozen=True):
         """The queue's name, the last part of its URL."""
         match = _URL.fullmatch(self.queue)
         return match["name"] if match else self.queue
+
+    @property
+    def is_fifo(self) -> bool:
+        """Whether it is a FIFO queue: what is sent to one has a group, whose messages it delivers one batch at a time.
+
+        Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues-understanding-logic.html
+        """
+        return self.name.endswith(".fifo")
 
     @property
     def is_url(self) -> bool:

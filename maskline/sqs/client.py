@@ -19,11 +19,11 @@ from botocore.parsers import ResponseParserError
 
 from maskline.aws import error_code
 from maskline.errors import QueueUnavailableError, UsageError
-from maskline.records import Receipt, SqsMessage
+from maskline.records import OutgoingMessage, Receipt, SqsMessage
 from maskline.sqs.address import QueueAddress
 from maskline.sqs.connections import shared_connections
 from maskline.sqs.failures import BodyRefusedError, is_about_body, map_sqs_error
-from maskline.sqs.message_attributes import text_attributes
+from maskline.sqs.message_attributes import attribute_types, text_attributes, typed_attributes
 from maskline.sqs.operations import (
     DELETE,
     EXTEND,
@@ -287,19 +287,21 @@ class SqsQueue:
                     if not error_code(error).endswith(_NO_SUCH_RECEIPT):
                         raise
 
-    def send(self, bodies: Sequence[str]) -> list[str]:
+    def send(self, messages: Sequence[str | OutgoingMessage]) -> list[str]:
         """Send messages, ten a request, and return their message ids in the same order.
 
+        In a FIFO queue each is a message group of its own, so that none waits for another.
+
         Args:
-            bodies: The bodies, any number.
+            messages: The messages, or their bodies, any number.
 
         Raises:
             BodyRefusedError: SQS does not take one of them for what is in it.
             QueueUnavailableError: SQS accepted only some; those were sent.
         """
         message_ids: list[str] = []
-        for chunk in in_requests(bodies):
-            entries = [{"Id": str(i), "MessageBody": body} for i, body in enumerate(chunk)]
+        for chunk in in_requests(messages):
+            entries = [{"Id": str(i), **self._sent(message)} for i, message in enumerate(chunk)]
             with _map_sqs_errors(self._address):
                 try:
                     response = self._client.send_message_batch(QueueUrl=self.url, Entries=entries)
@@ -317,6 +319,18 @@ class SqsQueue:
 
     def _body_refused(self, answer: str) -> BodyRefusedError:
         return BodyRefusedError(f"queue {self._address}: SQS answered {answer}: it does not take this body")
+
+    def _sent(self, message: str | OutgoingMessage) -> dict[str, Any]:
+        if isinstance(message, str):
+            message = OutgoingMessage(message)
+        entry: dict[str, Any] = {"MessageBody": message.body}
+        if message.attributes:
+            entry["MessageAttributes"] = typed_attributes(message.attributes, message.attribute_types)
+        if self._address.is_fifo:
+            # Content-based deduplication would take a message that is sent back for the one it was.
+            entry["MessageDeduplicationId"] = message.deduplication_id or str(uuid.uuid4())
+            entry["MessageGroupId"] = entry["MessageDeduplicationId"]
+        return entry
 
     def _submit(self, operation: Operation[A], request: dict[str, Any], read: Callable[[A], T]) -> Future[T]:
         """Begin a call whose answer is read, and whose errors are mapped, where it completes."""
@@ -373,6 +387,7 @@ def _message(entry: MessageEntry) -> SqsMessage:
         sent_at=datetime.fromtimestamp(int(entry.Attributes.SentTimestamp) / 1000, UTC),
         receive_count=int(entry.Attributes.ApproximateReceiveCount),
         attributes=text_attributes(entry.MessageAttributes) if entry.MessageAttributes else None,
+        attribute_types=attribute_types(entry.MessageAttributes) if entry.MessageAttributes else None,
     )
 
 

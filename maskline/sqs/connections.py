@@ -11,7 +11,7 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
-from maskline.aws import environment_region
+from maskline.aws import check_endpoint, environment_region
 from maskline.logs import silence_wire_logging
 from maskline.sqs.curl_transport import CONNECTIONS, CurlTransport
 
@@ -98,4 +98,6 @@ def _connect(endpoint: str | None, region: str | None, connections: int) -> tupl
 
     # Time-outs are a client's and not a call's, and only a long poll may take as long as one.
     frequent = client(MAX_WAIT_SECONDS + ANSWER_SECONDS, FALLBACK_ATTEMPTS)
+    if endpoint is None:  # one that is given was checked with the queue's address
+        check_endpoint(frequent)
     return client(ANSWER_SECONDS, ATTEMPTS), CurlTransport(frequent, core, connections)

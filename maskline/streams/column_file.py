@@ -23,14 +23,14 @@ def is_identifier(name: str) -> bool:
     return bool(_IDENTIFIER.fullmatch(name))
 
 
-def checked_column(stream: str, name: str, file: ColumnFile, domains: Mapping[str, Domain]) -> Column:
+def checked_column(stream: str, name: str, file: ColumnFile, domains: Mapping[str, Domain] | None = None) -> Column:
     """Return a column that can be read and written as the file says.
 
     Args:
         stream: The stream's name.
         name: The column's name, an identifier.
         file: What the file says.
-        domains: What the file says of domains.
+        domains: What the file says of domains, or None where it says nothing.
 
     Raises:
         ValueError: It cannot.
@@ -39,7 +39,7 @@ def checked_column(stream: str, name: str, file: ColumnFile, domains: Mapping[st
     mask = checked_mask(name, file, column_type)
     _check_max_length(file, column_type, mask)
     domain = _checked_domain(file, mask, default=f"{stream}.{name}")
-    equality = domains.get(domain or "", Domain())
+    equality = (domains or {}).get(domain or "", Domain())
     if equality != Domain() and not column_type.is_text:
         raise ValueError(f"[domains] normalizes texts, and {column_type.declaration} is none; give it another domain")
     column = Column(

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any, TypeAlias
 
 from maskline.errors import ArgumentError, UsageError
-from maskline.keys.hash_keyset import HashKeyset
+from maskline.keys import HashKeyset
 from maskline.masks.deterministic import DeterministicMask, Masker
 from maskline.masks.hash import HashMask
 from maskline.masks.leaves import EVERY_ELEMENT, ClearPath, LeavesMask
@@ -37,6 +37,21 @@ def column_mask(column: Column, masker: Masker, hash_keyset: HashKeyset | None =
     Raises:
         ArgumentError: The column's mask takes the keyset of hashes, and there is none.
     """
+    change = element_mask(column, masker, hash_keyset)
+    return _of_each(change) if column.type.is_array else change
+
+
+def element_mask(column: Column, masker: Masker, hash_keyset: HashKeyset | None = None) -> Change:
+    """Return what makes of a single value what is stored of it: of an array, of one of its elements.
+
+    Args:
+        column: A masked column.
+        masker: Encrypts.
+        hash_keyset: The keyset of hashes, if there is one.
+
+    Raises:
+        ArgumentError: As `column_mask`.
+    """
     mask = _mask_of(column)
     domain = column.domain or ""
     change: Change
@@ -54,7 +69,7 @@ def column_mask(column: Column, masker: Masker, hash_keyset: HashKeyset | None =
         change = _mask_leaves(column, _leaves(column, mask, masker))
     else:
         change = _cipher(mask, masker, domain).mask
-    return _of_each(change) if column.type.is_array else change
+    return change
 
 
 def column_unmask(column: Column, masker: Masker) -> Change:

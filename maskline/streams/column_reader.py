@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 from collections.abc import Callable
@@ -112,9 +113,10 @@ def _plain_text_or(column: Column, slow: Reader, normalize: Normalize | None) ->
 
     def read_normal(value: object) -> object:
         if type(value) is str and len(value) <= shortest_limit and value.isascii() and "\0" not in value:
-            form = normalize(value)
-            if form is None or (len(form) <= shortest_limit and form.isascii()):
-                return form
+            with contextlib.suppress(InvalidValueError):  # which the slow one raises again, with the field's name
+                form = normalize(value)
+                if form is None or (len(form) <= shortest_limit and form.isascii()):
+                    return form
         return slow(value)
 
     return read_normal

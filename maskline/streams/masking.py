@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from maskline.errors import MasklineError
-from maskline.keys import Keyset
-from maskline.keys.hash_keyset import HashKeyset
+from maskline.keys import HashKeyset, Keyset
 from maskline.masks.deterministic import Masker
 from maskline.records import MaskedRow, Reason, Receipt, RejectedRecord, Rejection, SqsMessage
 from maskline.streams.column_mask import column_mask
 from maskline.streams.decoding import Decoded, MessageDecoder
 from maskline.streams.failures import InvalidValueError
+from maskline.streams.kept_message import kept_text
 from maskline.streams.opening import Opened
 from maskline.streams.owners import MessageOwners
 from maskline.streams.payloads import PayloadStore
@@ -55,10 +55,10 @@ class MessageMasker:
         self._owners = MessageOwners(stream, keyset)
         self.extra_fields = 0
 
-    @property
-    def invalid_values(self) -> int:
-        """How many values it masked as they are, for want of a normal form by the rule of their domain."""
-        return self._decoder.invalid_values
+    def take_invalid_values(self) -> int:
+        """Return how many values it masked as they are, for want of a normal form, since it was asked before."""
+        count, self._decoder.invalid_values = self._decoder.invalid_values, 0
+        return count
 
     def mask(self, message: SqsMessage) -> MaskedRow | Rejection:
         """Decode, check and mask one message.
@@ -88,7 +88,7 @@ class MessageMasker:
             values = self._masked_values(self._decoder.decode(record_text(record)))
         except Exception as error:
             rejection = rejection_for(error)
-            sealed_body = self._masker.seal_body(sealable_text(record))
+            sealed_body = self._masker.seal_body(sealable_text(record), self._stream.name, "")
             return RejectedRecord(self._stream.name, rejection.reason, rejection.detail, self._key_id, sealed_body)
         return dict(zip(self._columns, values, strict=True))
 
@@ -117,16 +117,17 @@ class MessageMasker:
             stream: The name under which it is kept; that of the stream if None.
         """
         explained = self._decoder.explained(rejection, message.body, message.attributes)
+        kept_under = self._stream.name if stream is None else stream
         return Rejection(
             Receipt(message.message_id, message.receipt_handle),
-            self._stream.name if stream is None else stream,
+            kept_under,
             explained.reason,
             explained.detail,
             message.sent_at,
             message.receive_count,
             self._key_id,
-            self._masker.seal_body(message.body),
-            self._owners.of_body(message.body),
+            self._masker.seal_body(kept_text(message), kept_under, message.message_id),
+            self._owners.of_message(message),
         )
 
     def _masked_values(self, decoded: Decoded) -> tuple[object, ...]:
@@ -148,7 +149,11 @@ class MessageMasker:
             message.receive_count,
             self._key_id,
             values,
-            self._masker.seal_body(message.body),
+            self._masker.seal_body(
+                message.body if message.attributes is None else kept_text(message),
+                self._stream.name,
+                message.message_id,
+            ),
             self._stream.name,
             subjects,
         )

@@ -15,6 +15,7 @@ from maskline.streams.opening import (
     payload_of,
     read_content,
 )
+from maskline.streams.payloads import PayloadStore
 from maskline.streams.unpacking import GZIP_MAGIC, ZSTD_MAGIC, unpack
 
 _OPENERS = {
@@ -25,23 +26,32 @@ _OPENERS = {
 _MAGIC = {GZIP_MAGIC: Packing.GZIP, ZSTD_MAGIC: Packing.ZSTD}
 
 
-def recognize(body: str, attributes: Mapping[str, str] | None = None) -> MessageFormat:
+def recognize(
+    body: str, attributes: Mapping[str, str] | None = None, payloads: PayloadStore | None = None
+) -> MessageFormat:
     """Return the format that a body seems to have; the plain one where nothing is known of it.
-
-    An object in S3 is not fetched, so what is inside it is not known.
 
     Args:
         body: The body as SQS gave it.
         attributes: Its message attributes.
+        payloads: Where objects that messages point to are fetched from; if None, what is inside them is not known.
+
+    Raises:
+        InvalidValueError: The object that it points to is not to be had.
+        MasklineError: The store of the objects does not answer, or cannot be used.
     """
     opened = Opened(attributes)
     envelopes: list[Envelope] = []
     content: object = body
     while (envelope := _envelope_around(content, opened, envelopes)) is not None:
         envelopes.append(envelope)
-        if envelope is Envelope.S3_POINTER:
+        if envelope is not Envelope.S3_POINTER:
+            content = _OPENERS[envelope](content, opened)
+            continue
+        payload = payload_of(content)
+        if payload is None or payloads is None:
             return MessageFormat(envelopes=tuple(envelopes))
-        content = _OPENERS[envelope](content, opened)
+        content = payloads.fetch(payload, MAX_RECORD_BYTES)
     return MessageFormat(envelopes=tuple(envelopes), packings=_packings_of(content))
 
 
@@ -68,7 +78,7 @@ def _quoted(names: tuple[str, ...]) -> str:
 
 def _envelope_around(content: object, opened: Opened, before: list[Envelope]) -> Envelope | None:
     try:
-        if payload_of(content) is not None:
+        if Envelope.S3_POINTER not in before and payload_of(content) is not None:
             return Envelope.S3_POINTER
     except InvalidValueError:
         return None

@@ -74,8 +74,18 @@ class StreamDefinition(msgspec.Struct, frozen=True):
 
     @property
     def masked_columns(self) -> tuple[Column, ...]:
-        """The columns that hold tokens."""
+        """The columns that hold what a mask made of their values."""
         return tuple(column for column in self.columns if column.is_masked)
+
+    @property
+    def hashed_columns(self) -> tuple[Column, ...]:
+        """The columns that take the keyset of hashes."""
+        return tuple(column for column in self.columns if column.mask is not None and column.mask.takes_hash_keyset)
+
+    @property
+    def reversible_columns(self) -> tuple[Column, ...]:
+        """The columns whose values the keyset brings back."""
+        return tuple(column for column in self.columns if column.mask is not None and column.mask.is_reversible)
 
     @property
     def subject_columns(self) -> tuple[Column, ...]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 
 import msgspec
 
 from maskline.errors import StreamDefinitionError
-from maskline.keys import Keyset
+from maskline.keys import HashKeyset, Keyset
 from maskline.records import MaskedRow, Reason, Rejection, SqsMessage
+from maskline.streams.columns import Column
 from maskline.streams.domains import check_shared_domains
 from maskline.streams.failures import InvalidValueError
 from maskline.streams.masking import MessageMasker, rejection_for
@@ -20,6 +22,13 @@ from maskline.streams.stream import StreamDefinition
 
 NO_STREAM = "-"
 """The name under which messages are kept that no stream takes; no stream can have it."""
+
+
+class Unmatched(enum.StrEnum):
+    """What becomes of a message that no stream takes."""
+
+    REJECT = "reject"
+    LEAVE = "leave"
 
 
 class StreamSet(msgspec.Struct, frozen=True):
@@ -61,6 +70,21 @@ class StreamSet(msgspec.Struct, frozen=True):
     def attribute_names(self) -> frozenset[str]:
         """The message attributes that receiving has to ask for."""
         return frozenset[str]().union(*(stream.attribute_names for stream in self.streams))
+
+    @property
+    def name(self) -> str:
+        """The names of all, as one: what a run is called in logs and metrics."""
+        return ",".join(stream.name for stream in self.streams)
+
+    @property
+    def deletes_payloads(self) -> bool:
+        """Whether an object that a message points to may have to be deleted with the message."""
+        return any(stream.deletes_payloads for stream in self.streams)
+
+    @property
+    def hashed_columns(self) -> tuple[Column, ...]:
+        """The columns of all streams that take the keyset of hashes."""
+        return tuple(column for stream in self.streams for column in stream.hashed_columns)
 
     @property
     def fetches_payloads(self) -> bool:
@@ -133,6 +157,10 @@ class StreamSetMasker:
         keyset: The keyset whose primary key masks.
         payloads: Where objects that messages point to are fetched from; S3 if None.
         leaves_unmatched: Whether messages that no stream takes are left in the queue, for another consumer.
+        hash_keyset: The keyset of hashes, where a stream has columns that are hashed.
+
+    Raises:
+        ArgumentError: A stream has columns that are hashed, and there is no keyset of hashes.
     """
 
     def __init__(
@@ -142,11 +170,16 @@ class StreamSetMasker:
         payloads: PayloadStore | None = None,
         *,
         leaves_unmatched: bool = False,
+        hash_keyset: HashKeyset | None = None,
     ) -> None:
         self._chooser = StreamChooser(streams, payloads)
-        self._maskers = [MessageMasker(stream, keyset, payloads) for stream in streams.streams]
+        self._maskers = [MessageMasker(stream, keyset, payloads, hash_keyset) for stream in streams.streams]
         self._leaves_unmatched = leaves_unmatched
         self.extra_fields = 0
+
+    def take_invalid_values(self) -> int:
+        """Return how many values it masked as they are, for want of a normal form, since it was asked before."""
+        return sum(masker.take_invalid_values() for masker in self._maskers)
 
     def mask(self, message: SqsMessage) -> MaskedRow | Rejection | None:
         """Decode, check and mask one message.

@@ -12,6 +12,7 @@ from maskline.streams.column_types import ColumnType
 from maskline.streams.columns import Column, Origin
 from maskline.streams.failures import InvalidValueError
 from maskline.streams.masks import Method
+from maskline.streams.normalizing import normalizer
 from maskline.streams.stream import StreamDefinition
 
 _MASKED_PREFIX = "masked_"
@@ -31,7 +32,7 @@ class Subject(msgspec.Struct, frozen=True):
     column: Column
 
     def value_of(self, text: str) -> str | None:
-        """Return what the column holds for a person, in clear, or None where it can hold no such value.
+        """Return what the column holds for a person, in clear and in normal form; None where it cannot.
 
         Args:
             text: The person, as somebody writes them.
@@ -40,7 +41,9 @@ class Subject(msgspec.Struct, frozen=True):
             if self.column.type.name in _INTEGERS:
                 number = int(text)
                 return str(_element_type(self.column).reader()(number)) if str(number) == text else None
-            return str(_element_type(self.column).reader(self.column.max_length)(text))
+            value = str(_element_type(self.column).reader(self.column.max_length)(text))
+            normalize = normalizer(self.column, _ignore)
+            return value if normalize is None else normalize(value)
         except (ValueError, InvalidValueError):
             return None
 
@@ -122,6 +125,10 @@ def default_subject(columns: Sequence[Column]) -> tuple[str, ...]:
 def _tells_persons_apart(column: Column) -> bool:
     is_equal_for_equal = column.mask is None or column.mask.method is Method.DETERMINISTIC
     return is_equal_for_equal and column.type.name in _MATCHED_TYPES
+
+
+def _ignore() -> None:
+    """Take no note of a value without a normal form, which is masked as it is."""
 
 
 def _element_type(column: Column) -> ColumnType:

@@ -1,25 +1,26 @@
-"""Print the table that a stream needs, with the permissions of the roles that `migrate` makes."""
+"""Print the tables that streams need, for psql; a short name of `streams ddl`.
+
+With --postgres, it prints what a table that is there lacks: columns, wider types, NULL where a field may be absent.
+"""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
 
+from maskline.pipeline.commands.streams.tables import print_tables
 from maskline.pipeline.options import Options
-from maskline.pipeline.printing import notice_former_name
-from maskline.postgres.ddl import create_table
-from maskline.streams.definition import load_stream
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    Options(parser).add_stream()
-    parser.add_argument("former_stream", nargs="?", help=argparse.SUPPRESS)
+    parser.add_argument("files", nargs="*", metavar="FILE", help="a definition, a folder of them, or a stream by name")
+    options = Options(parser)
+    options.add_stream()
+    options.add_postgres()
 
 
 def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     """Print the statements."""
-    if arguments.former_stream:
-        notice_former_name("ddl STREAM", "ddl --stream STREAM")
-    print(create_table(load_stream(arguments.former_stream or arguments.stream)), end="")  # noqa: T201
-    return 0
+    arguments.files = arguments.files or [arguments.stream]
+    return print_tables(arguments)

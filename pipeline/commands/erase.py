@@ -29,6 +29,7 @@ from maskline.masks.deterministic import Masker
 from maskline.pipeline.lake_options import add_lake, lake_tables
 from maskline.pipeline.options import Options, keyset_uri, postgres_dsn
 from maskline.pipeline.printing import echo, notice
+from maskline.pipeline.standard_input import values_of_lines
 from maskline.postgres.access_log import record_access
 from maskline.postgres.connection import Connect, connect
 from maskline.postgres.erasure import (
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 UNDECIDED_EXIT_CODE = 1
 RETRY_SECONDS = 300
 MAX_LISTED = 20
-MAX_PERSONS_PER_ENTRY = 20
+MAX_PERSONS_PER_ENTRY = 10
 DEFAULT_STREAM = "user_logins"
 STREAM_MARK = "{stream}"
 _USER_ID = "user_id"
@@ -74,15 +75,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.add(
         "review", "list every rejection of which nobody can tell whose it is, and change nothing", action="store_true"
     )
-    for name, meaning in (("message_id", "is theirs, and leaves"), ("not_theirs", "is not theirs, and stays")):
-        parser.add_argument(
-            f"--{name}",
-            action="append",
-            type=uuid.UUID,
-            default=[],
-            metavar="ID",
-            help=f"a rejection of those that --review lists which {meaning}; repeatable",
-        )
+    for name, meaning in (("message_id", "are theirs, and leave"), ("not_theirs", "are not theirs, and stay")):
+        options.add(name, f"rejections of those that --review lists which {meaning}", metavar="ID[,ID…]", default="")
 
 
 def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
@@ -96,13 +90,13 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
         )
     by = arguments.by or _USER_ID
     subjects = find_subjects(streams, by)
+    decisions = _decisions(arguments)
     changes_nothing = arguments.dry_run or arguments.review
     persons = _persons(arguments)
     if not changes_nothing:
         _check_reason(arguments.reason, persons)
     keyset = keyset_uri(arguments).open()
     connecting = functools.partial(connect, postgres_dsn(arguments))
-    decisions = {str(each): True for each in arguments.message_id} | {str(each): False for each in arguments.not_theirs}
     with contextlib.closing(connecting()) as connection:
         published = published_copies(connection)
         copies = _Copies(arguments, subjects, persons, keyset, published)
@@ -134,11 +128,24 @@ def _persons(arguments: argparse.Namespace) -> list[str]:
     else:
         if sys.stdin.isatty():
             notice("by: write the persons, one a line, and end with Ctrl-D")
-        persons = [line.rstrip("\r\n") for line in sys.stdin]
+        persons = [line.rstrip("\r") for line in values_of_lines()]
     persons = list(dict.fromkeys(filter(str.strip, persons)))
     if not persons:
         raise UsageError("by: standard input names nobody" if arguments.by else "user_id: is empty")
     return persons
+
+
+def _decisions(arguments: argparse.Namespace) -> dict[str, bool]:
+    decisions: dict[str, bool] = {}
+    for name, is_theirs in (("message_id", True), ("not_theirs", False)):
+        for text in filter(None, getattr(arguments, name).split(",")):
+            try:
+                message_id = str(uuid.UUID(text.strip()))
+            except ValueError:
+                raise UsageError(f"{name}: {text!r} is not a message id") from None
+            if decisions.setdefault(message_id, is_theirs) is not is_theirs:
+                raise UsageError(f"not_theirs: names {message_id}, as message_id does")
+    return decisions
 
 
 def _check_reason(reason: str | None, persons: Sequence[str]) -> None:

@@ -19,11 +19,12 @@ from rich.table import Table
 
 from maskline.errors import UsageError
 from maskline.masks.leakage import EquivalenceClass, Leakage, measure_leakage, rows_by_anonymity
+from maskline.pipeline.harmless_text import visible
 from maskline.pipeline.options import Options, postgres_dsn
 from maskline.pipeline.printing import echo, report_failure
 from maskline.postgres.connection import connect
 from maskline.postgres.frequencies import TokenFrequencies, token_frequencies
-from maskline.streams.definition import StreamDefinition, load_stream, masked_column
+from maskline.streams.definition import Column, StreamDefinition, load_stream, masked_column
 
 ALONE = "frequency and length"
 SMALL_CLASSES = {"2 to 9": range(2, 10), "10 to 99": range(10, 100)}
@@ -68,6 +69,7 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
         raise UsageError(f"budget is {arguments.budget:g}; it is a percentage, 0 to 100")
     stream = load_stream(arguments.stream)
     column = masked_column(stream, arguments.column)
+    _check_has_equal_tokens(column)
     beside = _columns_beside(stream, arguments.beside)
     with contextlib.closing(connect(postgres_dsn(arguments))) as connection:
         frequencies = token_frequencies(connection, stream.table, column.name, arguments.top, beside)
@@ -83,6 +85,22 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
 
         plot_anonymity(classes, name, arguments.plot)
     return _exit_code(name, classes, beside, arguments.budget)
+
+
+def _check_has_equal_tokens(column: Column) -> None:
+    """Refuse a column in which equal values have no equal tokens, so that frequencies say nothing.
+
+    Raises:
+        UsageError: It is such a column.
+    """
+    assert column.mask is not None, "the column is masked"
+    if not column.mask.keeps_equality:
+        raise UsageError(
+            f"column {column.name}: is masked by {column.mask.name}, and leakage is measured where equal values have "
+            "equal tokens (deterministic, hash); what this mask gives away stands in docs/masking.md"
+        )
+    if column.type.is_array:
+        raise UsageError(f"column {column.name}: is an array, and leakage is measured of single tokens")
 
 
 def _columns_beside(stream: StreamDefinition, names: str) -> list[str]:
@@ -160,7 +178,7 @@ def _most_frequent(frequencies: TokenFrequencies, rows: int) -> Table:
     table.add_column("token", overflow="fold")
     table.add_column("rows", justify="right", no_wrap=True)
     for token, count in frequencies.most_frequent:
-        table.add_row(token, _share(count, rows))
+        table.add_row(visible(token), _share(count, rows))
     return table
 
 

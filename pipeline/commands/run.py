@@ -29,7 +29,7 @@ from maskline.pipeline.preflight import preflight_with_retries
 from maskline.pipeline.run_state import RunState
 from maskline.pipeline.runners.cluster import submit_job
 from maskline.pipeline.runners.in_process import console_monitor, new_run, run_job
-from maskline.pipeline.runners.processes import run_processes
+from maskline.pipeline.runners.processes import Worker, run_processes, waiting_workers
 from maskline.pipeline.stopping import interruptible
 from maskline.pipeline.summary import summary_table
 
@@ -69,21 +69,34 @@ def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
         raise UsageError(f"http_port: {runner.name} runs the job elsewhere, and has metrics of its own: docs/flink.md")
     terminal = Console(stderr=True)
     name_run_in_logs(job.stream.name, job.queue.name)
-    with _serving(arguments, job, terminal) as follow:
+    with _workers(arguments, job, beam_arguments) as workers, _serving(arguments, job, terminal) as follow:
         for finding in interruptible(lambda: preflight_with_retries(job)):
             if finding.is_warning:
                 announce(f"warning: {finding.part}: {finding.text}", terminal)
         announce(f"Running on {runner.description}. Ctrl-C stops.", terminal)
         if not runner.is_in_process:
             return submit_job(job, options, terminal)
-        if arguments.processes > 1:
-            ran = run_processes(job, beam_arguments, arguments.processes, terminal, arguments.log_level, follow)
+        if workers:
+            ran = run_processes(workers, terminal, follow)
         else:
             context = new_run()
             follow(lambda: RunState.of(context))
             ran = run_job(job, options, runner, console_monitor(terminal), context)
     Console().print(summary_table(ran.counts, ran.seconds))
+    complaint = ran.counts.complaint()
+    if complaint:
+        announce(f"warning: {complaint}", terminal)
     return 0
+
+
+@contextlib.contextmanager
+def _workers(arguments: argparse.Namespace, job: JobSettings, beam_arguments: Sequence[str]) -> Iterator[list[Worker]]:
+    """Yield the processes that are to run the job, or none where this one does."""
+    if arguments.processes == 1:
+        yield []
+        return
+    with waiting_workers(job, beam_arguments, arguments.processes, arguments.log_level) as workers:
+        yield workers
 
 
 @contextlib.contextmanager

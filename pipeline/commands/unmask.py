@@ -3,14 +3,14 @@
 Prints CSV with a header: the row, the token, the value. The tokens come from a column of the stream's table, or with
 --stdin one a line from standard input. Every call is entered in pii_access_log, with reason and condition, before the
 first value is shown. A token that is damaged, of another column or of another key is an error that names its row, never
-a value; the other rows are shown, and the exit code is 1.
+a value; the other rows are shown, and the exit code is 1. What a terminal would obey in a value, or a spreadsheet run,
+is made harmless unless --raw is said.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import csv
 import json
 import sys
 import tempfile
@@ -20,9 +20,11 @@ from typing import TextIO
 from maskline.errors import TokenError
 from maskline.masks.deterministic import Masker
 from maskline.pipeline.options import Options, keyset_uri, postgres_dsn
+from maskline.pipeline.row_output import CsvPrinter, add_raw
 from maskline.postgres.access_log import check_reason, record_access
 from maskline.postgres.connection import connect
 from maskline.postgres.token_reader import read_tokens
+from maskline.streams.column_mask import Change, element_unmask
 from maskline.streams.definition import Column, load_stream, masked_column
 
 SPOOL_BYTES = 8 * 1024 * 1024
@@ -39,6 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     source = Options(parser.add_mutually_exclusive_group())
     source.add("where", "which rows, as a condition in SQL (all)", metavar="SQL")
     source.add("stdin", "take the tokens from standard input, one a line", action="store_true")
+    add_raw(parser)
 
 
 def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
@@ -46,7 +49,7 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     stream = load_stream(arguments.stream)
     column = masked_column(stream, arguments.column)
     check_reason(arguments.reason)
-    masker = Masker(keyset_uri(arguments).open())
+    unmask = element_unmask(column, Masker(keyset_uri(arguments).open()))
     dsn = postgres_dsn(arguments)
     with contextlib.closing(connect(dsn)) as log, contextlib.closing(_Tokens()) as tokens:
         if arguments.stdin:
@@ -63,21 +66,21 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
             reason=arguments.reason,
             condition=arguments.where,
         )
-        return _print_values(iter(tokens), column, masker, sys.stdout)
+        return _print_values(iter(tokens), column, unmask, sys.stdout, raw=arguments.raw)
 
 
-def _print_values(rows: Iterator[tuple[str, str]], column: Column, masker: Masker, output: TextIO) -> int:
-    writer = csv.writer(output)
-    writer.writerow(["row", column.name, column.field])
+def _print_values(rows: Iterator[tuple[str, str]], column: Column, unmask: Change, output: TextIO, *, raw: bool) -> int:
+    print_row = CsvPrinter(["row", column.name, column.field], raw=raw, output=output)
     failures = 0
     for row, token in rows:
         try:
-            value = masker.unmask(token, column.domain or "")
+            value = unmask(token)
         except TokenError as error:
             failures += 1
             print(f"maskline: row {row}: the token {error}", file=sys.stderr)  # noqa: T201
             continue
-        writer.writerow([row, token, value])
+        print_row([row, token, value])
+    print_row.notice_altered()
     return TokenError.exit_code if failures else 0
 
 

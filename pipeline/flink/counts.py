@@ -14,15 +14,8 @@ from maskline.pipeline.job import BRANCHES
 from maskline.transforms.metrics import NAMESPACE, branch_metric
 
 COUNTERS = (
-    "received",
-    "written",
-    "duplicates",
-    "suppressed",
-    "rejected",
-    "extra_fields",
-    "deleted",
-    "delete_failures",
-    "db_retries",
+    *("received", "written", "duplicates", "suppressed", "rejected", "extra_fields", "invalid_values"),
+    *("deleted", "delete_failures", "db_retries", "left"),
 )
 _REASON = "rejected_"
 
@@ -46,6 +39,10 @@ class FlinkCounts:
             for name, value in self._metrics(f"{self._job}/vertices/{vertex['id']}/subtasks/metrics"):
                 counts[_without_branch(name)] += value
         return counts
+
+    def causes(self) -> Counts[str]:
+        """Return none: why messages were rejected is no metric."""
+        return Counts()
 
     def _metrics(self, path: str) -> Iterator[tuple[str, int]]:
         mark = f".{NAMESPACE}_"

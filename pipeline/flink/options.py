@@ -40,7 +40,7 @@ def set_flink_defaults(options: PipelineOptions, job: JobSettings) -> PipelineOp
     parallelism = int(given.get("parallelism", job.pollers))
     defaults = DEFAULTS | {
         "flink_version": FLINK_VERSION,
-        "job_name": f"maskline-{job.stream.name}",
+        "job_name": f"maskline-{job.stream.name.replace(',', '-')}",
         "parallelism": str(parallelism),
         "max_parallelism": str(_key_groups(parallelism)),
     }

@@ -6,7 +6,7 @@ Source: https://prometheus.io/docs/instrumenting/writing_clientlibs/ and https:/
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -16,19 +16,22 @@ from maskline import __version__
 from maskline.pipeline.http.liveness import Liveness
 from maskline.pipeline.http.readiness import Readiness
 from maskline.pipeline.run_state import RunState
+from maskline.pipeline.summary import RunCounts, StreamCounts
 from maskline.records import Reason
 from maskline.sqs.client import QueueDepth
+from maskline.streams.stream_set import NO_STREAM
 from maskline.transforms.tally import HISTOGRAM_BOUNDS, Histogram
 
 _COUNTERS = {
     "received": ("received", "Messages received; one that is delivered twice counts twice."),
-    "written": ("written", "Rows inserted."),
     "duplicates": ("duplicates", "Messages whose row or rejection was there before."),
     "suppressed": ("suppressed", "Messages of persons who were erased after they were sent, which became no row."),
     "deleted": ("deleted", "Messages deleted from the queue."),
     "delete_failures": ("delete_failures", "Messages that could not be deleted, and come back."),
     "db_retries": ("database_retries", "Times that a micro-batch was tried again, for Postgres was not available."),
     "extra_fields": ("extra_fields", "Fields that the stream does not know, ignored."),
+    "left": ("left", "Times that a message was left in the queue, for no stream takes it."),
+    "invalid_values": ("invalid_values", "Values without a normal form in their domain, masked as they are."),
 }
 """The metric of each count, and what it means."""
 
@@ -49,7 +52,8 @@ class RunCollector(Collector):
     """Reads the metrics of a run. It holds no personal data: counts, times and names of parts are all there is.
 
     Args:
-        stream: The name of the stream.
+        streams: The names of the streams. What is counted of each has its name for a label; what is counted of the
+            queue's messages, whosever they are, has all of them.
         queue: The name of the queue.
         state: Returns the state of the run.
         depth: Returns the depth of the queue, or None where it has not answered lately.
@@ -59,14 +63,15 @@ class RunCollector(Collector):
 
     def __init__(
         self,
-        stream: str,
+        streams: Sequence[str],
         queue: str,
         state: Callable[[], RunState],
         depth: Callable[[], QueueDepth | None],
         liveness: Liveness,
         readiness: Readiness,
     ) -> None:
-        self._stream = stream
+        self._streams = streams
+        self._stream = ",".join(streams)
         self._queue = queue
         self._state = state
         self._depth = depth
@@ -86,10 +91,17 @@ class RunCollector(Collector):
             counter = CounterMetricFamily(f"maskline_{metric}", meaning, labels=["stream"])
             counter.add_metric([self._stream], getattr(state.counts, name))
             yield counter
+        written = CounterMetricFamily("maskline_written", "Rows inserted.", labels=["stream"])
         rejected = CounterMetricFamily("maskline_rejected", "Messages rejected.", labels=["stream", "reason"])
-        # Each reason from 0 on: an alert sees a rise from 0, and none from nothing to 1.
-        for reason in sorted({*Reason, *state.counts.rejected_by_reason}):
-            rejected.add_metric([self._stream, reason], state.counts.rejected_by_reason.get(reason, 0))
+        found = self._of_streams(state.counts)
+        # Each stream and reason from 0 on: an alert sees a rise from 0, and none from nothing to 1.
+        for stream in sorted({*self._streams, *found}):
+            counts = found.get(stream, StreamCounts())
+            if stream != NO_STREAM:
+                written.add_metric([stream], counts.written)
+            for reason in sorted({*Reason, *counts.rejected_by_reason}):
+                rejected.add_metric([stream, reason], counts.rejected_by_reason.get(reason, 0))
+        yield written
         yield rejected
         suspects = CounterMetricFamily(
             "maskline_suspect_pii",
@@ -99,6 +111,11 @@ class RunCollector(Collector):
         for name, count in state.counts.suspect_pii.items():
             suspects.add_metric(name.split("."), count)
         yield suspects
+
+    def _of_streams(self, counts: RunCounts) -> Mapping[str, StreamCounts]:
+        if len(self._streams) > 1:
+            return counts.streams
+        return {self._stream: StreamCounts(counts.written, counts.rejected, counts.rejected_by_reason)}
 
     def _histograms(self, state: RunState) -> Iterator[Metric]:
         for name, (metric, units, meaning) in _HISTOGRAMS.items():

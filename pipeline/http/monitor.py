@@ -69,7 +69,14 @@ class HttpMonitor:
         self._ring = SampleRing(self.state, depth.depth)
         self._registry = CollectorRegistry()
         self._registry.register(
-            RunCollector(job.stream.name, job.queue.name, self.state, depth.depth, self._liveness, self._readiness)
+            RunCollector(
+                [stream.name for stream in job.streams],
+                job.queue.name,
+                self.state,
+                depth.depth,
+                self._liveness,
+                self._readiness,
+            )
         )
         if processes == 1:  # else this process only watches those that work
             ProcessCollector(registry=self._registry)

@@ -40,10 +40,11 @@ def publish_locally(console: Console, job: JobSettings, directory: LocalDirector
         MasklineError: It could not be published.
     """
     os.umask(OTHERS_MASK)
+    (stream,) = job.streams
     for copy in Copy:
-        table = LakeTable(Storage(str(directory.lake / copy.value)), job.stream, copy)
+        table = LakeTable(Storage(str(directory.lake / copy.value)), stream, copy)
         masker = Masker(job.keyset.open()) if copy is Copy.CLEARTEXT else None
-        with closing(RowSource(functools.partial(connect, job.postgres), job.stream)) as source:
+        with closing(RowSource(functools.partial(connect, job.postgres), stream)) as source:
             rows = sum(publication.rows for publication in Publisher(source, table, masker).publish())
         console.print(f"{copy.value} copy: {rows:,} rows published to {table.uri}", soft_wrap=True)
     console.print(_side_by_side(directory))

@@ -40,19 +40,20 @@ def show_results(console: Console, job: JobSettings, ran: RunResult, started_at:
         ran: How it went.
         started_at: When it started; its own rows are shown first.
     """
+    (stream,) = job.streams
     connection = connect(job.postgres)
     with connection, connection.cursor() as cursor:
-        cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(*job.stream.table_parts)))
+        cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(*stream.table_parts)))
         ((total,),) = cursor.fetchall()
-        masked = sql.SQL(", ").join(sql.Identifier(column.name) for column in job.stream.columns)
+        masked = sql.SQL(", ").join(sql.Identifier(column.name) for column in stream.columns)
         cursor.execute(
             sql.SQL(
                 "SELECT {}, create_date FROM {} ORDER BY processed_at < %s, processed_at, sent_at, message_id LIMIT %s"
-            ).format(masked, sql.Identifier(*job.stream.table_parts)),
+            ).format(masked, sql.Identifier(*stream.table_parts)),
             [started_at, ROWS_SHOWN],
         )
-        console.print(_rows_table(job.stream, cursor.fetchall(), total))
-    console.print(_frequent_tokens_table(job.stream, connection))
+        console.print(_rows_table(stream, cursor.fetchall(), total))
+    console.print(_frequent_tokens_table(stream, connection))
     rejected = RejectedMessages(connection)
     console.print("\nRejected messages, the newest:", style="italic")
     print_rejects(rejected.newest(REJECTIONS_SHOWN), console)

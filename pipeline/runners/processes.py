@@ -1,23 +1,28 @@
 """The job in several processes of one machine, for one Python process uses one core.
 
-Each process is a whole job of its own on the same queue: they share nothing, and the unique index on ``message_id`` is
-all they meet at. The process that was started only watches them, adds up their counts and passes signals on.
+Each process is a whole job of its own on the same queue: the ledger is all they meet at. The process that was started
+only watches them, adds up their counts and passes signals on. It forks them once it has imported what a job needs, so
+that all of them have that in memory once.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from typing import Literal
 
 from rich.console import Console
 
+from maskline.core_dumps import forbid_core_dumps
 from maskline.errors import MasklineError, StopTimedOutError
 from maskline.pipeline.beam_options import parse_beam_options, resolve_runner
 from maskline.pipeline.http.monitor import Follow
@@ -43,30 +48,56 @@ KILL_SECONDS = 4.0
 """How much longer than one job in one process a process may take to stop before it is killed."""
 
 JOIN_SECONDS = 5.0
-STOP = "stop"
+START, STOP = "start", "stop"
+
+StartMethod = Literal["fork", "spawn"]
+START_METHOD: StartMethod = "fork" if sys.platform == "linux" else "spawn"
+"""Elsewhere than on Linux, libraries of the system do not survive a fork."""
 
 Report = RunState | MasklineError
 """What a worker process tells the watching one: its state, and at last why it failed, if it did."""
 
 
-def run_processes(
+@contextlib.contextmanager
+def waiting_workers(
     job: JobSettings,
     beam_arguments: Sequence[str],
     processes: int,
-    console: Console,
     log_level: str,
-    follow: Follow = lambda _state: None,
-) -> RunResult:
-    """Run the job in several processes, show their progress together, and return how they went.
+    start_method: StartMethod = START_METHOD,
+) -> Iterator[list[Worker]]:
+    """Make processes that wait to run the job, and end them when the block ends.
+
+    They are to be made before this process has threads, of which a forked one finds only the locks, and connections,
+    which it would share. (numpy and pyarrow start a thread each when they are imported, and know of forks.)
+
+    Args:
+        job: The job.
+        beam_arguments: Beam's options as they were given, for an engine that runs in a process.
+        processes: How many.
+        log_level: What the processes log, as in `configure_logging`.
+        start_method: `multiprocessing`'s name for how processes are made.
+    """
+    gc.freeze()  # to look for garbage would write to every object, and so copy every page
+    workers: list[Worker] = []
+    try:
+        for number in range(1, processes + 1):
+            inherited = [worker.connection for worker in workers]
+            workers.append(Worker(number, job, beam_arguments, log_level, start_method, inherited))
+        yield workers
+    finally:
+        for worker in workers:
+            worker.close()
+
+
+def run_processes(workers: Sequence[Worker], console: Console, follow: Follow = lambda _state: None) -> RunResult:
+    """Run the job in processes that wait for it, show their progress together, and return how they went.
 
     Signals stop them as they stop one. Where one process fails, or is killed, the others end in an orderly way.
 
     Args:
-        job: The job, checked.
-        beam_arguments: Beam's options as they were given, for an engine that runs in a process.
-        processes: How many, 2 or more.
+        workers: The processes. Their job has been checked.
         console: Where progress is shown.
-        log_level: What the processes log, as in `configure_logging`.
         follow: Is told what returns the state of all processes together.
 
     Raises:
@@ -74,7 +105,8 @@ def run_processes(
     """
     stopping, is_ending = threading.Event(), threading.Event()
     last_resort = LastResort(is_ending)
-    workers = [_Worker(number, job, beam_arguments, log_level) for number in range(1, processes + 1)]
+    for worker in workers:
+        worker.start()
     monitor = RunMonitor(time.monotonic, lambda: RunState.together([worker.state for worker in workers]))
     follow(lambda: RunState.together([worker.state for worker in workers]))
     with stopping_on_signals(stopping, console), showing_progress(monitor.snapshot, console):
@@ -96,32 +128,54 @@ def run_processes(
     return RunResult(monitor.snapshot().counts, monitor.seconds, stopping.is_set())
 
 
-class _Worker:
-    """One worker process, as the watching process sees it.
+class Worker:
+    """One worker process, as the watching process sees it. It waits until it is started.
 
     Args:
         number: Which of them it is, from 1.
         job: The job.
         beam_arguments: Beam's options.
         log_level: What it logs.
+        start_method: `multiprocessing`'s name for how it is made.
+        inherited: The connections to other workers. A process that was forked has a copy of each, and would keep them
+            open when this one has ended.
     """
 
-    def __init__(self, number: int, job: JobSettings, beam_arguments: Sequence[str], log_level: str) -> None:
+    def __init__(
+        self,
+        number: int,
+        job: JobSettings,
+        beam_arguments: Sequence[str],
+        log_level: str,
+        start_method: StartMethod,
+        inherited: Sequence[Connection],
+    ) -> None:
         self._number = number
         self.connection, remote = multiprocessing.Pipe()
         self.state = RunState.at_start(time.monotonic())
         self.failure: MasklineError | None = None
         self.is_running = True
         self._is_told_to_stop = False
-        self._process: BaseProcess = multiprocessing.get_context("spawn").Process(
+        unwanted = (*inherited, self.connection) if start_method == "fork" else ()
+        make: Callable[..., BaseProcess] = (
+            multiprocessing.get_context("fork").Process
+            if start_method == "fork"
+            else multiprocessing.get_context("spawn").Process
+        )
+        self._process = make(
             target=_worker_main,
-            args=(remote, job, tuple(beam_arguments), log_level),
+            args=(remote, job, tuple(beam_arguments), log_level, unwanted),
             name=f"maskline-{number}",
             daemon=True,
         )
         with _ignoring_interrupts():  # the new process inherits that, and only this one answers to Ctrl-C
             self._process.start()
         remote.close()
+
+    def start(self) -> None:
+        """Have it run the job."""
+        self.state = RunState.at_start(time.monotonic())
+        self._send(START)
 
     def read_reports(self) -> None:
         """Take in what it has said; where it has ended, find out how."""
@@ -149,15 +203,37 @@ class _Worker:
         """Have it end in an orderly way, once."""
         if not self._is_told_to_stop:
             self._is_told_to_stop = True
-            with contextlib.suppress(OSError):  # it has just ended
-                self.connection.send(STOP)
+            self._send(STOP)
 
     def kill(self) -> None:
         """End it, which does not stop."""
         self._process.kill()
 
+    def close(self) -> None:
+        """End it, if it has not ended: it finds that nobody is left to tell it anything."""
+        self.connection.close()
+        self._process.join(JOIN_SECONDS)
+        self._process.kill()
 
-def _worker_main(connection: Connection, job: JobSettings, beam_arguments: Sequence[str], log_level: str) -> None:
+    def _send(self, command: str) -> None:
+        with contextlib.suppress(OSError):  # it has just ended
+            self.connection.send(command)
+
+
+def _worker_main(
+    connection: Connection,
+    job: JobSettings,
+    beam_arguments: Sequence[str],
+    log_level: str,
+    unwanted: Sequence[Connection],
+) -> None:
+    forbid_core_dumps()
+    for other in unwanted:
+        other.close()
+    try:
+        connection.recv()  # START, which is the first of what is ever sent
+    except EOFError:
+        return
     configure_logging(log_level)
     name_run_in_logs(job.stream.name, job.queue.name)
     context = new_run()

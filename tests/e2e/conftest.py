@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import apache_beam as beam
 import pytest
@@ -19,6 +20,7 @@ from maskline.sqs.receiver import ReceiveSettings
 from maskline.streams.definition import StreamDefinition
 from maskline.transforms.run_context import RunContext
 from tests.e2e.job_process import JobProcess
+from tests.e2e.queue_of_streams import QueueOfStreams
 
 StartJob = Callable[..., JobProcess]
 RunHere = Callable[[], RunContext]
@@ -64,6 +66,14 @@ def run_here(user_logins: StreamDefinition, queue_address: QueueAddress, dsn: st
         return context
 
     return run
+
+
+@pytest.fixture
+def queue_of_streams(
+    queue_address: QueueAddress, dsn: str, keyset_uri: str, tmp_path: Path, database: Connection
+) -> QueueOfStreams:
+    """The test's own queue and database, ready for definitions."""
+    return QueueOfStreams(queue_address, dsn, keyset_uri, tmp_path, database)
 
 
 class Ledger:

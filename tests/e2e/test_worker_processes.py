@@ -16,13 +16,10 @@ SHORT = ("--visibility_timeout_seconds=5", "--micro_batch_size=10")
 
 
 def workers_of(job: JobProcess) -> list[psutil.Process]:
-    """Return the worker processes, once both are there. (multiprocessing starts a resource tracker, too.)"""
-
-    def workers() -> list[psutil.Process]:
-        return [child for child in psutil.Process(job.pid).children() if "spawn_main" in " ".join(child.cmdline())]
-
-    await_until(lambda: len(workers()) == 2, "two worker processes run")
-    return workers()
+    """Return the worker processes, once both are there."""
+    process = psutil.Process(job.pid)
+    await_until(lambda: len(process.children()) == 2, "two worker processes run")
+    return list(process.children())
 
 
 def streaming_job(start_job: StartJob, queue: SqsQueue, ledger: Ledger) -> tuple[JobProcess, list[str]]:
@@ -44,6 +41,19 @@ def test_ctrl_c_ends_all_processes_in_an_orderly_way(start_job: StartJob, queue:
     assert "Summary" in job.output
     assert "Traceback" not in job.errors
     ledger.check(sent)
+
+
+def test_processes_whose_job_fails_its_check_receive_nothing_and_end(
+    start_job: StartJob, queue: SqsQueue, ledger: Ledger
+) -> None:
+    queue.send([login(1)])
+
+    job = start_job("--processes=2", "--keyset=env:NOT_SET_ANYWHERE", *SHORT)
+
+    assert job.wait() == 2
+    assert "NOT_SET_ANYWHERE is not set" in job.errors
+    assert queue.depth().visible == 1
+    assert ledger.rows() == []
 
 
 @pytest.mark.slow

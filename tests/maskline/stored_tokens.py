@@ -16,6 +16,7 @@ from tests.maskline.keysets import siv
 
 PREFIX_LENGTH = 5
 IV_LENGTH = 16
+RANDOM_LENGTH = 16
 SHORTEST_TOKEN = 28
 COLUMNS = (("user_logins", "masked_ip"), ("user_logins", "masked_device_id"), ("rejected_messages", "body"))
 
@@ -37,7 +38,12 @@ class KnownKey:
         self._tink = handle.primitive(daead.DeterministicAead)
 
     def check(self, ciphertext: bytes, domain: str) -> bytes:
-        """Return the clear value; fail unless both implementations encrypt it to the very same bytes."""
+        """Return the clear value; fail unless both implementations encrypt it to the very same bytes.
+
+        Args:
+            ciphertext: The token or sealed body.
+            domain: Its associated data.
+        """
         cipher = AES.new(self._bytes, AES.MODE_SIV)
         cipher.update(domain.encode())
         body = ciphertext[PREFIX_LENGTH:]
@@ -82,9 +88,22 @@ def _is_there(cursor: Any, table: str, column: str) -> bool:
 
 
 def _values(cursor: Any, table: str, column: str, keys: dict[int, KnownKey]) -> list[bytes]:
+    if column == "body":
+        return _bodies(cursor, keys)
     cursor.execute(f"SELECT {column} FROM {table} WHERE key_id = ANY (%s)", [list(keys)])
     domain = f"{table}.{column}"
     return [keys[_key_id(ciphertext)].check(ciphertext, domain) for ciphertext in _ciphertexts(cursor)]
+
+
+def _bodies(cursor: Any, keys: dict[int, KnownKey]) -> list[bytes]:
+    """Return the bodies behind their 16 random bytes, each bound to its stream and message."""
+    cursor.execute(
+        "SELECT 'rejected_messages.body|' || stream || '|' || message_id, body FROM rejected_messages"
+        " WHERE key_id = ANY (%s)",
+        [list(keys)],
+    )
+    sealed = [(place.replace("|", "\0"), bytes(body)) for place, body in cursor]
+    return [keys[_key_id(body)].check(body, place)[RANDOM_LENGTH:] for place, body in sealed]
 
 
 def _ciphertexts(rows: Iterator[tuple[str | memoryview | None]]) -> Iterator[bytes]:

@@ -20,7 +20,16 @@ from botocore.exceptions import (
     UnauthorizedSSOTokenError,
 )
 
-from maskline.aws import error_code, http_status, is_access_denied, open_client, setup_problem
+from maskline.aws import (
+    PlaintextEndpointError,
+    error_code,
+    http_status,
+    is_access_denied,
+    open_client,
+    setup_problem,
+)
+from maskline.errors import QueueError
+from maskline.sqs import QueueAddress, SqsQueue, connections
 from tests.aws_emulation import EmulatedAws
 
 FIX = "; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or run where a role gives them"
@@ -184,3 +193,26 @@ def test_an_answer_has_a_status_and_no_answer_has_none() -> None:
     assert http_status(answer("NoSuchKey", 404)) == 404
     assert http_status(ClientError({}, "Decrypt")) == "no status"
     assert http_status(NoRegionError()) == "no status"
+
+
+@pytest.mark.parametrize("service", ["kms", "s3", "secretsmanager"])
+def test_an_endpoint_in_clear_on_another_machine_is_refused_unless_the_environment_allows_it(
+    service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://aws.internal:4566")
+
+    with pytest.raises(PlaintextEndpointError) as refusal:
+        open_client(service, "eu-central-1")
+
+    assert "allow it: MASKLINE_ALLOW_PLAINTEXT_ENDPOINT=true" in str(setup_problem(refusal.value))
+    monkeypatch.setenv("MASKLINE_ALLOW_PLAINTEXT_ENDPOINT", "true")
+    assert open_client(service, "eu-central-1").meta.endpoint_url == "http://aws.internal:4566"
+
+
+def test_a_queue_by_name_at_an_endpoint_in_clear_of_the_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "_shared", {})
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", "http://sqs.internal:9324")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+
+    with pytest.raises(QueueError, match="an AWS endpoint is http:// and not on this machine"):
+        SqsQueue.open(QueueAddress("logins"))

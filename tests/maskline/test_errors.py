@@ -38,7 +38,7 @@ def test_the_drawing_can_be_read() -> None:
     assert drawn["StreamDefinitionError"] == ("ArgumentError", 2)
     assert drawn["DatabaseUnavailableError"] == ("UnavailableError", 75)
     assert drawn["TokenError"] == ("MasklineError", 1)
-    assert len(drawn) == 22
+    assert len(drawn) == 23
 
 
 def test_every_error_is_on_the_drawing_at_its_place_and_nothing_else_is() -> None:

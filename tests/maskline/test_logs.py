@@ -20,6 +20,8 @@ def _a_worker_at_debug(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.Mon
     """Beam's worker sets the level of the root logger, and knows nothing of other loggers."""
     for name in WIRE_LOGGERS:
         monkeypatch.setattr(logging.getLogger(name), "level", logging.NOTSET)
+        monkeypatch.setattr(logging.getLogger(name), "propagate", True)
+        monkeypatch.setattr(logging.getLogger(name), "handlers", [])
         logging.getLogger(name).manager._clear_cache()  # type: ignore[attr-defined]
     caplog.set_level(logging.DEBUG)
 
@@ -50,6 +52,37 @@ def test_messages_leave_no_body_in_the_log(
 
     assert message.body == "203.0.113.7"
     assert "203.0.113.7" not in caplog.text
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_level_of_a_single_module_brings_no_body_either(
+    queue_address: QueueAddress, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    monkeypatch.setattr(connections, "_shared", {})
+
+    def override() -> None:
+        """Do what Beam does for --sdk_harness_log_level_overrides='{"botocore.parsers":"DEBUG"}' and the like."""
+        for name in ("botocore.parsers", "botocore.endpoint", "botocore", "urllib3.connectionpool"):
+            caplog.set_level(logging.DEBUG, logger=name)
+
+    if when == "before":
+        override()
+    queue = SqsQueue.open(queue_address)
+    if when == "after":
+        override()
+
+    queue.send(["203.0.113.7"])
+
+    assert "203.0.113.7" not in caplog.text
+
+
+def test_what_is_no_detail_still_reaches_the_log_once(caplog: pytest.LogCaptureFixture) -> None:
+    silence_wire_logging()
+    silence_wire_logging()
+
+    logging.getLogger("botocore.credentials").info("Found credentials in environment variables.")
+
+    assert [record.message for record in caplog.records] == ["Found credentials in environment variables."]
 
 
 def test_a_quieter_level_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from apache_beam.options.pipeline_options import DebugOptions
 
 from maskline.errors import UsageError
 from maskline.keys import KeysetUri
@@ -68,6 +69,28 @@ def test_options_of_a_job_server_are_passed_on() -> None:
 def test_what_cannot_work_is_refused_with_the_reason(arguments: list[str], complaint: str) -> None:
     with pytest.raises(UsageError, match=complaint):
         check_beam_options(parse_beam_options(arguments), job(), allow_cleartext_keyset=False)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--experiments=enable_data_sampling"],
+        ["--experiments=use_runner_v2,enable_data_sampling"],
+        ["--experiment=use_runner_v2", "--experiment=enable_always_on_exception_sampling"],
+        ["--experiments=enable_heap_dump"],
+        ["--runner=DataflowRunner", "--dataflow_service_options=enable_data_sampling"],
+        ["--runner=DataflowRunner", "--enable_hot_key_logging"],
+    ],
+)
+def test_what_would_have_the_engine_show_elements_is_refused(arguments: list[str]) -> None:
+    with pytest.raises(UsageError, match=r"which (are|may be) messages in clear; leave it out"):
+        parse_beam_options(arguments)
+
+
+def test_exceptions_are_not_sampled_though_dataflow_would_by_default() -> None:
+    options = parse_beam_options(["--runner=DataflowRunner", "--experiments=use_runner_v2"])
+
+    assert options.view_as(DebugOptions).experiments == ["use_runner_v2", "disable_always_on_exception_sampling"]
 
 
 def test_several_pollers_are_refused_where_they_would_wait_for_each_other() -> None:

@@ -39,7 +39,7 @@ def test_an_unknown_command_that_none_is_near_lists_them(capsys: pytest.CaptureF
     assert exit_code == 2
     assert capsys.readouterr().err == (
         "maskline: command 'xyzzy' is not known; known: local, flink, streams, ddl, migrate, check, run, rejects, "
-        "unmask, erase, leakage, keys, remask, lake; see: maskline --help\n"
+        "unmask, find, mask, erase, retain, leakage, keys, remask, lake; see: maskline --help\n"
     )
 
 
@@ -90,15 +90,6 @@ def test_publish_is_taken_for_lake_publish_with_one_line_that_says_so(capsys: py
         "maskline: publish is now lake publish; the old name goes in the next release",
         "maskline: lake: missing; give --lake_opaque or --lake_clear, or both (or MASKLINE_LAKE_OPAQUE, …)",
     ]
-
-
-def test_ddl_takes_a_stream_as_before_with_one_line_that_says_so(capsys: pytest.CaptureFixture[str]) -> None:
-    exit_code = main(["ddl", "user_logins"])
-
-    printed = capsys.readouterr()
-    assert exit_code == 0
-    assert printed.out.startswith('CREATE TABLE "user_logins"')
-    assert printed.err == "maskline: ddl STREAM is now ddl --stream STREAM; the old name goes in the next release\n"
 
 
 def test_an_error_with_a_remedy_names_the_command(capsys: pytest.CaptureFixture[str]) -> None:

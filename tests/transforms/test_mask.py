@@ -183,7 +183,7 @@ def _personal_data_in(outcome: MaskedRow | Rejection) -> list[bytes]:
 
 
 def _body_of(outcome: MaskedRow | Rejection) -> str:
-    return Masker(open_keyset(KEYSET)).unseal_body(outcome.sealed_body)
+    return Masker(open_keyset(KEYSET)).unseal_body(outcome.sealed_body, outcome.stream, outcome.receipt.message_id)
 
 
 def _counters(result: PipelineResult) -> dict[str, int]:

@@ -70,20 +70,26 @@ class Normalization(msgspec.Struct, frozen=True):
 
         What it gives is always its own normal form: what a library would change a second time has none.
         """
-        name, _, region = self.name.partition(":")
-        module = import_module(f"maskline.masks.normalization.{name}")
-        find: NormalForm = module.normal_form_in(region) if region else module.normal_form
-        is_canonical: Callable[[str], object] | None = getattr(module, "is_canonical", None)
+        return _shared_form(self.name)
 
-        @functools.lru_cache(CACHED_VALUES)
-        def stable_form(value: str) -> str | None:
-            form = find(value)
-            return form if form is None or form == value or find(form) == form else None
 
-        if is_canonical is None:
-            return stable_form
+@functools.cache
+def _shared_form(rule: str) -> NormalForm:
+    """Return a rule's function: one for all columns, which so share what it remembers."""
+    name, _, region = rule.partition(":")
+    module = import_module(f"maskline.masks.normalization.{name}")
+    find: NormalForm = module.normal_form_in(region) if region else module.normal_form
+    is_canonical: Callable[[str], object] | None = getattr(module, "is_canonical", None)
 
-        def fast_form(value: str) -> str | None:
-            return value if is_canonical(value) else stable_form(value)
+    @functools.lru_cache(CACHED_VALUES)
+    def stable_form(value: str) -> str | None:
+        form = find(value)
+        return form if form is None or form == value or find(form) == form else None
 
-        return fast_form
+    if is_canonical is None:
+        return stable_form
+
+    def fast_form(value: str) -> str | None:
+        return value if is_canonical(value) else stable_form(value)
+
+    return fast_form

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from maskline.errors import UsageError
-from maskline.keys.keyset import keyset_handle
 from maskline.keys.keyset_editor import DESTROYED, DISABLED, ENABLED, KEY_BYTES, RAW, KeyInfo, KeysetEditor
 from maskline.keys.keyset_store import change_keyset
+from maskline.keys.kinds import stored_handle
 from maskline.keys.raw_keys import parse_raw_key
 from maskline.pipeline.command_parser import add_action
+from maskline.pipeline.harmless_text import visible
 from maskline.pipeline.key_usage_check import (
     NO_DATABASE,
     add_opaque_copy,
@@ -42,6 +45,7 @@ READS = "It reads plain AES-SIV made elsewhere; remask brings such values under 
 MASKS = "It masks once it is promoted."
 NO_KEY = "none"
 NOT_HELD = "not held"
+MAX_WIDTH = 10_000
 
 T = TypeVar("T")
 
@@ -81,6 +85,7 @@ def add_actions(actions: Any) -> None:
         )
     for action in (disable, destroy, listing):
         add_opaque_copy(action)
+    Options(listing).add("json", "print JSON, an object a line", action="store_true")
     importing.add_argument(
         "key_file",
         metavar="KEY_FILE",
@@ -219,11 +224,47 @@ def _database(arguments: argparse.Namespace) -> PostgresDsn | None:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    keys = KeysetEditor(keyset_handle(keyset_uri(arguments).provider().fetch())).keys()
+    keys = KeysetEditor(stored_handle(keyset_uri(arguments).provider().fetch())).keys()
     usage = usage_in_database(postgres_dsn(arguments)) if arguments.postgres else []
     usage += usage_in_copy(arguments)
-    Console(highlight=False).print(keys_table(keys, usage))
+    if arguments.json:
+        for line in keys_json(keys, usage):
+            echo(line)
+        return 0
+    table = keys_table(keys, usage)
+    console = Console(highlight=False)
+    # A column that does not fit would be dropped, and a number cut: a terminal wraps a line, and a pipe has no width.
+    console.width = max(console.width, Measurement.get(console, console.options.update(width=MAX_WIDTH), table).maximum)
+    console.print(table)
     return 0
+
+
+def keys_json(keys: list[KeyInfo], usage: list[KeyUsage]) -> Iterator[str]:
+    """Return the keys, those that only rows know included, as JSON: an object for each.
+
+    Args:
+        keys: The keyset's keys.
+        usage: How many rows carry each key id; empty where that was not asked for.
+    """
+    for key_id, key in _listed(keys, usage):
+        described: dict[str, object] = {
+            "key_id": key_id,
+            "state": key.state if key else NOT_HELD if key_id is not None else None,
+            "prefix": key.prefix if key else None,
+            "primary": key is not None and key.is_primary,
+        }
+        if usage:
+            described["rows"] = {counted.table: counted.rows.get(key_id, 0) for counted in usage}
+        yield json.dumps(described)
+
+
+def _listed(keys: list[KeyInfo], usage: list[KeyUsage]) -> Iterator[tuple[int | None, KeyInfo | None]]:
+    """Return the ids of the keyset's keys and then of those that only rows know; None is that of rows without one."""
+    for key in keys:
+        yield key.key_id, key
+    carried = {key_id for counted in usage for key_id in counted.rows} - {key.key_id for key in keys}
+    for key_id in sorted(carried, key=lambda key_id: key_id or 0):
+        yield key_id, None
 
 
 def keys_table(keys: list[KeyInfo], usage: list[KeyUsage]) -> Table:
@@ -237,16 +278,15 @@ def keys_table(keys: list[KeyInfo], usage: list[KeyUsage]) -> Table:
     for heading in ("key id", "state", "prefix", "primary"):
         table.add_column(heading, no_wrap=True)
     for counted in usage:
-        table.add_column(counted.table, justify="right", overflow="fold", min_width=8)
+        table.add_column(visible(counted.table), justify="right", no_wrap=True)
 
     def counts(key_id: int | None) -> list[str]:
         return [f"{counted.rows.get(key_id, 0):,}" for counted in usage]
 
-    for key in keys:
-        table.add_row(str(key.key_id), key.state, key.prefix, "yes" if key.is_primary else "", *counts(key.key_id))
-    held = {key.key_id for key in keys}
-    carried = {key_id for counted in usage for key_id in counted.rows}
-    for key_id in sorted(carried - held, key=lambda key_id: key_id or 0):
-        name, state = (NO_KEY, "") if key_id is None else (str(key_id), NOT_HELD)
-        table.add_row(name, state, "", "", *counts(key_id))
+    for key_id, key in _listed(keys, usage):
+        if key is not None:
+            table.add_row(str(key_id), key.state, key.prefix, "yes" if key.is_primary else "", *counts(key_id))
+        else:
+            name, state = (NO_KEY, "") if key_id is None else (str(key_id), NOT_HELD)
+            table.add_row(name, state, "", "", *counts(key_id))
     return table

@@ -9,14 +9,16 @@ from typing import Any
 from maskline.errors import KeysetError, UsageError
 from maskline.keys import KeysetProvider, keyset_provider
 from maskline.keys.files import FileKeyset
-from maskline.keys.keyset import keyset_handle, new_keyset_handle
+from maskline.keys.keyset import keyset_handle
 from maskline.keys.keyset_store import export_writer, store_keyset
+from maskline.keys.kinds import KeysetKind, stored_handle
 from maskline.keys.shares import Share, combine_shares, split_keyset
 from maskline.pipeline.command_parser import add_action
 from maskline.pipeline.options import Options, keyset_uri
 from maskline.pipeline.printing import echo
 
 KEEP_A_COPY = "Keep a copy in a safe place: without it, nothing it masked can be recovered."
+KEEP_THE_HASH_KEYSET = "Keep a copy in a safe place: without it, the hash of a value cannot be made again."
 BACKUP = "keyset-backup.json"
 
 
@@ -35,6 +37,12 @@ def add_actions(actions: Any) -> None:
     combine = add_action(actions, "combine", "recover a keyset from its backup and enough shares", _combine)
     for action in (create, wrap, unwrap, export, split, combine):
         Options(action).add_keyset()
+    Options(create).add(
+        "kind",
+        "what it is for: mask, for --keyset, or hash, for --hash_keyset (%(default)s)",
+        choices=[str(kind) for kind in KeysetKind],
+        default=str(KeysetKind.MASK),
+    )
     for action in (wrap, unwrap):
         Options(action).add("target", "where to, a place without a keyset", former="to", required=True, metavar="URI")
     Options(export).add("target", "where to; an earlier export is replaced", required=True, metavar="URI")
@@ -48,9 +56,15 @@ def add_actions(actions: Any) -> None:
 
 def _create(arguments: argparse.Namespace) -> int:
     provider = keyset_uri(arguments).provider()
-    handle = new_keyset_handle()
+    kind = KeysetKind(arguments.kind)
+    handle = kind.new_handle()
     store_keyset(handle, provider)
-    echo(f"Made {provider.uri} with primary key {handle.keyset_info().primary_key_id}.")
+    key_id = handle.keyset_info().primary_key_id
+    if kind is KeysetKind.HASH:
+        echo(f"Made {provider.uri} with key {key_id}, for hashes: give it as --hash_keyset.")
+        echo(KEEP_THE_HASH_KEYSET)
+        return 0
+    echo(f"Made {provider.uri} with primary key {key_id}.")
     echo(KEEP_A_COPY)
     return 0
 
@@ -59,7 +73,7 @@ def _wrap(arguments: argparse.Namespace) -> int:
     source, target = _copied(arguments)
     if target.kms_key is None:
         raise UsageError(f"target {target.uri}: nothing encrypts it there; give aws-kms://KEY_ARN?keyset=URI")
-    store_keyset(keyset_handle(source.fetch()), target)
+    store_keyset(stored_handle(source.fetch()), target)
     echo(f"Encrypted {source.uri} as {target.uri}.")
     echo(f"Have jobs and readers use the new one, and then delete {source.uri} and its version before for good.")
     return 0
@@ -71,7 +85,7 @@ def _unwrap(arguments: argparse.Namespace) -> int:
         raise UsageError(
             "unwrap: goes from --keyset aws-kms://KEY_ARN?keyset=URI to a place in clear, --target file:PATH"
         )
-    store_keyset(keyset_handle(source.fetch()), target)
+    store_keyset(stored_handle(source.fetch()), target)
     echo(f"Decrypted {source.uri} as {target.uri}.")
     echo("It is in clear there: whoever reads it can recover every value.")
     return 0
@@ -91,7 +105,7 @@ def _copied(arguments: argparse.Namespace) -> tuple[KeysetProvider, KeysetProvid
 
 
 def _split(arguments: argparse.Namespace) -> int:
-    handle = keyset_handle(keyset_uri(arguments).provider().fetch())
+    handle = stored_handle(keyset_uri(arguments).provider().fetch())
     split = split_keyset(handle, arguments.shares, arguments.threshold)
     directory: Path = arguments.directory
     try:

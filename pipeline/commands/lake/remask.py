@@ -52,7 +52,7 @@ def _remask(arguments: argparse.Namespace) -> int:
         if waiting:
             connecting = functools.partial(connect, postgres_dsn(arguments))
             reason = f"rotation to key {keyset.primary_key_id} of the opaque copy"
-            record_remask(connecting, "lake remask", stream.name, stream.masked_columns, waiting, reason)
+            record_remask(connecting, "lake remask", stream.name, stream.reversible_columns, waiting, reason)
         retry = retrying(RETRY_SECONDS, threading.Event(), log_retry(logger, "re-encrypting"), on=UnavailableError)
         result: RemaskResult = retry(remasker.remask)
     echo(f"opaque: {result.rows:,} rows brought under key {keyset.primary_key_id}.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 
 from maskline.pipeline.command_parser import add_actions, run_action
-from maskline.pipeline.commands.streams import adopting, trying
+from maskline.pipeline.commands.streams import adopting, drafting, tables, trying
 
 main = run_action
 
@@ -17,5 +17,5 @@ main = run_action
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the actions, each with its options."""
     actions = add_actions(parser)
-    for module in (trying, adopting):
+    for module in (drafting, trying, tables, adopting):
         module.add_actions(actions)

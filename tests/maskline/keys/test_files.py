@@ -49,6 +49,95 @@ def test_a_file_that_others_can_use_is_refused_with_the_command_that_helps(tmp_p
     assert str(refusal.value) == (f"keyset file:{path}: others can read it (mode {mode:04o}); run: chmod 600 {path}")
 
 
+@pytest.mark.parametrize("mode", [0o777, 0o757, 0o703])
+def test_a_directory_that_others_can_write_to_is_refused_with_the_command_that_helps(tmp_path: Path, mode: int) -> None:
+    directory = tmp_path / "keys"
+    directory.mkdir()
+    directory.chmod(mode)
+    provider = keyset_file(directory / "keyset.json", 0o600)
+
+    with pytest.raises(KeysetError) as refusal:
+        provider.fetch()
+
+    assert str(refusal.value) == (
+        f"keyset file:{directory}/keyset.json: others can put another keyset into its directory; "
+        f"run: chmod go-w {directory}"
+    )
+
+
+def test_a_link_is_judged_by_the_directory_of_the_file_behind_it(tmp_path: Path) -> None:
+    directory = tmp_path / "keys"
+    directory.mkdir()
+    keyset_file(directory / "keyset.json", 0o600)
+    directory.chmod(0o777)
+    link = tmp_path / "link.json"
+    link.symlink_to(directory / "keyset.json")
+
+    with pytest.raises(KeysetError, match="others can put another keyset into its directory"):
+        FileKeyset(link).fetch()
+
+
+@pytest.mark.parametrize("mode", [0o1777, 0o755, 0o700, 0o500, 0o775])
+def test_a_directory_where_nobody_else_can_replace_the_file_will_do(tmp_path: Path, mode: int) -> None:
+    directory = tmp_path / "keys"
+    directory.mkdir()  # of the group of this process's user, which many systems give nobody else
+    provider = keyset_file(directory / "keyset.json", 0o600)
+    directory.chmod(mode)
+
+    assert provider.fetch().content == b"{the keyset}"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root, which can give files away")
+@pytest.mark.parametrize(
+    ("given_away", "complaint"),
+    [
+        ("keys/keyset.json", "belongs to user 65534, who can read and change it; give it to the user that runs this"),
+        ("keys", r"its directory .*/keys belongs to user 65534, who can put another keyset there"),
+    ],
+)
+def test_a_file_or_directory_of_another_user_is_refused(
+    tmp_path: Path, given_away: str, complaint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "keys").mkdir()
+    provider = keyset_file(tmp_path / "keys" / "keyset.json", 0o600)
+    for path in (tmp_path / "keys", tmp_path / "keys" / "keyset.json"):
+        os.chown(path, 1234, -1)
+    os.chown(tmp_path / given_away, 65534, -1)
+    monkeypatch.setattr(os, "geteuid", lambda: 1234)
+
+    with pytest.raises(KeysetError, match=complaint):
+        provider.fetch()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root, which can give files away")
+def test_root_reads_the_keyset_of_any_user(tmp_path: Path) -> None:
+    (tmp_path / "keys").mkdir()
+    provider = keyset_file(tmp_path / "keys" / "keyset.json", 0o600)
+    os.chown(tmp_path / "keys", 1234, -1)
+    os.chown(tmp_path / "keys" / "keyset.json", 1234, -1)
+
+    assert provider.fetch().content == b"{the keyset}"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root, which can give files away")
+def test_a_directory_that_another_group_can_write_to_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "keys").mkdir()
+    provider = keyset_file(tmp_path / "keys" / "keyset.json", 0o600)
+    os.chown(tmp_path / "keys", -1, 65534)
+    (tmp_path / "keys").chmod(0o770)
+
+    with pytest.raises(KeysetError, match="others can put another keyset into its directory"):
+        provider.fetch()
+
+
+def test_a_keyset_that_a_kms_key_encrypts_may_lie_anywhere(tmp_path: Path) -> None:
+    (tmp_path / "keys").mkdir()
+    keyset_file(tmp_path / "keys" / "keyset.json", 0o644)
+    (tmp_path / "keys").chmod(0o777)
+
+    assert FileKeyset(tmp_path / "keys" / "keyset.json", is_private=False).fetch().content == b"{the keyset}"
+
+
 def test_a_link_is_judged_by_the_file_behind_it(tmp_path: Path) -> None:
     keyset_file(tmp_path / "keyset.json", 0o644)
     link = tmp_path / "link.json"

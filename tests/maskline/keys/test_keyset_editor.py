@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import pickle
+import secrets
 import traceback
 from collections.abc import Callable
 
@@ -12,7 +13,7 @@ import pytest
 
 from maskline.errors import TokenError, UsageError
 from maskline.keys import StoredKeyset, open_keyset
-from maskline.keys.keyset import Keyset, keyset_handle, serialize_keyset
+from maskline.keys.keyset import Keyset, keyset_handle, new_keyset_handle, serialize_keyset
 from maskline.keys.keyset_editor import KeyInfo, KeysetEditor
 from maskline.masks.deterministic import Masker
 from tests.maskline.keysets import KEY, OTHER_KEY, aes_siv_key, reference_token, siv, stored
@@ -250,3 +251,33 @@ def test_a_keyset_that_is_being_changed_refuses_to_leave_its_process() -> None:
 
     with pytest.raises(TypeError, match="a keyset that is being changed stays in this process"):
         pickle.dumps(editor)
+
+
+@pytest.mark.parametrize(
+    ("key", "why"),
+    [
+        (bytes(64), "its two halves are the same"),
+        (bytes(range(32)) * 2, "its two halves are the same"),
+        (bytes(range(32)) + bytes(32), "repeats itself too much to be random"),
+        (bytes(32) + bytes(range(32)), "repeats itself too much to be random"),
+        (bytes(range(16)) * 2 + bytes(range(16, 32)) * 2, "repeats itself too much to be random"),
+        (b"0123456789abcdef" * 3 + b"fedcba9876543210", "repeats itself too much to be random"),
+        (b"changeme" * 4 + b"CHANGEME" * 4, "repeats itself too much to be random"),
+    ],
+    ids=["zeros", "equal halves", "half of zeros", "other half of zeros", "repeated bytes", "digits", "a word"],
+)
+@pytest.mark.parametrize("is_raw", [True, False])
+def test_a_key_that_nobody_drew_at_random_is_refused(key: bytes, why: str, is_raw: bool) -> None:
+    editor = KeysetEditor(new_keyset_handle())
+
+    with pytest.raises(UsageError, match=why):
+        editor.import_key(key, is_raw=is_raw)
+
+    assert not editor.is_changed
+
+
+def test_random_keys_are_taken() -> None:
+    editor = KeysetEditor(new_keyset_handle())
+
+    for _ in range(1_000):
+        editor.import_key(secrets.token_bytes(64), is_raw=True)

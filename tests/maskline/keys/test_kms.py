@@ -12,6 +12,7 @@ import pytest
 import tink
 from botocore.exceptions import ClientError
 from tink import json_proto_keyset_format
+from tink.integration import awskms
 
 from maskline.aws import OpenClient
 from maskline.errors import KeysetError, KeysetUnavailableError, UsageError
@@ -73,13 +74,61 @@ def test_an_encrypted_keyset_shows_its_ids_and_not_its_keys(encrypted: StoredKey
 def test_tink_alone_opens_what_we_encrypted(aws: EmulatedAws, encrypted: StoredKeyset, kms_key: str) -> None:
     client = aws.client("kms")
     decrypted = client.decrypt(
-        KeyId=kms_key, CiphertextBlob=base64.b64decode(json.loads(encrypted.content)["encryptedKeyset"])
+        KeyId=kms_key,
+        CiphertextBlob=base64.b64decode(json.loads(encrypted.content)["encryptedKeyset"]),
+        EncryptionContext={"associatedData": "6d61736b6c696e652e6b6579736574"},
     )
 
-    handle = json_proto_keyset_format.parse_encrypted(encrypted.content.decode(), aws_kms_key(kms_key), b"")
+    tinks_own = awskms.new_client(boto3_client=client).get_aead(f"aws-kms://{kms_key}")
+    handle = json_proto_keyset_format.parse_encrypted(encrypted.content.decode(), tinks_own, b"maskline.keyset")
 
     assert handle.keyset_info().primary_key_id == 7
     assert KEY in decrypted["Plaintext"]
+
+
+def test_a_keyset_of_an_earlier_version_opens_with_a_warning_and_is_bound_by_the_next_change(
+    kms_key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    handle = keyset_handle(IN_CLEAR)
+    content = json_proto_keyset_format.serialize_encrypted(handle, aws_kms_key(kms_key), b"").encode()
+
+    old = open_keyset(StoredKeyset(content, "test:kms", kms_key))
+    warned = caplog.messages
+    caplog.clear()
+    bound = open_keyset(StoredKeyset(serialize_keyset(handle, aws_kms_key(kms_key)), "test:kms", kms_key))
+
+    assert (old.primary_key_id, bound.primary_key_id) == (7, 7)
+    assert warned == [
+        "keyset test:kms: was encrypted by an earlier version, bound to no purpose; the next change of it, or keys "
+        "wrap, binds it"
+    ]
+    assert caplog.messages == []
+
+
+def test_a_keyset_of_another_purpose_does_not_open(kms_key: str) -> None:
+    encrypted = json_proto_keyset_format.serialize_encrypted(
+        keyset_handle(IN_CLEAR), aws_kms_key(kms_key), b"another purpose"
+    )
+
+    why = refusal_of(lambda: open_keyset(StoredKeyset(encrypted.encode(), "test:kms", kms_key)))
+
+    assert why.startswith(f"keyset test:kms: {NOT_DECRYPTED}")
+
+
+@pytest.mark.parametrize(
+    ("arn", "region"),
+    [
+        ("arn:aws-cn:kms:cn-north-1:111122223333:key/1", "cn-north-1"),
+        ("arn:aws-us-gov:kms:us-gov-west-1:111122223333:alias/maskline", "us-gov-west-1"),
+        ("arn:aws-iso-b:kms:us-isob-east-1:111122223333:key/1", "us-isob-east-1"),
+    ],
+)
+def test_a_key_of_every_partition_of_aws_is_asked_in_its_region(arn: str, region: str) -> None:
+    asked: list[tuple[str, str | None]] = []
+
+    aws_kms_key(arn, open_client=lambda service, where: asked.append((service, where)))
+
+    assert asked == [("kms", region)]
 
 
 def test_an_alias_of_the_key_opens_it_too(aws: EmulatedAws, encrypted: StoredKeyset, kms_key: str) -> None:

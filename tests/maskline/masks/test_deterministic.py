@@ -23,6 +23,8 @@ DEVICE_ID = "user_logins.masked_device_id"
 IP_TOKEN = "AQAAAAedIOab67Dyd5c3Aeffd_5JcG8n0Cjy9M6sVuhWeA60"
 """199.172.111.135 in the domain of IPs, masked with the bytes 00 01 … 3f as key 7."""
 
+PLACE = ("user_logins", "6f9619ff-8b86-4011-b42d-000000000001")
+OTHER_ID = "6f9619ff-8b86-4011-b42d-000000000002"
 MASKER = Masker(opened(7))
 
 
@@ -131,26 +133,35 @@ def test_a_token_of_another_key_under_the_same_id_is_an_error_and_never_a_value(
 @settings(deadline=None)
 @given(st.text(st.characters()))
 def test_every_body_comes_back_from_its_seal_with_lone_surrogates_too(body: str) -> None:
-    sealed = MASKER.seal_body(body)
+    sealed = MASKER.seal_body(body, *PLACE)
 
-    assert MASKER.unseal_body(sealed) == body
+    assert MASKER.unseal_body(sealed, *PLACE) == body
+
+
+def test_equal_bodies_cannot_be_told_equal_and_open_only_where_they_were_put() -> None:
+    sealed, again = (MASKER.seal_body("body", *PLACE) for _ in range(2))
+
+    assert sealed[5:21] != again[5:21]
+    for place in [("user_logins", OTHER_ID), ("orders", PLACE[1]), ("user_logins", ""), (PLACE[1], "user_logins")]:
+        with pytest.raises(TokenError, match=r"^the body was altered, or is that of another message$"):
+            MASKER.unseal_body(sealed, *place)
 
 
 def test_a_seal_that_was_altered_or_is_of_another_key_is_an_error_and_never_a_body() -> None:
-    sealed = MASKER.seal_body("body")
+    sealed = MASKER.seal_body("body", *PLACE)
 
     for each in [sealed[:-1], sealed + b"\0", sealed[:-1] + bytes([sealed[-1] ^ 1])]:
         with pytest.raises(TokenError, match="the body was altered"):
-            MASKER.unseal_body(each)
+            MASKER.unseal_body(each, *PLACE)
     for each in [b"", sealed[:4]]:
         with pytest.raises(TokenError, match="the body was sealed with key 0, and this keyset does not hold it"):
-            MASKER.unseal_body(each)
+            MASKER.unseal_body(each, *PLACE)
     with pytest.raises(TokenError, match="the body was sealed with key 7, and this keyset does not hold it"):
-        Masker(opened(8)).unseal_body(sealed)
+        Masker(opened(8)).unseal_body(sealed, *PLACE)
 
 
 def test_a_sealed_body_cannot_be_unmasked_as_a_value_of_a_column() -> None:
-    sealed = encode_token(MASKER.seal_body("199.172.111.135"))
+    sealed = encode_token(MASKER.seal_body("199.172.111.135", *PLACE))
 
     with pytest.raises(TokenError):
         MASKER.unmask(sealed, IP)
@@ -173,7 +184,7 @@ def test_a_login_becomes_a_row_of_clear_columns_and_tokens(user_logins: StreamDe
     )
     assert row.receipt == Receipt("6f9619ff-8b86-4011-b42d-000000000001", "handle-1")
     assert (row.sent_at, row.receive_count, row.key_id) == (received.sent_at, 2, 7)
-    assert MASKER.unseal_body(row.sealed_body) == received.body
+    assert MASKER.unseal_body(row.sealed_body, *PLACE) == received.body
 
 
 def test_null_stays_null_and_the_empty_string_is_masked(user_logins: StreamDefinition) -> None:
@@ -195,7 +206,7 @@ def test_a_refused_message_is_kept_whole_and_sealed(user_logins: StreamDefinitio
     assert (rejection.stream, rejection.reason) == ("user_logins", Reason.NOT_JSON)
     assert rejection.receipt == Receipt("6f9619ff-8b86-4011-b42d-000000000001", "handle-1")
     assert (rejection.sent_at, rejection.receive_count, rejection.key_id) == (received.sent_at, 2, 7)
-    assert MASKER.unseal_body(rejection.sealed_body) == received.body
+    assert MASKER.unseal_body(rejection.sealed_body, *PLACE) == received.body
 
 
 @pytest.mark.parametrize("body", [login(), login(ip="", session="secret-session")])
@@ -256,4 +267,4 @@ def test_a_row_that_postgres_refuses_is_kept_sealed_as_it_was(user_logins: Strea
         7,
         row.sealed_body,
     )
-    assert MASKER.unseal_body(rejection.sealed_body) == received.body
+    assert MASKER.unseal_body(rejection.sealed_body, *PLACE) == received.body

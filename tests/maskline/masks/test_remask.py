@@ -6,6 +6,7 @@ Both other opinions are asked: Tink's DeterministicAead without anything of ours
 from __future__ import annotations
 
 import pytest
+from Crypto.Cipher import AES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tink import daead, json_proto_keyset_format, secret_key_access
@@ -23,7 +24,15 @@ RAW_KEY = bytes(range(190, 254))
 ROTATED = stored(aes_siv_key(7), aes_siv_key(8, OTHER_KEY), aes_siv_key(9, RAW_KEY, prefix="RAW"), primary=8)
 BEFORE = Masker(opened(7))
 MASKER = Masker(open_keyset(ROTATED))
-BODIES = "rejected_messages.body"
+PLACE = ("user_logins", "6f9619ff-8b86-4011-b42d-000000000001")
+SEAL = b"rejected_messages.body\0user_logins\x006f9619ff-8b86-4011-b42d-000000000001"
+
+
+def unsealed(sealed: bytes, key: bytes) -> bytes:
+    """Decrypt a sealed body by pycryptodome: 16 random bytes, and the body."""
+    cipher = AES.new(key, AES.MODE_SIV)
+    cipher.update(SEAL)
+    return bytes(cipher.decrypt_and_verify(sealed[21:], sealed[5:21]))
 
 
 def tinks_own(clear: bytes, domain: str) -> bytes:
@@ -91,32 +100,44 @@ def test_what_cannot_be_unmasked_is_never_masked_anew(token: str, domain: str) -
 @settings(deadline=None)
 @given(st.text(st.characters()))
 def test_a_body_of_an_older_key_becomes_what_tink_and_pycryptodome_make_under_the_primary(body: str) -> None:
-    old = BEFORE.seal_body(body)
-    clear = body.encode("utf-8", "surrogatepass")
+    old = BEFORE.seal_body(body, *PLACE)
 
-    new = MASKER.remask_body(old)
+    new = MASKER.remask_body(old, *PLACE)
 
-    assert old == b"\x01\x00\x00\x00\x07" + siv(KEY, clear, BODIES.encode())
-    assert new == b"\x01\x00\x00\x00\x08" + siv(OTHER_KEY, clear, BODIES.encode())
-    assert new == tinks_own(clear, BODIES)
-    assert MASKER.unseal_body(new) == body
+    clear = unsealed(new, OTHER_KEY)
+    assert clear[16:] == body.encode("utf-8", "surrogatepass")
+    assert new == b"\x01\x00\x00\x00\x08" + siv(OTHER_KEY, clear, SEAL)
+    assert new == tinks_own(clear, SEAL.decode())
+    assert clear[:16] != unsealed(old, KEY)[:16], "the random bytes are others"
+    assert MASKER.unseal_body(new, *PLACE) == body
+
+
+def test_a_body_of_an_earlier_version_opens_anywhere_and_is_bound_by_a_rotation() -> None:
+    old = b"\x01\x00\x00\x00\x07" + siv(KEY, b"not JSON", b"rejected_messages.body")
+
+    new = MASKER.remask_body(old, *PLACE)
+
+    assert MASKER.unseal_body(old, "any", "where") == "not JSON"
+    assert MASKER.unseal_body(new, *PLACE) == "not JSON"
+    with pytest.raises(TokenError, match="the body was altered, or is that of another message"):
+        MASKER.unseal_body(new, "any", "where")
 
 
 def test_a_body_that_was_altered_is_never_sealed_anew() -> None:
-    sealed = BEFORE.seal_body('{"ip": "199.172.111.135"}')
+    sealed = BEFORE.seal_body('{"ip": "199.172.111.135"}', *PLACE)
 
     for place in range(len(sealed)):
         altered = sealed[:place] + bytes([sealed[place] ^ 1]) + sealed[place + 1 :]
         with pytest.raises(TokenError, match=r"the body was (altered|sealed with key)"):
-            MASKER.remask_body(altered)
+            MASKER.remask_body(altered, *PLACE)
 
 
 def test_whoever_lacks_the_older_key_masks_nothing_anew() -> None:
-    token, sealed = BEFORE.mask("199.172.111.135", IP), BEFORE.seal_body("body")
+    token, sealed = BEFORE.mask("199.172.111.135", IP), BEFORE.seal_body("body", *PLACE)
     disabled = aes_siv_key(7, status="DISABLED")
 
     for keyset in (opened(8, OTHER_KEY), open_keyset(stored(disabled, aes_siv_key(8, OTHER_KEY), primary=8))):
         with pytest.raises(TokenError, match="was made with key 7, and this keyset"):
             Masker(keyset).remask(token, IP)
         with pytest.raises(TokenError):
-            Masker(keyset).remask_body(sealed)
+            Masker(keyset).remask_body(sealed, *PLACE)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from maskline.postgres.arrays import array_literal
+from maskline.postgres.arrays import array_literal, moment_array
 from maskline.postgres.connection import Connection
 from tests.maskline.postgres.records import value_of
 
@@ -49,6 +49,26 @@ def test_texts_that_mean_something_in_an_array_arrive_as_they_are(database: Conn
 )
 def test_values_of_every_column_type_arrive_as_they_are(database: Connection, query: str, values: list[object]) -> None:
     assert value_of(database, query, [array_literal(values)]) == values
+
+
+@pytest.mark.parametrize(
+    ("query", "moments"),
+    [
+        ("SELECT %s::date[]", [date(1, 1, 1), date(2024, 2, 29), date(9999, 12, 31)]),
+        (
+            "SELECT %s::timestamptz[]",
+            [
+                datetime(2024, 2, 29, 23, 59, 59, 999999, UTC),
+                datetime(2024, 2, 29, 23, 59, 59, 999000, UTC),
+                datetime(999, 1, 1, tzinfo=UTC),
+                datetime(2024, 1, 1, tzinfo=timezone(timedelta(hours=-3, minutes=-30))),
+            ],
+        ),
+        ("SELECT %s::date[]", []),
+    ],
+)
+def test_moments_arrive_as_they_are(database: Connection, query: str, moments: list[date]) -> None:
+    assert value_of(database, query, [moment_array(moments)]) == moments
 
 
 def test_an_empty_array_is_one(database: Connection) -> None:

@@ -55,8 +55,8 @@ BEGIN
 END $$;
 GRANT INSERT, SELECT ("message_id") ON "orders" TO maskline_writer;
 GRANT SELECT ON "orders" TO maskline_analyst, maskline_publisher;
-GRANT SELECT (tableoid, ctid, "message_id", "key_id", "masked_email"), UPDATE ("key_id", "masked_email") ON "orders" \
-TO maskline_remasker;
+GRANT SELECT ("tableoid", "ctid", "message_id", "key_id", "masked_email"), UPDATE ("key_id", "masked_email") \
+ON "orders" TO maskline_remasker;
 """
 
 

@@ -120,13 +120,13 @@ def test_a_foreign_key_to_a_row_that_is_locked_can_be_checked(
     inserted: list[int] = []
 
     class Watched(Remasker):
-        def _remasked_values(self, values):  # type: ignore[no-untyped-def]
+        def _remasked_values(self, values, bound_to):  # type: ignore[no-untyped-def]
             # The row is locked now.
             with connected(dsn) as other:
                 run(other, "SET lock_timeout = '2s'")
                 run(other, "INSERT INTO children VALUES (%s)", [parent])
             inserted.append(1)
-            return super()._remasked_values(values)
+            return super()._remasked_values(values, bound_to)
 
     connecting = functools.partial(psycopg2.connect, dsn)
     list(Watched(connecting, stream_table(user_logins, ROTATED), ROTATED, threading.Event()).run())

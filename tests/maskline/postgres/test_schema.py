@@ -167,7 +167,7 @@ def test_going_back_to_the_base_leaves_the_table_as_its_owner_made_it(unmigrated
 
 
 @pytest.mark.parametrize(
-    "revision", ["base", "0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010"]
+    "revision", ["base", "0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011"]
 )
 def test_every_step_back_can_be_taken_forward_again(dsn: str, revision: str) -> None:
     before = everything(dsn)

@@ -100,7 +100,7 @@ def test_a_database_that_no_job_wrote_to_goes_all_the_way(older_dsn: str, older:
     assert schema(older_dsn).migrate() == ("0009", NEWEST_REVISION)
 
 
-@pytest.mark.parametrize("revision", ["0010", "0011"])
+@pytest.mark.parametrize("revision", ["0010", "0011", "0015"])
 def test_what_an_older_job_wrote_and_did_not_delete_makes_no_second_outcome(
     older_dsn: str, older: Connection, user_logins: StreamDefinition, revision: str
 ) -> None:

@@ -75,7 +75,7 @@ def test_a_stream_without_its_table_is_told_the_command(database: Connection) ->
         ),
         (
             "ALTER TABLE user_logins ALTER COLUMN masked_ip TYPE char(256)",
-            "column user_logins.masked_ip is character(256), the stream needs varchar(256)",
+            "column user_logins.masked_ip is char(256), the stream needs varchar(256)",
         ),
         (
             "ALTER TABLE user_logins ALTER COLUMN sent_at TYPE timestamp",

@@ -90,10 +90,11 @@ def test_what_is_neither_a_url_nor_a_name_is_refused_and_quoted(queue: str) -> N
     assert str(refused.value) == f"queue {queue!r}: give a queue's URL or its name"
 
 
-@pytest.mark.parametrize("queue", ["logins.fifo", f"{AWS_URL}.fifo"])
-def test_a_fifo_queue_is_refused_with_the_reason(queue: str) -> None:
-    with pytest.raises(UsageError, match="FIFO queues are not supported: rows are idempotent by message id"):
-        QueueAddress(queue)
+@pytest.mark.parametrize(
+    ("queue", "is_fifo"), [("logins.fifo", True), (f"{AWS_URL}.fifo", True), ("logins", False), (AWS_URL, False)]
+)
+def test_a_fifo_queue_is_known_by_its_name(queue: str, is_fifo: bool) -> None:
+    assert QueueAddress(queue).is_fifo == is_fifo
 
 
 @pytest.mark.parametrize("endpoint", ["", "127.0.0.1:9324", "localhost", "http://", "http:///path", "ftp://host"])
@@ -125,10 +126,51 @@ def test_its_text_says_where_the_queue_is_once(address: QueueAddress, text: str)
         ("logins", None, None),
         ("logins", "http://127.0.0.1:9324", "http://127.0.0.1:9324"),
         ("http://127.0.0.1:9324/000000000000/logins", None, "http://127.0.0.1:9324"),
-        ("http://sqs.local/queue/logins", "http://proxy.local", "http://proxy.local"),
+        ("https://sqs.local/queue/logins", "https://proxy.local", "https://proxy.local"),
     ],
 )
 def test_a_url_is_called_as_it_stands_unless_an_endpoint_is_given(
     queue: str, endpoint: str | None, called: str | None
 ) -> None:
     assert QueueAddress(queue, endpoint).service_endpoint == called
+
+
+@pytest.mark.parametrize(
+    ("queue", "endpoint", "parameter"),
+    [
+        ("https://user:hunter2@host/1/q", None, "queue"),
+        ("https://hunter2@sqs.eu-central-1.amazonaws.com/1/q", None, "queue"),
+        ("user:hunter2@host", None, "queue"),
+        ("logins", "https://user:hunter2@127.0.0.1:9324", "endpoint"),
+        ("logins", "user:hunter2@127.0.0.1:9324", "endpoint"),
+    ],
+)
+def test_credentials_in_a_url_are_refused_and_not_shown(queue: str, endpoint: str | None, parameter: str) -> None:
+    with pytest.raises(UsageError) as refusal:
+        QueueAddress(queue, endpoint)
+
+    assert str(refusal.value).startswith(f"{parameter}: a URL with credentials is not taken")
+    assert "hunter2" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("queue", "endpoint", "named"),
+    [
+        ("http://sqs.internal:9324/1/logins", None, "queue http://sqs.internal:9324"),
+        ("http://10.0.0.7/1/logins", None, "queue http://10.0.0.7"),
+        ("logins", "http://sqs.internal:9324", "endpoint http://sqs.internal:9324"),
+        ("logins", "http://127.0.0.1.example.org", "endpoint http://127.0.0.1.example.org"),
+    ],
+)
+def test_http_beyond_this_machine_is_refused_unless_it_is_allowed_by_name(
+    queue: str, endpoint: str | None, named: str
+) -> None:
+    with pytest.raises(UsageError, match=named):
+        QueueAddress(queue, endpoint)
+
+    assert QueueAddress(queue, endpoint, allow_plaintext_endpoint=True).name == "logins"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:9324", "127.8.0.1", "localhost:9324", "sqs.localhost", "[::1]:9324"])
+def test_http_on_this_machine_is_allowed(host: str) -> None:
+    assert QueueAddress("logins", f"http://{host}").endpoint == f"http://{host}"

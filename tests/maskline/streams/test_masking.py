@@ -34,7 +34,7 @@ def test_an_unexpected_exception_rejects_the_message_and_tells_its_type_alone(
 
     assert isinstance(rejection, Rejection)
     assert (rejection.reason, rejection.detail) == (Reason.UNEXPECTED, "ZeroDivisionError")
-    assert Masker(opened(7)).unseal_body(rejection.sealed_body) == login()
+    assert Masker(opened(7)).unseal_body(rejection.sealed_body, "user_logins", rejection.receipt.message_id) == login()
     assert masker.extra_fields == 0
 
 

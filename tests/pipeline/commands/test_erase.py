@@ -54,8 +54,8 @@ def say(monkeypatch: pytest.MonkeyPatch, *persons: str) -> None:
 
 def bodies_of(database: Connection, keyset: Keyset) -> list[str]:
     """Return the bodies of all rejections."""
-    found = rows_of(database, "SELECT body FROM rejected_messages")
-    return sorted(Masker(keyset).unseal_body(bytes(body)) for (body,) in found)
+    found = rows_of(database, "SELECT body, stream, message_id::text FROM rejected_messages")
+    return sorted(Masker(keyset).unseal_body(bytes(body), *place) for body, *place in found)
 
 
 def test_a_person_is_forgotten_in_the_table_the_rejections_and_both_copies(

@@ -16,13 +16,13 @@ from maskline.postgres.connection import Connection
 from tests.e2e.conftest import login
 from tests.maskline.lake.copies import files_that_know, rows_in
 from tests.maskline.postgres.masked_rows import write_masked
-from tests.maskline.postgres.records import rows_of, run
+from tests.maskline.postgres.records import rows_of, run, value_of
 from tests.pipeline.commands.killed_command import kill_at
 
 PERSON = "a6a1d27f-forget-me"
 MARKS = (PERSON, "192.0.2.77", "their-device")
 THEIRS = [login(1, user_id=PERSON, ip="192.0.2.77", device_id="their-device")] * 3
-THEIR_REJECTIONS = [f'{{"user_id": "{PERSON}"}}', f"not JSON: {PERSON} "]
+THEIR_REJECTIONS = [f'{{"user_id": "{PERSON}"}}', f"not JSON: user_id={PERSON} "]
 OTHERS = [login(number) for number in range(2, 8)]
 OTHERS_REJECTIONS = ['{"user_id": "another"}', "not JSON"]
 COPY_STEPS = ("opened", "recorded", "wrote", "closed", "committed")
@@ -30,6 +30,8 @@ STEPS = (
     "erase: begun",
     "erase: deleted rows",
     "erase: deleted rejections",
+    "erase: locked",
+    "erase: suppressed",
     "erase: left postgres",
     *(f"erase: {step} {copy.value}" for copy in Copy for step in COPY_STEPS),
     "erase: ended",
@@ -68,12 +70,13 @@ def test_killed_at_a_step_and_repeated_it_removes_the_person_and_nobody_else(
     assert main(["lake", "vacuum", *options[2:], "--retention_hours=0", "--allow_short_retention"]) == 0
     assert [files_that_know(place, *MARKS) for place in places] == [[], []]
     assert [incomplete_uploads(Storage(str(place))) for place in places] == [[], []]
+    assert value_of(database, "SELECT count(*) FROM maskline_suppressions") in (1, 2)
     _check_log(database, keyset)
 
 
 def _rejected_bodies(database: Connection, keyset: Keyset) -> list[str]:
-    bodies = rows_of(database, "SELECT body FROM rejected_messages")
-    return sorted(Masker(keyset).unseal_body(bytes(body)) for (body,) in bodies)
+    bodies = rows_of(database, "SELECT body, stream, message_id::text FROM rejected_messages")
+    return sorted(Masker(keyset).unseal_body(bytes(body), *place) for body, *place in bodies)
 
 
 def _check_log(database: Connection, keyset: Keyset) -> None:
@@ -83,6 +86,7 @@ def _check_log(database: Connection, keyset: Keyset) -> None:
     log = {action: (int(rows), entries) for action, rows, entries in rows_of(database, query, [reason])}
     assert log["erase begun"] == (0, 2)
     assert log["erased"][1] in (1, 2)
-    assert log["erase from postgres"] == (len(THEIRS + THEIR_REJECTIONS), 1)
+    assert log["erase from postgres"] == (len(THEIRS), 1)
+    assert log["erase from rejections"] == (len(THEIR_REJECTIONS), 1)
     # A copy and the log are not one transaction: what is going to leave is entered first, and again where it did not.
     assert all(log[f"erase from {copy.value} copy"] in ((3, 1), (6, 2)) for copy in Copy)

@@ -41,14 +41,13 @@ FROM_THE_OWNERS = (
     "0011 gates gone",
     "0012 keys",
     "0012 keys entered",
-)
-FROM_AN_OLDER_JOB = ("0010 ledger", "0010 gates", "0010 outcomes entered: a batch", "0010 outcomes entered")
-CONTRACT = (
-    "0011 index gone",
-    "0011 gates gone",
     "0013 pii_access_log guarded",
     "0013 rejections know their queue",
+    "0015 suppressions",
+    "0015 eraser",
 )
+FROM_AN_OLDER_JOB = ("0010 ledger", "0010 gates", "0010 outcomes entered: a batch", "0010 outcomes entered")
+CONTRACT = ("0011 index gone", "0011 gates gone")
 INVALID = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid"
 
 

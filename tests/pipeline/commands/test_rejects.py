@@ -71,8 +71,14 @@ def log_entries(database: Connection) -> list[tuple[object, ...]]:
 def test_the_list_can_be_of_one_stream_and_for_programs(
     dsn: str, write: Write, database: Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first, second, _ = write([BAD, "SECRET", login(1)])
-    run(database, "UPDATE rejected_messages SET stream = 'no_stream' WHERE message_id = %s", [second])
+    first, _ = write([BAD, login(1)])
+    second = "6f9619ff-8b86-4011-b42d-000000000002"
+    run(
+        database,
+        "INSERT INTO rejected_messages (message_id, stream, reason, detail, sent_at, receive_count, key_id, body)"
+        " VALUES (%s, 'no_stream', 'no_stream', 'no stream takes it', now(), 1, 1, '')",
+        [second],
+    )
     listing = ["rejects", "list", f"--postgres={dsn}"]
 
     main([*listing, "--stream=user_logins", "--json"])
@@ -101,7 +107,7 @@ def test_a_message_is_sent_back_once_as_it_was_and_that_is_on_record(
     exit_codes = [requeue(dsn, keyset_uri, queue_address, *options) for _ in range(2)]
 
     assert exit_codes == [0, 1]
-    assert f"{message_id}: is not a rejected message of user_logins, or was sent back before" in capsys.readouterr().out
+    assert f"{message_id}: is not a rejected message, or was sent back before" in capsys.readouterr().out
     (message,) = queue.receive(10, 0, 30)
     assert message.body == BAD
     assert rows_of(database, "SELECT requeued_at IS NOT NULL, requeued_message_id::text FROM rejected_messages") == [

@@ -85,6 +85,26 @@ def test_a_value_of_any_length_is_printed(
     assert capsys.readouterr().out.splitlines()[1:] == [f"line 1,{token},{value}"]
 
 
+def test_what_a_terminal_or_a_spreadsheet_would_obey_is_harmless_unless_asked_for(
+    dsn: str, keyset_uri: str, write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write([login(1, ip='=HYPERLINK("https://x.example")'), login(2, ip="\x1b[2J")])
+
+    unmask(dsn, keyset_uri)
+    harmless = capsys.readouterr()
+    unmask(dsn, keyset_uri, "--raw")
+    raw = capsys.readouterr()
+
+    values = {row["ip"] for row in csv.DictReader(io.StringIO(harmless.out, newline=""))}
+    assert values == {'\'=HYPERLINK("https://x.example")', "\\x1b[2J"}
+    assert "2 values with control characters or formulas were made harmless" in harmless.err
+    assert {row["ip"] for row in csv.DictReader(io.StringIO(raw.out, newline=""))} == {
+        '=HYPERLINK("https://x.example")',
+        "\x1b[2J",
+    }
+    assert raw.err == ""
+
+
 def test_with_the_wrong_key_every_row_is_an_error_and_none_a_value(
     dsn: str, write: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -67,7 +67,15 @@ def test_unmask_gives_each_valid_value_and_no_other(
             capsys.readouterr()
 
             main(
-                ["unmask", f"--postgres={dsn}", f"--keyset={keyset_uri}", "--column=masked_ip", "--reason=t", "--stdin"]
+                [
+                    "unmask",
+                    f"--postgres={dsn}",
+                    f"--keyset={keyset_uri}",
+                    "--column=masked_ip",
+                    "--reason=t",
+                    "--stdin",
+                    "--raw",
+                ]
             )
 
             shown = capsys.readouterr()

@@ -21,7 +21,7 @@ def scraped(state: RunState, depth: QueueDepth | None = None, now: float = 0.0) 
     readiness = Readiness({"queue": Part(lambda: None), "database": Part(lambda: None)})
     readiness.ask("queue")
     registry = CollectorRegistry()
-    registry.register(RunCollector("logins", "my-queue", lambda: state, lambda: depth, liveness, readiness))
+    registry.register(RunCollector(["logins"], "my-queue", lambda: state, lambda: depth, liveness, readiness))
     families = text_string_to_metric_families(generate_latest(registry).decode())
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value

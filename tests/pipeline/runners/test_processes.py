@@ -12,7 +12,7 @@ from maskline.errors import KeysetError
 from maskline.keys import KeysetUri
 from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.runners.in_process import RunResult
-from maskline.pipeline.runners.processes import run_processes
+from maskline.pipeline.runners.processes import run_processes, waiting_workers
 from maskline.postgres.connection import Connection
 from maskline.postgres.dsn import PostgresDsn
 from maskline.sqs import QueueAddress, SqsQueue
@@ -32,7 +32,9 @@ def job(user_logins: StreamDefinition, queue_address: QueueAddress, dsn: str, ke
 
 
 def run(job: JobSettings) -> RunResult:
-    return run_processes(job, [], 2, CONSOLE, "warning")
+    # Where tests have left threads, a fork would be none of what a job starts with.
+    with waiting_workers(job, [], 2, "warning", start_method="spawn") as workers:
+        return run_processes(workers, CONSOLE)
 
 
 def test_two_processes_share_the_messages_and_their_counts_add_up(

@@ -5,7 +5,7 @@ hour as any honest use takes, each of a bounded length and one line; and nobody 
 of a rejection is what the transaction that writes it says by a setting, so jobs of earlier versions go on writing.
 
 Revision ID: 0013
-Revises: 0011
+Revises: 0012
 """
 
 from maskline.postgres.migrations import steps

@@ -4,7 +4,7 @@ Writers read ``maskline_suppressions`` in the transaction that writes, and an er
 that were committed meanwhile: so a row is either seen by the erasure, or its writer sees the suppression.
 
 Revision ID: 0015
-Revises: 0011
+Revises: 0013
 """
 
 from maskline.postgres.migrations import steps

@@ -64,3 +64,74 @@ def test_with_a_database_it_shows_how_many_rows_need_each_key(
         ["none", "", "", "", "0", "1"],
         ["7", "not held", "", "", "0", "1"],
     ]
+
+
+@pytest.mark.parametrize("columns", ["20", "80", "200"])
+def test_every_column_is_shown_whole_at_any_width(
+    keys: Keys,
+    keyset: Keyset,
+    dsn: str,
+    database: Connection,
+    write: Write,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    columns: str,
+) -> None:
+    write([login()])
+    name = "a_table_that_has_quite_a_long_name_for_a_terminal_of_80_columns"
+    run(database, f"CREATE TABLE {name} (LIKE user_logins INCLUDING DEFAULTS)")
+    monkeypatch.setenv("COLUMNS", columns)
+
+    assert keys("list", f"--postgres={dsn}") == 0
+
+    header, row, *_ = cells(capsys.readouterr().out)
+    assert header == ["key id", "state", "prefix", "primary", name, "rejected_messages", "user_logins"]
+    assert row == [str(keyset.primary_key_id), "enabled", "tink", "yes", "0", "0", "1"]
+
+
+def test_as_json_it_is_an_object_a_key(
+    keys: Keys, keyset: Keyset, dsn: str, database: Connection, write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write([login()])
+    write_masked(dsn, opened_of(7), [login()])
+    run(database, "INSERT INTO user_logins (user_id) VALUES ('older than the job')")
+
+    keys("list", f"--postgres={dsn}", "--json")
+
+    key_id = keyset.primary_key_id
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [
+        {
+            "key_id": key_id,
+            "state": "enabled",
+            "prefix": "tink",
+            "primary": True,
+            "rows": {"rejected_messages": 0, "user_logins": 1},
+        },
+        {
+            "key_id": None,
+            "state": None,
+            "prefix": None,
+            "primary": False,
+            "rows": {"rejected_messages": 0, "user_logins": 1},
+        },
+        {
+            "key_id": 7,
+            "state": "not held",
+            "prefix": None,
+            "primary": False,
+            "rows": {"rejected_messages": 0, "user_logins": 1},
+        },
+    ]
+
+
+def test_as_json_without_a_database_no_rows_are_counted(
+    keys: Keys, keyset: Keyset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys("list", "--json")
+
+    assert json.loads(capsys.readouterr().out) == {
+        "key_id": keyset.primary_key_id,
+        "state": "enabled",
+        "prefix": "tink",
+        "primary": True,
+    }

@@ -67,6 +67,31 @@ def test_each_message_is_shown_with_what_becomes_of_it_and_personal_values_are_n
     ]
 
 
+def test_what_looks_like_personal_data_in_a_column_in_clear_is_counted_by_column(
+    files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leaking = [
+        f'{{"kind":"OrderPlaced","id":{number},"customer":{{"email":"a@x.de"}},"note":"{note}"}}'
+        for number, note in enumerate(["call +49 170 1234567", "b@example.com", "leave it at the door"])
+    ]
+
+    exit_code = main(["streams", "try", *files, "--messages", saved(tmp_path, *leaking)])
+    said = capsys.readouterr().out.splitlines()
+    main(["streams", "try", *files, "--json", "--messages", saved(tmp_path, *leaking)])
+    objects = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    assert exit_code == 0
+    assert said[3:] == [
+        "3 messages: 3 rows of orders.",
+        "Column note of orders is in clear, and looks like personal data in 2 rows: e-mail address, phone number.",
+    ]
+    assert [each.get("suspect_pii") for each in objects] == [
+        {"note": ["phone number"]},
+        {"note": ["e-mail address"]},
+        None,
+    ]
+
+
 def test_messages_that_all_become_rows_end_with_success(
     files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -74,6 +99,15 @@ def test_messages_that_all_become_rows_end_with_success(
 
     assert exit_code == 0
     assert capsys.readouterr().out.endswith("1 message: 1 row of orders.\n")
+
+
+def test_a_folder_stands_for_the_definitions_in_it(
+    files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exit_code = main(["streams", "try", str(Path(files[0]).parent), "--messages", saved(tmp_path, REFUND, ORDER)])
+
+    assert exit_code == 0
+    assert capsys.readouterr().out.endswith("2 messages: 1 row of refunds, 1 row of orders.\n")
 
 
 def test_json_is_one_object_a_message(files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -151,7 +185,7 @@ rejected = "no_stream"
 
     assert exit_code == 1
     assert capsys.readouterr().out.splitlines() == [
-        f"{file}: [[test]] 2 column order_id is 7; column masked_email is '(masked)'",
+        "orders: [[test]] 2 column order_id is 7; column masked_email is '(masked)'",
         "2 of 3 tests hold.",
     ]
 

@@ -1,0 +1,1 @@
+"""Drafting a stream's definition from messages."""

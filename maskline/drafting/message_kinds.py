@@ -1,0 +1,79 @@
+"""Telling that messages are of several kinds: a text of few values, on which depends what fields a message has."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from maskline.drafting.outline import path_text
+from maskline.personal_data.names import words_of
+from maskline.streams.columns import Source
+from maskline.streams.failures import InvalidValueError
+from maskline.streams.opening import Opened, source_finder
+
+MAX_KINDS = 20
+_ENVELOPE_FIELDS = ("detail-type", "type", "Subject", "source")
+_TELLING_WORDS = frozenset(
+    ["type", "kind", "event", "name", "action", "operation", "op", "topic", "subject", "category"]
+)
+
+
+def telling_source(opened: Sequence[Opened]) -> tuple[str, int] | None:
+    """Return where messages say of which kind they are, as a definition writes it, and how many kinds there are.
+
+    None where all have the same fields, or nothing in them tells which they have.
+
+    Args:
+        opened: The messages.
+    """
+    names = [frozenset(each.record) for each in opened]
+    if len(set(names)) < 2:
+        return None
+    found = []
+    for source in _sources(opened):
+        values = _values(source, opened)
+        kinds = Counter(values)
+        if None in kinds or not 1 < len(kinds) <= MAX_KINDS or len(kinds) * 2 > len(opened) + 1:
+            continue
+        told = _fields_told(values, names)
+        if told:
+            is_named_so = bool(set(words_of(source.rpartition(":")[2])) & _TELLING_WORDS)
+            found.append((is_named_so, told, -len(kinds), source))
+    if not found:
+        return None
+    _, _, kinds_below_zero, source = max(found)
+    return source, -kinds_below_zero
+
+
+def _sources(opened: Sequence[Opened]) -> list[str]:
+    """Return the sources that every message has: texts in the record, in an envelope, and attributes."""
+    first = opened[0]
+    sources = [path_text((name,)) for name, value in first.record.items() if isinstance(value, str)]
+    sources += [f"envelope:{name}" for name in _ENVELOPE_FIELDS if isinstance(first.in_envelope(name), str)]
+    sources += [f"attribute:{name}" for name in first.attributes]
+    return sources
+
+
+def _values(source: str, opened: Sequence[Opened]) -> list[str | None]:
+    find = source_finder(Source.parse(source))
+    values: list[str | None] = []
+    for each in opened:
+        try:
+            value = find(each)
+        except InvalidValueError:
+            value = None
+        values.append(value if isinstance(value, str) else None)
+    return values
+
+
+def _fields_told(values: Sequence[str | None], names: Sequence[frozenset[str]]) -> int:
+    """Return how many fields are always there with some of the values and never with the others."""
+    fields = frozenset[str]().union(*names)
+    told = 0
+    for field in fields:
+        having: dict[str | None, set[bool]] = {}
+        for value, present in zip(values, names, strict=True):
+            having.setdefault(value, set()).add(field in present)
+        if all(len(each) == 1 for each in having.values()) and len({frozenset(each) for each in having.values()}) > 1:
+            told += 1
+    return told

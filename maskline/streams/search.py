@@ -1,0 +1,84 @@
+"""What a value that is known may stand as in a column: its token under each key that may have masked it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+
+from maskline.errors import UsageError
+from maskline.keys.each_key import EachKey
+from maskline.masks.deterministic import Masker
+from maskline.streams.column_mask import column_mask
+from maskline.streams.columns import Column
+from maskline.streams.failures import InvalidValueError
+from maskline.streams.masks import Method
+from maskline.streams.normalizing import normalizer
+
+MaskText = Callable[[str], str | None]
+"""Returns what stands in a column for a text, or None for one that the column takes for missing."""
+
+
+def text_mask(column: Column, masker: Masker) -> MaskText:
+    """Return what masks a text as the column's values are: brought into its normal form, and then encrypted.
+
+    Args:
+        column: A masked column.
+        masker: Encrypts.
+
+    Raises:
+        UsageError: Equal values do not have equal tokens in this column, or not under this keyset.
+    """
+    if column.mask is None or column.mask.method is not Method.DETERMINISTIC:
+        method = column.mask.name if column.mask else "stored in clear"
+        raise UsageError(
+            f"column {column.name}: is {method}; only a value of a column that is masked deterministically has one "
+            "token under a key"
+        )
+    normalize = normalizer(column, lambda: None)
+    mask = column_mask(column, masker)
+
+    def mask_text(text: str) -> str | None:
+        value = text if normalize is None else normalize(text)
+        if value is None:
+            return None
+        masked: str | list[str] = mask([value] if column.type.is_array else value)
+        return masked[0] if isinstance(masked, list) else masked
+
+    return mask_text
+
+
+class SearchTokens:
+    """Makes the tokens that a value has, or had, in a column.
+
+    Args:
+        column: The column.
+        keys: The keys that may have masked it.
+
+    Raises:
+        UsageError: As `text_mask`.
+    """
+
+    def __init__(self, column: Column, keys: EachKey) -> None:
+        self._masks = [text_mask(column, Masker(keyset)) for keyset in keys.keysets]
+        self._raw_keys = keys.raw_keys
+        self._domain = (column.domain or "").encode()
+
+    def of(self, value: str) -> list[str]:
+        """Return the tokens of a value under every enabled key, that of the primary first.
+
+        Under a key that was imported, they are the texts in which plain AES-SIV is commonly written: base64 of either
+        alphabet, padded or not, and hexadecimal digits.
+
+        Args:
+            value: Any text; one that the column rejects, or takes for missing, has none.
+        """
+        try:
+            tokens = [token for mask in self._masks if (token := mask(value)) is not None]
+        except InvalidValueError:
+            return []
+        for key in self._raw_keys:
+            ciphertext = key.encrypt(value.encode(), self._domain)
+            padded = (base64.b64encode(ciphertext), base64.urlsafe_b64encode(ciphertext))
+            written = [text.decode() for text in padded] + [text.rstrip(b"=").decode() for text in padded]
+            tokens += [*dict.fromkeys(written), ciphertext.hex(), ciphertext.hex().upper()]
+        return tokens
