@@ -14,6 +14,7 @@ from maskline.lake.copies import Copy
 from maskline.streams.column_types import ColumnType
 from maskline.streams.definition import Column, StreamDefinition
 from maskline.streams.masks import Mask
+from maskline.streams.stored_form import StoredForm, stored_form
 
 PARTITION = "create_date"
 """Both copies have a directory for each day."""
@@ -31,6 +32,7 @@ class LakeColumn(msgspec.Struct, frozen=True):
         type: Its type in the lake.
         comment: What it is, for whoever reads the table's schema.
         unmasked: The stream's column whose tokens are unmasked on the way, or None where values are taken as they are.
+        form: What its values look like where the job masked them, or None where they may be anything.
     """
 
     name: str
@@ -38,6 +40,7 @@ class LakeColumn(msgspec.Struct, frozen=True):
     type: pa.DataType
     comment: str
     unmasked: Column | None = None
+    form: StoredForm | None = None
 
     @property
     def expression(self) -> sql.Composable:
@@ -101,13 +104,13 @@ def _of_stream(column: Column, copy: Copy, taken: set[str]) -> LakeColumn:
         comment = f"the field {column.field}, as it was sent"
         return LakeColumn(column.name, column.name, _arrow_type(column.type), comment)
     if not column.mask.is_reversible:
-        return LakeColumn(
-            column.name, column.name, _arrow_type(column.type), _irreversible_comment(column, column.mask)
-        )
+        comment = _irreversible_comment(column, column.mask)
+        form = stored_form(column) if copy is Copy.TOKENIZED else None
+        return LakeColumn(column.name, column.name, _arrow_type(column.type), comment, form=form)
     if copy is Copy.TOKENIZED:
         equality = "equal values have equal tokens" if column.mask.keeps_equality else f"masked by {column.mask.name}"
         comment = f"a token for the field {column.field}; {equality} in the domain {column.domain}"
-        return LakeColumn(column.name, column.name, pa.string(), comment)
+        return LakeColumn(column.name, column.name, pa.string(), comment, form=stored_form(column))
     is_usable = _PLAIN_NAME.fullmatch(column.field) and column.field.lower() not in taken
     name = column.field if is_usable else column.name
     comment = f"personal data in clear: the field {column.field}, recovered from {column.name}"

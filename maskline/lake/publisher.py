@@ -17,7 +17,7 @@ import msgspec
 import pyarrow as pa
 
 from maskline.errors import TokenError, UnavailableError
-from maskline.lake.columns import MESSAGE_ID, LakeColumn, arrow_schema
+from maskline.lake.columns import KEY_ID, MESSAGE_ID, LakeColumn, arrow_schema
 from maskline.lake.copies import Copy
 from maskline.lake.files import FileSize, by_day
 from maskline.lake.source import Interval, Row, RowSource
@@ -25,6 +25,7 @@ from maskline.lake.table import LakeTable, LakeVersion
 from maskline.masks.deterministic import Masker
 from maskline.retry import log_retry, retrying
 from maskline.streams.column_mask import Change, column_unmask
+from maskline.streams.stored_form import StoredForm
 
 ROWS_A_COMMIT = 2_000_000
 """What a publication takes in one commit, so that one that dies has not to begin from the start."""
@@ -165,7 +166,9 @@ class RowBatches:
                 assert masker is not None, "a copy with columns to unmask is the clear one"
                 self._unmask[column.name] = column_unmask(column.unmasked, masker)
         self._schema = arrow_schema(tuple(columns))
-        self._message_id = [column.name for column in columns].index(MESSAGE_ID)
+        names = [column.name for column in columns]
+        self._message_id = names.index(MESSAGE_ID)
+        self._key_id = names.index(KEY_ID) if KEY_ID in names else None
 
     def batch(self, rows: list[Row]) -> pa.RecordBatch:
         """Return a batch.
@@ -174,15 +177,30 @@ class RowBatches:
             rows: Rows as `RowSource.reading` yields them, not empty.
 
         Raises:
-            TokenError: A token cannot be unmasked; the message names the row and the column.
+            TokenError: A token cannot be unmasked, or what the job masked is no token; the message names the row and
+                the column.
         """
         arrays = []
         for column, values in zip(self._columns, zip(*rows, strict=True), strict=True):
             taken: Sequence[Any] = values
             if column.unmasked is not None:
                 taken = self._unmasked(column, values, rows)
+            elif column.form is not None:
+                self._check_masked(column, column.form, values, rows)
             arrays.append(pa.array(taken, column.type))
         return pa.RecordBatch.from_arrays(arrays, schema=self._schema)
+
+    def _check_masked(
+        self, column: LakeColumn, form: StoredForm, values: Sequence[str | None], rows: list[Row]
+    ) -> None:
+        assert self._key_id is not None, "the opaque copy has the key ids"
+        for value, row in zip(values, rows, strict=True):
+            # A row that names no key is older than the job, or was masked elsewhere in a form of its own.
+            if value is not None and row[self._key_id] is not None and not form.fits(value):
+                raise TokenError(
+                    f"row {row[self._message_id] or 'without message id'}: what is in {column.source} is no token, and "
+                    "may be in clear; nothing of this publication was published"
+                )
 
     def _unmasked(self, column: LakeColumn, tokens: Sequence[str | None], rows: list[Row]) -> list[str | None]:
         unmask = self._unmask[column.name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from maskline.postgres.grants import CREATE_ROLES, ROLES, quoted, table_grants
+from maskline.postgres.token_checks import token_checks
 from maskline.streams.definition import JOB_COLUMNS, WRITTEN_IN, Column, StreamDefinition
 
 WRITTEN_IN_DECLARATION = "xid8 NOT NULL DEFAULT pg_current_xact_id()"
@@ -48,6 +49,7 @@ def create_bare_table(stream: StreamDefinition) -> str:
         *(f'"{name}" {_job_declaration(name, type_)}' for name, type_ in JOB_COLUMNS.items()),
         f'"{WRITTEN_IN}" {WRITTEN_IN_DECLARATION}',
     ]
+    columns += [f'CONSTRAINT "{name}" CHECK ({condition})' for name, condition in token_checks(stream).items()]
     body = ",\n    ".join(columns)
     return f"CREATE TABLE {quoted_table(stream)} (\n    {body}\n)"
 

@@ -34,6 +34,7 @@ from maskline.postgres.migrations.steps import (
 )
 from maskline.postgres.revision import NEWEST_REVISION, VERSION_TABLE
 from maskline.postgres.server_version import server_version_problems
+from maskline.postgres.token_checks import add_token_checks
 from maskline.streams.definition import StreamDefinition
 
 MAX_WAIT_SECONDS = 60.0
@@ -68,6 +69,7 @@ _IS_UNTOUCHED = f"""
 """  # noqa: S608 - built from constants
 """Whether ``user_logins`` is as its owner makes it."""
 
+_CONSTRAINTS = "SELECT conname FROM pg_constraint WHERE conrelid = to_regclass('{}')"
 _IS_OTHER_TABLE = f"SELECT to_regclass('user_logins') IS NOT NULL AND NOT {IS_OWNERS_TABLE}"
 
 _PSQL = f"""-- For psql, without --single-transaction. Where it stops, print it again with --postgres, and go on.
@@ -224,6 +226,8 @@ class Schema:
     def create_tables(self, streams: Sequence[StreamDefinition]) -> list[str]:
         """Make the tables of streams, each where there is none of its name, and enter how their columns are masked.
 
+        A table that is there gets what keeps values in clear out of its masked columns from now on.
+
         Args:
             streams: The streams.
 
@@ -245,7 +249,21 @@ class Schema:
                         made.append(stream.table)
                     if not compare_columns(driver, stream).problems:
                         enter_columns(driver, stream)
+                        self._add_checks(driver, stream)
         return made
+
+    def _add_checks(self, driver: Connection, stream: StreamDefinition) -> None:
+        present = [name for (name,) in _rows(driver, _CONSTRAINTS.format(stream.table))]
+        deadline = time.monotonic() + self._lock_deadline_seconds
+        for statement in add_token_checks(stream, present):
+            while True:
+                try:
+                    _rows(driver, f"{SETTINGS}; {statement}; SELECT")
+                    break
+                except psycopg2.errors.LockNotAvailable:
+                    if time.monotonic() >= deadline:
+                        raise
+                time.sleep(random.uniform(0.1, 0.5))  # noqa: S311 - others get their turn
 
     def _downgrade(self, connection: sqlalchemy.Connection, config: Config, before: str, target: str) -> None:
         if _place(before) > _place(_EXPANDED):

@@ -235,6 +235,25 @@ def test_a_token_that_cannot_be_unmasked_is_named_and_nothing_of_its_commit_is_p
     assert list(tmp_path.rglob("*.parquet")) == []
 
 
+def test_what_is_no_token_is_not_published_among_tokens(
+    dsn: str, keyset: Keyset, database: Connection, tmp_path: Path
+) -> None:
+    _, in_clear = write_masked(dsn, keyset, [login(1), login(2)])
+    run(database, "INSERT INTO user_logins (masked_ip, create_date) VALUES ('masked elsewhere', '2026-01-31')")
+    run(database, "UPDATE user_logins SET masked_ip = '198.51.0.2' WHERE message_id = %s", [in_clear])
+
+    with pytest.raises(TokenError) as refused:
+        publish(dsn, lake_table(tmp_path))
+
+    assert str(refused.value) == (
+        f"row {in_clear}: what is in masked_ip is no token, and may be in clear; nothing of this publication was "
+        "published"
+    )
+    assert files_that_know(tmp_path, "198.51.0.2") == []
+    run(database, "DELETE FROM user_logins WHERE message_id = %s", [in_clear])
+    assert publish(dsn, lake_table(tmp_path)) == 2
+
+
 def test_a_database_that_went_back_to_an_earlier_state_is_refused(
     dsn: str, keyset: Keyset, database: Connection, tmp_path: Path
 ) -> None:

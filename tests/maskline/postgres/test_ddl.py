@@ -13,6 +13,7 @@ import pytest
 
 from maskline.postgres.connection import Connection, connect
 from maskline.postgres.ddl import create_table
+from maskline.postgres.schema import Schema
 from maskline.postgres.statements import InsertRows
 from maskline.postgres.table_check import check_tables
 from maskline.postgres.writer import BatchWriter
@@ -36,7 +37,9 @@ CREATE TABLE "orders" (
     "sent_at" timestamptz NOT NULL,
     "processed_at" timestamptz NOT NULL DEFAULT now(),
     "key_id" bigint NOT NULL,
-    "written_in" xid8 NOT NULL DEFAULT pg_current_xact_id()
+    "written_in" xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    CONSTRAINT "masked_email_is_masked" CHECK ("key_id" IS NULL OR "masked_email" ~ '^A[Q-Za-f]' \
+AND length("masked_email") >= 28)
 );
 CREATE INDEX ON "orders" ("written_in");
 DO $$
@@ -79,7 +82,15 @@ def test_the_inspection_finds_no_problem_in_what_was_printed(
 
 def test_the_writer_writes_to_what_was_printed(dsn: str, database: Connection, orders: StreamDefinition) -> None:
     run(database, create_table(orders))
-    values = (7, "AQAAAAE-email", Decimal("19.90"), None, SENT_AT, date(2023, 12, 24), "it's 100% \\ {a}")
+    values = (
+        7,
+        "AQAAAAE-email-of-somebody-else",
+        Decimal("19.90"),
+        None,
+        SENT_AT,
+        date(2023, 12, 24),
+        "it's 100% \\ {a}",
+    )
     order = MaskedRow(Receipt(message_id(1), "handle"), SENT_AT, 1, 9, values, b"")
     without = MaskedRow(Receipt(message_id(2), "handle"), SENT_AT, 1, 9, (None, *values[1:]), b"")
     writer = BatchWriter(functools.partial(connect, dsn), InsertRows(orders), 0, threading.Event())
@@ -95,7 +106,7 @@ def test_the_writer_writes_to_what_was_printed(dsn: str, database: Connection, o
     assert rows_of(database, f"SELECT {columns} FROM orders") == [
         (
             7,
-            "AQAAAAE-email",
+            "AQAAAAE-email-of-somebody-else",
             Decimal("19.90"),
             None,
             SENT_AT,
@@ -164,3 +175,77 @@ def test_the_roles_get_their_permissions_on_what_was_printed_and_no_others(
         run(writer, "SELECT masked_email FROM orders")
     with connected(dsn, role="maskline_auditor") as auditor, pytest.raises(psycopg2.errors.InsufficientPrivilege):
         run(auditor, "SELECT message_id FROM orders")
+
+
+KINDS = """
+name = "kinds"
+table = "kinds"
+[columns.token]
+type = "text"
+mask = "deterministic"
+required = false
+[columns.salted]
+type = "text"
+mask = "random"
+required = false
+[columns.hashed]
+type = "char(22)"
+mask = "hash"
+required = false
+[columns.redacted]
+type = "text"
+mask = "redact"
+required = false
+[columns.listed]
+type = "text[]"
+mask = "deterministic"
+required = false
+[columns.shown]
+type = "text"
+mask = "truncate:ip/24,48"
+required = false
+"""
+TOKEN = "AQAAAAE" + 21 * "x"
+IN_CLEAR = "203.0.113.7"
+
+
+@pytest.mark.parametrize(
+    ("column", "masked", "refused"),
+    [
+        ("token", TOKEN, [IN_CLEAR, "AQAAAAE", 40 * "x", ""]),
+        ("salted", TOKEN + 22 * "x", [IN_CLEAR, TOKEN]),
+        ("hashed", 22 * "h", [IN_CLEAR]),
+        ("redacted", "[redacted]", [IN_CLEAR, ""]),
+        ("listed", [TOKEN, None, TOKEN], [[TOKEN, IN_CLEAR], [IN_CLEAR]]),
+        ("listed", [], [["a b"]]),
+        ("token", "Afffffff" + 20 * "x", ["Agffffff" + 20 * "x"]),
+        ("shown", "203.0.113.0/24", []),
+    ],
+)
+def test_the_table_takes_what_each_mask_makes_and_nothing_in_clear(
+    database: Connection, column: str, masked: object, refused: list[object]
+) -> None:
+    run(database, create_table(parse_stream(KINDS, origin="test")))
+    insert = (
+        f"INSERT INTO kinds ({column}, create_date, message_id, sent_at, key_id)"
+        " VALUES (%s, current_date, gen_random_uuid(), now(), 7)"
+    )
+    for value in (masked, None):
+        run(database, insert, [value])
+
+    for value in refused:
+        with pytest.raises(psycopg2.errors.CheckViolation) as violation:
+            run(database, insert, [value])
+        assert violation.value.diag.constraint_name == f"{column}_is_masked"
+
+
+def test_a_table_that_is_there_takes_nothing_in_clear_from_now_on(dsn: str, database: Connection) -> None:
+    run(database, "INSERT INTO user_logins (masked_ip, key_id) VALUES (%s, 7)", [IN_CLEAR])
+
+    made = Schema(functools.partial(connect, dsn)).create_tables([load_stream("user_logins")] * 2)
+
+    assert made == []
+    run(database, "INSERT INTO user_logins (masked_ip, key_id) VALUES (%s, 7)", [TOKEN])
+    run(database, "INSERT INTO user_logins (masked_ip) VALUES ('masked elsewhere')")
+    with pytest.raises(psycopg2.errors.CheckViolation):
+        run(database, "INSERT INTO user_logins (masked_ip, key_id) VALUES (%s, 7)", [IN_CLEAR])

@@ -123,8 +123,8 @@ def test_a_row_is_stored_as_it_was_masked(database: Connection, user_logins: Str
         (
             "424cdd21-063a-43a7-b91b-7ca1a833afae",
             "android",
-            "AQAAAAE-ip",
-            "AQAAAAE-device",
+            "AQAAAAE-ip-198-51-100-7-token",
+            "AQAAAAE-device-593-47-1024-token",
             "RU",
             "2.3.0",
             date(2023, 11, 5),
@@ -143,7 +143,10 @@ def test_none_stays_null_also_where_a_whole_column_is(database: Connection, user
     run(database, insert.query.as_string(database), insert.parameters(rows))
 
     stored = rows_of(database, "SELECT masked_ip, locale, masked_device_id FROM user_logins")
-    assert stored == [(None, None, "AQAAAAE-device"), (None, None, "AQAAAAE-device")]
+    assert stored == [
+        (None, None, "AQAAAAE-device-593-47-1024-token"),
+        (None, None, "AQAAAAE-device-593-47-1024-token"),
+    ]
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "America/Los_Angeles"])

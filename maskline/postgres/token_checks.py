@@ -1,0 +1,54 @@
+"""Checks that keep values in clear out of masked columns, whoever writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from maskline.streams.definition import Column, StreamDefinition
+from maskline.streams.stored_form import StoredForm, stored_form
+
+
+def token_checks(stream: StreamDefinition) -> dict[str, str]:
+    """Return what keeps values in clear out of a stream's masked columns, whoever writes them: checks by their names.
+
+    They hold for rows that name a key. Rows that are older than the job, or masked elsewhere, name none.
+
+    Args:
+        stream: The stream.
+    """
+    return {
+        f"{column.name[:53]}_is_masked": f'"key_id" IS NULL OR {_looks_masked(column, form)}'
+        for column in stream.masked_columns
+        if (form := stored_form(column)) is not None
+    }
+
+
+def add_token_checks(stream: StreamDefinition, present: Collection[str]) -> list[str]:
+    """Return the statements that add to a table the checks that it lacks, without a look at the rows that are there.
+
+    Args:
+        stream: The stream.
+        present: The names of the constraints that the table has.
+
+    Source: https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-DESC-ADD-TABLE-CONSTRAINT
+    """
+    table = ".".join(f'"{part}"' for part in stream.table_parts)
+    return [
+        f'ALTER TABLE {table} ADD CONSTRAINT "{name}" CHECK ({condition}) NOT VALID'
+        for name, condition in token_checks(stream).items()
+        if name not in present
+    ]
+
+
+def _looks_masked(column: Column, form: StoredForm) -> str:
+    name = f'"{column.name}"'
+    if column.type.is_array:
+        lengths = f"{form.min_length},{form.max_length or ''}"
+        # A check may have no subquery: the elements are looked at as one text, in which none has a space.
+        return f"array_to_string({name}, ' ') ~ '^((?={form.beginning})[^ ]{{{lengths}}}( |$))*$'"
+    parts = [f"{name} ~ '^{form.beginning}'"] if form.beginning else []
+    if form.min_length == form.max_length:
+        parts.append(f"length({name}) = {form.min_length}")
+    else:
+        parts.append(f"length({name}) >= {form.min_length}")
+    return " AND ".join(parts)
