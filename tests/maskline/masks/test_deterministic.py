@@ -266,5 +266,6 @@ def test_a_row_that_postgres_refuses_is_kept_sealed_as_it_was(user_logins: Strea
         2,
         7,
         row.sealed_body,
+        row.subjects,
     )
     assert MASKER.unseal_body(rejection.sealed_body, *PLACE) == received.body
