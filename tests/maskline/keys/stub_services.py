@@ -122,7 +122,8 @@ class StubVault(StubService):
         if path.startswith("/v1/secret/data/"):
             return self._secret(method, path.removeprefix("/v1/secret/data/"), body)
         if path.startswith("/v1/transit/"):
-            return self._transit(*path.removeprefix("/v1/transit/").split("/"), body)
+            action, _, key = path.removeprefix("/v1/transit/").partition("/")
+            return self._transit(action, key, body)
         return 404, {"errors": []}
 
     def _secret(self, method: str, path: str, body: dict[str, Any]) -> Answer:
