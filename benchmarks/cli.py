@@ -12,9 +12,11 @@ from maskline.pipeline.logs import configure_logging
 
 COMMANDS = {
     "throughput": "messages per second, CPU, memory and time to the first row, of the job or of any other program",
+    "compare": "the job beside other programs, near the queue and far from it, and which targets are met",
     "latency": "from the send of a message to its visible row, at a steady rate",
     "memory": "resident memory over half a million messages",
     "stages": "CPU per message of each stage of the job, and of Beam around them",
+    "masks": "CPU of a value by mask, and by rule of what equal means",
     "queue": "receiving and deleting by themselves, over the distance of the queue",
     "requests": "requests to SQS for each message, over the rate of messages",
     "backlog": "throughput over the length of the queue",
@@ -27,7 +29,7 @@ COMMANDS = {
     "inserts": "what the insert costs with the ledger, and with a unique index in its place",
     "rows": "bytes of a row in the table, its indexes and the log",
     "cost": "what a stream costs on AWS, by the formula of docs/scaling.md",
-    "report": "put the results into docs/performance.md and draw their curves",
+    "report": "put the results into docs/performance.md and docs/masking.md, and draw their curves",
 }
 """The commands, each in a module of its own in `benchmarks.commands`, imported only when it runs."""
 

@@ -33,6 +33,19 @@ def add_sqs(parser: argparse.ArgumentParser, default: str = SQS_SERVERS[0]) -> N
         default=default,
         help="the queue's server: ElasticMQ, or a stub that answers at once (%(default)s)",
     )
+    parser.add_argument(
+        "--distance_milliseconds",
+        type=int,
+        default=0,
+        metavar="N",
+        help="how long an answer of the stub takes (%(default)s); SQS takes about 10 in its region",
+    )
+
+
+def shown_sqs(arguments: argparse.Namespace) -> str:
+    """Return what a title calls the queue's server."""
+    distance = arguments.distance_milliseconds
+    return f"{arguments.sqs} at {distance} ms" if distance else str(arguments.sqs)
 
 
 def add_count(parser: argparse.ArgumentParser, name: str, default: int, summary: str) -> None:

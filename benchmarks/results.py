@@ -7,7 +7,7 @@ import os
 import platform
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -165,10 +165,22 @@ def command_line(arguments: Sequence[str]) -> str:
         arguments: The command line without the program.
     """
     words = [
-        "PROGRAM" if before == "--command" else word for before, word in zip(["", *arguments], arguments, strict=False)
+        _PROGRAMS[before](word) if before in _PROGRAMS else word
+        for before, word in zip(["", *arguments], arguments, strict=False)
     ]
-    words = ["--command=PROGRAM" if word.startswith("--command=") else word for word in words]
+    words = [
+        f"{option}={_PROGRAMS[option](value)}" if found and option in _PROGRAMS else word
+        for word in words
+        for option, found, value in [word.partition("=")]
+    ]
     return shlex.join(["python", "-m", "benchmarks", *words])
+
+
+_PROGRAMS: dict[str, Callable[[str], str]] = {
+    "--command": lambda _program: "PROGRAM",
+    "--peer": lambda peer: f"{peer.partition('=')[0]}=PROGRAM",
+}
+"""What is shown of the options whose value is a program of the reader's own machine."""
 
 
 def shown(cell: Cell) -> str:

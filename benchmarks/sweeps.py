@@ -12,6 +12,7 @@ from benchmarks.measuring import (
     finish,
     positive,
     progress_bars,
+    shown_sqs,
     transfer_cells,
 )
 from benchmarks.results import Cell, measured
@@ -51,11 +52,16 @@ def sweep(arguments: argparse.Namespace, title: str, unit: str, load_of: Callabl
     most_messages = max(load.messages for load in loads.values())
     largest = max(load.messages * load.size for load in loads.values()) // most_messages
     rows: list[list[Cell]] = []
-    with Workbench(arguments.sqs, most_messages, largest) as bench, progress_bars() as progress:
+    with (
+        Workbench(
+            arguments.sqs, most_messages, largest, distance_milliseconds=arguments.distance_milliseconds
+        ) as bench,
+        progress_bars() as progress,
+    ):
         transfer(bench, WARM_UP, progress, "warming up")
         for value, load in loads.items():
             run = transfer(bench, load, progress, f"{unit} {value:,}")
             rows.append([value, load.messages, *transfer_cells(run)])
     columns = [unit, "messages", *TRANSFER_COLUMNS]
     curve = [(float(value), float(row[2])) for value, row in zip(loads, rows, strict=True) if isinstance(row[2], float)]
-    return finish(measured(arguments.name, f"{title}, {arguments.sqs}", columns, rows, {"rows/s": curve}))
+    return finish(measured(arguments.name, f"{title}, {shown_sqs(arguments)}", columns, rows, {"rows/s": curve}))

@@ -15,6 +15,7 @@ from benchmarks.messages import USUAL_BYTES
 from benchmarks.queries import value_of
 from benchmarks.servers.elasticmq import ElasticMq
 from benchmarks.servers.stub import StubSqs
+from maskline.errors import UsageError
 from maskline.keys import create_keyset
 from maskline.keys.files import FileKeyset
 from maskline.pipeline.local.postgres import DATABASE, OWNERS_TABLE, EmbeddedPostgres
@@ -23,9 +24,7 @@ from maskline.postgres.connection import Connection, connect
 from maskline.postgres.schema import Schema
 
 TABLE = "user_logins"
-SQS_SERVERS = ("elasticmq", "stub", "distant")
-DISTANT_MILLISECONDS = 10
-"""What an answer of SQS takes, about, from the same region."""
+SQS_SERVERS = ("elasticmq", "stub")
 ELASTICMQ_MEGABYTES = 768
 ELASTICMQ_BYTES_PER_MESSAGE = 4096
 ELASTICMQ_COPIES_OF_A_MESSAGE = 3
@@ -53,13 +52,28 @@ class Workbench:
         sqs: One of `SQS_SERVERS`.
         messages: How many messages a queue will hold, for the memory of ElasticMQ.
         size: The bytes of each.
+        distance_milliseconds: How long an answer of the stub takes; SQS takes about 10 ms in its region.
+
+    Raises:
+        UsageError: ElasticMQ is to be far away.
     """
 
     sqs: SqsServer
     postgres: EmbeddedPostgres
 
-    def __init__(self, sqs: str = SQS_SERVERS[0], messages: int = 0, size: int = USUAL_BYTES) -> None:
+    def __init__(
+        self,
+        sqs: str = SQS_SERVERS[0],
+        messages: int = 0,
+        size: int = USUAL_BYTES,
+        distance_milliseconds: int = 0,
+    ) -> None:
+        if distance_milliseconds and sqs != "stub":
+            raise UsageError(
+                f"distance_milliseconds is {distance_milliseconds}: {sqs} is where it is; give --sqs stub, too"
+            )
         self._sqs = sqs
+        self._distance_milliseconds = distance_milliseconds
         held = messages * (ELASTICMQ_BYTES_PER_MESSAGE + ELASTICMQ_COPIES_OF_A_MESSAGE * size)
         self._heap_megabytes = ELASTICMQ_MEGABYTES + held // 1024**2
         self._parts = contextlib.ExitStack()
@@ -94,7 +108,7 @@ class Workbench:
 
     def _start_sqs(self, parts: contextlib.ExitStack, directory: Path) -> SqsServer:
         if self._sqs != "elasticmq":
-            return parts.enter_context(StubSqs(DISTANT_MILLISECONDS if self._sqs == "distant" else 0))
+            return parts.enter_context(StubSqs(self._distance_milliseconds))
         return parts.enter_context(ElasticMq(directory, self._heap_megabytes))
 
     @property

@@ -41,6 +41,7 @@ COMMAND_GROUPS = {
         "find": "find the rows of values that you know",
         "mask": "print the tokens of values that you know",
         "erase": "forget a person, in the database and in the lake",
+        "retain": "delete rows, rejections and log entries that are older than they may be",
         "leakage": "measure what the tokens of a column give away",
     },
     "Keys": {

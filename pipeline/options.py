@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from maskline.errors import ArgumentError, UsageError
-from maskline.keys import KeysetUri
+from maskline.keys import HashKeyset, KeysetUri
 from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.logs import LEVELS
 from maskline.pipeline.printing import notice_former_name
@@ -91,9 +91,13 @@ class Options:
         """
         self.add("log_level", "what to log (warning)", choices=LEVELS, default=default)
 
-    def add_queue(self) -> None:
-        """Add the options that say where the queue is."""
-        self.add("queue", "the SQS queue: its URL, or its name in the account of the credentials", metavar="URL|NAME")
+    def add_queue(self, what: str = "the SQS queue: its URL, or its name in the account of the credentials") -> None:
+        """Add the options that say where the queue is.
+
+        Args:
+            what: What the queue is for.
+        """
+        self.add("queue", what, metavar="URL|NAME")
         self.add("queue_endpoint", "the SQS API, for anything but AWS, http://127.0.0.1:9324 say", metavar="URL")
         self.add(
             "allow_plaintext_endpoint",
@@ -390,6 +394,17 @@ def hash_keyset_uri(arguments: argparse.Namespace) -> KeysetUri | None:
     """
     with naming_options(keyset="hash_keyset"):
         return KeysetUri.parse(arguments.hash_keyset) if arguments.hash_keyset else None
+
+
+def open_hash_keyset(arguments: argparse.Namespace) -> HashKeyset | None:
+    """Read and open the keyset of hashes, or return None where it is not given.
+
+    Raises:
+        UsageError: The option names no provider.
+        KeysetError: It cannot be read, or is no keyset of hashes.
+    """
+    uri = hash_keyset_uri(arguments)
+    return None if uri is None else uri.open_hash()
 
 
 @contextlib.contextmanager

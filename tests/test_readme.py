@@ -7,16 +7,13 @@ import os
 import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
 
 from maskline.pipeline.commands import run
 from maskline.postgres.revision import NEWEST_REVISION
-from maskline.records import Reason
 from maskline.sqs import QueueAddress, SqsQueue
-from maskline.streams.definition import JOB_COLUMNS, parse_stream
 from tests.documents import blocks, run_commands, user_environment
 from tests.e2e.conftest import login
 from tests.e2e.job_process import PROJECT
@@ -88,13 +85,3 @@ def test_every_link_leads_somewhere() -> None:
     for document in [PROJECT / "README.md", *DOCUMENTS]:
         for target in re.findall(r"\]\((?!http)([^)#]+)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
-
-
-def test_the_manual_of_streams_is_complete() -> None:
-    manual = (PROJECT / "docs" / "streams.md").read_text()
-    (example,) = blocks(manual, "toml")
-
-    assert parse_stream(example, "docs/streams.md").name == tomllib.loads(example)["name"] == "orders"
-    assert set(JOB_COLUMNS) | {str(reason) for reason in Reason} <= set(
-        re.findall(r"^\| `(\w+)`", manual, re.MULTILINE)
-    )

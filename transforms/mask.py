@@ -89,11 +89,11 @@ class MaskPii(beam.PTransform):
     ) -> None:
         super().__init__()
         self._stream = parse_streams(stream)
+        hash_uri = _hash_keyset_uri(self._stream, hash_keyset)
         if unmatched not in list(Unmatched):
             raise ArgumentError(f"unmatched is {unmatched!r}; it must be one of {', '.join(Unmatched)}")
         self._leaves_unmatched = unmatched == Unmatched.LEAVE
         rules = _Rules(self._leaves_unmatched, check_max_percent(stop_when_rejected))
-        hash_uri = _hash_keyset_uri(self._stream, hash_keyset)
         context = context or run_context()
         self._keyset_uri: KeysetUri | None = None
         if isinstance(keyset, str | KeysetUri):
@@ -161,12 +161,12 @@ class _Mask(beam.DoFn):
         hash_keyset: KeysetUri | None = None,
     ) -> None:
         self._stream = stream
-        self._leaves_unmatched, self._stop_when_rejected = rules
-        self._context = context
         self._hash_uri = hash_keyset
         self._hash_keyset: HashKeyset | None = None
         # A worker has several copies of a DoFn, and a KMS is asked once for all of them.
         self._hash_opened_in_process = Shared()
+        self._leaves_unmatched, self._stop_when_rejected = rules
+        self._context = context
         self._masked_counter = JobCounter("masked", context)
         self._extra_fields_counter = JobCounter("extra_fields", context)
         self._invalid_values_counter = JobCounter("invalid_values", context)
@@ -182,7 +182,7 @@ class _Mask(beam.DoFn):
     def use(self, keyset: Keyset) -> None:
         """Mask under a keyset from now on."""
         forbid_core_dumps()  # an engine's worker is none of the command line's processes
-        self._count_extra_fields()
+        self._count_fields()
         # Made here, on the worker: a client cannot be pickled.
         payloads = RetriedPayloads(S3Payloads(), self._context) if self._stream.fetches_payloads else None
         if isinstance(self._stream, StreamSet) or self._leaves_unmatched:
@@ -233,9 +233,9 @@ class _Mask(beam.DoFn):
         self._masked_counter.add(self._masked)
         if self._stop_when_rejected is not None:
             self._tell_masked()
-        self._count_extra_fields()
+        self._count_fields()
 
-    def _count_extra_fields(self) -> None:
+    def _count_fields(self) -> None:
         if self._masker is not None:
             self._extra_fields_counter.add(self._masker.extra_fields)
             self._masker.extra_fields = 0

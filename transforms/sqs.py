@@ -185,8 +185,7 @@ class _Poll(beam.DoFn):
         except QueueUnavailableError as error:
             logger.warning("whether the queue is empty is not known, polling on: %s", error)
             return False
-        left = len(self._context.left)
-        if depth.total <= left:
+        if depth.total <= len(self._context.left):
             if depth.total:
                 logger.warning("ending with %d messages left in the queue that no stream takes", depth.total)
             return True

@@ -13,7 +13,7 @@ import statistics
 import sys
 
 from benchmarks.flink_job import why_it_cannot_start
-from benchmarks.measuring import TRANSFER_COLUMNS, add_count, finish, progress_bars, transfer_cells
+from benchmarks.measuring import TRANSFER_COLUMNS, add_count, finish, progress_bars, shown_sqs, transfer_cells
 from benchmarks.results import Cell, measured
 from benchmarks.sweeps import add_sweep_options
 from benchmarks.transfer import Load, Transfer, transfer
@@ -47,19 +47,22 @@ def main(arguments: argparse.Namespace) -> int:
         for parallelism in arguments.values
     }
     loads = {"DirectRunner": directly} | {f"Flink at {value}": load for value, load in on_flink.items()}
-    runs = _run_in_turn(arguments.sqs, loads, arguments.rounds)
+    runs = _run_in_turn(arguments, loads)
     rows: list[list[Cell]] = [[name, MESSAGES, *_medians(each)] for name, each in runs.items()]
     speeds = [statistics.median(run.messages_per_second for run in each) for each in runs.values()]
     curve = [(float(value), speed) for value, speed in zip(on_flink, speeds[1:], strict=True)]
-    title = f"Throughput over the parallelism on Flink, the median of {arguments.rounds} runs each, {arguments.sqs}"
+    title = (
+        f"Throughput over the parallelism on Flink, the median of {arguments.rounds} runs each, {shown_sqs(arguments)}"
+    )
     return finish(measured(arguments.name, title, ["runner", "messages", *TRANSFER_COLUMNS], rows, {"rows/s": curve}))
 
 
-def _run_in_turn(sqs: str, loads: dict[str, Load], rounds: int) -> dict[str, list[Transfer]]:
+def _run_in_turn(arguments: argparse.Namespace, loads: dict[str, Load]) -> dict[str, list[Transfer]]:
     runs: dict[str, list[Transfer]] = {name: [] for name in loads}
-    with Workbench(sqs, MESSAGES) as bench, progress_bars() as progress:
+    distance = arguments.distance_milliseconds
+    with Workbench(arguments.sqs, MESSAGES, distance_milliseconds=distance) as bench, progress_bars() as progress:
         transfer(bench, Load(MESSAGES), progress, "warming up")
-        for number in range(1, rounds + 1):
+        for number in range(1, arguments.rounds + 1):
             for name, load in loads.items():
                 runs[name].append(transfer(bench, load, progress, f"round {number}, {name}"))
     return runs

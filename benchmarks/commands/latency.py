@@ -11,7 +11,7 @@ import argparse
 import time
 
 from benchmarks.consumers import Consumers
-from benchmarks.measuring import add_command, add_count, add_name, add_sqs, finish, progress_bars
+from benchmarks.measuring import add_command, add_count, add_name, add_sqs, finish, progress_bars, shown_sqs
 from benchmarks.percentiles import Latencies
 from benchmarks.results import measured
 from benchmarks.steady_sending import send_steadily
@@ -40,9 +40,9 @@ def main(arguments: argparse.Namespace) -> int:
     warm_up = arguments.rate * arguments.warm_up_seconds
     total = warm_up + arguments.rate * arguments.seconds
     load = Load(total, jobs=arguments.jobs, options=arguments.job_options, command=arguments.command)
-    with Workbench(arguments.sqs) as bench:
+    with Workbench(arguments.sqs, distance_milliseconds=arguments.distance_milliseconds) as bench:
         latencies = measure(bench, load, arguments.rate, warm_up)
-    title = f"Latency of {arguments.label} at {arguments.rate:,} messages/s, {arguments.sqs}"
+    title = f"Latency of {arguments.label} at {arguments.rate:,} messages/s, {shown_sqs(arguments)}"
     columns = ["messages", *(f"p{percentile:g} [ms]" for percentile in PERCENTILES[:-1]), "most [ms]"]
     rows = [[total - warm_up, *map(latencies.milliseconds, PERCENTILES)]]
     return finish(measured(arguments.name, title, columns, rows, {"latency": latencies.curve()}))

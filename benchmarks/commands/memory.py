@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import bisect
 
-from benchmarks.measuring import add_count, add_name, add_sqs, finish, progress_bars
+from benchmarks.measuring import add_count, add_name, add_sqs, finish, progress_bars, shown_sqs
 from benchmarks.results import Cell, measured
 from benchmarks.transfer import Load, Transfer, transfer
 from benchmarks.workbench import Workbench
@@ -27,7 +27,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Transfer, and show the memory on the way."""
     load = Load(arguments.messages, options=arguments.job_options)
-    with Workbench(arguments.sqs, load.messages) as bench, progress_bars() as progress:
+    with (
+        Workbench(arguments.sqs, load.messages, distance_milliseconds=arguments.distance_milliseconds) as bench,
+        progress_bars() as progress,
+    ):
         run = transfer(bench, load, progress, "transferring")
     rows: list[list[Cell]] = [
         [rows_written, _megabytes_at(run, rows_written)]
@@ -36,7 +39,7 @@ def main(arguments: argparse.Namespace) -> int:
     step = max(1, run.messages // CURVE_POINTS)
     curve = [(float(count), _megabytes_at(run, count)) for count in range(step, run.messages + 1, step)]
     most = f"{run.peak_resident_megabytes:,.0f} MB at most"
-    title = f"Resident memory over {load.messages:,} messages, {most}, {arguments.sqs}"
+    title = f"Resident memory over {load.messages:,} messages, {most}, {shown_sqs(arguments)}"
     return finish(measured(arguments.name, title, ["rows written", "memory [MB]"], rows, {"memory": curve}))
 
 

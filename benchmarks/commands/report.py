@@ -1,4 +1,4 @@
-"""Put the results into docs/performance.md, the costs into docs/scaling.md, and draw the curves beside them.
+"""Put the results into docs/performance.md and docs/masking.md, the costs into docs/scaling.md, and draw the curves.
 
 Each place of a document is a line <!-- begin: NAME --> and a line <!-- end: NAME -->. A result that is not in
 benchmarks/results leaves its place empty.
@@ -32,7 +32,7 @@ def main(arguments: argparse.Namespace) -> int:  # noqa: ARG001 - every command 
         if result.name in PLOTS:
             FIGURES.mkdir(exist_ok=True)
             PLOTS[result.name].draw(result, FIGURES / f"{result.name}.svg")
-    for document in (DOCUMENTS / "performance.md", DOCUMENTS / "scaling.md"):
+    for document in (DOCUMENTS / "performance.md", DOCUMENTS / "scaling.md", DOCUMENTS / "masking.md"):
         document.write_text(filled(document.read_text(), place_of))
         echo(f"Written: {document}")
     return 0

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from benchmarks.measuring import add_count, add_name, add_sqs, finish, progress_bars
+from benchmarks.measuring import add_count, add_name, add_sqs, finish, progress_bars, shown_sqs
 from benchmarks.messages import logins
 from benchmarks.results import Cell, measured
 from benchmarks.sqs_requests import preload
@@ -51,7 +51,10 @@ def main(arguments: argparse.Namespace) -> int:
     load = Load(arguments.messages, options=arguments.job_options)
     runs: list[dict[str, float]] = []
     whole: list[float] = []
-    with Workbench(arguments.sqs, load.messages) as bench, progress_bars() as progress:
+    with (
+        Workbench(arguments.sqs, load.messages, distance_milliseconds=arguments.distance_milliseconds) as bench,
+        progress_bars() as progress,
+    ):
         transfer(bench, load, progress, "warming up")
         for number in range(1, arguments.runs + 1):
             runs.append(measure_stages(bench, load.messages))
@@ -61,7 +64,7 @@ def main(arguments: argparse.Namespace) -> int:
     rows: list[list[Cell]] = [[stage, used, _percent(used, total)] for stage, used in stages.items()]
     rest = total - sum(stages.values())
     rows += [["Beam and the rest", rest, _percent(rest, total)], ["the whole job, 10-90 %", total, 100.0]]
-    title = f"CPU per message by stage, micro-batches of {SETTINGS.micro_batch_size}, {arguments.sqs}"
+    title = f"CPU per message by stage, micro-batches of {SETTINGS.micro_batch_size}, {shown_sqs(arguments)}"
     return finish(measured(arguments.name, title, ["stage", "CPU [µs/message]", "share [%]"], rows))
 
 

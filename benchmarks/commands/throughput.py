@@ -19,6 +19,7 @@ from benchmarks.measuring import (
     add_sqs,
     finish,
     progress_bars,
+    shown_sqs,
     transfer_cells,
 )
 from benchmarks.messages import USUAL_BYTES
@@ -43,13 +44,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Run, and show each run and the median of them."""
     load = Load(arguments.messages, arguments.message_bytes, arguments.jobs, arguments.job_options, arguments.command)
-    with Workbench(arguments.sqs, load.messages, load.size) as bench, progress_bars() as progress:
+    with (
+        Workbench(
+            arguments.sqs, load.messages, load.size, distance_milliseconds=arguments.distance_milliseconds
+        ) as bench,
+        progress_bars() as progress,
+    ):
         transfer(bench, load, progress, "warming up")
         runs = [transfer(bench, load, progress, f"run {number}") for number in range(1, arguments.runs + 1)]
     cells = [transfer_cells(run) for run in runs]
     rows: list[list[Cell]] = [[f"run {number}", *run] for number, run in enumerate(cells, 1)]
     rows.append(["median", *(statistics.median(column) for column in zip(*cells, strict=True))])
-    title = f"Throughput of {arguments.label}: {load.messages:,} messages of {load.size:,} bytes, {arguments.sqs}"
+    title = (
+        f"Throughput of {arguments.label}: {load.messages:,} messages of {load.size:,} bytes, {shown_sqs(arguments)}"
+    )
     curves = {f"run {number}": rows_over_time(run) for number, run in enumerate(runs, 1)}
     return finish(measured(arguments.name, title, ["", *TRANSFER_COLUMNS], rows, curves))
 

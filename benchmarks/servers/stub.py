@@ -36,7 +36,7 @@ class StubSqs:
         self._process = subprocess.Popen(  # noqa: S603 - the command is ours
             [sys.executable, "-m", "benchmarks.servers.stub_server", str(self._port), str(self._milliseconds)],
             cwd=PROJECT,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # ends with this process, however that ends, and the server with it
             start_new_session=True,  # a Ctrl-C is for the job in front of it
         )
         give_up = time.monotonic() + START_SECONDS
@@ -52,6 +52,8 @@ class StubSqs:
     ) -> None:
         """Stop it."""
         stop_child(self._process, 5)
+        if self._process.stdin is not None:
+            self._process.stdin.close()
 
     @property
     def endpoint(self) -> str:

@@ -1,14 +1,16 @@
 """The process of the stub: SQS's JSON protocol over HTTP/1.1, by hand, for it must cost less than any client.
 
-``python -m benchmarks.servers.stub_server PORT MILLISECONDS`` serves on loopback until it is killed, and answers after
-so many milliseconds.
+``python -m benchmarks.servers.stub_server PORT MILLISECONDS`` serves on loopback until its standard input ends, and
+answers after so many milliseconds.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable
 
@@ -227,5 +229,11 @@ async def serve(port: int, milliseconds: int) -> None:
             queues.look()
 
 
+def _end_with_standard_input() -> None:
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
 if __name__ == "__main__":
+    threading.Thread(target=_end_with_standard_input, daemon=True).start()
     asyncio.run(serve(int(sys.argv[1]), int(sys.argv[2])))

@@ -9,11 +9,10 @@ from maskline.drafting.columns import DraftedColumn, LeftOut, drafted_column
 from maskline.drafting.message_kinds import telling_source
 from maskline.drafting.names import MASKED, column_name
 from maskline.drafting.outline import Emptiness, Field, Place, fields_of, path_text
-from maskline.drafting.records import Records, Wish, read_records
+from maskline.drafting.records import Records, Wish, attribute_source, read_records
 from maskline.errors import UsageError
 from maskline.records import Redacted
 from maskline.streams.column_keys import ColumnFile
-from maskline.streams.columns import Origin, Source
 from maskline.streams.message_file import SampleMessage
 from maskline.streams.message_format import MessageFormat
 from maskline.streams.payloads import PayloadStore
@@ -124,12 +123,9 @@ def _sources(records: Records, place: Place) -> Iterator[tuple[str, Field | Empt
         yield path_text(kind.steps), kind, [step for step in kind.steps if isinstance(step, str)]
     known = {name: None for opened in records.opened for name in opened.attributes}
     for name in known:
-        if name not in _TECHNICAL_ATTRIBUTES and not name.startswith(CLOUDEVENTS_PREFIX):
-            try:
-                source = Source.parse(f"{Origin.ATTRIBUTE}:{name}")
-            except ValueError:
-                continue
-            yield str(source), Field((name,)), [name]
+        source = attribute_source(name)
+        if source and name not in _TECHNICAL_ATTRIBUTES and not name.startswith(CLOUDEVENTS_PREFIX):
+            yield source, Field((name,)), [name]
 
 
 def _header(records: Records, name: str) -> list[str]:

@@ -10,7 +10,7 @@ import msgspec
 from maskline.drafting.outline import path_text
 from maskline.errors import UsageError
 from maskline.records import Redacted
-from maskline.streams.columns import Source
+from maskline.streams.columns import Origin, Source
 from maskline.streams.failures import InvalidValueError
 from maskline.streams.matching import matcher
 from maskline.streams.message_file import SampleMessage
@@ -132,6 +132,18 @@ def read_records(
         unmatched=len(readable[packed]) - len(wanted[packed]),
         unreadable=dict(unreadable),
     )
+
+
+def attribute_source(name: str) -> str | None:
+    """Return the source of a message attribute, or None where a definition has no way to name it.
+
+    Args:
+        name: The attribute.
+    """
+    try:
+        return str(Source.parse(f"{Origin.ATTRIBUTE}:{name}"))
+    except ValueError:
+        return None
 
 
 def common_root(records: Sequence[Mapping[str, object]]) -> tuple[str, ...]:

@@ -68,7 +68,9 @@ class _IpPrefix(msgspec.Struct, frozen=True):
     def truncate(self, value: object) -> object:
         address = _address(str(value))
         bits = self.bits_of_4 if address.version == 4 else self.bits_of_6
-        return str(ipaddress.ip_network((int(address).to_bytes(address.max_prefixlen // 8, "big"), bits), strict=False))
+        host_bits = address.max_prefixlen - bits
+        network = type(address)(int(address) >> host_bits << host_bits)
+        return f"{network}/{bits}"
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
@@ -129,6 +131,8 @@ class _NumberBucket(msgspec.Struct, frozen=True):
     def truncate(self, value: object) -> object:
         if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
             raise ValueError("is not a number, so its bucket is not known")
+        if isinstance(value, int) and self.is_whole:
+            return value - value % int(self.bucket)
         _, digits, exponent = self.bucket.as_tuple()
         assert isinstance(exponent, int), "a bucket is finite"
         # By integers alone, for decimals of any precision would be rounded.

@@ -41,12 +41,15 @@ _PAIRS = {
     "name of a person": (
         "first name, last name, full name, given name, family name, middle name, maiden name, display name, user name, "
         "nick name, real name, legal name, customer name, contact name, holder name, recipient name, account name, "
-        "screen name"
+        "screen name, name first, name last, name given, name family, name middle, name full"
     ),
     "date of birth": "birth date, birth day, birth year, date birth, of birth",
     "postal address": "house number, zip code, postal code, post code, address line, street name",
     "bank account or card": "card number, account number, account no, bank account, credit card",
-    "identity number": "social security, tax id, tax number, national id, id number, license plate, passport number",
+    "identity number": (
+        "social security, tax id, tax number, national id, id number, license plate, passport number, "
+        "insurance number, insurance id, patient number, patient id"
+    ),
     "device of a person": "device id, advertising id, ad id, device uuid, device serial, vendor id, install id",
     "user agent": "user agent",
     "credential": "access token, refresh token, auth token, session token, session id, api key, private key, id token",
@@ -59,6 +62,9 @@ _PERSONS = _words(
     "owner passenger patient payee payer person profile recipient sender shopper student subscriber user"
 )
 _ADDRESSES = _words("address addresses billing shipping delivery location")
+_VALUES = _words("address formatted full normalized number raw text value")
+"""Names that say nothing but that the object around them is what they hold: ``phone.value``."""
+
 _PARTS_OF_ADDRESSES = _words("address line line1 line2 city town region state county number district")
 
 
@@ -72,10 +78,15 @@ def personal_by_name(names: Sequence[str]) -> str | None:
     if not words or (len(words) > 1 and words[-1] in _ABOUT_IT and words[-2:] not in (["birth", "date"],)):
         return None
     around = {word for name in names[:-1] for word in words_of(name)}
+    parent = words_of(names[-2]) if len(names) > 1 else []
     whole = "".join(words)
     found = _WHAT_BY_WORD.get(whole)
-    found = found or next((_WHAT_BY_PAIR[pair] for pair in _pairs(words) if pair in _WHAT_BY_PAIR), None)
+    found = found or next(
+        (_WHAT_BY_PAIR[pair] for pair in itertools.pairwise([*parent[-1:], *words]) if pair in _WHAT_BY_PAIR), None
+    )
     found = found or next((_WHAT_BY_WORD[word] for word in words if word in _WHAT_BY_WORD), None)
+    if found is None and parent and set(words) <= _VALUES:
+        found = personal_by_name(names[:-1])
     if found is None and words[-1] == "name" and (around | set(words)) & _PERSONS:
         found = "name of a person"
     if found is None and ("address" in words or (around & _ADDRESSES and set(words) & _PARTS_OF_ADDRESSES)):
@@ -90,7 +101,3 @@ def words_of(name: str) -> list[str]:
         name: The name.
     """
     return [word.lower() for word in _WORD.findall(name)]
-
-
-def _pairs(words: Sequence[str]) -> list[tuple[str, str]]:
-    return list(itertools.pairwise(words))

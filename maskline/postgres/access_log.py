@@ -90,6 +90,22 @@ def record_access(
         )
 
 
+def access_log(cursor: Any) -> sql.Identifier:
+    """Return the name of the log that this login may write to, with its schema.
+
+    Args:
+        cursor: A cursor.
+
+    Raises:
+        DatabaseError: There is none.
+    """
+    cursor.execute(_SCHEMA_OF_LOG)
+    found = cursor.fetchone()
+    if found is None:
+        raise DatabaseError(f"postgres: there is no {LOG} that the server stamps", remedy=Remedy.MIGRATE)
+    return sql.Identifier(found[0], LOG)
+
+
 def enter_access(
     cursor: Any,
     *,
@@ -121,14 +137,10 @@ def enter_access(
         raise UsageError(
             f"where: is {len(condition):,} characters long; {MAX_CONDITION:,} at most, for the log keeps it"
         )
-    cursor.execute(_SCHEMA_OF_LOG)
-    found = cursor.fetchone()
-    if found is None:
-        raise DatabaseError(f"postgres: there is no {LOG} that the server stamps", remedy=Remedy.MIGRATE)
     insert = sql.SQL(
         "INSERT INTO {log} (accessed_at, role_name, action, stream, column_name, row_count, reason, condition)"
         " VALUES (pg_catalog.now(), session_user, %s, %s, %s, %s, %s, %s)"
-    ).format(log=sql.Identifier(found[0], LOG))
+    ).format(log=access_log(cursor))
     try:
         cursor.execute(insert, [action, stream, column, row_count, reason, _one_line(condition)])
     except psycopg2.Error as error:

@@ -273,8 +273,8 @@ class DatabaseEraser:
 
     def _verdict(self, message_id: str, stream: str, sealed: bytes) -> tuple[Verdict, bool]:
         try:
-            body = self._masker.unseal_body(sealed, stream, message_id)
-            verdict, is_readable = self._judge.verdict(stream, body), True
+            kept = self._masker.unseal_body(sealed, stream, message_id)
+            verdict, is_readable = self._judge.verdict(stream, kept), True
         except TokenError:
             verdict, is_readable = Verdict.UNDECIDED, False
         if verdict is Verdict.UNDECIDED and message_id in self._decisions:

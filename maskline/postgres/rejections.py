@@ -39,6 +39,20 @@ class RejectedMessage(msgspec.Struct, frozen=True):
     requeued_at: datetime | None
 
 
+class WaitingRejection(msgspec.Struct, frozen=True):
+    """One rejected message that was not sent back.
+
+    Attributes:
+        message_id: The MessageId.
+        stream: The stream that rejected it.
+        queue: The queue that it came from, as the job was given it; None where a job of an earlier version kept it.
+    """
+
+    message_id: str
+    stream: str
+    queue: str | None
+
+
 class OldRejections(msgspec.Struct, frozen=True):
     """Rejections from before a moment.
 
@@ -95,23 +109,23 @@ class RejectedMessages:
             cursor.execute(query, [stream, reason, requeued, limit])
             return [RejectedMessage(*row) for row in cursor]
 
-    def waiting(self, stream: str, message_ids: Sequence[str] | None = None) -> dict[str, str | None]:
-        """Return those of a stream that were not sent back, oldest first, each with the queue that it came from.
+    def waiting(
+        self, streams: Sequence[str] | None = None, message_ids: Sequence[str] | None = None
+    ) -> list[WaitingRejection]:
+        """Return those that were not sent back, oldest first.
 
         Args:
-            stream: The stream that rejected them.
+            streams: Only those that one of these streams rejected; of all if None.
             message_ids: Only these; all if None.
-
-        Returns:
-            The queue by message id, as the job was given it; None where a job of an earlier version kept it.
         """
         with map_postgres_errors(), self._connection, self._connection.cursor() as cursor:
             cursor.execute(
-                "SELECT message_id::text, queue FROM rejected_messages WHERE requeued_at IS NULL AND stream = %s"
+                "SELECT message_id::text, stream, queue FROM rejected_messages WHERE requeued_at IS NULL"
+                " AND (%s::text[] IS NULL OR stream = ANY (%s::text[]))"
                 " AND (%s::uuid[] IS NULL OR message_id = ANY (%s::uuid[])) ORDER BY rejected_at, message_id",
-                [stream, message_ids, message_ids],
+                [streams, streams, message_ids, message_ids],
             )
-            return dict(cursor.fetchall())
+            return [WaitingRejection(*row) for row in cursor]
 
     def find(self, message_id: str) -> tuple[RejectedMessage, bytes] | None:
         """Return one with its sealed body, or None where there is none."""

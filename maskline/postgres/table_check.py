@@ -68,6 +68,9 @@ _MAY_USE_KEYS = """
         has_table_privilege(to_regclass('maskline_keys'), 'SELECT')
         AND has_function_privilege(to_regprocedure('maskline_use_keys(bigint[], text)'), 'EXECUTE'))
 """
+_SUPPRESSIONS = """
+    SELECT has_table_privilege(oid, 'SELECT') FROM pg_class WHERE oid = to_regclass('maskline_suppressions')
+"""
 
 
 class TableReport(msgspec.Struct):
@@ -140,6 +143,10 @@ def _check_own_objects(connection: Connection, report: TableReport) -> bool:
             report.problems.append(
                 f"this role may not insert into {table} and read its message_id; grant it maskline_writer"
             )
+    with connection.cursor() as cursor:
+        cursor.execute(_SUPPRESSIONS)
+        if (False,) in cursor.fetchall():
+            report.problems.append("this role may not read maskline_suppressions; grant it maskline_writer")
     with connection.cursor() as cursor:
         cursor.execute(_MAY_USE_KEYS)
         ((may_use_keys,),) = cursor.fetchall()

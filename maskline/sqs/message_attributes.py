@@ -14,6 +14,7 @@ EVERY_ATTRIBUTE = "All"
 
 STRING = "String"
 BINARY = "Binary"
+_BINARY_VALUE = "BinaryValue"
 
 
 def text_attributes(attributes: Mapping[str, Mapping[str, Any]] | None) -> dict[str, str] | None:
@@ -37,20 +38,32 @@ def attribute_types(attributes: Mapping[str, Mapping[str, Any]]) -> dict[str, st
     return {name: str(value.get("DataType", STRING)) for name, value in attributes.items()}
 
 
-def typed_attributes(texts: Mapping[str, str], types: Mapping[str, str] | None) -> dict[str, dict[str, Any]]:
-    """Return message attributes as SendMessage takes them.
+def kept_attributes(texts: Mapping[str, str], types: Mapping[str, str] | None) -> dict[str, dict[str, str]]:
+    """Return message attributes by SQS's names, as they are on the wire: bytes in base64.
 
     Args:
         texts: What `text_attributes` returned.
         types: SQS's DataType of each that is not a ``String``.
     """
-    return {name: _typed(text, (types or {}).get(name, STRING)) for name, text in texts.items()}
+    by_type = {name: (types or {}).get(name, STRING) for name in texts}
+    return {name: {"DataType": by_type[name], _value_name(by_type[name]): text} for name, text in texts.items()}
 
 
-def _typed(text: str, data_type: str) -> dict[str, Any]:
-    if data_type.partition(".")[0] == BINARY:
-        return {"DataType": data_type, "BinaryValue": base64.b64decode(text)}
-    return {"DataType": data_type, "StringValue": text}
+def typed_attributes(texts: Mapping[str, str], types: Mapping[str, str] | None) -> dict[str, dict[str, Any]]:
+    """Return message attributes as boto3 takes them to send them.
+
+    Args:
+        texts: What `text_attributes` returned.
+        types: SQS's DataType of each that is not a ``String``.
+    """
+    return {
+        name: {key: base64.b64decode(value) if key == _BINARY_VALUE else value for key, value in attribute.items()}
+        for name, attribute in kept_attributes(texts, types).items()
+    }
+
+
+def _value_name(data_type: str) -> str:
+    return _BINARY_VALUE if data_type.partition(".")[0] == BINARY else "StringValue"
 
 
 def _text(value: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """What is kept of a message in case it is rejected: its body, and its message attributes where it has any.
 
-A body alone is kept as it is. A message with attributes is kept as JSON behind a NUL, which no body of SQS holds.
+A body alone is kept as it is. A message with attributes is kept behind a NUL, which no body of SQS holds, as JSON with
+SQS's own names.
 
 Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 
 from maskline.records import OutgoingMessage, SqsMessage
+from maskline.sqs.message_attributes import attribute_types, kept_attributes, text_attributes
 
 _MARK = "\0"
 
@@ -22,12 +24,7 @@ def kept_text(message: SqsMessage) -> str:
     """
     if message.attributes is None:
         return message.body
-    kept = {
-        "Body": message.body,
-        "Attributes": dict(message.attributes),
-        "Types": dict(message.attribute_types or {}),
-    }
-    return _MARK + json.dumps(kept)
+    return _MARK + json.dumps({"Body": message.body, "MessageAttributes": attributes_of(message)})
 
 
 def kept_message(text: str) -> OutgoingMessage:
@@ -39,4 +36,14 @@ def kept_message(text: str) -> OutgoingMessage:
     if not text.startswith(_MARK):
         return OutgoingMessage(text)
     kept = json.loads(text.removeprefix(_MARK))
-    return OutgoingMessage(kept["Body"], kept["Attributes"], kept["Types"])
+    attributes = kept["MessageAttributes"]
+    return OutgoingMessage(kept["Body"], text_attributes(attributes), attribute_types(attributes))
+
+
+def attributes_of(message: SqsMessage | OutgoingMessage) -> dict[str, dict[str, str]]:
+    """Return the attributes of a message by SQS's names, as JSON has them.
+
+    Args:
+        message: The message.
+    """
+    return kept_attributes(message.attributes or {}, message.attribute_types)

@@ -127,7 +127,7 @@ class MessageMasker:
             message.receive_count,
             self._key_id,
             self._masker.seal_body(kept_text(message), kept_under, message.message_id),
-            self._owners.of_body(message.body),
+            self._owners.of_message(message),
         )
 
     def _masked_values(self, decoded: Decoded) -> tuple[object, ...]:

@@ -13,12 +13,13 @@ import enum
 import json
 import re
 import urllib.parse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
 from maskline.records import Payload, Reason
 from maskline.streams.failures import InvalidValueError
+from maskline.streams.kept_message import kept_message
 from maskline.streams.message_format import Packing
 from maskline.streams.opening import MAX_RECORD_BYTES, MessageOpener, payload_of, source_finder
 from maskline.streams.subjects import Subject, plain_name
@@ -34,7 +35,8 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/_\s-]+={0,2}\s*")
 _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
 _UNICODE_ESCAPE = re.compile(r"\\+u([0-9A-Fa-f]{4})")
 _ESCAPED_MARK = re.compile(r"\\+([\"'/])")
-_PAIR = re.compile(r"""(?<![\w.-])([A-Za-z_][\w.-]*)["']?\s*[:=]\s*["']?([^\s"'&,;(){}\[\]]+)""")
+# Looked ahead for: what follows a name may be a pair itself, as in "failed: user_id=7".
+_PAIR = re.compile(r"""(?<![\w.-])(?=([A-Za-z_][\w.-]*)["']?\s*[:=]\s*["']?([^\s"'&,;(){}\[\]]+))""")
 _WRAPPERS = frozenset(
     {"body", "data", "detail", "event", "message", "messageattributes", "messages", "payload", "record", "records"}
 )
@@ -96,18 +98,18 @@ class MessageJudge:
         told = [person for person in persons if not person.isdecimal() or len(person) >= MIN_MENTIONED_DIGITS]
         self._mention = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, told))})(?![\w-])" if told else r"(?!)")
 
-    def verdict(self, stream: str, body: str) -> Verdict:
+    def verdict(self, stream: str, kept: str) -> Verdict:
         """Judge one message.
 
         Args:
             stream: The name of the stream that rejected it.
-            body: Its body as SQS gave it.
+            kept: Its body, or what `maskline.streams.kept_message` made of body and attributes.
         """
-        said = set(self._said_as_defined(stream, body))
+        message = kept_message(kept)
+        said = set(self._said_as_defined(stream, message.body, message.attributes))
         if any(map(self._is_person, said)):
             return Verdict.THEIRS
-        found = _Found()
-        self._search_text(body, (), found, 0)
+        found = self._searched(message.body, message.attributes)
         are_them = set(map(self._is_person, found.named))
         if True in are_them:
             return Verdict.UNDECIDED if said or False in are_them else Verdict.THEIRS
@@ -115,26 +117,32 @@ class MessageJudge:
             return Verdict.NOT_THEIRS
         return Verdict.UNDECIDED if found.mentions_them or found.cannot_be_read else Verdict.NOT_THEIRS
 
-    def owners(self, stream: str, body: str) -> set[str]:
+    def owners(self, stream: str, body: str, attributes: Mapping[str, str] | None = None) -> set[str]:
         """Return whom a message names as those it is of; nobody where it names several and its stream does not tell.
 
         Args:
             stream: The name of the stream that rejects it.
             body: Its body.
+            attributes: Its message attributes.
         """
-        said = set(self._said_as_defined(stream, body))
+        said = set(self._said_as_defined(stream, body, attributes))
         if said:
             return said
-        found = _Found()
-        self._search_text(body, (), found, 0)
+        found = self._searched(body, attributes)
         return found.named if len(found.named) == 1 else set()
 
-    def _said_as_defined(self, stream: str, body: str) -> Iterator[str]:
+    def _searched(self, body: str, attributes: Mapping[str, str] | None) -> _Found:
+        found = _Found()
+        self._search_text(body, (), found, 0)
+        self._search_value(_Pairs((attributes or {}).items()), (), found, 0)
+        return found
+
+    def _said_as_defined(self, stream: str, body: str, attributes: Mapping[str, str] | None) -> Iterator[str]:
         """Yield whose the message is by the fields of its stream, where it can be opened as the definition says."""
         for name, opener, find in self._exact:
             if name == stream:
                 with contextlib.suppress(InvalidValueError):
-                    yield from _texts(find(opener.open(body)))
+                    yield from _texts(find(opener.open(body, attributes)))
 
     def _is_person(self, text: str) -> bool:
         return text in self._persons or any(subject.value_of(text) in values for subject, values in self._values)
@@ -193,7 +201,7 @@ class MessageJudge:
             name, value = pair.groups()
             if plain_name(name) not in self._names:
                 continue
-            if is_cut_off and pair.end() == len(text):
+            if is_cut_off and pair.end(2) == len(text):
                 found.mentions_them |= any(person.startswith(value) for person in self._persons)
             else:
                 found.named.add(value)

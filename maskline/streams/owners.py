@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from maskline.keys import Keyset
 from maskline.masks.fingerprints import PersonFingerprints
+from maskline.records import SqsMessage
 from maskline.streams.mentions import MessageJudge
 from maskline.streams.stream import StreamDefinition
 from maskline.streams.subjects import Subject
@@ -48,16 +49,16 @@ class MessageOwners:
                     made += fingerprints(str(one))
         return tuple(made)
 
-    def of_body(self, body: str) -> tuple[bytes, ...]:
+    def of_message(self, message: SqsMessage) -> tuple[bytes, ...]:
         """Return the fingerprints of whose a message is that becomes no row, as far as what is in it says.
 
         Args:
-            body: Its body.
+            message: The message.
         """
         made: list[bytes] = []
         for subject, judge, fingerprints in self._judged:
             with contextlib.suppress(Exception):  # one message never ends the job
-                for owner in judge.owners(self._stream, body):
+                for owner in judge.owners(self._stream, message.body, message.attributes):
                     value = subject.value_of(owner)
                     made += fingerprints(value) if value is not None else []
         return tuple(made)

@@ -6,36 +6,38 @@ import base64
 from collections.abc import Callable
 
 from maskline.errors import UsageError
+from maskline.keys import HashKeyset
 from maskline.keys.each_key import EachKey
 from maskline.masks.deterministic import Masker
 from maskline.streams.column_mask import column_mask
 from maskline.streams.columns import Column
 from maskline.streams.failures import InvalidValueError
-from maskline.streams.masks import Method
 from maskline.streams.normalizing import normalizer
 
 MaskText = Callable[[str], str | None]
 """Returns what stands in a column for a text, or None for one that the column takes for missing."""
 
 
-def text_mask(column: Column, masker: Masker) -> MaskText:
+def text_mask(column: Column, masker: Masker, hash_keyset: HashKeyset | None = None) -> MaskText:
     """Return what masks a text as the column's values are: brought into its normal form, and then encrypted.
 
     Args:
         column: A masked column.
         masker: Encrypts.
+        hash_keyset: The keyset of hashes, if there is one.
 
     Raises:
-        UsageError: Equal values do not have equal tokens in this column, or not under this keyset.
+        UsageError: Equal values do not have equal tokens in this column, or not under this keyset; or it is hashed, and
+            there is no keyset of hashes.
     """
-    if column.mask is None or column.mask.method is not Method.DETERMINISTIC:
+    if column.mask is None or not column.mask.keeps_equality:
         method = column.mask.name if column.mask else "stored in clear"
         raise UsageError(
-            f"column {column.name}: is {method}; only a value of a column that is masked deterministically has one "
-            "token under a key"
+            f"column {column.name}: is {method}; only a value of a column that is masked deterministically, or "
+            "hashed, has one token under a key"
         )
     normalize = normalizer(column, lambda: None)
-    mask = column_mask(column, masker)
+    mask = column_mask(column, masker, hash_keyset)
 
     def mask_text(text: str) -> str | None:
         value = text if normalize is None else normalize(text)
@@ -53,14 +55,18 @@ class SearchTokens:
     Args:
         column: The column.
         keys: The keys that may have masked it.
+        hash_keyset: The keyset of hashes, if there is one.
 
     Raises:
         UsageError: As `text_mask`.
     """
 
-    def __init__(self, column: Column, keys: EachKey) -> None:
-        self._masks = [text_mask(column, Masker(keyset)) for keyset in keys.keysets]
-        self._raw_keys = keys.raw_keys
+    def __init__(self, column: Column, keys: EachKey, hash_keyset: HashKeyset | None = None) -> None:
+        is_hashed = column.mask is not None and column.mask.takes_hash_keyset
+        self._masks = [text_mask(column, Masker(keyset), hash_keyset) for keyset in keys.keysets]
+        if is_hashed:  # by no key of the keyset that masks
+            del self._masks[1:]
+        self._raw_keys = [] if is_hashed else keys.raw_keys
         self._domain = (column.domain or "").encode()
 
     def of(self, value: str) -> list[str]:

@@ -77,14 +77,14 @@ class StreamSet(msgspec.Struct, frozen=True):
         return ",".join(stream.name for stream in self.streams)
 
     @property
-    def hashed_columns(self) -> tuple[Column, ...]:
-        """The columns that take the keyset of hashes."""
-        return tuple(column for stream in self.streams for column in stream.hashed_columns)
-
-    @property
     def deletes_payloads(self) -> bool:
         """Whether an object that a message points to may have to be deleted with the message."""
         return any(stream.deletes_payloads for stream in self.streams)
+
+    @property
+    def hashed_columns(self) -> tuple[Column, ...]:
+        """The columns of all streams that take the keyset of hashes."""
+        return tuple(column for stream in self.streams for column in stream.hashed_columns)
 
     @property
     def fetches_payloads(self) -> bool:

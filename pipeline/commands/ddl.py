@@ -11,16 +11,18 @@ from collections.abc import Sequence
 from maskline.pipeline.commands.streams.tables import print_tables
 from maskline.pipeline.options import Options
 
+_DEFAULT_STREAM = "user_logins"
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("files", nargs="*", metavar="FILE", help="a definition, a folder of them, or a stream by name")
     options = Options(parser)
-    options.add_stream()
+    options.add_streams("the same (user_logins)")
     options.add_postgres()
 
 
 def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     """Print the statements."""
-    arguments.files = arguments.files or [arguments.stream]
+    arguments.files = arguments.files or arguments.stream or [_DEFAULT_STREAM]
     return print_tables(arguments)

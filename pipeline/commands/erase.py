@@ -29,6 +29,7 @@ from maskline.masks.deterministic import Masker
 from maskline.pipeline.lake_options import add_lake, lake_tables
 from maskline.pipeline.options import Options, keyset_uri, postgres_dsn
 from maskline.pipeline.printing import echo, notice
+from maskline.pipeline.standard_input import values_of_lines
 from maskline.postgres.access_log import record_access
 from maskline.postgres.connection import Connect, connect
 from maskline.postgres.erasure import (
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 UNDECIDED_EXIT_CODE = 1
 RETRY_SECONDS = 300
 MAX_LISTED = 20
-MAX_PERSONS_PER_ENTRY = 20
+MAX_PERSONS_PER_ENTRY = 10
 DEFAULT_STREAM = "user_logins"
 STREAM_MARK = "{stream}"
 _USER_ID = "user_id"
@@ -127,7 +128,7 @@ def _persons(arguments: argparse.Namespace) -> list[str]:
     else:
         if sys.stdin.isatty():
             notice("by: write the persons, one a line, and end with Ctrl-D")
-        persons = [line.rstrip("\r\n") for line in sys.stdin]
+        persons = [line.rstrip("\r") for line in values_of_lines()]
     persons = list(dict.fromkeys(filter(str.strip, persons)))
     if not persons:
         raise UsageError("by: standard input names nobody" if arguments.by else "user_id: is empty")

@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from maskline.keys.each_key import EachKey
-from maskline.pipeline.options import Options, keyset_uri, postgres_dsn
+from maskline.pipeline.harmless_text import visible
+from maskline.pipeline.options import Options, keyset_uri, open_hash_keyset, postgres_dsn
 from maskline.pipeline.row_output import add_formats, row_printer
 from maskline.pipeline.standard_input import values_of_lines
 from maskline.postgres.access_log import check_reason, record_access
@@ -31,6 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options = Options(parser)
     options.add_postgres()
     options.add_keyset()
+    options.add_hash_keyset()
     options.add_stream()
     options.add("column", "the masked column, masked_ip say", required=True, metavar="NAME")
     options.add("reason", "why it is needed; it goes into pii_access_log", required=True, metavar="TEXT")
@@ -42,7 +44,7 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     check_reason(arguments.reason)
     stream = load_stream(arguments.stream)
     column = masked_column(stream, arguments.column)
-    tokens = SearchTokens(column, EachKey(keyset_uri(arguments).provider().fetch()))
+    tokens = SearchTokens(column, EachKey(keyset_uri(arguments).provider().fetch()), open_hash_keyset(arguments))
     wanted = [tokens.of(value) for value in values_of_lines()]
     dsn = postgres_dsn(arguments)
     with contextlib.closing(connect(dsn)) as log:
@@ -59,22 +61,23 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     with contextlib.closing(connect(dsn)) as connection:
         rows = find_rows(connection, stream, column.name, numbered)
         if not (arguments.json or arguments.csv):
-            _print_table(names, rows, len(wanted))
+            _print_table(names, rows, len(wanted), raw=arguments.raw)
             return 0
-        print_row = row_printer(names, as_json=arguments.json)
+        print_row = row_printer(names, as_json=arguments.json, raw=arguments.raw)
         for row in rows:
             print_row(row)
     return 0
 
 
-def _print_table(names: Sequence[str], rows: Iterable[Sequence[object]], values: int) -> None:
+def _print_table(names: Sequence[str], rows: Iterable[Sequence[object]], values: int, *, raw: bool) -> None:
     table = Table()
     for name in names:
         table.add_column(name, overflow="fold")
     found = set()
     for row in rows:
         found.add(row[0])
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
+        texts = ("" if cell is None else str(cell) for cell in row)
+        table.add_row(*(texts if raw else map(visible, texts)))
     console = Console(highlight=False, markup=False)
     if table.row_count:
         console.print(table)

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from maskline.masks.deterministic import Masker
-from maskline.pipeline.options import Options, keyset_uri
+from maskline.pipeline.options import Options, keyset_uri, open_hash_keyset
 from maskline.pipeline.standard_input import values_of_lines
 from maskline.streams.definition import load_stream, masked_column
 from maskline.streams.failures import InvalidValueError
@@ -25,6 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     options = Options(parser)
     options.add_keyset()
+    options.add_hash_keyset()
     options.add_stream()
     options.add("column", "the masked column, masked_ip say", required=True, metavar="NAME")
 
@@ -32,7 +33,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     """Print the tokens; 1 if a value has none."""
     column = masked_column(load_stream(arguments.stream), arguments.column)
-    mask = text_mask(column, Masker(keyset_uri(arguments).open()))
+    mask = text_mask(column, Masker(keyset_uri(arguments).open()), open_hash_keyset(arguments))
     without_token = 0
     for number, value in enumerate(values_of_lines(), start=1):
         try:

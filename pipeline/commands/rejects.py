@@ -10,32 +10,30 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import re
 import sys
 import uuid
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Sequence
 
 import msgspec
 from rich.console import Console
 
 from maskline.errors import TokenError, UsageError
 from maskline.masks.deterministic import Masker
+from maskline.pipeline.ages import parse_age
 from maskline.pipeline.command_parser import add_action, add_actions, run_action
 from maskline.pipeline.harmless_text import visible
 from maskline.pipeline.options import Options, keyset_uri, naming_options, postgres_dsn
 from maskline.pipeline.row_output import add_formats, add_raw, row_printer
 from maskline.postgres.access_log import check_reason, record_access
 from maskline.postgres.connection import connect
-from maskline.postgres.rejections import RejectedMessage, RejectedMessages
+from maskline.postgres.rejections import RejectedMessage, RejectedMessages, WaitingRejection
 from maskline.records import Reason
 from maskline.sqs import QueueAddress, SqsQueue
 from maskline.sqs.failures import BodyRefusedError
 from maskline.streams.definition import load_stream
+from maskline.streams.kept_message import kept_message
 
 NOT_DONE_EXIT_CODE = 1
-_AGE = re.compile(r"(\d{1,5})([hdw])")
-_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 main = run_action
 
@@ -69,9 +67,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     show.add_argument("message_id", type=uuid.UUID, metavar="MESSAGE_ID")
     requeue.add_argument("message_ids", type=uuid.UUID, nargs="*", metavar="MESSAGE_ID")
     options = Options(requeue)
-    options.add("all", "send back all of the stream that were not sent back yet", action="store_true")
-    options.add_queue()
-    options.add_stream()
+    options.add("all", "send back all that were not sent back yet", action="store_true")
+    options.add_queue("send all of them to this SQS queue, by URL or name (each goes back to where it came from)")
+    options.add_streams("only those of this stream, with - those that no stream took")
     options = Options(purge)
     options.add("older_than", "how long ago they were rejected at least: 90d, 36h or 4w", required=True, metavar="AGE")
     options.add("reason", "why; it goes into pii_access_log (not asked for by --dry_run)", default="", metavar="TEXT")
@@ -96,9 +94,13 @@ def _masker(arguments: argparse.Namespace) -> Masker:
 
 
 def _stream_name(arguments: argparse.Namespace) -> str | None:
-    """Return the stream that was named; what no stream took is kept under names of which there is no definition."""
     stream: str | None = arguments.stream
-    return load_stream(stream).name if stream and stream.endswith(".toml") else stream
+    return stream and _name_of(stream)
+
+
+def _name_of(stream: str) -> str:
+    """Return the name of a stream; what no stream took is kept under a name of which there is no definition."""
+    return load_stream(stream).name if stream.endswith(".toml") else stream
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -124,12 +126,18 @@ def _show(arguments: argparse.Namespace) -> int:
     if found is None:
         raise UsageError(f"message {arguments.message_id}: is not in rejected_messages")
     message, sealed_body = found
-    body = masker.unseal_body(sealed_body, message.stream, message.message_id)
+    kept = kept_message(masker.unseal_body(sealed_body, message.stream, message.message_id))
     _record(arguments, "rejects show", message.stream, 1, f"message_id = '{message.message_id}'")
     print_rejects([message], Console(highlight=False))
-    shown = body if arguments.raw or not sys.stdout.isatty() else visible(body, one_line=False)
-    print(shown.encode("utf-8", "backslashreplace").decode())  # noqa: T201
+    for name, attribute in sorted((kept.attributes or {}).items()):
+        _print_clear(f"    attribute {name}: {attribute}", arguments)
+    _print_clear(kept.body, arguments)
     return 0
+
+
+def _print_clear(text: str, arguments: argparse.Namespace) -> None:
+    shown = text if arguments.raw or not sys.stdout.isatty() else visible(text, one_line=False)
+    print(shown.encode("utf-8", "backslashreplace").decode())  # noqa: T201
 
 
 def _requeue(arguments: argparse.Namespace) -> int:
@@ -137,14 +145,15 @@ def _requeue(arguments: argparse.Namespace) -> int:
         raise UsageError("message_id: name the messages to send back, or say --all")
     check_reason(arguments.reason)
     rejected, masker, console = _rejected(arguments), _masker(arguments), Console(highlight=False)
-    stream = load_stream(arguments.stream).name
+    streams = [_name_of(stream) for stream in arguments.stream]
     asked = list(dict.fromkeys(map(str, arguments.message_ids)))
-    waiting = rejected.waiting(stream, asked or None)
+    waiting = rejected.waiting(streams or None, asked or None)
+    found = {each.message_id for each in waiting}
     for message_id in asked:
-        if message_id not in waiting:
-            _say_it_is_not_there(message_id, stream, console)
+        if message_id not in found:
+            _say_it_is_not_there(message_id, streams, console)
     done = 0
-    for address, message_ids in _by_queue(arguments, waiting).items():
+    for (address, stream), message_ids in _by_queue_and_stream(arguments, waiting).items():
         queue = SqsQueue.open(address)
         _record(arguments, "rejects requeue", stream, len(message_ids), f"to queue {queue.url}")
         done += sum(_send_back(message_id, rejected, stream, masker, queue, console) for message_id in message_ids)
@@ -153,14 +162,16 @@ def _requeue(arguments: argparse.Namespace) -> int:
     return 0 if done == wanted else NOT_DONE_EXIT_CODE
 
 
-def _by_queue(arguments: argparse.Namespace, waiting: Mapping[str, str | None]) -> dict[QueueAddress, list[str]]:
-    """Return the messages of each queue that some go back to: the one that was named, or else where they came from."""
-    message_ids: dict[QueueAddress, list[str]] = {}
-    for message_id, origin in waiting.items():
-        queue = arguments.queue or origin
+def _by_queue_and_stream(
+    arguments: argparse.Namespace, waiting: Sequence[WaitingRejection]
+) -> dict[tuple[QueueAddress, str], list[str]]:
+    """Return the messages by stream and queue that they go back to: the one named, or else where they came from."""
+    message_ids: dict[tuple[QueueAddress, str], list[str]] = {}
+    for each in waiting:
+        queue = arguments.queue or each.queue
         if not queue:
             raise UsageError(
-                f"queue: missing; nothing says which queue message {message_id} came from, for an earlier version "
+                f"queue: missing; nothing says which queue message {each.message_id} came from, for an earlier version "
                 "rejected it: name the queue with --queue"
             )
         with naming_options(endpoint="queue_endpoint"):
@@ -169,7 +180,7 @@ def _by_queue(arguments: argparse.Namespace, waiting: Mapping[str, str | None]) 
                 arguments.queue_endpoint or None,
                 allow_plaintext_endpoint=arguments.allow_plaintext_endpoint,
             )
-        message_ids.setdefault(address, []).append(message_id)
+        message_ids.setdefault((address, each.stream), []).append(each.message_id)
     return message_ids
 
 
@@ -180,22 +191,25 @@ def _send_back(
     try:
         with rejected.requeuing(message_id, stream) as requeue:
             if requeue is None:
-                _say_it_is_not_there(message_id, stream, console)
+                _say_it_is_not_there(message_id, [stream], console)
                 return False
-            body = masker.unseal_body(requeue.sealed_body, stream, message_id)
-            requeue.sent_as(queue.send([body]))
+            kept = kept_message(masker.unseal_body(requeue.sealed_body, stream, message_id))
+            # In a FIFO queue, a second try after a crash is the same message.
+            sent = msgspec.structs.replace(kept, deduplication_id=message_id)
+            requeue.sent_as(queue.send([sent]))
     except (TokenError, BodyRefusedError) as error:
         console.print(f"{message_id}: {error}", markup=False, soft_wrap=True)
         return False
     return True
 
 
-def _say_it_is_not_there(message_id: str, stream: str, console: Console) -> None:
-    console.print(f"{message_id}: is not a rejected message of {stream}, or was sent back before", soft_wrap=True)
+def _say_it_is_not_there(message_id: str, streams: Sequence[str], console: Console) -> None:
+    of_streams = f" of {' or '.join(streams)}" if streams else ""
+    console.print(f"{message_id}: is not a rejected message{of_streams}, or was sent back before", soft_wrap=True)
 
 
 def _purge(arguments: argparse.Namespace) -> int:
-    age = _age(arguments.older_than)
+    age = parse_age(arguments.older_than)
     if not arguments.dry_run:
         check_reason(arguments.reason)
     rejected, stream = _rejected(arguments), _stream_name(arguments)
@@ -213,13 +227,6 @@ def _purge(arguments: argparse.Namespace) -> int:
     )
     print(f"{rejected.delete_before(old.before, stream):,} rejected messages deleted{waiting}.")  # noqa: T201
     return 0
-
-
-def _age(text: str) -> timedelta:
-    match = _AGE.fullmatch(text)
-    if match is None:
-        raise UsageError(f"older_than is {text!r}; give a number with its unit: 90d, 36h or 4w")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 def _record(arguments: argparse.Namespace, action: str, stream: str, row_count: int, condition: str) -> None:

@@ -30,7 +30,13 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
     [
         (["through"], "command 'through' is not known; did you mean throughput?"),
         (["throughput", "--messages", "0"], "'0': give a whole number, 1 or more"),
-        (["throughput", "--sqs", "aws"], "sqs 'aws' is not known; known: elasticmq, stub, distant"),
+        (["throughput", "--sqs", "aws"], "sqs 'aws' is not known; known: elasticmq, stub"),
+        (
+            ["throughput", "--distance_milliseconds", "10"],
+            "distance_milliseconds is 10: elasticmq is where it is; give --sqs stub, too",
+        ),
+        (["compare", "--peer", "bento run"], "peer 'bento run': give NAME=PROGRAM"),
+        (["compare", "--queues", "far"], "queues: 'far' is neither elasticmq nor a whole number of milliseconds"),
         (["cost", "--assumptions", "none.toml"], "assumptions none.toml: "),
     ],
 )

@@ -71,9 +71,11 @@ def test_a_measurement_names_machine_versions_and_command_and_has_no_digits_that
 def test_a_command_line_does_not_say_where_another_program_stands() -> None:
     split = command_line(["latency", "--command", "/home/me/bin/program", "--rate", "5"])
     joined = command_line(["latency", "--command=/home/me/bin/program"])
+    peers = command_line(["compare", "--peer", "fast=/home/me/bin/program", "--peer=slow=/home/me/bin/other"])
 
     assert split == "python -m benchmarks latency --command PROGRAM --rate 5"
     assert joined == "python -m benchmarks latency --command=PROGRAM"
+    assert peers == "python -m benchmarks compare --peer fast=PROGRAM --peer=slow=PROGRAM"
 
 
 @pytest.mark.parametrize(

@@ -46,3 +46,20 @@ def test_messages_that_are_sent_have_a_group_and_none_is_taken_for_another(queue
     received = [*queue.receive(10, 0, 30), *queue.receive(10, 0, 30)]
 
     assert sorted(message.message_id for message in received) == sorted(message_ids)
+
+
+def test_a_rejected_message_goes_back_to_the_fifo_queue_and_is_not_taken_for_the_one_it_was(
+    queue_of_streams: QueueOfStreams, queue: SqsQueue, sqs: EmbeddedSqs
+) -> None:
+    wrong, right = ORDERS.replace('field = "customer.email"', 'field = "mail"'), ORDERS
+    send_in_groups(queue, sqs, [order(1)], groups=1)
+
+    queue_of_streams.run(queue_of_streams.define(wrong))
+    requeued = queue_of_streams.command(
+        "rejects", "requeue", "--all", f"--queue_endpoint={sqs.endpoint}", "--reason=the definition was wrong"
+    )
+    queue_of_streams.run(queue_of_streams.define(right))
+
+    assert requeued == 0
+    assert queue_of_streams.sql("SELECT id FROM shop.orders") == [(1,)]
+    assert queue.depth().total == 0

@@ -12,6 +12,7 @@ from typing import Any
 import apache_beam as beam
 import boto3
 import pytest
+import zstandard
 
 from maskline.keys import KeysetUri
 from maskline.pipeline.cli import main
@@ -158,6 +159,9 @@ def _send_with_attributes(queue: SqsQueue, sqs: EmbeddedSqs, body: str, **attrib
         pytest.param(
             'decode = ["base64", "gzip"]', base64.b64encode(gzip.compress(LOGIN.encode())).decode(), id="gzip"
         ),
+        pytest.param(
+            'decode = ["base64", "zstd"]', base64.b64encode(zstandard.compress(LOGIN.encode())).decode(), id="zstd"
+        ),
         pytest.param('root = "a.b"', f'{{"a": {{"b": {LOGIN}}}}}', id="root"),
     ],
 )
@@ -195,6 +199,55 @@ def test_message_attributes_become_columns(
 
     assert _rows(database, "user_id, tenant") == [("u1", "eu")]
     assert job.unmasked("masked_ip", capsys) == ["203.0.113.1"]
+
+
+def test_a_cloudevent_in_binary_mode_has_its_attributes_beside_the_body(
+    job: Job, queue: SqsQueue, sqs: EmbeddedSqs, database: Connection, capsys: pytest.CaptureFixture[str]
+) -> None:
+    attributes = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/app", "ce-type": "login"}
+    _send_with_attributes(queue, sqs, LOGIN, **attributes)
+
+    kind = '[columns.kind]\nfield = "envelope:type"\ntype = "text"\nvalues = ["login"]\n'
+    job.run(f'[message]\nenvelope = ["cloudevents"]\n{COLUMNS}{kind}', database)
+
+    assert _rows(database, "user_id, kind") == [("u1", "login")]
+    assert job.unmasked("masked_ip", capsys) == ["203.0.113.1"]
+
+
+def test_numbers_and_booleans_are_read_from_strings_and_masked(
+    job: Job, queue: SqsQueue, database: Connection, capsys: pytest.CaptureFixture[str]
+) -> None:
+    queue.send(['{"total": "12.50", "count": "9007199254740993", "gift": true, "age": 42, "member": false}'])
+
+    masked = "".join(
+        f'[columns.masked_{name}]\nfield = "{name}"\ntype = "text"\nmask = "deterministic"\nformat = "text"\n'
+        for name in ("age", "member")
+    )
+    job.run(
+        '[columns.total]\ntype = "numeric(9, 2)"\nformat = "number"\n'
+        '[columns.count]\ntype = "bigint"\nformat = "number"\n'
+        f'[columns.gift]\ntype = "boolean"\n{masked}',
+        database,
+    )
+
+    assert _rows(database, "total::text, count, gift") == [("12.50", 9007199254740993, True)]
+    assert job.unmasked("masked_age", capsys) == ["42"]
+    assert job.unmasked("masked_member", capsys) == ["false"]
+
+
+def test_an_object_in_s3_that_a_notification_of_sns_points_to_is_fetched(
+    job: Job, queue: SqsQueue, aws: EmulatedAws, database: Connection, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bucket = aws.create_bucket()
+    aws.client("s3").put_object(Bucket=bucket, Key="0f1a", Body=gzip.compress(LOGIN.encode(), mtime=0))
+    pointer = ["software.amazon.payloadoffloading.PayloadS3Pointer", {"s3BucketName": bucket, "s3Key": "0f1a"}]
+    queue.send([json.dumps(SNS | {"Message": json.dumps(pointer)})])
+
+    job.run(f'[message]\nenvelope = ["sns", "s3-pointer"]\ndecode = ["gzip"]\n{COLUMNS}', database)
+
+    assert _rows(database, "user_id") == [("u1",)]
+    assert job.unmasked("masked_ip", capsys) == ["203.0.113.1"]
+    assert queue.depth().total == 0
 
 
 @pytest.mark.parametrize("deletes", [True, False])

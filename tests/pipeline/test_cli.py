@@ -39,7 +39,7 @@ def test_an_unknown_command_that_none_is_near_lists_them(capsys: pytest.CaptureF
     assert exit_code == 2
     assert capsys.readouterr().err == (
         "maskline: command 'xyzzy' is not known; known: local, flink, streams, ddl, migrate, check, run, rejects, "
-        "unmask, find, mask, erase, leakage, keys, remask, lake; see: maskline --help\n"
+        "unmask, find, mask, erase, retain, leakage, keys, remask, lake; see: maskline --help\n"
     )
 
 

@@ -19,7 +19,7 @@ from maskline.pipeline.preflight import Finding, preflight, preflight_with_retri
 from maskline.postgres.connection import Connection
 from maskline.postgres.dsn import PostgresDsn
 from maskline.sqs import QueueAddress, SqsQueue
-from maskline.streams.definition import StreamDefinition
+from maskline.streams.definition import StreamDefinition, parse_stream
 
 
 @pytest.fixture
@@ -157,3 +157,24 @@ def test_what_does_not_pass_is_not_tried_again(job: JobSettings, monkeypatch: py
 def test_it_is_tried_again_for_as_long_as_the_job_says(job: JobSettings) -> None:
     with pytest.raises(UnavailableError, match="cannot start now"):
         preflight_with_retries(away(job, db_retry_seconds=0))
+
+
+HASHED = 'name = "hashed"\ntable = "hashed"\n[columns.email_hash]\nfield = "email"\ntype = "char(22)"\nmask = "hash"'
+
+
+def test_a_stream_that_hashes_does_not_start_without_its_keyset(job: JobSettings) -> None:
+    without = msgspec.structs.replace(job, stream=parse_stream(HASHED, "hashed.toml"))
+
+    found = [text for part, text in problems(without) if part == "hash_keyset"]
+
+    assert len(found) == 1
+    assert found[0].startswith("missing; the stream hashed hashes email_hash; give --hash_keyset, which ")
+
+
+def test_the_keyset_of_hashes_is_tried_and_may_not_be_the_one_that_masks(job: JobSettings) -> None:
+    hashed = msgspec.structs.replace(job, stream=parse_stream(HASHED, "hashed.toml"), hash_keyset=job.keyset)
+
+    found = [text for part, text in problems(hashed) if part == "hash_keyset"]
+
+    assert len(found) == 1
+    assert "is an AesSivKey; hashes take a keyset with an HmacPrfKey" in found[0]

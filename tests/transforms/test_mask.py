@@ -16,15 +16,16 @@ from apache_beam.runners.runner import PipelineResult
 from apache_beam.testing.test_pipeline import TestPipeline as BeamPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
+from maskline.errors import ArgumentError
 from maskline.keys import StoredKeyset, open_keyset
 from maskline.masks.deterministic import Masker
 from maskline.records import MaskedRow, Reason, Rejection, SqsMessage
-from maskline.streams.definition import StreamDefinition
+from maskline.streams.definition import StreamDefinition, parse_stream
 from maskline.transforms import MaskPii
 from maskline.transforms.mask import _MaskBySideInput
 from maskline.transforms.run_context import RunContext
 from tests.beam_graph import graph_bytes
-from tests.maskline.keysets import KEY, aes_siv_key, reference_token, stored
+from tests.maskline.keysets import HASH_KEY, KEY, aes_siv_key, hash_key, reference_hash, reference_token, stored
 from tests.maskline.logins import login, message
 from tests.transforms.test_mask_keyset import KEYSET_FORMS
 
@@ -189,3 +190,32 @@ def _body_of(outcome: MaskedRow | Rejection) -> str:
 def _counters(result: PipelineResult) -> dict[str, int]:
     found = result.metrics().query(MetricsFilter().with_namespace("maskline"))
     return {each.key.metric.name: each.committed for each in found["counters"]}
+
+
+HASHED = (
+    'name = "h"\ntable = "h"\n[domains.d]\nnormalize = "email"\n'
+    '[columns.v]\ntype = "char(22)"\nmask = "hash"\ndomain = "d"'
+)
+
+
+def test_columns_are_hashed_under_the_keyset_of_hashes_and_values_without_a_form_are_counted(
+    keyset_uri: str, tmp_path: Path
+) -> None:
+    place = tmp_path / "hashes.json"
+    place.write_bytes(stored(hash_key(), primary=9).content)
+    place.chmod(0o600)
+    stream = parse_stream(HASHED, "h.toml")
+    context = RunContext()
+    with BeamPipeline(runner="FnApiRunner") as pipeline:
+        masking = MaskPii(stream, keyset_uri, context, hash_keyset=f"file:{place}")
+        masked, _ = pipeline | beam.Create(['{"v": "Ann@Example.com"}', '{"v": "Ann"}']) | masking
+
+        hashes = [reference_hash(HASH_KEY, value, "d") for value in ("ann@example.com", "Ann")]
+        assert_that(masked, equal_to([{"v": value} for value in hashes]))
+
+    assert context.tally.counts()["invalid_values"] == 1
+
+
+def test_without_the_keyset_of_hashes_the_transform_is_refused_at_once(keyset_uri: str) -> None:
+    with pytest.raises(ArgumentError, match="hash_keyset: missing; the stream h hashes v"):
+        MaskPii(parse_stream(HASHED, "h.toml"), keyset_uri)

@@ -156,6 +156,7 @@ def test_the_names_that_dashboards_read_stay_what_they_are(user_logins: StreamDe
         "received",
         "masked",
         "extra_fields",
+        "invalid_values",
         "unvouched",
         "payload_delete_failures",
         "rejected",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from typing import Any
 
 from maskline.pipeline.command_parser import add_action
@@ -13,6 +14,8 @@ from maskline.pipeline.options import Options
 from maskline.pipeline.printing import echo
 from maskline.streams.definition import StreamDefinition
 from maskline.streams.stream_files import load_streams, streams_at
+from maskline.streams.stream_set import StreamSet
+from maskline.streams.suspects import SuspectColumns
 from maskline.streams.trial import StreamTrial, Trial, failed_examples, hide_masked
 
 REJECTED_EXIT_CODE = 1
@@ -46,21 +49,54 @@ def _try(arguments: argparse.Namespace) -> int:
     by_name = {stream.name: stream for stream in streams.streams}
     rows: Counter[str] = Counter()
     rejected: Counter[str] = Counter()
+    suspects = _Suspects(streams)
     for number, message in enumerate(messages, start=1):
         tried = trial.try_message(message.body, message.attributes)
         if tried.reason is None:
             rows[tried.stream] += 1
         else:
             rejected[tried.reason] += 1
+        found = suspects.found_in(tried)
         if arguments.json:
-            echo(json.dumps({"message": number, **_as_json(tried, by_name)}))
+            suspect_pii = {"suspect_pii": found} if found else {}
+            echo(json.dumps({"message": number, **_as_json(tried, by_name), **suspect_pii}))
         else:
             echo(f"{number}: {_in_words(tried, by_name)}")
     if not arguments.json:
         counts = [f"{_counted(count, 'row')} of {name}" for name, count in rows.items()]
         counts += [f"{count:,} rejected ({reason})" for reason, count in rejected.most_common()]
         echo(f"{_counted(len(messages), 'message')}: {', '.join(counts)}.")
+        for sentence in suspects.sentences():
+            echo(sentence)
     return REJECTED_EXIT_CODE if rejected else 0
+
+
+class _Suspects:
+    """Counts, by column, the rows in which a column in clear holds what looks like personal data."""
+
+    def __init__(self, streams: StreamSet) -> None:
+        self._columns = {stream.name: SuspectColumns(stream) for stream in streams.streams}
+        self._rows: Counter[tuple[str, str]] = Counter()
+        self._kinds: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+
+    def found_in(self, tried: Trial) -> dict[str, list[str]]:
+        """Return the columns of a row that do, with what they look like."""
+        if tried.row is None:
+            return {}
+        found = self._columns[tried.stream].found_in(list(tried.row.values()))
+        for column, kinds in found.items():
+            self._rows[tried.stream, column] += 1
+            self._kinds[tried.stream, column] |= kinds
+        return {column: sorted(kinds) for column, kinds in found.items()}
+
+    def sentences(self) -> Iterator[str]:
+        """Return what to say of each column."""
+        for (stream, column), count in self._rows.items():
+            kinds = ", ".join(sorted(self._kinds[stream, column]))
+            yield (
+                f"Column {column} of {stream} is in clear, and looks like personal data in {_counted(count, 'row')}: "
+                f"{kinds}."
+            )
 
 
 def _as_json(tried: Trial, streams: dict[str, StreamDefinition]) -> dict[str, object]:

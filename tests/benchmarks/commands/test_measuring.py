@@ -69,6 +69,29 @@ def test_another_program_is_measured_in_place_of_the_job(arguments: list[str], r
     assert "a loop" in Result.read(results / "other.json").title
 
 
+def test_the_job_is_compared_with_another_program(results: Path, tmp_path: Path) -> None:
+    program = tmp_path / "mover.py"
+    program.write_text(MOVER)
+    peer = f"a loop={shlex.join([sys.executable, str(program)])}"
+
+    assert main(["compare", "--queues=5", "--messages=300", "--runs=1", "--peer", peer]) == 0
+
+    compared, targets = Result.read(results / "comparison.json"), Result.read(results / "comparison_targets.json")
+    assert [row[:2] for row in compared.rows] == [
+        ["5 ms", "maskline"],
+        ["5 ms", "maskline, 2 processes"],
+        ["5 ms", "a loop"],
+    ]
+    assert [row[0] for row in targets.rows] == [
+        "rows/s",
+        "CPU of one message more",
+        "CPU with the start",
+        "rows/s of 2 processes",
+        "start to first row",
+        "memory, one process",
+    ]
+
+
 def test_a_program_that_fails_is_quoted(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["throughput", "--sqs=stub", "--messages=10", "--command", "sh -c 'echo out of luck; exit 3'"]) == 1
 

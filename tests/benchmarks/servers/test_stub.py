@@ -6,20 +6,22 @@ import hashlib
 import http.client
 import json
 import socket
+import subprocess
+import sys
 import threading
-import time
 import uuid
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
-from benchmarks.servers.stub import StubSqs
+from benchmarks.servers.stub import PROJECT, StubSqs
 from benchmarks.sqs_requests import preload
 from maskline.errors import QueueError
 from maskline.pipeline.local.sqs import EmbeddedSqs
 from maskline.records import Receipt
 from maskline.sqs import QueueAddress, QueueDepth, SqsQueue
+from tests.awaiting import await_until
 
 
 @pytest.fixture
@@ -108,8 +110,7 @@ def test_a_message_that_is_given_back_is_there_at_once(stub_queue: SqsQueue) -> 
 def test_a_long_poll_whose_client_went_away_takes_no_message(stub: StubSqs, stub_queue: SqsQueue) -> None:
     with connection(stub) as leaving:
         leaving.sendall(request("ReceiveMessage", {"QueueUrl": stub_queue.url, "WaitTimeSeconds": 20}))
-        time.sleep(0.1)
-    time.sleep(0.2)  # the server has to see that, too
+    have_read(stub_queue)
 
     stub_queue.send(["one"])
 
@@ -117,14 +118,15 @@ def test_a_long_poll_whose_client_went_away_takes_no_message(stub: StubSqs, stub
 
 
 def test_only_as_many_long_polls_are_answered_as_messages_came(stub: StubSqs, stub_queue: SqsQueue) -> None:
-    with ThreadPoolExecutor(2) as threads:
-        polls = [threads.submit(stub_queue.receive, 1, 2, 60) for _ in range(2)]
-        time.sleep(0.2)
-        stub_queue.send(["one"])
-        done, waiting = wait(polls, timeout=1, return_when=FIRST_COMPLETED)
+    with connection(stub) as first, connection(stub) as second:
+        for polling in (first, second):
+            polling.sendall(request("ReceiveMessage", {"QueueUrl": stub_queue.url, "WaitTimeSeconds": 2}))
+        have_read(stub_queue)
 
-        assert [len(poll.result()) for poll in done] == [1]
-        assert [poll.result(timeout=10) for poll in waiting] == [[]]
+        stub_queue.send(["one"])
+
+        answers = [polling.recv(65536) for polling in (first, second)]
+    assert sorted(answer.count(b"MessageId") for answer in answers) == [0, 1]
 
 
 def test_requests_sent_at_once_are_answered_one_after_another(stub: StubSqs, stub_queue: SqsQueue) -> None:
@@ -165,6 +167,37 @@ def test_what_cannot_be_answered_is_an_error(stub: StubSqs, body: bytes, code: b
 
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert code in answer
+
+
+def test_it_ends_with_who_started_it_even_where_that_is_killed() -> None:
+    starter = subprocess.Popen(
+        [sys.executable, "-c", STARTER], cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert starter.stdout is not None
+    started = psutil.Process(int(starter.stdout.readline()))
+
+    starter.kill()
+    starter.communicate()
+
+    await_until(lambda: not started.is_running() or started.status() == psutil.STATUS_ZOMBIE, "the stub has ended", 10)
+
+
+STARTER = """
+from benchmarks.servers.stub import StubSqs
+
+with StubSqs() as stub:
+    print(stub.pid, flush=True)
+    input()
+"""
+
+
+def have_read(queue: SqsQueue) -> None:
+    """Return when the stub has seen what was sent to it, or closed, before.
+
+    What has come is read in one round of its loop, and an end behind it in the next; each of these answers takes one.
+    """
+    for _ in range(3):
+        queue.depth()
 
 
 def connection(stub: StubSqs) -> socket.socket:

@@ -170,6 +170,18 @@ def test_messages_of_several_kinds_are_told_of_and_drafted_one_by_one() -> None:
     assert rejections(one, *KINDS) == ["no_stream: no stream's [match] holds"] * 2
 
 
+def test_the_field_that_tells_kinds_apart_may_be_anywhere() -> None:
+    draft = drafted(*(f'{{"event":{{"type":"{kind}","n":{n}}},"{kind}":1}}' for n in (1, 2) for kind in "ab"))
+
+    assert '# The messages seem to be of 2 kinds, told apart by "event.type".' in draft.text
+
+
+def test_an_attribute_that_no_definition_can_name_is_no_trouble() -> None:
+    attributes = {"a b": "x"}
+
+    assert columns(drafted(*KINDS, attributes=attributes)).keys() == {"kind", "id", "sum"}
+
+
 def test_a_wish_for_a_number_is_written_with_its_type() -> None:
     draft = drafted('{"v":1,"a":true}', '{"v":"1","a":true}', match="v=1")
 

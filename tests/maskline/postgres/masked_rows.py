@@ -19,9 +19,11 @@ from maskline.streams.masking import MessageMasker
 BATCH_SIZE = 1000
 
 
-def write_masked(dsn: str, keyset: Keyset, bodies: Iterable[str], stream: StreamDefinition | None = None) -> list[str]:
-    """Mask and write bodies, each as a message of its own, and return the message ids in the same order."""
-    stream = stream or load_stream("user_logins")
+def write_masked(
+    dsn: str, keyset: Keyset, bodies: Iterable[str], stream: StreamDefinition | str = "user_logins"
+) -> list[str]:
+    """Mask and write bodies of a stream, each as a message of its own, and return the message ids in the same order."""
+    stream = load_stream(stream) if isinstance(stream, str) else stream
     masker = MessageMasker(stream, keyset)
     outcomes = [masker.mask(SqsMessage(str(uuid.uuid4()), "handle", body, datetime.now(UTC), 1)) for body in bodies]
     connecting, never = functools.partial(connect, dsn), threading.Event()

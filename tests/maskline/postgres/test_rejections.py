@@ -81,12 +81,15 @@ def test_those_that_wait_come_oldest_first_with_their_queue(database: Connection
     )
     rejected = RejectedMessages(database)
 
-    assert list(rejected.waiting("user_logins").items()) == [
+    assert [(each.message_id, each.queue) for each in rejected.waiting(["user_logins"])] == [
         (message_id(1), None),
         (message_id(2), "https://sqs.eu-central-1.amazonaws.com/1/logins"),
         (message_id(3), None),
     ]
-    assert list(rejected.waiting("user_logins", [message_id(3), message_id(4)])) == [message_id(3)]
+    assert [each.message_id for each in rejected.waiting(["user_logins"], [message_id(3), message_id(4)])] == [
+        message_id(3)
+    ]
+    assert [each.stream for each in rejected.waiting()] == ["user_logins", "user_logins", "user_logins", "orders"]
 
 
 @pytest.mark.usefixtures("four_rejects")
@@ -141,7 +144,7 @@ def test_one_that_was_sent_back_is_marked_and_listed_no_more(dsn: str, database:
             requeue.sent_as([NEW_ID])
 
         assert rows_of(database, REQUEUED) == [(message_id(2), "0e984725-c51c-4bf4-9960-e1c80e27aba0", True)]
-        assert list(rejected.waiting("user_logins")) == [message_id(1), message_id(3)]
+        assert [each.message_id for each in rejected.waiting(["user_logins"])] == [message_id(1), message_id(3)]
         assert rejected.count_by_reason() == {"not_json": 3}
         assert [message.message_id for message in rejected.newest(10)] == [
             message_id(4),

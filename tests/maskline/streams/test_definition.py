@@ -134,7 +134,8 @@ def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
         load_stream("orders")
 
     assert str(refusal.value) == (
-        "stream 'orders' is not known; known: user_logins. For a stream of your own give the path of its .toml file"
+        "stream 'orders' is not known; known: user_logins, user_logins_masked_id. For a stream of your own give "
+        "the path of its .toml file"
     )
 
 

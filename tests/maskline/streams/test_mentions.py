@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+from datetime import UTC, datetime
 
 import pytest
 
+from maskline.records import SqsMessage
 from maskline.streams.definition import StreamDefinition, parse_stream
+from maskline.streams.kept_message import kept_text
 from maskline.streams.mentions import MessageJudge, Verdict
 from maskline.streams.subjects import find_subjects
 
@@ -49,6 +52,7 @@ def judged(person: str, body: str, stream: StreamDefinition, by: str = "user_id"
         base64.b64encode(CAROL.encode()).decode(),
         base64.b64encode(gzip.compress(CAROL.encode(), mtime=0)).decode(),
         "user_id=carol&ip=203.0.113.7",
+        "login failed: user_id=carol",
         "%7B%22user_id%22%3A%22carol%22%7D",
         r'{"user_id": "\u0063arol"}',
         r'{"user_id": "\u0063arol", "ip": "203.0.1',
@@ -113,6 +117,16 @@ def test_the_field_of_the_definition_decides_and_its_type_says_what_is_equal() -
     assert judged("7", body, orders, by="buyer.id") is THEIRS
     assert judged("07", body, orders, by="buyer.id") is NOT_THEIRS
     assert judged("8", body, orders, by="customer") is NOT_THEIRS
+
+
+@pytest.mark.parametrize("name", ["userId", "user.id"])
+def test_a_message_attribute_says_whose_a_message_is_too(user_logins: StreamDefinition, name: str) -> None:
+    message = SqsMessage("id", "handle", "no JSON", datetime(2026, 1, 31, tzinfo=UTC), 1, {name: "carol"})
+
+    kept = kept_text(message)
+
+    assert judged("carol", kept, user_logins) is THEIRS
+    assert judged("dan", kept, user_logins) is NOT_THEIRS
 
 
 def test_a_rejection_of_a_stream_that_nobody_gave_is_judged_by_names(user_logins: StreamDefinition) -> None:

@@ -14,7 +14,16 @@ from maskline.keys.files import FileKeyset
 from maskline.pipeline.cli import main
 from maskline.postgres.connection import Connection
 from tests.e2e.conftest import login
-from tests.maskline.keysets import OTHER_KEY, aes_siv_key, raw_key, reference_token, stored
+from tests.maskline.keysets import (
+    HASH_KEY,
+    OTHER_KEY,
+    aes_siv_key,
+    hash_key,
+    raw_key,
+    reference_hash,
+    reference_token,
+    stored,
+)
 from tests.maskline.postgres.masked_rows import write_masked
 from tests.maskline.postgres.records import rows_of, run
 from tests.pipeline.commands.conftest import Write
@@ -57,6 +66,29 @@ def test_the_rows_of_values_come_with_their_line_as_they_are_stored_and_that_is_
     assert rows_of(database, LOG) == [
         ("postgres", "find", "user_logins", "masked_ip", 3, "ticket 4711", None),
     ]
+
+
+@pytest.mark.parametrize("form", [[], ["--csv"]], ids=["table", "csv"])
+def test_what_a_terminal_would_obey_is_harmless_unless_asked_for(
+    dsn: str,
+    keyset_uri: str,
+    write: Write,
+    values: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    form: list[str],
+) -> None:
+    write([login(1, locale="\x1b[2J")])
+    values.setenv("COLUMNS", "300")
+
+    shown = {}
+    for raw in ([], ["--raw"]):
+        values.setattr("sys.stdin", io.StringIO("198.51.0.1"))
+        assert find(dsn, keyset_uri, *form, *raw) == 0
+        shown[bool(raw)] = capsys.readouterr().out
+
+    assert "\x1b" not in shown[False]
+    assert "\\x1b[2J" in shown[False]
+    assert "\x1b[2J" in shown[True]
 
 
 def test_rows_of_earlier_keys_are_found_too(
@@ -142,3 +174,53 @@ def test_values_that_are_no_text_are_a_line(
 
     assert exit_code == 2
     assert "standard input: is not text in UTF-8" in capsys.readouterr().err
+
+
+def test_rows_are_found_by_another_spelling_of_their_value(
+    dsn: str, keyset_uri: str, write: Write, values: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message_id, _ = write([login(1, ip="2001:db8::1"), login(2)])
+    values.setattr("sys.stdin", io.StringIO("2001:DB8:0:0:0:0:0:1"))
+
+    exit_code = find(dsn, keyset_uri, "--json")
+
+    assert exit_code == 0
+    assert [json.loads(line)["message_id"] for line in capsys.readouterr().out.splitlines()] == [message_id]
+
+
+@pytest.mark.parametrize(
+    ("mask", "why"),
+    [
+        (
+            "random",
+            "column masked_v: is random; only a value of a column that is masked deterministically, or hashed",
+        ),
+        ("hash", "hash_keyset: missing; column masked_v is hashed"),
+    ],
+)
+def test_what_cannot_be_found_says_so_before_a_value_is_read(
+    dsn: str, keyset_uri: str, tmp_path: Path, mask: str, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stream = tmp_path / "s.toml"
+    stream.write_text(f'name = "s"\ntable = "s"\n[columns.masked_v]\ntype = "text"\nmask = "{mask}"')
+    places = [f"--postgres={dsn}", f"--keyset={keyset_uri}", f"--stream={stream}", "--column=masked_v", "--reason=x"]
+
+    assert main(["find", *places]) == 2
+
+    assert why in capsys.readouterr().err
+
+
+def test_a_hash_is_made_of_the_normal_form(
+    keyset_uri: str, tmp_path: Path, values: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stream, place = tmp_path / "s.toml", tmp_path / "hashes.json"
+    place.write_bytes(stored(hash_key(), primary=9).content)
+    place.chmod(0o600)
+    lines = ("[domains.d]", 'normalize = "email"', "[columns.v]", 'type = "text"', 'mask = "hash"', 'domain = "d"')
+    stream.write_text("\n".join(('name = "s"', 'table = "s"', *lines)))
+    values.setattr("sys.stdin", io.StringIO("Ann@Example.com"))
+    places = [f"--keyset={keyset_uri}", f"--hash_keyset=file:{place}", f"--stream={stream}", "--column=v"]
+
+    assert main(["mask", *places]) == 0
+
+    assert capsys.readouterr().out == reference_hash(HASH_KEY, "ann@example.com", "d") + "\n"

@@ -107,7 +107,7 @@ def test_a_message_is_sent_back_once_as_it_was_and_that_is_on_record(
     exit_codes = [requeue(dsn, keyset_uri, queue_address, *options) for _ in range(2)]
 
     assert exit_codes == [0, 1]
-    assert f"{message_id}: is not a rejected message of user_logins, or was sent back before" in capsys.readouterr().out
+    assert f"{message_id}: is not a rejected message, or was sent back before" in capsys.readouterr().out
     (message,) = queue.receive(10, 0, 30)
     assert message.body == BAD
     assert rows_of(database, "SELECT requeued_at IS NOT NULL, requeued_message_id::text FROM rejected_messages") == [

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from maskline.keys import KeysetUri
 from maskline.masks.deterministic import Masker
+from maskline.masks.hash import HashMask
 from maskline.pipeline.cli import main
 from tests.aws_emulation import EmulatedAws
 from tests.pipeline.commands.keys.conftest import Keys, opened
@@ -85,3 +87,35 @@ def test_unwrapping_goes_from_kms_to_a_place_in_clear(
 
     assert exit_code == 2
     assert "unwrap: goes from --keyset aws-kms://KEY_ARN?keyset=URI" in capsys.readouterr().err
+
+
+def test_a_keyset_of_hashes_says_what_it_is_for_and_hashes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    uri = f"file:{tmp_path / 'hashes.json'}"
+
+    exit_code = main(["keys", "create", "--kind=hash", f"--keyset={uri}"])
+
+    keyset = KeysetUri.parse(uri).open_hash()
+    assert exit_code == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"Made {uri} with key {keyset.key_id}, for hashes: give it as --hash_keyset.",
+        "Keep a copy in a safe place: without it, the hash of a value cannot be made again.",
+    ]
+    assert len(HashMask(keyset, "email").mask("ann@example.com")) == 22
+
+
+def test_a_keyset_of_hashes_goes_to_kms_and_neither_masks_nor_rotates(
+    aws: EmulatedAws, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = f"file:{tmp_path / 'hashes.json'}"
+    encrypted = f"aws-kms://{aws.create_kms_key()}?keyset=file:{tmp_path / 'encrypted.json'}"
+    main(["keys", "create", "--kind=hash", f"--keyset={plain}"])
+    key_id = KeysetUri.parse(plain).open_hash().key_id
+
+    assert main(["keys", "wrap", f"--keyset={plain}", f"--target={encrypted}"]) == 0
+    assert main(["keys", "add", f"--keyset={plain}"]) == 2
+
+    assert KeysetUri.parse(encrypted).open_hash().key_id == key_id
+    assert capsys.readouterr().err == (
+        f"maskline: keyset {plain}: is one of hashes (key {key_id} is an HmacPrfKey), which neither masks nor rotates; "
+        "masking takes a keyset with AES256_SIV keys\n"
+    )

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from maskline.keys import Keyset
 from maskline.pipeline.cli import main
 from maskline.postgres.ddl import create_table
 from maskline.streams.definition import load_stream
 from tests.conftest import run_sql
+from tests.maskline.postgres.masked_rows import write_masked
+from tests.maskline.postgres.records import connected, rows_of
 
 ORDERS = "tests/e2e/orders.toml"
 
@@ -77,3 +80,45 @@ def test_nothing_is_done_for_any_stream_where_one_cannot_be_altered(
     assert "table orders cannot be altered safely, and nothing was: column order_number is text" in printed.err
     assert printed.out == ""
     run_sql(dsn, "CREATE TABLE other ()")  # which there is none of
+
+
+VISIT = '{{"user_id": "u{0}", "ip": "203.0.113.{0}"}}'
+VISITS = """
+name = "visits"
+table = "shop.visits"
+[columns.user_id]
+type = "text"
+clear = true
+[columns.masked_ip]
+field = "ip"
+type = "text"
+pii = true
+"""
+
+
+def test_each_role_does_its_work_on_a_table_that_was_made_before_migrate(
+    unmigrated_dsn: str, keyset: Keyset, keyset_uri: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "visits.toml"
+    file.write_text(VISITS)
+    shared = [f"--keyset={keyset_uri}", f"--stream={file}"]
+    assert main(["streams", "apply", str(file), f"--postgres={unmigrated_dsn}"]) == 0
+    assert main(["migrate", f"--postgres={unmigrated_dsn}"]) == 0
+
+    write_masked(as_role(unmigrated_dsn, "writer"), keyset, map(VISIT.format, (1, 2, 3)), stream=str(file))
+    unmasking = [as_role(unmigrated_dsn, "analyst"), "--column=masked_ip", "--reason=ticket 1"]
+    unmasked = main(["unmask", *shared, f"--postgres={unmasking[0]}", *unmasking[1:]])
+    shown = capsys.readouterr().out
+    remasked = main(["remask", *shared, f"--postgres={as_role(unmigrated_dsn, 'remasker')}"])
+    erasing = [f"--postgres={as_role(unmigrated_dsn, 'eraser')}", "--no_lake", "--user_id=u2", "--reason=request 12"]
+    erased = main(["erase", *shared, "--stream=user_logins", *erasing])
+
+    assert (unmasked, remasked, erased) == (0, 0, 0), capsys.readouterr()
+    assert "203.0.113.1" in shown
+    with connected(unmigrated_dsn) as owner:
+        assert rows_of(owner, "SELECT user_id FROM shop.visits ORDER BY 1") == [("u1",), ("u3",)]
+
+
+def as_role(dsn: str, role: str) -> str:
+    """Return a data source name with the permissions of one role alone."""
+    return f"{dsn}&options=-crole%3Dmaskline_{role}"

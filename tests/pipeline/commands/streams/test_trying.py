@@ -67,6 +67,31 @@ def test_each_message_is_shown_with_what_becomes_of_it_and_personal_values_are_n
     ]
 
 
+def test_what_looks_like_personal_data_in_a_column_in_clear_is_counted_by_column(
+    files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leaking = [
+        f'{{"kind":"OrderPlaced","id":{number},"customer":{{"email":"a@x.de"}},"note":"{note}"}}'
+        for number, note in enumerate(["call +49 170 1234567", "b@example.com", "leave it at the door"])
+    ]
+
+    exit_code = main(["streams", "try", *files, "--messages", saved(tmp_path, *leaking)])
+    said = capsys.readouterr().out.splitlines()
+    main(["streams", "try", *files, "--json", "--messages", saved(tmp_path, *leaking)])
+    objects = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    assert exit_code == 0
+    assert said[3:] == [
+        "3 messages: 3 rows of orders.",
+        "Column note of orders is in clear, and looks like personal data in 2 rows: e-mail address, phone number.",
+    ]
+    assert [each.get("suspect_pii") for each in objects] == [
+        {"note": ["phone number"]},
+        {"note": ["e-mail address"]},
+        None,
+    ]
+
+
 def test_messages_that_all_become_rows_end_with_success(
     files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
