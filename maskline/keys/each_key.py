@@ -13,7 +13,8 @@ from tink.proto import tink_pb2
 
 from maskline.errors import KeysetError
 from maskline.keys.keyset import Keyset, StoredKeyset, keyset_handle
-from maskline.keys.kms import OpenKmsKey, aws_kms_key
+from maskline.keys.kms import OpenKmsKey
+from maskline.keys.kms_keys import open_kms_key
 
 
 class Cipher(Protocol):
@@ -54,7 +55,7 @@ class EachKey:
         KeysetUnavailableError: KMS did not answer.
     """
 
-    def __init__(self, stored: StoredKeyset, open_kms_key: OpenKmsKey = aws_kms_key) -> None:
+    def __init__(self, stored: StoredKeyset, open_kms_key: OpenKmsKey = open_kms_key) -> None:
         handle = keyset_handle(stored, open_kms_key)
         keyset = tink_pb2.Keyset.FromString(proto_keyset_format.serialize(handle, secret_key_access.TOKEN))
         self.keysets: list[Keyset] = []

@@ -15,7 +15,8 @@ from tink.proto import tink_pb2
 
 from maskline.errors import KeysetError, Remedy
 from maskline.keys.keyset import HMAC_PRF_TYPE, StoredKeyset, parse_keyset
-from maskline.keys.kms import OpenKmsKey, aws_kms_key
+from maskline.keys.kms import OpenKmsKey
+from maskline.keys.kms_keys import open_kms_key
 
 prf.register()
 
@@ -83,7 +84,7 @@ def check_hash_keys(info: tink_pb2.KeysetInfo, origin: str) -> None:
         raise KeysetError(f"keyset {origin}: has {len(keys)} keys; hashes of two keys never match, so it has one")
 
 
-def open_hash_keyset(stored: StoredKeyset, open_kms_key: OpenKmsKey = aws_kms_key) -> HashKeyset:
+def open_hash_keyset(stored: StoredKeyset, open_kms_key: OpenKmsKey = open_kms_key) -> HashKeyset:
     """Open a stored keyset of hashes, and try its key.
 
     Args:

@@ -21,9 +21,9 @@ from maskline.keys.kms import (
     KmsKey,
     NotDecryptedError,
     OpenKmsKey,
-    aws_kms_key,
     map_kms_errors,
 )
+from maskline.keys.kms_keys import open_kms_key
 from maskline.records import Redacted
 
 AES_SIV_TYPE = "type.googleapis.com/google.crypto.tink.AesSivKey"
@@ -139,7 +139,7 @@ def create_keyset() -> bytes:
     return serialize_keyset(new_keyset_handle())
 
 
-def open_keyset(stored: StoredKeyset, open_kms_key: OpenKmsKey = aws_kms_key) -> Keyset:
+def open_keyset(stored: StoredKeyset, open_kms_key: OpenKmsKey = open_kms_key) -> Keyset:
     """Open a stored keyset and try its primary key. One that a KMS key encrypts is unwrapped in this process's memory.
 
     Args:
@@ -162,7 +162,7 @@ def open_keyset(stored: StoredKeyset, open_kms_key: OpenKmsKey = aws_kms_key) ->
     return keyset
 
 
-def keyset_handle(stored: StoredKeyset, open_kms_key: OpenKmsKey = aws_kms_key) -> tink.KeysetHandle:
+def keyset_handle(stored: StoredKeyset, open_kms_key: OpenKmsKey = open_kms_key) -> tink.KeysetHandle:
     """Return Tink's handle of a stored keyset whose keys are all fit for masking.
 
     Args:
@@ -178,7 +178,7 @@ def keyset_handle(stored: StoredKeyset, open_kms_key: OpenKmsKey = aws_kms_key) 
     return handle
 
 
-def parse_keyset(stored: StoredKeyset, open_kms_key: OpenKmsKey = aws_kms_key) -> tink.KeysetHandle:
+def parse_keyset(stored: StoredKeyset, open_kms_key: OpenKmsKey = open_kms_key) -> tink.KeysetHandle:
     """Return Tink's handle of a stored keyset, whatever its keys are for.
 
     Args:

@@ -12,13 +12,14 @@ from maskline.keys.followed_keyset import is_successor
 from maskline.keys.keyset import Keyset, StoredKeyset, keyset_handle, open_keyset, serialize_keyset
 from maskline.keys.keyset_editor import KeysetEditor
 from maskline.keys.kinds import try_keyset
-from maskline.keys.kms import OpenKmsKey, aws_kms_key
+from maskline.keys.kms import OpenKmsKey
+from maskline.keys.kms_keys import open_kms_key
 from maskline.keys.providers import KeysetProvider
 
 T = TypeVar("T")
 
 
-def store_keyset(handle: tink.KeysetHandle, provider: KeysetProvider, open_kms_key: OpenKmsKey = aws_kms_key) -> None:
+def store_keyset(handle: tink.KeysetHandle, provider: KeysetProvider, open_kms_key: OpenKmsKey = open_kms_key) -> None:
     """Keep a keyset where none is kept yet.
 
     Args:
@@ -34,7 +35,7 @@ def store_keyset(handle: tink.KeysetHandle, provider: KeysetProvider, open_kms_k
 
 
 def change_keyset(
-    provider: KeysetProvider, change: Callable[[KeysetEditor], T], open_kms_key: OpenKmsKey = aws_kms_key
+    provider: KeysetProvider, change: Callable[[KeysetEditor], T], open_kms_key: OpenKmsKey = open_kms_key
 ) -> tuple[T, str | None]:
     """Change a keyset where it is kept, whole or not at all; one that stays as it is is not written anew.
 
@@ -60,7 +61,7 @@ def change_keyset(
 
 
 def export_writer(
-    handle: tink.KeysetHandle, provider: KeysetProvider, open_kms_key: OpenKmsKey = aws_kms_key
+    handle: tink.KeysetHandle, provider: KeysetProvider, open_kms_key: OpenKmsKey = open_kms_key
 ) -> str | None:
     """Keep what a job needs of a keyset: its primary key, and of the others the ids.
 

@@ -1,12 +1,14 @@
 """Where keysets are kept: a URI names the place, a provider reads and changes what is kept there.
 
-=======================================  =====================================================================
+========================================  =====================================================================
 ``file:PATH``                            a file that only its owner can read
 ``env:NAME``                             an environment variable; it can be read only
 ``aws-secretsmanager://NAME``            a secret of AWS Secrets Manager, by name or ARN
+``vault-kv://MOUNT/PATH``                a secret of Vault's KV engine, version 2
 ``aws-kms://KEY_ARN?keyset=URI``         a keyset that a KMS key encrypts, kept at any of the above or at
                                          ``s3://BUCKET/KEY``
-=======================================  =====================================================================
+``vault-transit://MOUNT/KEY?keyset=URI``  likewise, by a key of Vault's transit engine
+========================================  =====================================================================
 """
 
 from __future__ import annotations
@@ -16,14 +18,14 @@ from pathlib import Path
 from typing import Protocol
 
 from maskline.errors import ArgumentError
+from maskline.extras import naming_extra
 from maskline.keys.environment import EnvironmentKeyset
 from maskline.keys.files import FileKeyset
 from maskline.keys.keyset import StoredKeyset
-from maskline.keys.kms import check_key_arn
+from maskline.keys.kms_keys import AWS, KEY_FORMS, check_key
 from maskline.keys.s3 import S3Keyset
 from maskline.keys.secrets_manager import SecretsManagerKeyset
 
-ENCRYPTED_BY_KMS = "aws-kms"
 _KEYSET_PARAMETER = "?keyset="
 _EXAMPLE = "for example file:keyset.json"
 
@@ -73,20 +75,21 @@ class KeysetProvider(KeysetStore, Protocol):
 
     @property
     def kms_key(self) -> str | None:
-        """The ARN of the KMS key that encrypts the keyset, or None where it is kept in clear."""
+        """The key that encrypts the keyset, the ARN of AWS KMS' or a URI, or None where it is kept in clear."""
 
 
 class KmsEncryptedKeyset:
     """A keyset that a KMS key encrypts, kept somewhere else. It is decrypted where it is opened and nowhere before.
 
     Args:
-        key_arn: The ARN of the KMS key.
+        key: The KMS key: an ARN, or what stands behind the scheme of another.
         place: Where the encrypted keyset is kept.
+        scheme: Whose key it is, one of `maskline.keys.kms_keys.KEY_FORMS`.
     """
 
-    def __init__(self, key_arn: str, place: KeysetStore) -> None:
-        self.kms_key = check_key_arn(key_arn)
-        self.uri = f"{ENCRYPTED_BY_KMS}://{key_arn}{_KEYSET_PARAMETER}{place.uri}"
+    def __init__(self, key: str, place: KeysetStore, scheme: str = AWS) -> None:
+        self.kms_key = check_key(scheme, key)
+        self.uri = f"{scheme}://{key}{_KEYSET_PARAMETER}{place.uri}"
         self._place = place
 
     def fetch(self) -> StoredKeyset:
@@ -116,20 +119,20 @@ def keyset_provider(uri: str) -> KeysetProvider:
         raise ArgumentError(
             "keyset s3: what is kept in S3 is encrypted by a KMS key; give aws-kms://KEY_ARN?keyset=s3://BUCKET/KEY"
         )
-    if scheme != ENCRYPTED_BY_KMS:
+    if scheme not in KEY_FORMS:
         return _IN_CLEAR[scheme](rest)
-    key_arn, parameter, place = rest.removeprefix("//").partition(_KEYSET_PARAMETER)
+    key, parameter, place = rest.removeprefix("//").partition(_KEYSET_PARAMETER)
     if not parameter:
         raise ArgumentError(
-            "keyset aws-kms: give aws-kms://KEY_ARN?keyset=URI, where URI says where the keyset is kept"
+            f"keyset {scheme}: give {scheme}://{KEY_FORMS[scheme]}?keyset=URI, where URI says where the keyset is kept"
         )
-    return KmsEncryptedKeyset(key_arn, _place(place))
+    return KmsEncryptedKeyset(key, _place(place), scheme)
 
 
 def _place(uri: str) -> KeysetStore:
     scheme, rest = _split(uri)
-    if scheme == ENCRYPTED_BY_KMS:
-        raise ArgumentError("keyset aws-kms: a keyset is encrypted once; after ?keyset= comes the URI of a place")
+    if scheme in KEY_FORMS:
+        raise ArgumentError(f"keyset {scheme}: a keyset is encrypted once; after ?keyset= comes the URI of a place")
     return _ENCRYPTED[scheme](rest)
 
 
@@ -150,14 +153,21 @@ def _file(path: str, *, is_private: bool) -> FileKeyset:
         raise ArgumentError(f"keyset file:{path}: there is no such user; give the path of the file") from None
 
 
+def _vault_secret(location: str) -> KeysetProvider:
+    with naming_extra("a keyset of vault-kv://"):
+        from maskline.keys.vault import VaultKvKeyset
+    return VaultKvKeyset(location)
+
+
 _IN_CLEAR: dict[str, Callable[[str], KeysetProvider]] = {
     "file": lambda path: _file(path, is_private=True),
     "env": EnvironmentKeyset,
     "aws-secretsmanager": SecretsManagerKeyset,
+    "vault-kv": _vault_secret,
 }
 _ENCRYPTED: dict[str, Callable[[str], KeysetStore]] = {
     **_IN_CLEAR,
     "file": lambda path: _file(path, is_private=False),
     "s3": S3Keyset,
 }
-_SCHEMES = (*_IN_CLEAR, ENCRYPTED_BY_KMS, "s3")
+_SCHEMES = (*_IN_CLEAR, *KEY_FORMS, "s3")
