@@ -11,6 +11,7 @@ from maskline.plaintext import is_plaintext_beyond_loopback
 
 _URL = re.compile(r"(?P<authority>https?://(?P<host>[^/:]+)(:\d+)?)/([^/]+/)*(?P<name>[^/]+)/?")
 _CREDENTIALS = re.compile(r"[^/?#]*(//[^/?#]*)?@")
+_ENDPOINT = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[^\s?#]*)?")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}(\.fifo)?")
 _AWS_SUFFIX = r"(vpce\.)?(amazonaws\.com(\.cn)?|amazonaws\.eu|api\.aws|api\.amazonwebservices\.com\.cn)"
 _AWS_HOST = re.compile(rf"(vpce-[a-z0-9-]+\.)?sqs(-fips)?\.(?P<region>[a-z0-9-]+)\.{_AWS_SUFFIX}")
@@ -54,7 +55,7 @@ class QueueAddress(msgspec.Struct, frozen=True):
                     f"{parameter}: a URL with credentials is not taken; AWS's own settings hold them (AWS_PROFILE, "
                     "AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY, or a role)"
                 )
-        if self.endpoint is not None and not re.match(r"https?://[^/]", self.endpoint):
+        if self.endpoint is not None and not _ENDPOINT.fullmatch(self.endpoint):
             raise ArgumentError(f"endpoint {self.endpoint!r}: give a URL like http://127.0.0.1:9324")
         if not _NAME.fullmatch(self.name):
             raise ArgumentError(f"queue {self.queue!r}: give a queue's URL or its name")

@@ -28,6 +28,8 @@ JOB_TABLES = (
     "maskline_keys",
     "maskline_key_writers",
     "maskline_columns",
+    "maskline_suppressions",
+    "maskline_access_counts",
 )
 """The tables that `migrate` makes for all streams."""
 

@@ -97,7 +97,13 @@ def test_a_fifo_queue_is_known_by_its_name(queue: str, is_fifo: bool) -> None:
     assert QueueAddress(queue).is_fifo == is_fifo
 
 
-@pytest.mark.parametrize("endpoint", ["", "127.0.0.1:9324", "localhost", "http://", "http:///path", "ftp://host"])
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        *("", "127.0.0.1:9324", "localhost", "http://", "http:///path", "ftp://host"),
+        *("http://127.0.0.1:door", "http://two words", "http://[::1"),
+    ],
+)
 def test_an_endpoint_that_is_no_url_is_refused_with_an_example(endpoint: str) -> None:
     with pytest.raises(UsageError) as refused:
         QueueAddress("logins", endpoint)

@@ -11,7 +11,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from maskline.errors import QueueError, QueueUnavailableError, UsageError
+from maskline.errors import QueueError, QueueUnavailableError
 from maskline.pipeline.local.sqs import EmbeddedSqs
 from maskline.records import Receipt, SqsMessage
 from maskline.sqs import DeleteFailure, QueueAddress, QueueDepth, SqsQueue
@@ -243,12 +243,6 @@ def test_without_credentials_the_line_says_how_to_give_them(sqs: EmbeddedSqs, mo
 
     with pytest.raises(QueueError, match=r"no AWS credentials .* set AWS_ACCESS_KEY_ID"):
         SqsQueue.open(QueueAddress("logins", "http://127.0.0.1:2"))  # a client of its own: clients are shared
-
-
-@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:door", "http://two words", "http://[::1"])
-def test_an_endpoint_that_cannot_be_called_is_a_wrong_option(endpoint: str, sqs: EmbeddedSqs) -> None:
-    with pytest.raises(UsageError, match=r"^queue logins at http://"):
-        SqsQueue.open(QueueAddress("logins", endpoint))
 
 
 @pytest.mark.parametrize(
