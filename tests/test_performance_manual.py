@@ -15,6 +15,7 @@ from tests.e2e.job_process import PROJECT
 
 PERFORMANCE = (PROJECT / "docs" / "performance.md").read_text()
 SCALING = (PROJECT / "docs" / "scaling.md").read_text()
+MASKING = (PROJECT / "docs" / "masking.md").read_text()
 (ARCHIVE,) = blocks(SCALING, "sql")
 
 
@@ -24,7 +25,7 @@ def test_a_document_holds_what_report_puts_into_it(document: str) -> None:
 
 
 def test_the_commands_that_the_documents_show_are_known() -> None:
-    shown = set(re.findall(r"^python -m benchmarks (\w+)", PERFORMANCE + SCALING, re.MULTILINE))
+    shown = set(re.findall(r"^`?python -m benchmarks (\w+)", PERFORMANCE + SCALING + MASKING, re.MULTILINE))
 
     assert shown == set(COMMANDS)
 

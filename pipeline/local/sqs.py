@@ -17,7 +17,10 @@ import boto3
 from maskline.errors import SetupError
 from maskline.pipeline.local.processes import free_port, running_process, stop_child, stop_process
 
-START_SECONDS = 30
+START_SECONDS = 60
+
+STARTS = 3
+"""How often a server with a port of no significance is started, for another process may have taken the port."""
 STOP_SECONDS = 10
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "local",
@@ -50,6 +53,14 @@ class EmbeddedSqs:
             SetupError: It did not start.
         """
         self._prepare_state()
+        for _ in range(1 if self._state_directory else STARTS):
+            self._start()
+            if self._await_answer():
+                return self
+            self.__exit__(None, None, None)
+        raise SetupError(f"local: the embedded SQS API did not start on port {self._port}; is it in use?")
+
+    def _start(self) -> None:
         self._port = self._choose_port()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "ministack"],
@@ -61,13 +72,14 @@ class EmbeddedSqs:
         )
         if self._state_directory is not None:
             (self._state_directory / "pid").write_text(str(self._process.pid))
+
+    def _await_answer(self) -> bool:
         give_up = time.monotonic() + START_SECONDS
-        while not self._answers() or self._process.poll() is not None:
-            if self._process.poll() is not None or time.monotonic() > give_up:
-                self.__exit__(None, None, None)
-                raise SetupError(f"local: the embedded SQS API did not start on port {self._port}; is it in use?")
+        while self._process.poll() is None and time.monotonic() < give_up:
+            if self._answers() and self._process.poll() is None:
+                return True
             time.sleep(0.05)
-        return self
+        return False
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

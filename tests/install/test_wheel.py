@@ -37,6 +37,7 @@ def test_it_has_one_root_and_each_file_once(files: list[str], checkout: Path) ->
         *(f"{package}/{file}" for package, folder in FOLDERS.items() for file in sources(checkout / folder)),
         "maskline/py.typed",
         "maskline/streams/user_logins.toml",
+        "maskline/streams/user_logins_masked_id.toml",
         *(f"maskline/pipeline/http/static/{name}" for name in PAGE),
     }
 

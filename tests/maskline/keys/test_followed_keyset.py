@@ -138,8 +138,9 @@ def test_what_cannot_be_read_is_warned_of_once_and_the_job_goes_on(
 
 
 def test_its_thread_ends_with_it(file: FileKeyset) -> None:
+    others = set(threading.enumerate())
     followed = FollowedKeyset(KeysetUri.parse(file.uri), reading_seconds=0.01)
-    (thread,) = [thread for thread in threading.enumerate() if thread.name == "keyset"]
+    (thread,) = [thread for thread in set(threading.enumerate()) - others if thread.name == "keyset"]
 
     del followed
     gc.collect()
