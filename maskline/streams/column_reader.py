@@ -111,8 +111,13 @@ def _plain_text_or(column: Column, slow: Reader, normalize: Normalize | None) ->
     if normalize is None:
         return read
 
+    normalization = column.normalization
+    is_canonical = normalization.canonical_test() if normalization is not None and not column.missing else None
+
     def read_normal(value: object) -> object:
         if type(value) is str and len(value) <= shortest_limit and value.isascii() and "\0" not in value:
+            if is_canonical is not None and is_canonical(value):
+                return value
             with contextlib.suppress(InvalidValueError):  # which the slow one raises again, with the field's name
                 form = normalize(value)
                 if form is None or (len(form) <= shortest_limit and form.isascii()):

@@ -44,6 +44,9 @@ class MessageOwners:
         made: list[bytes] = []
         for index, fingerprints in self._columns:
             value = values[index]
+            if type(value) is str:
+                made += fingerprints(value)
+                continue
             for one in value if isinstance(value, list) else (value,):
                 if one is not None:
                     made += fingerprints(str(one))

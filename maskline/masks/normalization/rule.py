@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from importlib import import_module, metadata
+from types import ModuleType
 from typing import TypeAlias
 
 import msgspec
@@ -72,14 +73,26 @@ class Normalization(msgspec.Struct, frozen=True):
         """
         return _shared_form(self.name)
 
+    def canonical_test(self) -> Callable[[str], object] | None:
+        """Return a quick test that only normal forms pass, most of those that queues hold; None where there is none."""
+        return _canonical_test(self.name)
+
+
+def _canonical_test(rule: str) -> Callable[[str], object] | None:
+    test: Callable[[str], object] | None = getattr(_module_of(rule), "is_canonical", None)
+    return test
+
+
+def _module_of(rule: str) -> ModuleType:
+    return import_module(f"maskline.masks.normalization.{rule.partition(':')[0]}")
+
 
 @functools.cache
 def _shared_form(rule: str) -> NormalForm:
     """Return a rule's function: one for all columns, which so share what it remembers."""
-    name, _, region = rule.partition(":")
-    module = import_module(f"maskline.masks.normalization.{name}")
+    module, region = _module_of(rule), rule.partition(":")[2]
     find: NormalForm = module.normal_form_in(region) if region else module.normal_form
-    is_canonical: Callable[[str], object] | None = getattr(module, "is_canonical", None)
+    is_canonical = _canonical_test(rule)
 
     @functools.lru_cache(CACHED_VALUES)
     def stable_form(value: str) -> str | None:
