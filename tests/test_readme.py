@@ -36,6 +36,7 @@ def test_a_python_block_of_the_readme_runs(number: int, tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_readme_run_as_they_stand(
     tmp_path: Path, queue: SqsQueue, queue_address: QueueAddress, unmigrated_dsn: str
 ) -> None:

@@ -101,6 +101,7 @@ def test_nothing_of_a_run_that_was_killed_holds_a_key(
     assert files_with(home, sought) == []
 
 
+@pytest.mark.slow
 def test_nothing_of_a_run_that_failed_holds_a_key(
     start: Start, keyset_uri: str, queue: SqsQueue, database: Connection, home: Path, sought: set[bytes]
 ) -> None:

@@ -14,6 +14,7 @@ from tests.awaiting import await_until
 from tests.e2e.job_process import JobProcess
 
 
+@pytest.mark.slow
 def test_a_second_run_sends_what_comes_next_and_nothing_twice(server_directory: Path) -> None:
     directory = server_directory / "my dätä"
     options = ["local", "--messages=100", "--lake", f"--data_directory={directory}"]
@@ -39,6 +40,7 @@ def test_a_second_run_sends_what_comes_next_and_nothing_twice(server_directory: 
     assert _count(directory, "SELECT count(DISTINCT user_id) FROM user_logins") == 194
 
 
+@pytest.mark.slow
 def test_a_second_start_beside_a_running_one_is_told_so(server_directory: Path) -> None:
     options = ["local", "--follow", f"--data_directory={server_directory / 'data'}"]
     running = JobProcess(options)

@@ -76,7 +76,8 @@ def summary(job: JobProcess) -> dict[str, str]:
     return dict(line.strip("│").split("│") for line in job.output.replace(" ", "").splitlines() if "│" in line)
 
 
-@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 2])
 def test_the_page_shows_what_the_summary_then_prints(start_job: StartJob, queue: SqsQueue, processes: int) -> None:
     queue.send([*(login(number) for number in range(150)), WRONG_TYPE])
     job = start_job("--http_port=0", f"--processes={processes}")
@@ -123,6 +124,7 @@ def test_the_page_fits_the_screen_and_the_colors_that_are_preferred(
     assert ground == ("rgba(17, 21, 26, 1)" if is_dark else "rgba(246, 247, 249, 1)")
 
 
+@pytest.mark.slow
 def test_nothing_that_is_served_holds_a_value_of_a_message(
     start_job: StartJob, queue: SqsQueue, ledger: Ledger
 ) -> None:

@@ -41,6 +41,7 @@ def remask(dsn: str, keyset_uri: str) -> int:
     return main(["remask", f"--postgres={dsn}", f"--keyset={keyset_uri}"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows_a_key", [3_000, pytest.param(25_000, marks=pytest.mark.slow)])
 def test_killed_half_way_and_run_again_it_leaves_one_key_and_every_value(
     dsn: str, database: Connection, keyset: Keyset, keyset_uri: str, rotated: Keyset, rows_a_key: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 
 import psycopg2
+import pytest
 
 from maskline.keys import Keyset
 from maskline.masks.deterministic import Masker
@@ -93,6 +94,7 @@ def test_a_message_delivered_again_makes_no_second_row(
         assert cursor.fetchall() == [("written before",)]
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_and_started_again_it_writes_every_message_exactly_once(
     start_job: StartJob, queue: SqsQueue, ledger: Ledger
 ) -> None:
@@ -109,6 +111,7 @@ def test_killed_at_any_moment_and_started_again_it_writes_every_message_exactly_
     ledger.check(sent)
 
 
+@pytest.mark.slow
 def test_messages_in_flight_stay_invisible_while_the_database_is_away(
     start_job: StartJob, queue: SqsQueue, ledger: Ledger, dsn: str
 ) -> None:

@@ -19,6 +19,7 @@ STEPS = {Direction.TO_SERVER: 67, Direction.TO_CLIENT: 23}
 """Coprime to the sizes of messages, so that cuts fall into heads, lengths and bodies alike."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("direction", Direction)
 def test_wherever_a_conversation_is_cut_each_row_is_there_once(
     dsn: str, database: Connection, user_logins: StreamDefinition, direction: Direction

@@ -55,6 +55,7 @@ def test_rejections_cut_before_they_arrive_are_kept_all_the_same(case: FaultCase
     assert case.check().rejected == 5
 
 
+@pytest.mark.slow
 def test_a_database_that_refuses_for_a_while_delays_messages_and_loses_none(case: FaultCase) -> None:
     job = case.start("--until_empty")
     hold = case.database_line.hold_at(INSERT_SENT)

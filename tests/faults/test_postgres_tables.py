@@ -11,6 +11,7 @@ from tests.maskline.postgres.records import connected, run, waiting_for_a_lock
 from tests.transforms.database_faults import fail_commits
 
 
+@pytest.mark.slow
 def test_a_row_too_long_and_one_that_breaks_a_check_are_rejected_among_998_good_ones(case: FaultCase) -> None:
     job = case.start("--micro_batch_size=1000")
     case.send(1)

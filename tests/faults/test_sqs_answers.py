@@ -56,6 +56,7 @@ def test_what_lasts_longer_than_the_client_tries_costs_no_message(case: FaultCas
     case.check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", quick_and_slow(["fails in part"], UNDONE))
 def test_a_delete_that_was_not_done_is_tried_again_at_once(case: FaultCase, name: str) -> None:
     case.send(120)
@@ -100,6 +101,7 @@ def test_at_the_in_flight_limit_receiving_pauses_and_goes_on(case: FaultCase) ->
     case.check()
 
 
+@pytest.mark.slow
 def test_empty_answers_of_a_queue_that_is_not_empty_do_not_end_the_job(case: FaultCase) -> None:
     case.send(120)
     case.sqs.inject("ReceiveMessage", sqs_faults.empty, times=6)

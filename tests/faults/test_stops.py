@@ -33,6 +33,7 @@ def test_asked_to_stop_under_load_it_ends_within_ten_seconds_and_leaves_nothing_
     assert redelivered <= 100, "no more than what was fetched ahead, one micro-batch, was given back"
 
 
+@pytest.mark.slow
 def test_asked_to_stop_while_the_database_is_away_it_gives_its_messages_back_at_once(
     case: FaultCase, runner_options: list[str]
 ) -> None:

@@ -33,6 +33,7 @@ def locked(dsn: str) -> Iterator[Connection]:
         yield connection
 
 
+@pytest.mark.slow
 def test_messages_stay_invisible_while_their_rows_wait_to_be_written(
     dsn: str,
     database: Connection,

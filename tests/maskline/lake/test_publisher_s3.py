@@ -34,6 +34,7 @@ def test_both_copies_can_be_in_s3(dsn: str, keyset: Keyset, aws: EmulatedAws) ->
     assert message_ids(opaque) == message_ids(clear) == sorted(written)
 
 
+@pytest.mark.slow
 def test_a_store_that_fails_half_of_its_writes_misses_nothing_and_doubles_nothing(
     dsn: str, keyset: Keyset, aws: EmulatedAws, monkeypatch: pytest.MonkeyPatch
 ) -> None:

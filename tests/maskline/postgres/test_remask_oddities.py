@@ -135,6 +135,7 @@ def test_a_foreign_key_to_a_row_that_is_locked_can_be_checked(
     assert value_of(database, "SELECT key_id FROM user_logins") == 8
 
 
+@pytest.mark.slow
 def test_a_row_that_somebody_holds_is_waited_for_no_longer_than_the_time_out(
     dsn: str, user_logins: StreamDefinition, monkeypatch: pytest.MonkeyPatch
 ) -> None:

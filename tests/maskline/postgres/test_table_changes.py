@@ -69,7 +69,7 @@ def insert_order(connection: Connection, count: int = 1) -> None:
     run(
         connection,
         "INSERT INTO orders (order_id, masked_email, total, count, user_id, create_date, message_id, sent_at, key_id)"
-        " SELECT n, 'token', 1.25, 2, repeat('u', 200), '2026-01-31', gen_random_uuid(), now(), 7"
+        " SELECT n, 'AQAAAAc' || repeat('A', 40), 1.25, 2, repeat('u', 200), '2026-01-31', gen_random_uuid(), now(), 7"
         " FROM generate_series(1, %s) AS n",
         [count],
     )

@@ -224,6 +224,7 @@ STEPS = st.one_of(NAMES.map(".{}".format), st.sampled_from(["[0]", "[1]", "[*]"]
 PATHS = st.tuples(NAMES, st.lists(STEPS, max_size=3).map("".join)).map("".join)
 
 
+@pytest.mark.slow
 @settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(NAMES, DOCUMENTS, max_size=3), PATHS, st.sampled_from(COLUMNS))
 def test_any_document_and_any_path_have_one_outcome(
