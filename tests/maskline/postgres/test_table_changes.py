@@ -65,11 +65,15 @@ def columns_of(connection: Connection, table: str = "orders") -> dict[str, tuple
     return {name: (type_, not_null) for name, type_, not_null in rows_of(connection, query, [table])}
 
 
+TOKEN = f"AQAAAAc{'A' * 40}"
+"""What looks like a token of key 7."""
+
+
 def insert_order(connection: Connection, count: int = 1) -> None:
     run(
         connection,
         "INSERT INTO orders (order_id, masked_email, total, count, user_id, create_date, message_id, sent_at, key_id)"
-        " SELECT n, 'AQAAAAc' || repeat('A', 40), 1.25, 2, repeat('u', 200), '2026-01-31', gen_random_uuid(), now(), 7"
+        f" SELECT n, '{TOKEN}', 1.25, 2, repeat('u', 200), '2026-01-31', gen_random_uuid(), now(), 7"
         " FROM generate_series(1, %s) AS n",
         [count],
     )
@@ -152,7 +156,7 @@ def test_a_later_definition_adds_widens_and_makes_optional_and_rows_stay(dsn: st
     assert columns["masked_phone"] == ("text", False)
     assert columns["count"] == ("bigint", False)
     assert rows_of(database, "SELECT order_id, masked_email, total, count, masked_phone FROM orders") == [
-        (1, "token", value_of(database, "SELECT 1.25::numeric"), 2, None)
+        (1, TOKEN, value_of(database, "SELECT 1.25::numeric"), 2, None)
     ]
     with connected(dsn, role="maskline_writer") as writer:
         # The job of the definition before goes on.
