@@ -14,7 +14,7 @@ from maskline.sqs import QueueAddress, QueueDepth, SqsQueue
 from tests.awaiting import await_until
 from tests.e2e.conftest import Ledger, StartJob
 
-MESSAGES = 20_000
+MESSAGES = 40_000
 DISTANCE_MILLISECONDS = 100
 STOP_SECONDS = 10
 
