@@ -16,7 +16,6 @@ from pathlib import Path
 import psycopg2
 import pytest
 from botocore.loaders import create_loader
-from hypothesis import HealthCheck, settings
 
 from benchmarks.servers.elasticmq import ElasticMq
 from maskline.keys import Keyset, StoredKeyset, create_keyset, open_keyset
@@ -41,6 +40,8 @@ _one_loader = functools.cache(create_loader)
 
 def pytest_configure() -> None:
     """Measure no time in properties, and hear Ctrl-C, which a shell has what it starts in the background ignore."""
+    from hypothesis import HealthCheck, settings  # here, for `python -m tests.faults` imports this before pytest starts
+
     settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("suite")
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -17,6 +17,9 @@ COUNTERS = (
     *("received", "written", "duplicates", "suppressed", "rejected", "extra_fields", "invalid_values"),
     *("deleted", "delete_failures", "db_retries", "left"),
 )
+METRICS_PER_REQUEST = 10
+"""Flink reads no more than 4,096 characters of a request line, and a metric's id has the names of all its steps."""
+
 _REASON = "rejected_"
 
 
@@ -47,10 +50,10 @@ class FlinkCounts:
     def _metrics(self, path: str) -> Iterator[tuple[str, int]]:
         mark = f".{NAMESPACE}_"
         ids = [metric["id"] for metric in self._cluster.rest(path) if mark in metric["id"]]
-        if not ids:
-            return
-        for metric in self._cluster.rest(f"{path}?get={quote(','.join(ids))}&agg=sum"):
-            yield metric["id"].rpartition(mark)[2], int(metric["sum"])
+        for start in range(0, len(ids), METRICS_PER_REQUEST):
+            asked = quote(",".join(ids[start : start + METRICS_PER_REQUEST]))
+            for metric in self._cluster.rest(f"{path}?get={asked}&agg=sum"):
+                yield metric["id"].rpartition(mark)[2], int(metric["sum"])
 
 
 def _without_branch(name: str) -> str:

@@ -45,7 +45,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["memory", "--sqs=stub", "--messages=300"], 10),
         (["stages", "--sqs=stub", "--messages=300", "--runs=1"], 7),
         (["workers", "--sqs=stub", "--values", "2"], 1),
-        (["inserts", "--rows=300", "--values", "100", "--repeat=1"], 2),
+        (["inserts", "--rows=300", "--values", "100", "--repeat=1"], 3),
         (["rows", "--values", "1000", "--after_checkpoint=500"], 1),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
