@@ -13,6 +13,7 @@ import tenacity
 from maskline.errors import QueueUnavailableError
 from maskline.records import Receipt
 from maskline.sqs.client import DeleteFailure, Queue, in_requests
+from maskline.watchdog import WATCHDOG
 
 ATTEMPTS = 4
 STOP_SECONDS = 8.0
@@ -89,7 +90,8 @@ class Deletion:
         Raises:
             QueueError: The queue is gone, or may no longer be deleted from.
         """
-        failures = [*self._retry(self._passing_failures), *self._final]
+        with WATCHDOG.watching("deleting messages: an answer of SQS"):
+            failures = [*self._retry(self._passing_failures), *self._final]
         if failures:
             codes = ", ".join(sorted({failure.code for failure in failures}))
             logger.warning(

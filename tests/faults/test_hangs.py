@@ -218,15 +218,15 @@ def kms_keyset(aws: EmulatedAws, kms_line: TcpProxy, stored_keyset: StoredKeyset
     return f"--keyset={provider.uri}"
 
 
-def hold_second_decryption(line: TcpProxy) -> Hold:
-    """Let the line to KMS hang where the job's workers open the keyset; the first to do so is preflight."""
+def hold_workers_decryption(line: TcpProxy) -> Hold:
+    """Let the line to KMS hang where the job's workers open the keyset; preflight opens it twice before."""
     calls = itertools.count(1)
-    return line.hold_at(Point(Direction.TO_SERVER, lambda sent: b"TrentService.Decrypt" in sent and next(calls) == 2))
+    return line.hold_at(Point(Direction.TO_SERVER, lambda sent: b"TrentService.Decrypt" in sent and next(calls) == 3))
 
 
 def test_hang_of_kms_is_said_retried_and_costs_no_message(case: FaultCase, kms_line: TcpProxy, kms_keyset: str) -> None:
     case.send(100, "not JSON")
-    hold = hold_second_decryption(kms_line)
+    hold = hold_workers_decryption(kms_line)
     job = case.start("--until_empty", kms_keyset)
     hold.await_reached()
 
@@ -237,7 +237,7 @@ def test_hang_of_kms_is_said_retried_and_costs_no_message(case: FaultCase, kms_l
 
 
 def test_hang_of_kms_keeps_no_job_from_stopping(case: FaultCase, kms_line: TcpProxy, kms_keyset: str) -> None:
-    hold = hold_second_decryption(kms_line)
+    hold = hold_workers_decryption(kms_line)
     case.send(100)
     job = case.start(kms_keyset)
     hold.await_reached()
