@@ -97,7 +97,7 @@ def test_a_wait_for_the_standby_that_somebody_ends_is_no_commit(
     case.send(50)
 
     with connected(own_postgres.dsn("postgres")) as operator:
-        for _ in range(4):
+        for _ in range(8):  # the first are waits for the entries of keys and columns
             await_until(lambda: value_of(operator, WAITING_FOR_A_STANDBY) > 0, "the server waits for its standby")
             value_of(operator, WAITING_FOR_A_STANDBY.replace("count(*)", f"count({ends_it}(pid))"))
     await_until(lambda: "trying again: " in job.errors_so_far(), "the job tries again")
