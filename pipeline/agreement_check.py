@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 
+from maskline.keys import Keyset
 from maskline.pipeline.job_settings import JobSettings
 from maskline.postgres.column_registry import compare_columns
 from maskline.postgres.connection import connect, map_postgres_errors
@@ -17,11 +18,12 @@ ANSWER_SECONDS = 30.0
 _NOT_STOPPING = threading.Event()
 
 
-def disagreements(job: JobSettings) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+def disagreements(job: JobSettings, keyset: Keyset) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """Compare a job's keyset and definition with what its database knows of both.
 
     Args:
-        job: The job, whose keyset opens and whose database answers.
+        job: The job, whose database answers.
+        keyset: Its keyset, opened.
 
     Returns:
         Problems and warnings, each with the part that it is about.
@@ -29,7 +31,6 @@ def disagreements(job: JobSettings) -> tuple[list[tuple[str, str]], list[tuple[s
     Raises:
         MasklineError: A part cannot be asked.
     """
-    keyset = job.keyset.open()
     connection = DEADLINES.connect(functools.partial(connect, job.postgres), _NOT_STOPPING)
     try:
         with map_postgres_errors(), DEADLINES.within(connection, ANSWER_SECONDS, "its keys", _NOT_STOPPING):

@@ -6,10 +6,12 @@ import functools
 import json
 import logging
 import threading
+from collections.abc import Callable
 
 import msgspec
 
-from maskline.errors import KeysetError, KeysetUnavailableError, MasklineError, SetupError, UnavailableError
+from maskline.errors import MasklineError, SetupError, UnavailableError
+from maskline.keys import Keyset
 from maskline.pipeline.agreement_check import disagreements
 from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.program import program_name
@@ -59,17 +61,25 @@ def preflight(job: JobSettings) -> list[Finding]:
     Returns:
         At least one finding a part that the job has.
     """
-    findings: list[Finding] = []
-    for part, check in _CHECKS:
-        try:
-            findings.extend(check(job))
-        except MasklineError as error:
-            text = with_remedy(error).removeprefix(part).lstrip(": ")
-            is_temporary = isinstance(error, UnavailableError)
-            findings.append(Finding(part, text, is_problem=True, is_temporary=is_temporary))
+    opened = functools.cache(job.keyset.open)  # a KMS is asked once
+    findings = [
+        *_findings("keyset", lambda: _check_keyset(job, opened())),
+        *_findings("hash_keyset", lambda: _check_hash_keyset(job)),
+        *_findings("queue", lambda: _check_queue(job)),
+        *_findings("postgres", lambda: _check_postgres(job)),
+    ]
     if not any(finding.is_problem for finding in findings):
-        findings += _check_agreement(job)
+        findings += _findings("postgres", lambda: _check_agreement(job, opened()))
     return findings
+
+
+def _findings(part: str, check: Callable[[], list[Finding]]) -> list[Finding]:
+    """Return what a check found; where it raises, that is the problem it found."""
+    try:
+        return check()
+    except MasklineError as error:
+        text = with_remedy(error).removeprefix(part).lstrip(": ")
+        return [Finding(part, text, is_problem=True, is_temporary=isinstance(error, UnavailableError))]
 
 
 def raise_on_problems(findings: list[Finding]) -> None:
@@ -113,8 +123,7 @@ def preflight_with_retries(job: JobSettings) -> list[Finding]:
     return found
 
 
-def _check_keyset(job: JobSettings) -> list[Finding]:
-    keyset = job.keyset.open()
+def _check_keyset(job: JobSettings, keyset: Keyset) -> list[Finding]:
     return [Finding("keyset", f"{job.keyset}: primary key {keyset.primary_key_id} encrypts and decrypts")]
 
 
@@ -161,13 +170,8 @@ def _check_queue(job: JobSettings) -> list[Finding]:
     return findings
 
 
-def _check_agreement(job: JobSettings) -> list[Finding]:
-    try:
-        problems, warnings = disagreements(job)
-    except MasklineError as error:
-        part = "keyset" if isinstance(error, KeysetError | KeysetUnavailableError) else "postgres"
-        text = with_remedy(error).removeprefix(part).lstrip(": ")
-        return [Finding(part, text, is_problem=True, is_temporary=isinstance(error, UnavailableError))]
+def _check_agreement(job: JobSettings, keyset: Keyset) -> list[Finding]:
+    problems, warnings = disagreements(job, keyset)
     return [
         *(Finding(part, text, is_problem=True) for part, text in problems),
         *(Finding(part, text, is_warning=True) for part, text in warnings),
@@ -196,11 +200,3 @@ def _check_postgres(job: JobSettings) -> list[Finding]:
     ]
     warnings = dict.fromkeys(warning for _, report in reports for warning in report.warnings)
     return [*findings, *(Finding("postgres", warning, is_warning=True) for warning in warnings)]
-
-
-_CHECKS = (
-    ("keyset", _check_keyset),
-    ("hash_keyset", _check_hash_keyset),
-    ("queue", _check_queue),
-    ("postgres", _check_postgres),
-)

@@ -298,15 +298,7 @@ class _MaskByUri(_Mask):
 
 
 class _MaskBySideInput(_Mask):
-    def __init__(
-        self,
-        stream: StreamDefinition | StreamSet,
-        context: RunContext,
-        rules: _Rules = _Rules(),
-        hash_keyset: KeysetUri | None = None,
-    ) -> None:
-        super().__init__(stream, context, rules, hash_keyset)
-        self._stored: StoredKeyset | None = None
+    _stored: StoredKeyset | None = None
 
     def process(self, element: Any, stored: StoredKeyset) -> Iterator[Any]:
         if stored is not self._stored and stored != self._stored:

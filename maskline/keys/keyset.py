@@ -100,10 +100,14 @@ class Keyset:
         return bytes(self._cipher.decrypt_deterministically(ciphertext, associated_data))
 
     def each_alone(self) -> list[Keyset]:
-        """Return a keyset for each enabled key, with that key alone as its primary: for what any of them encrypted."""
+        """Return a keyset for each enabled key, with that key alone as its primary: for what any of them encrypted.
+
+        This keyset's primary comes first. A key that was made elsewhere (`has_raw_keys`) encrypts as plain AES-SIV
+        does, without a prefix that names it.
+        """
         stored = tink_pb2.Keyset.FromString(proto_keyset_format.serialize(self._handle, secret_key_access.TOKEN))
         keysets = []
-        for key in stored.key:
+        for key in sorted(stored.key, key=lambda key: key.key_id != stored.primary_key_id):
             if key.status == tink_pb2.ENABLED:
                 alone = tink_pb2.Keyset(primary_key_id=key.key_id, key=[key]).SerializeToString()
                 keysets.append(Keyset(proto_keyset_format.parse(alone, secret_key_access.TOKEN)))

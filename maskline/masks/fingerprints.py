@@ -46,16 +46,6 @@ class PersonFingerprints:
             for prefix, key in self._keys.items()
         ]
 
-        if len(begun) == 1:
-            ((only_prefix, only_state),) = begun
-
-            def fingerprint(value: str) -> list[bytes]:
-                state = only_state.copy()
-                state.update(value.encode("utf-8", "surrogatepass"))
-                return [only_prefix + state.digest()]
-
-            return fingerprint
-
         def fingerprints(value: str) -> list[bytes]:
             text = value.encode("utf-8", "surrogatepass")
             made = []

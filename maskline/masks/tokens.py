@@ -74,10 +74,11 @@ def plain_texts(text: str) -> list[str]:
     Args:
         text: Base64url without padding.
     """
-    padded = text + "=" * (-len(text) % 4)
-    standard = padded.replace("-", "+").replace("_", "/")
-    hexadecimal = base64.b64decode(standard).hex()
-    return [text, padded, standard.rstrip("="), standard, hexadecimal, hexadecimal.upper()]
+    standard = text.replace("-", "+").replace("_", "/")
+    padding = "=" * (-len(text) % 4)
+    hexadecimal = base64.b64decode(standard + padding).hex()
+    written = (standard + padding, text + padding, standard, text, hexadecimal, hexadecimal.upper())
+    return list(dict.fromkeys(written))
 
 
 def token_key_id(ciphertext: bytes) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from maskline.postgres.grants import CREATE_ROLES, ROLES, quoted, table_grants
+from maskline.postgres.grants import CREATE_ROLES, ROLES, table_grants
+from maskline.postgres.identifiers import quoted_table
 from maskline.postgres.token_checks import token_checks
 from maskline.streams.definition import JOB_COLUMNS, WRITTEN_IN, Column, StreamDefinition
 
@@ -62,11 +63,6 @@ def create_index(stream: StreamDefinition) -> str:
 def grant_usage(schema: str) -> str:
     """Return the statement that lets the roles use a schema."""
     return f'GRANT USAGE ON SCHEMA "{schema}" TO {", ".join(ROLES)}'
-
-
-def quoted_table(stream: StreamDefinition) -> str:
-    """Return a stream's table, quoted."""
-    return ".".join(map(quoted, ([part] for part in stream.table_parts)))
 
 
 def declaration(column: Column) -> str:

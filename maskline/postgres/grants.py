@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 
+from maskline.postgres.identifiers import quoted
 from maskline.streams.definition import WRITTEN_IN, StreamDefinition
 
 ROLES = (
@@ -85,12 +84,3 @@ def table_grants(stream: StreamDefinition) -> list[Grant]:
         read = (*(stream.subject or ()), "key_id", WRITTEN_IN, "xmin")
         grants.append(Grant(("maskline_eraser",), (Privilege("SELECT", read), Privilege("DELETE"))))
     return grants
-
-
-def quoted(names: Sequence[str]) -> str:
-    """Return identifiers in quotation marks, which lets them be SQL's own words.
-
-    Args:
-        names: Names that a definition may have (see `maskline.streams.definition`).
-    """
-    return ", ".join(f'"{name}"' for name in names)

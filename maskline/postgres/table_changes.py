@@ -19,13 +19,9 @@ from psycopg2 import errors
 
 from maskline.errors import DatabaseError, DatabaseUnavailableError
 from maskline.postgres.connection import Connection, map_postgres_errors
-from maskline.postgres.ddl import (
-    WRITTEN_IN_DECLARATION,
-    create_bare_table,
-    create_index,
-    quoted_table,
-)
+from maskline.postgres.ddl import WRITTEN_IN_DECLARATION, create_bare_table, create_index
 from maskline.postgres.grants import CREATE_ROLES, ROLES, Grant, table_grants
+from maskline.postgres.identifiers import quoted_table
 from maskline.postgres.type_names import short_name, takes, widens_in_place
 from maskline.streams.definition import JOB_COLUMNS, WRITTEN_IN, StreamDefinition
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from maskline.postgres.identifiers import quoted_table
 from maskline.streams.definition import Column, StreamDefinition
 from maskline.streams.stored_form import StoredForm, stored_form
 
@@ -32,9 +33,8 @@ def add_token_checks(stream: StreamDefinition, present: Collection[str]) -> list
 
     Source: https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-DESC-ADD-TABLE-CONSTRAINT
     """
-    table = ".".join(f'"{part}"' for part in stream.table_parts)
     return [
-        f'ALTER TABLE {table} ADD CONSTRAINT "{name}" CHECK ({condition}) NOT VALID'
+        f'ALTER TABLE {quoted_table(stream)} ADD CONSTRAINT "{name}" CHECK ({condition}) NOT VALID'
         for name, condition in token_checks(stream).items()
         if name not in present
     ]

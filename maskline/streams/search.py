@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable
 
 from maskline.errors import UsageError
-from maskline.keys import HashKeyset
-from maskline.keys.each_key import EachKey
+from maskline.keys import HashKeyset, Keyset
 from maskline.masks.deterministic import Masker
+from maskline.masks.tokens import encode_token, plain_texts
 from maskline.streams.column_mask import column_mask
 from maskline.streams.columns import Column
 from maskline.streams.failures import InvalidValueError
@@ -54,19 +53,20 @@ class SearchTokens:
 
     Args:
         column: The column.
-        keys: The keys that may have masked it.
+        keyset: The keys that may have masked it.
         hash_keyset: The keyset of hashes, if there is one.
 
     Raises:
         UsageError: As `text_mask`.
     """
 
-    def __init__(self, column: Column, keys: EachKey, hash_keyset: HashKeyset | None = None) -> None:
+    def __init__(self, column: Column, keyset: Keyset, hash_keyset: HashKeyset | None = None) -> None:
+        keys = keyset.each_alone()
         is_hashed = column.mask is not None and column.mask.takes_hash_keyset
-        self._masks = [text_mask(column, Masker(keyset), hash_keyset) for keyset in keys.keysets]
+        self._masks = [text_mask(column, Masker(key), hash_keyset) for key in keys if not key.has_raw_keys]
         if is_hashed:  # by no key of the keyset that masks
             del self._masks[1:]
-        self._raw_keys = [] if is_hashed else keys.raw_keys
+        self._raw_keys = [] if is_hashed else [key for key in keys if key.has_raw_keys]
         self._domain = (column.domain or "").encode()
 
     def of(self, value: str) -> list[str]:
@@ -83,8 +83,5 @@ class SearchTokens:
         except InvalidValueError:
             return []
         for key in self._raw_keys:
-            ciphertext = key.encrypt(value.encode(), self._domain)
-            padded = (base64.b64encode(ciphertext), base64.urlsafe_b64encode(ciphertext))
-            written = [text.decode() for text in padded] + [text.rstrip(b"=").decode() for text in padded]
-            tokens += [*dict.fromkeys(written), ciphertext.hex(), ciphertext.hex().upper()]
+            tokens += plain_texts(encode_token(key.encrypt(value.encode(), self._domain)))
         return tokens

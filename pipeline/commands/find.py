@@ -15,7 +15,6 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from maskline.keys.each_key import EachKey
 from maskline.pipeline.harmless_text import visible
 from maskline.pipeline.options import Options, keyset_uri, open_hash_keyset, postgres_dsn
 from maskline.pipeline.row_output import add_formats, row_printer
@@ -44,7 +43,7 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     check_reason(arguments.reason)
     stream = load_stream(arguments.stream)
     column = masked_column(stream, arguments.column)
-    tokens = SearchTokens(column, EachKey(keyset_uri(arguments).provider().fetch()), open_hash_keyset(arguments))
+    tokens = SearchTokens(column, keyset_uri(arguments).open(), open_hash_keyset(arguments))
     wanted = [tokens.of(value) for value in values_of_lines()]
     dsn = postgres_dsn(arguments)
     with contextlib.closing(connect(dsn)) as log:

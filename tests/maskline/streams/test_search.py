@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from maskline.errors import KeysetError, UsageError
-from maskline.keys.each_key import EachKey
+from maskline.keys import open_keyset
 from maskline.streams.columns import Column
 from maskline.streams.definition import parse_stream
 from maskline.streams.search import SearchTokens
@@ -47,7 +47,7 @@ def column(mask: str = "deterministic", kind: str = "text", domain: str = "", mo
 def test_each_enabled_key_has_its_token_that_of_the_primary_first() -> None:
     keyset = stored(aes_siv_key(7), aes_siv_key(8, OTHER_KEY), aes_siv_key(9, RAW_KEY, status="DISABLED"), primary=8)
 
-    tokens = SearchTokens(column(more=IN_DOMAIN), EachKey(keyset)).of(VALUE)
+    tokens = SearchTokens(column(more=IN_DOMAIN), open_keyset(keyset)).of(VALUE)
 
     assert tokens == [
         reference_token(OTHER_KEY, 8, VALUE, DOMAIN),
@@ -58,7 +58,7 @@ def test_each_enabled_key_has_its_token_that_of_the_primary_first() -> None:
 def test_an_imported_key_has_every_text_that_unmask_reads() -> None:
     keyset = stored(aes_siv_key(7), aes_siv_key(8, RAW_KEY, prefix="RAW"), primary=7)
 
-    tokens = SearchTokens(column(more=IN_DOMAIN), EachKey(keyset)).of(VALUE)
+    tokens = SearchTokens(column(more=IN_DOMAIN), open_keyset(keyset)).of(VALUE)
 
     assert siv(RAW_KEY, VALUE.encode(), DOMAIN.encode()).hex() == (
         "af8ab755d2539a131e33fe2d2cda9fe6469e82bdfb3f8cec9af15f61e779da"
@@ -75,13 +75,13 @@ def test_an_imported_key_has_every_text_that_unmask_reads() -> None:
 
 def test_what_is_no_keyset_is_told_as_everywhere() -> None:
     with pytest.raises(KeysetError, match="keyset test:known"):
-        EachKey(stored(primary=7))
+        open_keyset(stored(primary=7))
 
 
 @pytest.mark.parametrize("kind", ["text", "text[]"])
 def test_a_value_is_looked_for_in_its_normal_form_and_padded_as_the_column_is(kind: str) -> None:
     like_a_row = column(kind=kind, domain='normalize = "email"\nmissing = ["n/a"]', more=f"{IN_DOMAIN}\npad = 16")
-    tokens = SearchTokens(like_a_row, EachKey(stored(aes_siv_key(7), primary=7)))
+    tokens = SearchTokens(like_a_row, open_keyset(stored(aes_siv_key(7), primary=7)))
 
     assert len(tokens.of("Ann@Example.COM ")) == 1
     assert tokens.of("Ann@Example.COM ") == tokens.of("Ann@example.com")
@@ -92,17 +92,17 @@ def test_a_value_is_looked_for_in_its_normal_form_and_padded_as_the_column_is(ki
 def test_a_value_that_the_column_rejects_has_no_token() -> None:
     strict = column(domain='normalize = "email"\ninvalid = "reject"', more=IN_DOMAIN)
 
-    assert SearchTokens(strict, EachKey(stored(aes_siv_key(7), primary=7))).of("no address") == []
+    assert SearchTokens(strict, open_keyset(stored(aes_siv_key(7), primary=7))).of("no address") == []
 
 
 @pytest.mark.parametrize("mask", ["random", "redact", "truncate:keep/last4"])
 def test_a_column_whose_values_have_no_one_token_is_refused(mask: str) -> None:
     with pytest.raises(UsageError, match=f"^column masked_ip: is {mask}; only a value of a column that is masked"):
-        SearchTokens(column(mask), EachKey(stored(aes_siv_key(7), primary=7)))
+        SearchTokens(column(mask), open_keyset(stored(aes_siv_key(7), primary=7)))
 
 
 def test_a_hash_is_looked_for_once_whatever_keys_mask() -> None:
-    keys = EachKey(stored(aes_siv_key(7), aes_siv_key(8, OTHER_KEY), primary=8))
+    keys = open_keyset(stored(aes_siv_key(7), aes_siv_key(8, OTHER_KEY), primary=8))
 
     assert SearchTokens(column("hash", more=IN_DOMAIN), keys, opened_hash()).of("ann") == [
         reference_hash(HASH_KEY, "ann", "user_logins.masked_ip")
