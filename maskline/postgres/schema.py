@@ -405,7 +405,9 @@ def _describing_errors() -> Iterator[None]:
 def _place(revision: str) -> int:
     known = ["base", *revisions()]
     if revision not in [*known, "head"]:
-        raise DatabaseError(f"postgres: the schema is at revision {revision}, which only a newer maskline knows")
+        raise DatabaseError(
+            f"postgres: the schema is at revision {revision}, which only a newer maskline knows; use that one"
+        )
     return len(known) - 1 if revision == "head" else known.index(revision)
 
 
