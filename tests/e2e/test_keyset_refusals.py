@@ -16,9 +16,9 @@ from tests.e2e.job_process import JobProcess
 AWS_KEYSET = "aws-secretsmanager://maskline/keyset"
 UNCHECKED = """
 import sys
-import maskline.pipeline.commands.run as run
+import maskline.pipeline.running as running
 from maskline.pipeline.cli import main
-run.preflight = lambda job: []
+running.preflight_with_retries = lambda job: []
 sys.exit(main(sys.argv[1:]))
 """
 """The job without the check before it: what the starter could read, a worker may not."""
