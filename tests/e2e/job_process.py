@@ -82,10 +82,10 @@ class JobProcess:
         return self._process.returncode
 
     def failure(self) -> str:
-        """Return why it says that it failed: the last record of level ERROR, which has its exit code."""
-        records = [json.loads(line) for line in self.errors.splitlines() if line.startswith("{")]
-        last: dict[str, object] = [record for record in records if record["level"] == "ERROR"][-1]
-        assert last["exit_code"] == self._process.returncode
+        """Return why it says that it failed: its last line, a record of level ERROR that has its exit code."""
+        lines = self.errors.splitlines()
+        last = json.loads(lines[-1]) if lines and lines[-1].startswith("{") else {}
+        assert (last.get("level"), last.get("exit_code")) == ("ERROR", self._process.returncode), self.errors
         return str(last["event"])
 
     def kill(self) -> None:
