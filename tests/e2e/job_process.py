@@ -15,7 +15,7 @@ from typing import IO
 from tests.e2e.fork_server import ForkedJob, fork_server
 
 PROJECT = Path(__file__).parents[2]
-MAX_RUN_SECONDS = 90
+MAX_RUN_SECONDS = 120
 MAX_PRINTED = 1_000_000
 MODULE = ("-m", "pipeline")
 
