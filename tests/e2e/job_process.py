@@ -81,12 +81,12 @@ class JobProcess:
     def wait(self, seconds: float = MAX_RUN_SECONDS) -> int:
         """Wait for its end, keep what it printed, and return its exit code."""
         try:
-            self._process.wait(seconds)
+            exit_code = self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"the job did not end in time; it printed: {self.output}{self.errors}") from None
         self._keep_output()
-        return self._process.returncode
+        return exit_code
 
     def failure(self) -> str:
         """Return why it says that it failed: its last line, a record of level ERROR that has its exit code."""
