@@ -48,6 +48,7 @@ PACKAGES = {
     "Crypto": "pycryptodome",
     "hdrh": "hdrhistogram",
     "promql_parser": "promql-parser",
+    "xdist": "pytest-xdist",
     "yaml": "pyyaml",
     "setuptools": "setuptools",
 }

@@ -420,9 +420,17 @@ def _describing_errors() -> Iterator[None]:
     try:
         yield
     except sqlalchemy.exc.DBAPIError as error:
-        raise _described(error.orig) from None
+        raise _described(_first_of(error.orig)) from None
     except psycopg2.Error as error:
-        raise _described(error) from None
+        raise _described(_first_of(error)) from None
+
+
+def _first_of(error: BaseException | None) -> BaseException | None:
+    """Return why a connection was lost; what is then tried on it fails next, and says only that it is closed."""
+    while isinstance(error, psycopg2.InterfaceError) and error.__context__ is not None:
+        before = error.__context__
+        error = before.orig if isinstance(before, sqlalchemy.exc.DBAPIError) else before
+    return error
 
 
 def _place(revision: str) -> int:
