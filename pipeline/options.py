@@ -127,8 +127,9 @@ class Options:
         """Add the option that says where the keyset is."""
         self.add(
             "keyset",
-            "the keyset: file:PATH, env:NAME, aws-secretsmanager://NAME, vault-kv://MOUNT/PATH, or encrypted by a key: "
-            "aws-kms://KEY_ARN?keyset=URI, vault-transit://MOUNT/KEY?keyset=URI",
+            "the keyset: file:PATH, env:NAME, aws-secretsmanager://NAME, azure-keyvault-secret://HOST/SECRET, "
+            "gcp-secretmanager://SECRET, vault-kv://MOUNT/PATH, or encrypted by a key: aws-kms://KEY_ARN?keyset=URI, "
+            "azure-keyvault-key://HOST/KEY?keyset=URI, gcp-kms://KEY?keyset=URI, vault-transit://MOUNT/KEY?keyset=URI",
             metavar="URI",
         )
 
