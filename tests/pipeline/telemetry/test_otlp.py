@@ -2,78 +2,36 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
 
 from maskline import __version__
 from maskline.errors import UnavailableError
+from tests.pipeline.telemetry.receiver import OtlpReceiver
 from tests.pipeline.telemetry.states import counting, registry_of
 
 pytest.importorskip("opentelemetry.exporter.otlp", reason="the extra otlp is not installed")
 
 
-class Receiver:
-    """Takes metrics over HTTP, or answers that it does not."""
-
-    def __init__(self) -> None:
-        self.requests: list[Any] = []
-        self.paths: list[str] = []
-        self.status = 200
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
-
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.paths.append(self.path)
-                receiver.requests.append(ExportMetricsServiceRequest.FromString(body))
-                self.send_response(receiver.status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/v1/metrics"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    def metrics(self) -> dict[str, Any]:
-        """Return the metrics of the last request by name."""
-        (resource,) = self.requests[-1].resource_metrics
-        (scope,) = resource.scope_metrics
-        return {metric.name: metric for metric in scope.metrics}
-
-
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
-    yield receiver
-    receiver.close()
+def receiver() -> Iterator[OtlpReceiver]:
+    with OtlpReceiver() as receiver:
+        yield receiver
 
 
 def attributes(point: Any) -> dict[str, str]:
     return {attribute.key: attribute.value.string_value for attribute in point.attributes}
 
 
-def publish(receiver: Receiver, clock: Any = lambda: 1_769_860_800_000_000_000) -> None:
+def publish(receiver: OtlpReceiver, clock: Any = lambda: 1_769_860_800_000_000_000) -> None:
     from maskline.pipeline.telemetry.otlp import OtlpPublisher
 
     OtlpPublisher(receiver.url, clock)(registry_of(counting()).collect())
 
 
-def test_a_collector_gets_what_prometheus_would(receiver: Receiver) -> None:
+def test_a_collector_gets_what_prometheus_would(receiver: OtlpReceiver) -> None:
     times = iter([1_000, 61_000])
 
     publish(receiver, lambda: next(times))
@@ -93,7 +51,7 @@ def test_a_collector_gets_what_prometheus_would(receiver: Receiver) -> None:
     assert depth == {"visible": 7.0, "in_flight": 3.0, "delayed": 0.0}
 
 
-def test_a_histogram_keeps_its_buckets(receiver: Receiver) -> None:
+def test_a_histogram_keeps_its_buckets(receiver: OtlpReceiver) -> None:
     publish(receiver)
 
     histogram = receiver.metrics()["maskline_end_to_end_latency_seconds"]
@@ -110,7 +68,7 @@ def test_a_histogram_keeps_its_buckets(receiver: Receiver) -> None:
 
 
 def test_the_resource_says_what_runs_and_what_the_environment_adds(
-    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    receiver: OtlpReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment=test")
 
@@ -122,7 +80,7 @@ def test_the_resource_says_what_runs_and_what_the_environment_adds(
     assert found["deployment.environment"] == "test"
 
 
-def test_what_a_collector_does_not_take_is_an_error_of_this_time_alone(receiver: Receiver) -> None:
+def test_what_a_collector_does_not_take_is_an_error_of_this_time_alone(receiver: OtlpReceiver) -> None:
     receiver.status = 400
 
     with pytest.raises(UnavailableError, match="the collector did not take the metrics"):
