@@ -30,6 +30,8 @@ _EXTRAS = {
     "prometheus_client": ("beam", "local"),
     "psutil": ("local",),
     "matplotlib": ("plots",),
+    "opentelemetry.exporter": ("otlp",),
+    "opentelemetry.sdk": ("otlp",),
 }
 """The import names of what pyproject.toml lists as optional, each with the extras that bring it, the smallest first.
 

