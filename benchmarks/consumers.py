@@ -61,6 +61,7 @@ class Consumers:
     ) -> None:
         self._commands = commands
         self._environment = {**os.environ, **environment}
+        self._environment.pop("PYTHONDONTWRITEBYTECODE", None)  # a user's Python compiles our modules once, not each time
         self._clock = clock
         self._ended = threading.Event()
         self._sampler = threading.Thread(target=self._sample_often, name="usage-sampler", daemon=True)
