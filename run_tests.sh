@@ -22,4 +22,5 @@ tests/flink/fetch.sh
 ruff check --quiet .
 ruff format --check --quiet .
 mypy
-pytest --numprocesses=2 --dist=loadfile "$@"
+# More processes than cores: the tests wait for half of their time. Longest first, as tests/distribution.py says.
+pytest --numprocesses=4 --dist=loadfile --no-loadscope-reorder "$@"

@@ -27,7 +27,7 @@ from maskline.pipeline.logs import announce, name_run_in_logs
 from maskline.pipeline.options import Options, job_settings
 from maskline.pipeline.preflight import preflight_with_retries
 from maskline.pipeline.run_state import RunState
-from maskline.pipeline.runners.cluster import submit_job
+from maskline.pipeline.runners.cluster import submit_job, with_max_long_poll
 from maskline.pipeline.runners.in_process import console_monitor, new_run, run_job
 from maskline.pipeline.runners.processes import Worker, run_processes, waiting_workers
 from maskline.pipeline.stopping import interruptible
@@ -75,7 +75,8 @@ def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
                 announce(f"warning: {finding.part}: {finding.text}", terminal)
         announce(f"Running on {runner.description}. Ctrl-C stops.", terminal)
         if not runner.is_in_process:
-            return submit_job(job, options, terminal)
+            is_poll_given = arguments.long_poll_seconds is not None
+            return submit_job(job if is_poll_given else with_max_long_poll(job), options, terminal)
         if workers:
             ran = run_processes(workers, terminal, follow)
         else:

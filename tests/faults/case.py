@@ -23,7 +23,7 @@ from maskline.sqs.receiver import ReceiveSettings
 from maskline.streams.definition import load_stream
 from tests.awaiting import await_until
 from tests.e2e.conftest import Ledger, login
-from tests.e2e.job_process import MODULE, JobProcess
+from tests.e2e.job_process import JobProcess
 from tests.faults.account import Account, account_of, first_outcome_after
 from tests.faults.postgres_wire import dsn_through, postgres_proxy
 from tests.faults.sqs_proxy import SqsProxy
@@ -111,7 +111,7 @@ class FaultCase:
             for message_ids in senders.map(self.queue.send, portions):
                 self.sent += message_ids
 
-    def start(self, *options: str, through_proxies: bool = True, program: Sequence[str] = MODULE) -> JobProcess:
+    def start(self, *options: str, through_proxies: bool = True, program: Sequence[str] | None = None) -> JobProcess:
         """Start the job.
 
         Args:
