@@ -15,10 +15,12 @@ from maskline.errors import MasklineError, StopTimedOutError
 from maskline.extras import missing_extra
 from maskline.pipeline.command_parser import open_command
 from maskline.pipeline.help_text import paragraph, summaries
+from maskline.pipeline.hidden_packages import UNUSED_BY_A_JOB
+from maskline.pipeline.logs import EXIT_CODE_FIELD, configure_logging
 from maskline.pipeline.printing import is_error_terminal, notice, notice_former_name, report_failure
 from maskline.pipeline.program import program_name
 from maskline.pipeline.remedies import with_remedy
-from maskline.pipeline.stopping import end_process
+from maskline.pipeline.stopping import close_standard_error, end_process
 
 COMMAND_GROUPS = {
     "Try it": {
@@ -58,6 +60,9 @@ FORMER_COMMANDS = {"publish": ("lake", "publish")}
 _EXTRAS = {"run": "beam", "local": "local", "flink": "local", "publish": "lake", "lake": "lake"}
 """The extra that brings all that a command needs, where it is not ``cli``."""
 
+_UNUSED = dict.fromkeys(("run", "local", "flink"), UNUSED_BY_A_JOB)
+"""The packages that a command does not use, and what it imports can do without."""
+
 INTERRUPTED_EXIT_CODE = 130
 _DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -67,7 +72,10 @@ logger = logging.getLogger("maskline")
 def run() -> NoReturn:
     """Run the command line of this process: ``maskline``, once it is installed."""
     forbid_core_dumps()
-    sys.exit(main(sys.argv[1:]))
+    exit_code = main(sys.argv[1:])
+    if exit_code:
+        close_standard_error()
+    sys.exit(exit_code)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -117,7 +125,7 @@ def _report_defect(error: Exception) -> int:
     """Say that maskline itself is wrong somewhere; a log's reader finds one record, and no lines of a traceback."""
     if is_error_terminal():
         raise error
-    logger.error("a defect of maskline: %s", type(error).__name__, exc_info=True, extra={"exit_code": 1})
+    logger.error("a defect of maskline: %s", type(error).__name__, exc_info=True, extra={EXIT_CODE_FIELD: 1})
     return 1
 
 
@@ -137,7 +145,6 @@ def _run_command(arguments: Sequence[str]) -> int:
         print(format_versions())  # noqa: T201
         return 0
     # Here, for they take what a job does, tink, boto3 and libpq among it, and the help above is to be there at once.
-    from maskline.pipeline.logs import configure_logging
     from maskline.pipeline.options import Options
     from maskline.pipeline.variables import unknown_variables
     from maskline.postgres.interruption import interruptible_queries
@@ -150,7 +157,7 @@ def _run_command(arguments: Sequence[str]) -> int:
         notice_former_name(arguments[0], " ".join(current))
         arguments = [*current, *arguments[1:]]
     name, *rest = arguments
-    command, parser = open_command("maskline.pipeline", program_name(), name, COMMANDS)
+    command, parser = open_command("maskline.pipeline", program_name(), name, COMMANDS, _UNUSED.get(name, ()))
     Options(parser).add_log_level()
     command.add_options(parser)
     parser.passes_unknown = getattr(command, "TAKES_BEAM_OPTIONS", False)

@@ -39,6 +39,7 @@ _REMEDIES = {
 _FAILED_AUTHENTICATION = "authentication failed"
 _NOTHING_SUPPLIED = "no password supplied"
 _REFUSED_LOGINS = (
+    "certificate verify failed",
     "definition of service",
     "does not exist",
     "invalid integer value",
@@ -51,6 +52,7 @@ _REFUSED_LOGINS = (
     "permission denied",
     "pg_hba.conf rejects connection",
     "root certificate file",
+    "server certificate for",
     "server does not support SSL",
     "service file",
 )

@@ -37,6 +37,7 @@ from maskline.pipeline.options import DATA_DIRECTORY, Options
 from maskline.pipeline.program import CONSOLE_SCRIPT, program_name
 from maskline.pipeline.run_state import RunState
 from maskline.pipeline.runners.in_process import RunResult, console_monitor, new_run, run_job
+from maskline.pipeline.telemetry.job_metrics import JobMetrics
 from maskline.records import OutgoingMessage
 from maskline.sqs import SqsQueue
 from maskline.streams.definition import load_stream
@@ -109,8 +110,11 @@ def _serving(arguments: argparse.Namespace, job: JobSettings, console: Console, 
         yield
         return
     port = arguments.http_port or 0
-    with HttpMonitor(job, arguments.http_host, port, arguments.stall_seconds) as monitor:
-        monitor.follow(lambda: RunState.of(context))
+    with (
+        JobMetrics(job, arguments.stall_seconds) as metrics,
+        HttpMonitor(job, metrics, arguments.http_host, port) as monitor,
+    ):
+        metrics.follow(lambda: RunState.of(context))
         console.print(f"Watch it at {monitor.url}", soft_wrap=True)
         yield
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from maskline.pipeline.beam_help import add_beam_help
 from maskline.pipeline.command_parser import gc_paused
+from maskline.pipeline.hidden_packages import UNUSED_BY_A_JOB, hidden_packages
 from maskline.pipeline.options import Options
 
 TAKES_BEAM_OPTIONS = True
@@ -33,11 +34,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
     )
     options.add_http()
+    options.add_publishing()
     add_beam_help(parser)
 
 
 def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
     """Run the job; 0 when it ended in an orderly way."""
-    with gc_paused():
+    with gc_paused(), hidden_packages(UNUSED_BY_A_JOB):
         from maskline.pipeline.running import run  # takes Beam, which --help does without
     return run(arguments, beam_arguments)

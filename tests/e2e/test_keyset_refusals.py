@@ -15,11 +15,10 @@ from tests.e2e.job_process import JobProcess
 
 AWS_KEYSET = "aws-secretsmanager://maskline/keyset"
 UNCHECKED = """
-import sys
-import maskline.pipeline.running as running
-from maskline.pipeline.cli import main
-running.preflight_with_retries = lambda job: []
-sys.exit(main(sys.argv[1:]))
+import maskline.pipeline.running
+from maskline.pipeline.cli import run
+maskline.pipeline.running.preflight_with_retries = lambda job: []
+run()
 """
 """The job without the check before it: what the starter could read, a worker may not."""
 
