@@ -283,18 +283,19 @@ def test_a_statement_that_takes_too_long_is_given_up_and_tried_again(case: Fault
     assert case.check().redelivered == 0
 
 
-@pytest.fixture
-def pgbouncer(case: FaultCase, own_postgres: OwnPostgres) -> Iterator[PgBouncer]:
-    """PgBouncer in front of the case's database."""
+@pytest.fixture(params=["transaction", "session"])
+def pgbouncer(case: FaultCase, own_postgres: OwnPostgres, request: pytest.FixtureRequest) -> Iterator[PgBouncer]:
+    """PgBouncer in front of the case's database, in both modes that the job takes."""
     if PgBouncer.program() is None:
         pytest.skip("PgBouncer is not there; ./run_tests.sh fetches it where apt-get is")
-    with tempfile.TemporaryDirectory() as directory, PgBouncer(Path(directory), case.dsn, own_postgres.owner) as server:
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        PgBouncer(Path(directory), case.dsn, own_postgres.owner, request.param) as server,
+    ):
         yield server
 
 
-def test_behind_pgbouncer_in_transaction_mode_lost_server_connections_cost_no_message(
-    case: FaultCase, pgbouncer: PgBouncer
-) -> None:
+def test_behind_pgbouncer_lost_server_connections_cost_no_message(case: FaultCase, pgbouncer: PgBouncer) -> None:
     case.send(1500, "not JSON")
 
     jobs = [case.start("--until_empty", f"--postgres={pgbouncer.dsn}") for _ in range(2)]
