@@ -168,15 +168,15 @@ def test_a_password_rotated_while_the_job_runs_is_read_again(case: FaultCase, wi
     job = case.start(with_password.option)
     case.await_accounted()
 
-    with_password.rotate_in_database("second")
+    with_password.rotate_in_database("rotated-7f3a")
     case.send(150)
     await_until(lambda: "password authentication failed" in job.printed(), "the job has been refused")
-    with_password.put_into_file("second")
+    with_password.put_into_file("rotated-7f3a")
     case.fault_ends()
 
     case.await_accounted()
     case.stop(job)
-    assert "second" not in job.errors
+    assert "rotated-7f3a" not in job.errors
     case.check()
 
 
@@ -185,7 +185,7 @@ def test_a_password_rotated_for_good_ends_the_job_with_75(case: FaultCase, with_
     job = case.start(with_password.option, "--db_retry_seconds=2")
     case.await_accounted()
 
-    with_password.rotate_in_database("second")
+    with_password.rotate_in_database("rotated-7f3a")
     case.send(150)
 
     assert job.wait() == 75, job.errors
@@ -207,10 +207,10 @@ def test_the_life_of_a_pod(case: FaultCase, with_password: PasswordLogin) -> Non
     case.send(50)
     case.await_accounted()
 
-    with_password.rotate_in_database("second")
+    with_password.rotate_in_database("rotated-7f3a")
     case.send(50)
     _says(job, "writing failed, trying again: .*password authentication failed")
-    with_password.put_into_file("second")
+    with_password.put_into_file("rotated-7f3a")
     case.await_accounted()
 
     hold = case.database_line.hold_at(INSERT_SENT)
@@ -231,7 +231,7 @@ def test_the_life_of_a_pod(case: FaultCase, with_password: PasswordLogin) -> Non
     next_job = case.start(with_password.option, "--db_retry_seconds=1")
     assert next_job.wait() == 75
     assert "the job cannot start now, and took no message" in next_job.failure()
-    assert "second" not in job.errors + next_job.errors
+    assert "rotated-7f3a" not in job.errors + next_job.errors
     case.check()
 
 
