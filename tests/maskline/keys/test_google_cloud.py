@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+pytest.importorskip("google_crc32c", reason="the extra google is not installed")
+
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from tink import aead
@@ -234,6 +237,26 @@ def test_a_keyset_that_was_put_there_by_hand_is_read_and_changed(google: StubGoo
     assert (read, kept) == (NEW, "the secret's version 2")
     assert place.fetch().content == NEWER
     assert google.secrets[SECRET]["aliases"] == {"billing": "1", "maskline": "3"}
+
+
+def test_a_version_beside_one_that_was_put_there_by_hand_counts_only_once_it_is_known_to_follow(
+    google: StubGoogle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    google.add_secret(SECRET, NEW)
+    place = GoogleSecretKeyset(f"//{SECRET}")
+    add = place._add
+
+    def add_and_be_overtaken(content: bytes) -> str:
+        version = add(content)
+        google.touch(SECRET)
+        return version
+
+    monkeypatch.setattr(place, "_add", add_and_be_overtaken)
+
+    with pytest.raises(KeysetError, match="somebody else changed it meanwhile"):
+        place.replace(NEW, NEWER)
+
+    assert place.fetch().content == NEW
 
 
 def test_a_secret_that_is_not_there_or_not_enabled_is_named(google: StubGoogle) -> None:
