@@ -1,4 +1,4 @@
-"""The module makes what Terraform's provider for AWS knows, refers to what there is, and allows what is needed alone."""
+"""The module makes what the provider for AWS knows, refers to what there is, and allows what is needed alone."""
 
 from __future__ import annotations
 
