@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Fetch the tools that hold deploy/ against what it is written for into .cache/deploy-tools, once: Helm, BuildKit's linter of
-# Dockerfiles and what reads manifests into Kubernetes' and KEDA's own types, built where Go is; Debian's promtool where apt is; and
-# where npm is, the schema of Terraform's provider for AWS, as CDK for Terraform packs it.
+# Fetch what holds deploy/ against what it is written for into .cache/deploy-tools, once: Helm and BuildKit's linter of
+# Dockerfiles, built where Go is; Debian's promtool where apt is; and where npm is, the types of KEDA and the schema of
+# Terraform's provider for AWS, as CDK for Terraform packs it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 tools=$PWD/.cache/deploy-tools
@@ -30,15 +30,20 @@ if [ ! -x "$tools/promtool" ] && command -v apt-get dpkg-deb >/dev/null; then
     rm -rf "$unpacked"
 fi
 
-schema=@cdktf/provider-aws@21.22.1
-wanted=$(sed -nE 's/^(resource|data) "aws_(\w+)".*/\1-\2/p' deploy/terraform/*.tf | sed 's/^resource-//; s/^data-/data-aws-/; s/_/-/g' | sort -u)
-if [ "$(cat "$tools/provider-aws/fetched" 2>/dev/null)" != "$schema $wanted" ] && command -v npm >/dev/null; then
-    echo "Fetching the schema of Terraform's provider for AWS into .cache (37 MB, once)" >&2
+# What of an npm package a test reads: its name and version, where to, how many folders to leave out, and which files.
+fetch_from_npm() {
+    local package=$1 folder=$tools/$2 strip=$3 unpacked
+    shift 3
+    if [ "$(cat "$folder/fetched" 2>/dev/null)" = "$package $*" ] || ! command -v npm >/dev/null; then return; fi
+    echo "Fetching $package into .cache (once)" >&2
     unpacked=$(mktemp -d)
-    mapfile -t files < <(sed 's|.*|package/lib/&/index.d.ts|' <<<"$wanted")
-    (cd "$unpacked" && npm pack --silent "$schema" >/dev/null && mkdir -p "$tools/provider-aws" &&
-        tar --extract --gzip --file ./*.tgz --directory "$tools/provider-aws" --strip-components=2 "${files[@]}" &&
-        echo "$schema $wanted" >"$tools/provider-aws/fetched") ||
-        echo "The provider's schema could not be fetched; its tests will be skipped" >&2
+    (cd "$unpacked" && npm pack --silent "$package" >/dev/null && mkdir -p "$folder" &&
+        tar --extract --gzip --file ./*.tgz --directory "$folder" --strip-components="$strip" --wildcards "$@" &&
+        echo "$package $*" >"$folder/fetched") || echo "$package could not be fetched; its tests will be skipped" >&2
     rm -rf "$unpacked"
-fi
+}
+
+mapfile -t kinds < <(sed -nE 's/^(resource|data) "aws_(\w+)".*/\1-\2/p' deploy/terraform/*.tf |
+    sed 's/^resource-//; s/^data-/data-aws-/; s/_/-/g; s|.*|package/lib/&/index.d.ts|' | sort -u)
+fetch_from_npm @cdktf/provider-aws@21.22.1 provider-aws 2 "${kinds[@]}"
+fetch_from_npm @kubernetes-models/keda@2.0.0 keda 2 'package/keda.sh/*.d.ts'

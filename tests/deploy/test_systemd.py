@@ -20,7 +20,7 @@ takes_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reas
 
 def settings() -> configparser.SectionProxy:
     parser = configparser.ConfigParser(strict=False, interpolation=None)
-    parser.optionxform = str  # type: ignore[assignment,method-assign] - systemd tells capitals from others
+    parser.optionxform = str  # type: ignore[assignment, method-assign]
     parser.read_string(UNIT.read_text())
     return parser["Service"]
 
