@@ -380,13 +380,11 @@ MISTAKES = {
     ),
     "a path for a keyset's URI": Mistake(
         "check $job --keyset keyset.json",
-        "maskline: keyset: give a URI that begins with one of file:, env:, aws-secretsmanager:, "
-        "vault-kv:, aws-kms:, vault-transit:; for example file:keyset.json",
+        "maskline: keyset: give a URI that begins with one of file:, env:, …; for example file:keyset.json",
     ),
     "a scheme that is none": Mistake(
         "check $job --keyset s4://keys/logins.json",
-        "maskline: keyset s4: give a URI that begins with one of file:, env:, aws-secretsmanager:, "
-        "vault-kv:, aws-kms:, vault-transit:; for example file:keyset.json",
+        "maskline: keyset s4: give a URI that begins with one of file:, env:, …; for example file:keyset.json",
     ),
     "a keyset that others can read": Mistake(
         "check $job --keyset file:$folder/readable.json",
