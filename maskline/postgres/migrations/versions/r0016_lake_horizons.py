@@ -41,7 +41,7 @@ def upgrade() -> None:
     steps.short(
         "0016 lake_restores",
         RESTORES,
-        "CREATE INDEX IF NOT EXISTS lake_restores_recorded_in ON lake_restores (stream, recorded_in)",
+        "CREATE INDEX IF NOT EXISTS lake_restores_transactions ON lake_restores (stream, recorded_in)",
         "GRANT SELECT, INSERT ON lake_restores TO maskline_publisher",
     )
 
