@@ -13,12 +13,12 @@ from maskline.core_dumps import forbid_core_dumps
 from maskline.errors import MasklineError, StopTimedOutError
 from maskline.extras import missing_extra
 from maskline.pipeline.command_parser import open_command, summaries
-from maskline.pipeline.logs import configure_logging
+from maskline.pipeline.logs import EXIT_CODE_FIELD, configure_logging
 from maskline.pipeline.options import Options
 from maskline.pipeline.printing import is_error_terminal, notice, notice_former_name, report_failure
 from maskline.pipeline.program import program_name
 from maskline.pipeline.remedies import with_remedy
-from maskline.pipeline.stopping import end_process
+from maskline.pipeline.stopping import close_standard_error, end_process
 from maskline.pipeline.variables import unknown_variables
 from maskline.pipeline.versions import format_versions
 from maskline.postgres.interruption import interruptible_queries
@@ -60,6 +60,13 @@ FORMER_COMMANDS = {"publish": ("lake", "publish")}
 _EXTRAS = {"run": "beam", "local": "local", "flink": "local", "publish": "lake", "lake": "lake"}
 """The extra that brings all that a command needs, where it is not ``cli``."""
 
+_UNUSED = dict.fromkeys(("run", "local", "flink"), ("pandas", "pyarrow"))
+"""The packages that Beam imports where it finds them, for data frames and Parquet files, and that a job does not use.
+
+pyarrow, which is installed with Beam, costs a job 33 MB of memory and a fifteenth of the CPU of its start; pandas costs
+twice that, where it is installed.
+"""
+
 INTERRUPTED_EXIT_CODE = 130
 
 logger = logging.getLogger("maskline")
@@ -68,7 +75,10 @@ logger = logging.getLogger("maskline")
 def run() -> NoReturn:
     """Run the command line of this process: ``maskline``, once it is installed."""
     forbid_core_dumps()
-    sys.exit(main(sys.argv[1:]))
+    exit_code = main(sys.argv[1:])
+    if exit_code:
+        close_standard_error()
+    sys.exit(exit_code)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -107,7 +117,7 @@ def main(arguments: Sequence[str]) -> int:
         if is_error_terminal():
             raise
         # What a log's reader finds is one record, and not the lines of a traceback.
-        logger.error("a defect of maskline: %s", type(error).__name__, exc_info=True, extra={"exit_code": 1})
+        logger.error("a defect of maskline: %s", type(error).__name__, exc_info=True, extra={EXIT_CODE_FIELD: 1})
         return 1
 
 
@@ -126,7 +136,7 @@ def _run_command(arguments: Sequence[str]) -> int:
         notice_former_name(arguments[0], " ".join(current))
         arguments = [*current, *arguments[1:]]
     name, *rest = arguments
-    command, parser = open_command("maskline.pipeline", program_name(), name, COMMANDS)
+    command, parser = open_command("maskline.pipeline", program_name(), name, COMMANDS, _UNUSED.get(name, ()))
     Options(parser).add_log_level()
     command.add_options(parser)
     parser.passes_unknown = getattr(command, "TAKES_BEAM_OPTIONS", False)

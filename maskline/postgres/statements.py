@@ -1,9 +1,10 @@
 """The statement that gives each message of a micro-batch its outcome: ledger and tables in one transaction.
 
 It enters the messages into the ledger, inserts those that are new there into their tables, and raises, so that all of
-it rolls back, where a table took another number of rows. It is one string in one round trip, works behind PgBouncer in
-transaction mode, and does not depend on how the server is set up: isolation, durability, time-outs and deferred
-constraints are said in it. Names are quoted, every value is a parameter, and each column travels as one array.
+it rolls back, where a table took another number of rows. It is one string, works behind PgBouncer in transaction mode,
+and does not depend on how the server is set up: isolation, durability, time-outs and deferred constraints are said in
+it. Names are quoted, every value is a parameter, and each column travels as one array, ahead of the statement, so that
+a server which writes the statement into its log does not write the values (see `stage_arrays`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from psycopg2 import sql
+from psycopg2.extensions import AsIs
 
 from maskline.postgres.arrays import array_literal, moment_array
 from maskline.postgres.ledger import OUTCOMES, VOUCHED_AGE, VOUCHED_LEAD, WRITES_LEDGER
@@ -90,6 +92,36 @@ def _queue_setting(queue: str | None) -> sql.Composable:
         return sql.SQL("")
     queue = queue.replace("%", "%%")  # psycopg2 puts parameters into the statement
     return sql.SQL(", set_config({}, {}, true)").format(sql.Literal(QUEUE_SETTING), sql.Literal(queue))
+
+
+def is_array(parameter: str) -> bool:
+    """Say whether a parameter is an array of values, one a record.
+
+    Args:
+        parameter: One of those of a statement.
+    """
+    return parameter.startswith("{")
+
+
+def stage_arrays(parameters: Sequence[str]) -> tuple[sql.Composable, list[str | AsIs]]:
+    """Return what begins a transaction and brings its arrays, and what stands in their place in the statement after it.
+
+    They travel as settings of the transaction, which go with it; ``unnest`` reads them from there.
+
+    Args:
+        parameters: Those of a statement.
+    """
+    settings: list[sql.Composable] = []
+    references: list[str | AsIs] = []
+    for parameter in parameters:
+        if is_array(parameter):
+            name = f"maskline.array_{len(settings)}"
+            settings.append(sql.SQL("set_config({}, %s, true) IS NULL").format(sql.Literal(name)))
+            references.append(AsIs(f"current_setting('{name}')"))
+        else:
+            references.append(parameter)
+    begin = sql.SQL("BEGIN ISOLATION LEVEL READ COMMITTED")
+    return (sql.SQL("; SELECT ").join([begin, sql.SQL(", ").join(settings)]) if settings else begin), references
 
 
 class InsertStatement(Generic[Record]):
