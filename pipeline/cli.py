@@ -13,12 +13,12 @@ from maskline.core_dumps import forbid_core_dumps
 from maskline.errors import MasklineError, StopTimedOutError
 from maskline.extras import missing_extra
 from maskline.pipeline.command_parser import open_command, summaries
-from maskline.pipeline.logs import configure_logging
+from maskline.pipeline.logs import EXIT_CODE_FIELD, configure_logging
 from maskline.pipeline.options import Options
 from maskline.pipeline.printing import is_error_terminal, notice, notice_former_name, report_failure
 from maskline.pipeline.program import program_name
 from maskline.pipeline.remedies import with_remedy
-from maskline.pipeline.stopping import end_process
+from maskline.pipeline.stopping import close_standard_error, end_process
 from maskline.pipeline.variables import unknown_variables
 from maskline.pipeline.versions import format_versions
 from maskline.postgres.interruption import interruptible_queries
@@ -75,7 +75,10 @@ logger = logging.getLogger("maskline")
 def run() -> NoReturn:
     """Run the command line of this process: ``maskline``, once it is installed."""
     forbid_core_dumps()
-    sys.exit(main(sys.argv[1:]))
+    exit_code = main(sys.argv[1:])
+    if exit_code:
+        close_standard_error()
+    sys.exit(exit_code)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -114,7 +117,7 @@ def main(arguments: Sequence[str]) -> int:
         if is_error_terminal():
             raise
         # What a log's reader finds is one record, and not the lines of a traceback.
-        logger.error("a defect of maskline: %s", type(error).__name__, exc_info=True, extra={"exit_code": 1})
+        logger.error("a defect of maskline: %s", type(error).__name__, exc_info=True, extra={EXIT_CODE_FIELD: 1})
         return 1
 
 

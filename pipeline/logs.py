@@ -22,11 +22,16 @@ PROGRESS_LOGGER = "maskline.progress"
 _NOISY_LOGGERS = ("apache_beam", "boto3", "botocore")
 """Those whose ``info`` is for who debugs them."""
 
+EXIT_CODE_FIELD = "exit_code"
+"""The field of the record that says why the program ends, which only that one has."""
+
 _run_fields: dict[str, str] = {}
 
 
 def configure_logging(level: str = "warning", stream: TextIO | None = None) -> None:
     """Send every log record to a stream, one JSON object a line, with host, process and version.
+
+    The record that has an exit code is the last: it says why the program ends.
 
     Call it before Beam is imported: Beam logs on import, and then sets up logging of its own.
 
@@ -36,7 +41,7 @@ def configure_logging(level: str = "warning", stream: TextIO | None = None) -> N
     """
     from pythonjsonlogger.json import JsonFormatter  # an extra brings it, and --help and --version do without
 
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = _HandlerToTheLastWord(stream or sys.stderr)
     handler.setFormatter(
         JsonFormatter(
             "%(asctime)s %(levelname)s %(name)s %(message)s %(process)d",
@@ -77,6 +82,22 @@ def announce(sentence: str, console: Console) -> None:
         console.print(sentence, highlight=False, soft_wrap=True, markup=False)
     else:
         logging.getLogger(PROGRESS_LOGGER).info(sentence)
+
+
+class _HandlerToTheLastWord(logging.StreamHandler[TextIO]):
+    """Writes records until one says why the program ends.
+
+    Threads of a runner and of gRPC log then, at the same level, what the end has taken from under them.
+    """
+
+    _is_at_its_end = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record. The caller holds the handler's lock, so none slips in behind the last."""
+        if self._is_at_its_end:
+            return
+        super().emit(record)
+        self._is_at_its_end = hasattr(record, EXIT_CODE_FIELD)
 
 
 def _with_run_fields(record: logging.LogRecord) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 
+from maskline.pipeline.logs import EXIT_CODE_FIELD
+
 logger = logging.getLogger("maskline")
 
 
@@ -39,7 +41,7 @@ def report_failure(sentence: str, exit_code: int) -> None:
     if is_error_terminal():
         notice(sentence)
     else:
-        logger.error(sentence, extra={"exit_code": exit_code})
+        logger.error(sentence, extra={EXIT_CODE_FIELD: exit_code})
 
 
 def is_error_terminal() -> bool:

@@ -75,17 +75,24 @@ def interruptible(work: Callable[[], T]) -> T:
         signal.signal(signal.SIGTERM, before)
 
 
+def close_standard_error() -> None:
+    """Have what this process has written to standard error stay the last that it writes there.
+
+    While it ends, its threads and the processes that it started complain of what is taken from under them.
+    """
+    _flush()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), STANDARD_ERROR)
+
+
 def end_process(exit_code: int) -> NoReturn:
     """End this process though threads of it hang, which Python would wait for.
 
-    What is to be done at exit (runners end processes of theirs then) has a second. What has been written to standard
-    error stays the last that is: threads would complain now of what was taken from under them.
+    What is to be done at exit (runners end processes of theirs then) has a second.
 
     Args:
         exit_code: The exit code.
     """
-    _flush()
-    os.dup2(os.open(os.devnull, os.O_WRONLY), STANDARD_ERROR)
+    close_standard_error()
     cleaning = threading.Thread(target=atexit._run_exitfuncs, name="exit", daemon=True)
     cleaning.start()
     cleaning.join(EXIT_SECONDS)

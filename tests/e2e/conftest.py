@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import apache_beam as beam
@@ -42,8 +42,8 @@ def start_job(job_options: list[str]) -> Iterator[StartJob]:
     """Start ``run`` with the test's own parts; what still runs at the end is killed."""
     started: list[JobProcess] = []
 
-    def start(*options: str, command: str = "run") -> JobProcess:
-        started.append(JobProcess([command, *job_options, *options]))
+    def start(*options: str, command: str = "run", program: Sequence[str] | None = None) -> JobProcess:
+        started.append(JobProcess([command, *job_options, *options], program=program))
         return started[-1]
 
     yield start

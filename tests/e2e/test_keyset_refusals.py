@@ -15,11 +15,10 @@ from tests.e2e.job_process import JobProcess
 
 AWS_KEYSET = "aws-secretsmanager://maskline/keyset"
 UNCHECKED = """
-import sys
-import maskline.pipeline.commands.run as run
-from maskline.pipeline.cli import main
-run.preflight = lambda job: []
-sys.exit(main(sys.argv[1:]))
+import maskline.pipeline.commands.run
+from maskline.pipeline.cli import run
+maskline.pipeline.commands.run.preflight_with_retries = lambda job: []
+run()
 """
 """The job without the check before it: what the starter could read, a worker may not."""
 

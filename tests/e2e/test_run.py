@@ -13,6 +13,7 @@ from maskline.postgres.connection import Connection
 from maskline.sqs import SqsQueue
 from tests.awaiting import await_until
 from tests.e2e.conftest import WRONG_TYPE, Ledger, RunHere, StartJob, login
+from tests.e2e.job_process import MODULE
 
 
 def test_every_message_ends_as_one_row_or_one_rejection_and_the_queue_is_empty(
@@ -20,7 +21,7 @@ def test_every_message_ends_as_one_row_or_one_rejection_and_the_queue_is_empty(
 ) -> None:
     sent = queue.send([*(login(number) for number in range(230)), WRONG_TYPE, "not JSON", login(1)])
 
-    job = start_job("--until_empty", *runner_options)
+    job = start_job("--until_empty", *runner_options, program=MODULE)
 
     assert job.wait() == 0, job.errors
     ledger.check(sent)

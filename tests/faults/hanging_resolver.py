@@ -26,6 +26,6 @@ def connect_once_resolved(*arguments: object, **options: object) -> object:
 
 psycopg2.connect = connect_once_resolved  # type: ignore[assignment]
 
-from maskline.pipeline.cli import main  # noqa: E402 - only now, as `shifted_clock` does
+from maskline.pipeline.cli import run  # noqa: E402 - only now, as `shifted_clock` does
 
-sys.exit(main(sys.argv[1:]))
+run()

@@ -9,6 +9,6 @@ shift = float(sys.argv.pop(1))
 true_time = time.time
 time.time = lambda: true_time() + shift
 
-from maskline.pipeline.cli import main  # noqa: E402 - only now, for modules keep the clock they find
+from maskline.pipeline.cli import run  # noqa: E402 - only now, for modules keep the clock they find
 
-sys.exit(main(sys.argv[1:]))
+run()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -88,25 +89,32 @@ def test_without_its_synchronous_standby_the_job_ends_in_time_and_deletes_nothin
     case.check()
 
 
-@pytest.mark.parametrize("ends_it", ["pg_terminate_backend", "pg_cancel_backend"])
+@pytest.mark.parametrize(
+    ("ends_it", "says"),
+    [
+        ("pg_terminate_backend", "trying again: "),
+        ("pg_cancel_backend", "the commit is not confirmed: its synchronous standby did not answer"),
+    ],
+    ids=["pg_terminate_backend", "pg_cancel_backend"],
+)
 def test_a_wait_for_the_standby_that_somebody_ends_is_no_commit(
-    case: FaultCase, own_postgres: OwnPostgres, ends_it: str
+    case: FaultCase, own_postgres: OwnPostgres, ends_it: str, says: str
 ) -> None:
     configure(own_postgres, "SET synchronous_standby_names = 'gone'")
     job = case.start()
     case.send(50)
 
     with connected(own_postgres.dsn("postgres")) as operator:
-        for _ in range(8):  # the first are waits for the entries of keys and columns
-            await_until(lambda: value_of(operator, WAITING_FOR_A_STANDBY) > 0, "the server waits for its standby")
+        ended = itertools.accumulate(
             value_of(operator, WAITING_FOR_A_STANDBY.replace("count(*)", f"count({ends_it}(pid))"))
-    await_until(lambda: "trying again: " in job.errors_so_far(), "the job tries again")
+            for _ in itertools.count()
+        )
+        # The first are waits for the entries of keys and columns.
+        await_until(lambda: next(ended) >= 8 and says in job.errors_so_far(), f"the job says {says!r}")
 
     assert case.sqs.requests["DeleteMessageBatch"] == 0
     configure(own_postgres, "RESET synchronous_standby_names")
     case.fault_ends()
     case.await_accounted()
     case.stop(job)
-    if ends_it == "pg_cancel_backend":
-        assert "the commit is not confirmed: its synchronous standby did not answer" in job.errors
     case.check()

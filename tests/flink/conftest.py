@@ -19,7 +19,7 @@ LONGER_THAN_ANY_CASE_SECONDS = "43200"
 """The queue's own visibility time-out, so that what a killed worker held comes back by the job's time-out alone."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def parts(tmp_path_factory: pytest.TempPathFactory, sqs: EmbeddedSqs) -> Iterator[FlinkParts]:
     """A cluster and what belongs to it; `sqs` puts credentials into the environment, where the workers find them."""
     with FlinkParts(tmp_path_factory.mktemp("parts")) as parts:

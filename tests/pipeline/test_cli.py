@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import subprocess
+import sys
 
 import pytest
 
 from maskline.pipeline.cli import COMMANDS, main
+from tests.e2e.job_process import PROJECT
+
+COMPLAINING_AT_EXIT = """
+import atexit, logging, sys
+from maskline.pipeline.cli import run
+
+def complain():
+    logging.getLogger("apache_beam").error("Failed to read inputs in the data plane.")
+    print("Exception in thread read_grpc_client_inputs", file=sys.stderr)
+
+atexit.register(complain)
+run()
+"""
 
 
 def test_without_a_command_the_help_lists_them(capsys: pytest.CaptureFixture[str]) -> None:
@@ -124,3 +140,20 @@ def test_run_shows_our_options_above_beams(capsys: pytest.CaptureFixture[str]) -
 
     shown = capsys.readouterr().out
     assert 0 < shown.index("--micro_batch_size") < shown.index("--prism_location")
+
+
+@pytest.mark.heavy
+def test_what_a_failed_command_says_last_is_why_it_failed() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", COMPLAINING_AT_EXIT, "keys", "list", "--keyset=file:/absent"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert ended.returncode == 2
+    (line,) = ended.stderr.splitlines()
+    last = json.loads(line)
+    assert (last["level"], last["exit_code"]) == ("ERROR", 2)
+    assert last["event"].startswith("keyset file:/absent: No such file or directory")

@@ -88,6 +88,15 @@ def test_every_record_says_whose_run_it_is_of(log: io.StringIO, monkeypatch: pyt
     assert (event["stream"], event["queue"]) == ("user_logins", "logins")
 
 
+def test_the_record_with_the_exit_code_is_the_last_whatever_a_runner_says_at_the_end(log: io.StringIO) -> None:
+    logging.getLogger("apache_beam.runners.worker.data_plane").error("Failed to read inputs in the data plane.")
+    logging.getLogger("maskline").error("postgres: cannot be reached", extra={"exit_code": 75})
+    logging.getLogger("apache_beam.runners.worker.data_plane").error("Failed to read inputs in the data plane.")
+
+    events = [json.loads(line)["event"] for line in log.getvalue().splitlines()]
+    assert events == ["Failed to read inputs in the data plane.", "postgres: cannot be reached"]
+
+
 @pytest.mark.parametrize(("level", "shown"), [("info", ["ours", "warned"]), ("debug", ["of Beam", "ours", "warned"])])
 def test_beam_is_quiet_at_info_and_talks_at_debug(level: str, shown: list[str]) -> None:
     root = logging.getLogger()
