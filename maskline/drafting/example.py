@@ -141,7 +141,7 @@ def _put(record: dict[str, Any], steps: Sequence[Step], value: object) -> None:
         if isinstance(step, str):
             place = place.setdefault(step, inner)
         else:
-            index = 0 if step is EVERY else int(step)  # type: ignore[call-overload]
+            index = 0 if step is EVERY else int(step)
             place.extend({} for _ in range(len(place), index))
             if len(place) == index:
                 place.append(inner)

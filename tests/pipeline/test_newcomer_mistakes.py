@@ -29,8 +29,9 @@ from maskline.pipeline.local.postgres import OWNERS_TABLE, EmbeddedPostgres
 from maskline.pipeline.local.processes import free_port
 from maskline.pipeline.local.sqs import EmbeddedSqs
 from maskline.sqs import connections
+from maskline.sqs.curl_transport import CurlTransport
 from tests.aws_emulation import EmulatedAws
-from tests.conftest import TEMPLATE_DATABASE, run_sql
+from tests.conftest import MIGRATED, run_sql
 from tests.e2e.job_process import PROJECT
 from tests.faults.postgres_wire import postgres_connect
 from tests.faults.tcp_proxy import TcpProxy
@@ -528,7 +529,7 @@ def _databases(postgres: EmbeddedPostgres) -> Iterator[dict[str, str]]:
     made = {name: f"{name}_{suffix}" for name in ("dsn", "unmigrated_dsn", "older_dsn", "newer_dsn", "used_dsn")}
     roles = {name: f"{name}_{suffix}" for name in ("locked", "shut_out", "powerless")}
     for name, database in made.items():
-        template = "" if name == "unmigrated_dsn" else f" TEMPLATE {TEMPLATE_DATABASE}"
+        template = "" if name == "unmigrated_dsn" else f" TEMPLATE {MIGRATED}"
         run_sql(server, f"CREATE DATABASE {database}{template}")
     dsns = {name: postgres.dsn(database) for name, database in made.items()}
     run_sql(dsns["unmigrated_dsn"], OWNERS_TABLE)
@@ -568,7 +569,7 @@ def _host_rules(server: str, rules: list[str]) -> Iterator[None]:
 @pytest.fixture
 def _own_connections(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Have each test make its own connections to SQS, with its own credentials."""
-    shared: dict[object, tuple[object, object]] = {}
+    shared: dict[object, tuple[object, CurlTransport]] = {}
     monkeypatch.setattr(connections, "_shared", shared)
     yield
     for _, transport in shared.values():
