@@ -43,6 +43,7 @@ PACKAGES = {
     "google.auth": "google-auth",
     "google_crc32c": "google-crc32c",
     "opentelemetry.exporter": "opentelemetry-exporter-otlp-proto-http",
+    "opentelemetry.proto": "opentelemetry-exporter-otlp-proto-http",  # which pins it
     "opentelemetry.sdk": "opentelemetry-exporter-otlp-proto-http",  # which pins it
     "psycopg2": "psycopg2-binary",
     "pythonjsonlogger": "python-json-logger",
