@@ -19,6 +19,7 @@ fi
 
 tests/faults/fetch.sh
 tests/flink/fetch.sh
+tests/deploy/fetch.sh
 ruff check --quiet .
 ruff format --check --quiet .
 mypy

@@ -5,11 +5,13 @@ Source: https://boto3.amazonaws.com/v1/documentation/api/latest/guide/error-hand
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -24,10 +26,29 @@ from botocore.exceptions import (
     ProfileNotFound,
     SSOError,
     TokenRetrievalError,
+    UnknownRegionError,
 )
 
 from maskline.logs import silence_wire_logging
 from maskline.plaintext import ALLOWED_VARIABLE, is_plaintext_allowed, is_plaintext_beyond_loopback
+
+HOST_SUFFIXES = (
+    "amazonaws.com",
+    "api.aws",
+    "amazonaws.com.cn",
+    "api.amazonwebservices.com.cn",
+    "amazonaws.eu",
+    "api.amazonwebservices.eu",
+    "c2s.ic.gov",
+    "api.aws.ic.gov",
+    "sc2s.sgov.gov",
+    "api.aws.scloud",
+    "cloud.adc-e.uk",
+    "api.cloud-aws.adc-e.uk",
+    "csp.hci.ic.gov",
+    "api.aws.hci.ic.gov",
+)
+"""What the names of AWS's hosts end with, in every partition, and where they have an IPv6 address, too."""
 
 OpenClient = Callable[[str, str | None], Any]
 """Makes a boto3 client of a service (``kms``) in a region, or in that of the environment if None."""
@@ -78,8 +99,28 @@ def open_client(service: str, region: str | None) -> Any:
     Raises:
         botocore.exceptions.BotoCoreError: There is no region, or the configuration cannot be read or used.
     """
+    return _open_client(
+        service,
+        region,
+        Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3}),
+    )
+
+
+def open_hurried_client(service: str, region: str | None) -> Any:
+    """Make a client for questions that may stay without an answer: it tries once, and gives up within five seconds.
+
+    Args:
+        service: As for `open_client`.
+        region: As for `open_client`.
+
+    Raises:
+        botocore.exceptions.BotoCoreError: As for `open_client`.
+    """
+    return _open_client(service, region, Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 1}))
+
+
+def _open_client(service: str, region: str | None, config: Config) -> Any:
     silence_wire_logging()
-    config = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
     try:
         client = boto3.session.Session().client(service, region_name=region or environment_region(), config=config)
     except BotoCoreError:
@@ -115,6 +156,22 @@ def environment_region() -> str | None:
     Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-region.html
     """
     return os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION") or None
+
+
+@functools.cache
+def partition_of(region: str) -> str:
+    """Return the partition that a region belongs to: ``aws``, ``aws-cn``, ``aws-us-gov`` and so on.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
+
+    Args:
+        region: A region; one of no known form is taken to be of ``aws``.
+    """
+    try:
+        partition: str = botocore.session.get_session().get_partition_for_region(region)
+    except UnknownRegionError:
+        return "aws"
+    return partition
 
 
 def setup_problem(error: AwsError) -> str | None:

@@ -44,7 +44,6 @@ class Remedy(enum.Enum):
     CREATE_KEYSET = enum.auto()
     CREATE_HASH_KEYSET = enum.auto()
     WRAP_KEYSET = enum.auto()
-    COMPARE_COPY = enum.auto()
     TAKE_ROLE = enum.auto()
 
 

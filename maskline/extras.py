@@ -9,6 +9,13 @@ from maskline.errors import MissingExtraError
 
 _EXTRAS = {
     "hvac": ("vault",),
+    "google.auth": ("google",),
+    "google_crc32c": ("google",),
+    "azure.core": ("azure",),
+    "azure.identity": ("azure",),
+    "azure.keyvault.keys": ("azure",),
+    "azure.keyvault.secrets": ("azure",),
+    "requests": ("vault", "google"),
     "apache_beam": ("beam", "local"),
     "alembic": ("cli", "local"),
     "sqlalchemy": ("cli", "local"),
@@ -23,8 +30,13 @@ _EXTRAS = {
     "prometheus_client": ("beam", "local"),
     "psutil": ("local",),
     "matplotlib": ("plots",),
+    "opentelemetry.exporter": ("otlp",),
+    "opentelemetry.sdk": ("otlp",),
 }
-"""The import names of what pyproject.toml lists as optional, each with the extras that bring it, the smallest first."""
+"""The import names of what pyproject.toml lists as optional, each with the extras that bring it, the smallest first.
+
+``google`` and ``azure`` are shared by packages of many origins, Beam's among them: there it is the module that counts.
+"""
 
 
 def missing_extra(error: ModuleNotFoundError, needed_by: str, preferred: str = "") -> MissingExtraError | None:
@@ -35,20 +47,21 @@ def missing_extra(error: ModuleNotFoundError, needed_by: str, preferred: str = "
         needed_by: What was asked for, with which the message begins.
         preferred: The extra that brings all that it needs, named where it brings this module, too.
     """
-    module = (error.name or "").partition(".")[0]
-    extras = _EXTRAS.get(module)
-    if extras is None:
+    module = next((known for known in _EXTRAS if _is_within(error.name, known)), None)
+    if module is None:
         return None
+    extras = _EXTRAS[module]
     extra = preferred if preferred in extras else extras[0]
     return MissingExtraError(f"{needed_by} needs {module}, which is not installed: pip install 'maskline[{extra}]'")
 
 
 @contextlib.contextmanager
-def naming_extra(needed_by: str) -> Iterator[None]:
+def naming_extra(needed_by: str, preferred: str = "") -> Iterator[None]:
     """Have what is imported in the block, and not installed, be told with the extra that brings it.
 
     Args:
         needed_by: As for `missing_extra`.
+        preferred: As for `missing_extra`.
 
     Raises:
         MissingExtraError: An extra of ours brings it.
@@ -56,4 +69,9 @@ def naming_extra(needed_by: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise missing_extra(error, needed_by) or error from None
+        raise missing_extra(error, needed_by, preferred) or error from None
+
+
+def _is_within(missing: str | None, module: str) -> bool:
+    """Say whether a module that was not found is another one, or in it, or what it is in."""
+    return missing is not None and (f"{missing}.".startswith(f"{module}.") or module.startswith(f"{missing}."))

@@ -18,7 +18,7 @@ def is_plaintext_beyond_loopback(url: str) -> bool:
         url: The URL of a service, well formed.
     """
     parts = urlsplit(url)
-    return parts.scheme.lower() == "http" and not _is_loopback(parts.hostname or "")
+    return parts.scheme.lower() == "http" and not is_loopback(parts.hostname or "")
 
 
 def is_plaintext_allowed(environment: Mapping[str, str] = os.environ) -> bool:
@@ -30,7 +30,12 @@ def is_plaintext_allowed(environment: Mapping[str, str] = os.environ) -> bool:
     return environment.get(ALLOWED_VARIABLE, "").lower() in ("true", "1")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Say whether a host is this machine.
+
+    Args:
+        host: Its name or address.
+    """
     if host == "localhost" or host.endswith(".localhost"):  # RFC 6761, section 6.3
         return True
     try:

@@ -6,11 +6,12 @@ import argparse
 import contextlib
 import gc
 import importlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any, NoReturn
 
 from maskline.errors import UsageError
+from maskline.pipeline.hidden_packages import hidden_packages
 from maskline.pipeline.options import Options
 from maskline.pipeline.suggestions import suggestion, unknown_name, with_help
 
@@ -121,7 +122,7 @@ def run_action(arguments: argparse.Namespace, _: Sequence[str]) -> int:
 
 
 def open_command(
-    package: str, program: str, name: str, commands: Mapping[str, str]
+    package: str, program: str, name: str, commands: Mapping[str, str], unused: Collection[str] = ()
 ) -> tuple[ModuleType, CommandParser]:
     """Import the module of a command, ``PACKAGE.commands.NAME``, and return it with an empty parser of its own.
 
@@ -130,14 +131,14 @@ def open_command(
         program: What the program is called.
         name: The command.
         commands: All commands, each with its summary.
-        package: The package, where its name is not that of the program.
+        unused: Packages that the command does not use, and that what it imports can do without.
 
     Raises:
         UsageError: There is no such command.
     """
     if name not in commands:
         raise UsageError(with_help(unknown_name("command", name, commands), program))
-    with gc_paused():
+    with gc_paused(), hidden_packages(unused):
         command = importlib.import_module(f"{package}.commands.{name}")
     parser = CommandParser(
         prog=f"{program} {name}",

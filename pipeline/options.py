@@ -19,7 +19,7 @@ from maskline.keys import HashKeyset, KeysetUri
 from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.logs import LEVELS
 from maskline.pipeline.printing import notice_former_name
-from maskline.postgres.dsn import PostgresDsn
+from maskline.postgres.dsn import PostgresAuth, PostgresDsn
 from maskline.sqs import QueueAddress
 from maskline.sqs.curl_transport import CONNECTIONS
 from maskline.sqs.receiver import ReceiveSettings
@@ -107,20 +107,29 @@ class Options:
         )
 
     def add_postgres(self) -> None:
-        """Add the option that says where the database is."""
+        """Add the options that say where the database is, and how to log in."""
         self.add(
             "postgres",
             "the database, postgresql://user@host/name say; a password comes from PGPASSWORD, PGPASSFILE or a service "
             "file, never from here",
             metavar="DSN",
         )
+        self.add(
+            "postgres_auth",
+            "how a connection proves who it is: password, or whatever else libpq finds; rds-iam, a token of AWS for "
+            "each connection, which demands TLS (%(default)s)",
+            choices=list(PostgresAuth),
+            default=PostgresAuth.PASSWORD,
+        )
+        self.add("require_tls", "refuse a database without TLS before anything is sent to it", action="store_true")
 
     def add_keyset(self) -> None:
         """Add the option that says where the keyset is."""
         self.add(
             "keyset",
-            "the keyset: file:PATH, env:NAME, aws-secretsmanager://NAME, vault-kv://MOUNT/PATH, or encrypted by a key: "
-            "aws-kms://KEY_ARN?keyset=URI, vault-transit://MOUNT/KEY?keyset=URI",
+            "the keyset: file:PATH, env:NAME, aws-secretsmanager://NAME, azure-keyvault-secret://HOST/SECRET, "
+            "gcp-secretmanager://SECRET, vault-kv://MOUNT/PATH, or encrypted by a key: aws-kms://KEY_ARN?keyset=URI, "
+            "azure-keyvault-key://HOST/KEY?keyset=URI, gcp-kms://KEY?keyset=URI, vault-transit://MOUNT/KEY?keyset=URI",
             metavar="URI",
         )
 
@@ -229,6 +238,13 @@ class Options:
             metavar="SECONDS",
             default=300,
         )
+        self.add(
+            "long_poll_seconds",
+            "how long a poll of an idle queue lasts, 0 to 20; SQS bills each, and a stop waits for the last "
+            f"({receive.long_poll_seconds}; on a cluster 20; {UNTIL_EMPTY_LONG_POLL_SECONDS} with --until_empty)",
+            type=int,
+            metavar="SECONDS",
+        )
         self.add("until_empty", "end once the queue is empty, in place of streaming on", action="store_true")
 
     def add_http(self) -> None:
@@ -250,6 +266,27 @@ class Options:
             "after how long without progress /live says 503 (%(default)s)",
             type=float,
             default=300,
+            metavar="SECONDS",
+        )
+
+    def add_publishing(self) -> None:
+        """Add the options of where a running job sends its metrics."""
+        self.add(
+            "otlp_endpoint",
+            "send metrics by OpenTelemetry's protocol: http://COLLECTOR:4318/v1/metrics; headers and the like by "
+            "OTEL_EXPORTER_OTLP_HEADERS and its other variables",
+            metavar="URL",
+        )
+        self.add(
+            "emf_namespace",
+            "print metrics in CloudWatch's embedded metric format, for this namespace of it",
+            metavar="NAME",
+        )
+        self.add(
+            "publish_seconds",
+            "how long from one sending of metrics to the next (%(default)s)",
+            type=float,
+            default=60,
             metavar="SECONDS",
         )
 
@@ -371,10 +408,14 @@ def postgres_dsn(arguments: argparse.Namespace) -> PostgresDsn:
     """Return where the database is.
 
     Raises:
-        UsageError: It is not given, not well formed, or holds a password.
+        UsageError: It is not given, not well formed, holds a password, or does not go with the other options.
     """
     with naming_options(dsn="postgres"):
-        return PostgresDsn.parse(required(arguments, "postgres"))
+        return PostgresDsn.parse(
+            required(arguments, "postgres"),
+            PostgresAuth(arguments.postgres_auth),
+            require_tls=arguments.require_tls,
+        )
 
 
 def keyset_uri(arguments: argparse.Namespace) -> KeysetUri:
@@ -445,9 +486,7 @@ def job_settings(arguments: argparse.Namespace) -> JobSettings:
             micro_batch_size=arguments.micro_batch_size,
             micro_batch_seconds=arguments.micro_batch_seconds,
             visibility_timeout_seconds=arguments.visibility_timeout_seconds,
-            long_poll_seconds=(
-                UNTIL_EMPTY_LONG_POLL_SECONDS if arguments.until_empty else ReceiveSettings().long_poll_seconds
-            ),
+            long_poll_seconds=_long_poll_seconds(arguments),
         ),
         pollers=arguments.pollers,
         until_empty=arguments.until_empty,
@@ -456,6 +495,12 @@ def job_settings(arguments: argparse.Namespace) -> JobSettings:
         stop_when_rejected=check_max_percent(arguments.stop_when_rejected),
         hash_keyset=hash_keyset_uri(arguments),
     )
+
+
+def _long_poll_seconds(arguments: argparse.Namespace) -> int:
+    if arguments.long_poll_seconds is not None:
+        return int(arguments.long_poll_seconds)
+    return UNTIL_EMPTY_LONG_POLL_SECONDS if arguments.until_empty else ReceiveSettings().long_poll_seconds
 
 
 def _streams(names_or_paths: Sequence[str]) -> StreamDefinition | StreamSet:

@@ -16,12 +16,14 @@ from maskline.pipeline.agreement_check import disagreements
 from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.program import program_name
 from maskline.pipeline.remedies import with_remedy
-from maskline.postgres.connection import connect, map_postgres_errors
+from maskline.plaintext import is_loopback
+from maskline.postgres.connection import TlsState, connect, map_postgres_errors, tls_state
 from maskline.postgres.deadlines import DEADLINES
 from maskline.postgres.revision import database_revision, revision_problems
 from maskline.postgres.table_check import check_tables
 from maskline.retry import log_retry, retrying
 from maskline.sqs import SqsQueue
+from maskline.sqs.encryption import KeyAnswer, ask_about_key, encryption_key
 from maskline.streams.stream_set import Unmatched
 
 FEW_RECEIVES = 3
@@ -167,7 +169,27 @@ def _check_queue(job: JobSettings) -> list[Finding]:
             f"given up after {receives}; let the consumer that it is for be quicker, or allow more"
         )
         findings.append(Finding("queue", text, is_warning=True))
-    return findings
+    return [*findings, *_check_encryption(job, attributes)]
+
+
+def _check_encryption(job: JobSettings, attributes: dict[str, str]) -> list[Finding]:
+    key = encryption_key(attributes)
+    if key is None:
+        return []
+    text = f"{job.queue}: encrypted by the KMS key {key}"
+    match ask_about_key(key, attributes.get("QueueArn", "")):
+        case KeyAnswer.ALLOWED:
+            return [Finding("queue", f"{text}, which these credentials may use")]
+        case KeyAnswer.UNUSABLE:
+            return [Finding("queue", f"{text}, which is not there any more, or not enabled", is_problem=True)]
+        case KeyAnswer.DENIED:
+            text += (
+                ", which refuses them kms:Decrypt: no message can be received, unless their policy allows it through "
+                f"SQS alone (kms:ViaService); the policy of the job: {program_name()} check --print_policy"
+            )
+            return [Finding("queue", text, is_warning=True)]
+        case _:
+            return [Finding("queue", f"{text}; receiving takes kms:Decrypt on it, which could not be tried here")]
 
 
 def _check_agreement(job: JobSettings, keyset: Keyset) -> list[Finding]:
@@ -182,15 +204,17 @@ def _check_postgres(job: JobSettings) -> list[Finding]:
     connection = DEADLINES.connect(functools.partial(connect, job.postgres), _NOT_STOPPING)
     try:
         with map_postgres_errors(), DEADLINES.within(connection, ANSWER_SECONDS, "its tables", _NOT_STOPPING):
+            tls = tls_finding(tls_state(connection))
             revision = database_revision(connection)
             problems = revision_problems(revision)
             if problems:
                 run = f"run: {program_name()} migrate --postgres '{job.postgres}'"
-                return [Finding("postgres", f"{problem}; {run}", is_problem=True) for problem in problems]
+                return [tls, *(Finding("postgres", f"{problem}; {run}", is_problem=True) for problem in problems)]
             reports = [(stream, check_tables(connection, stream)) for stream in job.streams]
     finally:
         connection.close()
-    findings = [
+    findings = [tls]
+    findings += [
         Finding("postgres", problem, is_problem=True)
         for problem in dict.fromkeys(problem for _, report in reports for problem in report.problems)
     ]
@@ -200,3 +224,27 @@ def _check_postgres(job: JobSettings) -> list[Finding]:
     ]
     warnings = dict.fromkeys(warning for _, report in reports for warning in report.warnings)
     return [*findings, *(Finding("postgres", warning, is_warning=True) for warning in warnings)]
+
+
+def tls_finding(state: TlsState) -> Finding:
+    """Return what is to be said of who can read what goes to the database and back.
+
+    Args:
+        state: Of a connection to it.
+    """
+    if state.is_socket:
+        return Finding("postgres", "connected by a Unix socket")
+    if state.version is None:
+        is_local = is_loopback(state.host)
+        text = f"connected without TLS (sslmode={state.mode})"
+        if not is_local:
+            text += ": the network can read what is sent; give sslmode=verify-full, and --require_tls"
+        return Finding("postgres", text, is_warning=not is_local)
+    text = f"connected over {state.version} ({state.cipher}, sslmode={state.mode})"
+    if state.is_verified or is_loopback(state.host):
+        return Finding("postgres", text)
+    return Finding(
+        "postgres",
+        f"{text}, to a server that need not be the one that was named: give sslmode=verify-full, and sslrootcert",
+        is_warning=True,
+    )

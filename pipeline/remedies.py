@@ -11,7 +11,6 @@ COMMANDS = {
     Remedy.CREATE_KEYSET: "keys create --keyset URI",
     Remedy.CREATE_HASH_KEYSET: "keys create --kind hash --keyset URI",
     Remedy.WRAP_KEYSET: "keys wrap --keyset URI --target URI",
-    Remedy.COMPARE_COPY: "lake verify",
 }
 ROLES = (
     "; run and check take the role maskline_writer, unmask and leakage maskline_analyst, remask and keys "

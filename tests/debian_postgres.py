@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -16,10 +17,14 @@ class DebianPostgres:
 
     Args:
         directory: Where its data, its log and its socket go.
+        settings: What is set beside that.
+        rules: The lines that stand first in its ``pg_hba.conf``.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, settings: Mapping[str, object] | None = None, rules: str = "") -> None:
         self._directory = directory
+        self._settings = {"listen_addresses": "", "fsync": "off", "max_connections": 60, **(settings or {})}
+        self._rules = rules
         # It refuses to run as root; Debian's package brings a user for it.
         self._user = pwd.getpwnam("postgres").pw_uid if os.getuid() == 0 else os.getuid()
 
@@ -34,7 +39,9 @@ class DebianPostgres:
         """Make its data and start it."""
         os.chown(self._directory, self._user, -1)
         self._run("initdb", "--auth=trust", "--username=postgres", "--no-sync", "--encoding=UTF8")
-        options = f"-k {self._directory} -c listen_addresses= -c fsync=off -c max_connections=60"
+        trust = self._directory / "data" / "pg_hba.conf"
+        trust.write_text(self._rules + trust.read_text())
+        options = f"-k {self._directory} " + " ".join(f"-c {name}={value}" for name, value in self._settings.items())
         self._run("pg_ctl", "start", "--wait", f"--log={self._directory / 'log'}", f"--options={options}")
         return self
 
@@ -43,6 +50,11 @@ class DebianPostgres:
     ) -> None:
         """Stop it."""
         self._run("pg_ctl", "stop", "--wait", "--mode=immediate")
+
+    @property
+    def user(self) -> int:
+        """The id of the user that it runs as."""
+        return self._user
 
     def dsn(self, database: str) -> str:
         """Return the data source name of one of its databases."""

@@ -1,8 +1,9 @@
 """Measure the insert that the job makes beside the one of version 0.1, with a unique index in place of the ledger.
 
-It is measured without its guard against disabled keys, too, which tells what that costs. All of them write the same
-masked rows over one connection, a transaction a micro-batch, in turns. Rows per second are by the clock; CPU is per
-row, of this process and of the database server; log is what it wrote ahead, after a checkpoint.
+It is measured without its guard against disabled keys, too, which tells what that costs. Each writes masked rows over a
+connection of its own, a transaction a micro-batch, and they take turns at every micro-batch, so that whatever slows the
+machine slows all alike. Rows per second are by the clock; CPU is per row, of this process and of the server's process
+behind the connection; log is what the server wrote ahead, after a checkpoint.
 Rows that are there before were sent over the 32 days before, so that the ledger holds half of them.
 """
 
@@ -12,15 +13,16 @@ import argparse
 import statistics
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from psycopg2 import sql
 
-from benchmarks.consumers import family_of, sample_of
 from benchmarks.masked_rows import masked_rows
 from benchmarks.measuring import add_count, add_name, finish, positive, progress_bars
 from benchmarks.results import Cell, measured
 from benchmarks.workbench import TABLE, Workbench
+from maskline.postgres.connection import Connection
 from maskline.postgres.statements import InsertRows
 from maskline.postgres.writer import BatchWriter
 from maskline.records import MaskedRow
@@ -40,6 +42,39 @@ COLUMNS = (
 )
 
 Write = Callable[[Sequence[MaskedRow]], object]
+Connect = Callable[[], Connection]
+
+
+class _Insert:
+    """One way to insert, with a connection of its own, and what its micro-batches have used.
+
+    Args:
+        bench: The workbench.
+        make_write: Returns what writes a micro-batch over a connection that it opens.
+    """
+
+    def __init__(self, bench: Workbench, make_write: Callable[[Connect], Write]) -> None:
+        self._bench = bench
+        self._server_pid = 0
+        self._write = make_write(self._connect)
+        self._write(list(masked_rows(STREAM, BATCH)))  # connects, and has the server's process know the tables
+
+    def _connect(self) -> Connection:
+        connection = self._bench.connect()
+        self._server_pid = connection.info.backend_pid
+        return connection
+
+    def measure(self, rows: Sequence[MaskedRow]) -> tuple[float, float, float, float]:
+        """Write a micro-batch; return seconds, this process' and the server's seconds of CPU, and bytes of log."""
+        log_before = self._log_bytes()
+        server_before = _cpu_seconds(self._server_pid)
+        started, used_before = time.perf_counter(), time.process_time()
+        self._write(rows)
+        used, seconds = time.process_time() - used_before, time.perf_counter() - started
+        return seconds, used, _cpu_seconds(self._server_pid) - server_before, self._log_bytes() - log_before
+
+    def _log_bytes(self) -> float:
+        return float(self._bench.value("SELECT pg_current_wal_insert_lsn() - '0/0'"))
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -61,30 +96,43 @@ def main(arguments: argparse.Namespace) -> int:
     """Try each insert with each number of rows that are there before."""
     table: list[list[Cell]] = []
     with Workbench("stub") as bench, progress_bars() as progress:
-        task = progress.add_task("inserting", total=3 * len(arguments.values) * arguments.repeat)
+        task = progress.add_task("inserting", total=len(arguments.values) * arguments.repeat)
         bench.run(
             f"CREATE TABLE {INDEXED_TABLE} (LIKE {TABLE} INCLUDING DEFAULTS)",
             f"CREATE UNIQUE INDEX ON {INDEXED_TABLE} (message_id)",
             f"CREATE INDEX ON {INDEXED_TABLE} (written_in)",
         )
-        inserts: dict[str, Write] = {
-            "ledger": _ledger(bench),
-            "ledger, keys not guarded": _without_keys(bench),
-            "unique index": _unique_index(bench),
+        inserts = {
+            "ledger": _Insert(bench, _ledger),
+            "ledger, keys not guarded": _Insert(bench, _without_keys),
+            "unique index": _Insert(bench, _unique_index),
         }
         for before in arguments.values:
             _fill(bench, before)
-            runs: dict[str, list[list[float]]] = {name: [] for name in inserts}
+            rounds: dict[str, list[list[float]]] = {name: [] for name in inserts}
             for _ in range(arguments.repeat):
-                for name, write in inserts.items():
-                    runs[name].append(_measure(bench, write, list(masked_rows(STREAM, arguments.rows))))
-                    progress.advance(task)
-            for name, measurements in runs.items():
+                bench.run("CHECKPOINT")
+                for name, figures in _in_turns(inserts, arguments.rows):
+                    rounds[name].append(figures)
+                progress.advance(task)
+            for name, measurements in rounds.items():
                 rate, client, server, log = (statistics.median(values) for values in zip(*measurements, strict=True))
                 servers = [measurement[2] for measurement in measurements]
                 spread = f"{min(servers):.1f} to {max(servers):.1f}"
                 table.append([name, before, rate, client, server, spread, log])
     return finish(measured(arguments.name, "The insert with a ledger and with a unique index", COLUMNS, table, {}))
+
+
+def _in_turns(inserts: dict[str, _Insert], count: int) -> Iterator[tuple[str, list[float]]]:
+    """Yield, for each insert, rows a second, µs of CPU a row of client and of server, and bytes of log a row."""
+    batches = {name: list(masked_rows(STREAM, count)) for name in inserts}
+    measured_batches: dict[str, list[tuple[float, ...]]] = {name: [] for name in inserts}
+    for start in range(0, count, BATCH):
+        for name, insert in inserts.items():
+            measured_batches[name].append(insert.measure(batches[name][start : start + BATCH]))
+    for name, measurements in measured_batches.items():
+        seconds, client, server, log = map(sum, zip(*measurements, strict=True))
+        yield name, [count / seconds, client / count * 1e6, server / count * 1e6, log / count]
 
 
 def _fill(bench: Workbench, rows: int) -> None:
@@ -104,31 +152,25 @@ def _fill(bench: Workbench, rows: int) -> None:
     )
 
 
-def _measure(bench: Workbench, write: Write, rows: Sequence[MaskedRow]) -> list[float]:
-    postgres = bench.postgres_pid
-    bench.run("CHECKPOINT")
-    log_before = bench.value("SELECT pg_current_wal_insert_lsn() - '0/0'")
-    server_before = sample_of(family_of(postgres), 0).cpu_seconds
-    started, used_before = time.perf_counter(), time.process_time()
-    for start in range(0, len(rows), BATCH):
-        write(rows[start : start + BATCH])
-    used, seconds = time.process_time() - used_before, time.perf_counter() - started
-    server = sample_of(family_of(postgres), 0).cpu_seconds - server_before
-    log = float(bench.value("SELECT pg_current_wal_insert_lsn() - '0/0'") - log_before)
-    return [len(rows) / seconds, used / len(rows) * 1e6, server / len(rows) * 1e6, log / len(rows)]
+def _cpu_seconds(pid: int) -> float:
+    """Return the time that a process has been on a CPU.
+
+    Source: https://docs.kernel.org/scheduler/sched-stats.html
+    """
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
 
 
-def _ledger(bench: Workbench) -> Write:
-    return BatchWriter(bench.connect, InsertRows(STREAM), 0, threading.Event()).write
+def _ledger(connect: Connect) -> Write:
+    return BatchWriter(connect, InsertRows(STREAM), 0, threading.Event()).write
 
 
-def _without_keys(bench: Workbench) -> Write:
+def _without_keys(connect: Connect) -> Write:
     insert = InsertRows(STREAM)
     insert.query = insert.query_without_keys
-    return BatchWriter(bench.connect, insert, 0, threading.Event()).write
+    return BatchWriter(connect, insert, 0, threading.Event()).write
 
 
-def _unique_index(bench: Workbench) -> Write:
+def _unique_index(connect: Connect) -> Write:
     """Return the insert of version 0.1, as that version sent it."""
     insert = InsertRows(STREAM)
     columns = [column.name for column in STREAM.columns]
@@ -146,7 +188,7 @@ def _unique_index(bench: Workbench) -> Write:
         columns=sql.SQL(", ").join(map(sql.Identifier, columns)),
         arrays=sql.SQL(", ").join(sql.SQL("%s::" + array) for array in arrays),
     )
-    connection = bench.connect()
+    connection = connect()
     connection.autocommit = True
 
     def write(rows: Sequence[MaskedRow]) -> set[str]:

@@ -8,7 +8,8 @@ import tink
 
 from maskline.keys.hash_keyset import check_hash_keys, is_hash_keyset, new_hash_keyset_handle, open_hash_keyset
 from maskline.keys.keyset import StoredKeyset, check_keys, new_keyset_handle, open_keyset, parse_keyset
-from maskline.keys.kms import OpenKmsKey, aws_kms_key
+from maskline.keys.kms import OpenKmsKey
+from maskline.keys.kms_keys import open_kms_key
 
 
 class KeysetKind(enum.StrEnum):
@@ -22,7 +23,7 @@ class KeysetKind(enum.StrEnum):
         return new_hash_keyset_handle() if self is KeysetKind.HASH else new_keyset_handle()
 
 
-def stored_handle(stored: StoredKeyset, open_kms_key: OpenKmsKey = aws_kms_key) -> tink.KeysetHandle:
+def stored_handle(stored: StoredKeyset, open_kms_key: OpenKmsKey = open_kms_key) -> tink.KeysetHandle:
     """Return Tink's handle of a stored keyset of either kind.
 
     Args:
@@ -39,7 +40,7 @@ def stored_handle(stored: StoredKeyset, open_kms_key: OpenKmsKey = aws_kms_key) 
     return handle
 
 
-def try_keyset(handle: tink.KeysetHandle, stored: StoredKeyset, open_kms_key: OpenKmsKey = aws_kms_key) -> None:
+def try_keyset(handle: tink.KeysetHandle, stored: StoredKeyset, open_kms_key: OpenKmsKey = open_kms_key) -> None:
     """Open a stored keyset as it will be opened for use.
 
     Args:

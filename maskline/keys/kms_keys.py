@@ -1,6 +1,6 @@
-"""The keys that encrypt keysets, wherever they are: of AWS KMS, or of Vault's transit engine.
+"""The keys that encrypt keysets, wherever they are: of AWS KMS, Google Cloud KMS, Azure Key Vault, or Vault's transit.
 
-Vault's library comes by an extra of its own, and is imported where such a key is named.
+The libraries of all but the first come by extras of their own, and are imported where such a key is named.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from collections.abc import Callable
 from maskline.extras import naming_extra
 from maskline.keys.kms import KmsKey, aws_kms_key, check_key_arn
 
-AWS, VAULT = "aws-kms", "vault-transit"
+AWS, AZURE, GOOGLE, VAULT = "aws-kms", "azure-keyvault-key", "gcp-kms", "vault-transit"
 KEY_FORMS = {
     AWS: "KEY_ARN",
+    AZURE: "HOST/KEY",
+    GOOGLE: "projects/P/locations/L/keyRings/R/cryptoKeys/K",
     VAULT: "MOUNT/KEY",
 }
 """How the key is named behind each scheme."""
@@ -50,10 +52,22 @@ def open_kms_key(key: str) -> KmsKey:
     return _KEYS[scheme](location) if separator and scheme in _KEYS else aws_kms_key(key)
 
 
+def _azure(location: str) -> KmsKey:
+    with naming_extra(f"a keyset of {AZURE}://", "azure"):
+        from maskline.keys.azure_key_vault.keys import AzureKeyVaultKey
+    return AzureKeyVaultKey(location)
+
+
+def _google(location: str) -> KmsKey:
+    with naming_extra(f"a keyset of {GOOGLE}://", "google"):
+        from maskline.keys.google_cloud.kms import GoogleKmsKey
+    return GoogleKmsKey(location)
+
+
 def _vault(location: str) -> KmsKey:
-    with naming_extra(f"a keyset of {VAULT}://"):
+    with naming_extra(f"a keyset of {VAULT}://", "vault"):
         from maskline.keys.vault import VaultTransitKey
     return VaultTransitKey(location)
 
 
-_KEYS: dict[str, Callable[[str], KmsKey]] = {VAULT: _vault}
+_KEYS: dict[str, Callable[[str], KmsKey]] = {AZURE: _azure, GOOGLE: _google, VAULT: _vault}

@@ -1,14 +1,18 @@
 """Where keysets are kept: a URI names the place, a provider reads and changes what is kept there.
 
-========================================  =====================================================================
-``file:PATH``                            a file that only its owner can read
-``env:NAME``                             an environment variable; it can be read only
-``aws-secretsmanager://NAME``            a secret of AWS Secrets Manager, by name or ARN
-``vault-kv://MOUNT/PATH``                a secret of Vault's KV engine, version 2
-``aws-kms://KEY_ARN?keyset=URI``         a keyset that a KMS key encrypts, kept at any of the above or at
-                                         ``s3://BUCKET/KEY``
-``vault-transit://MOUNT/KEY?keyset=URI``  likewise, by a key of Vault's transit engine
-========================================  =====================================================================
+============================================  =====================================================================
+``file:PATH``                                 a file that only its owner can read
+``env:NAME``                                  an environment variable; it can be read only
+``aws-secretsmanager://NAME``                 a secret of AWS Secrets Manager, by name or ARN
+``azure-keyvault-secret://HOST/SECRET``       a secret of Azure Key Vault
+``gcp-secretmanager://projects/P/secrets/S``  a secret of Google Secret Manager
+``vault-kv://MOUNT/PATH``                     a secret of Vault's KV engine, version 2
+``aws-kms://KEY_ARN?keyset=URI``              a keyset that a KMS key encrypts, kept at any of the above or at
+                                              ``s3://BUCKET/KEY``
+``azure-keyvault-key://HOST/KEY?keyset=URI``  likewise, by an RSA key of Azure Key Vault
+``gcp-kms://KEY_NAME?keyset=URI``             likewise, by a key of Google Cloud KMS
+``vault-transit://MOUNT/KEY?keyset=URI``      likewise, by a key of Vault's transit engine
+============================================  =====================================================================
 """
 
 from __future__ import annotations
@@ -153,8 +157,20 @@ def _file(path: str, *, is_private: bool) -> FileKeyset:
         raise ArgumentError(f"keyset file:{path}: there is no such user; give the path of the file") from None
 
 
+def _azure_secret(location: str) -> KeysetProvider:
+    with naming_extra("a keyset of azure-keyvault-secret://", "azure"):
+        from maskline.keys.azure_key_vault.secrets import AzureSecretKeyset
+    return AzureSecretKeyset(location)
+
+
+def _google_secret(location: str) -> KeysetProvider:
+    with naming_extra("a keyset of gcp-secretmanager://", "google"):
+        from maskline.keys.google_cloud.secret_manager import GoogleSecretKeyset
+    return GoogleSecretKeyset(location)
+
+
 def _vault_secret(location: str) -> KeysetProvider:
-    with naming_extra("a keyset of vault-kv://"):
+    with naming_extra("a keyset of vault-kv://", "vault"):
         from maskline.keys.vault import VaultKvKeyset
     return VaultKvKeyset(location)
 
@@ -163,6 +179,8 @@ _IN_CLEAR: dict[str, Callable[[str], KeysetProvider]] = {
     "file": lambda path: _file(path, is_private=True),
     "env": EnvironmentKeyset,
     "aws-secretsmanager": SecretsManagerKeyset,
+    "azure-keyvault-secret": _azure_secret,
+    "gcp-secretmanager": _google_secret,
     "vault-kv": _vault_secret,
 }
 _ENCRYPTED: dict[str, Callable[[str], KeysetStore]] = {

@@ -5,13 +5,29 @@ Source: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTR
 
 from __future__ import annotations
 
+import enum
+
 import msgspec
 import psycopg2
 from psycopg2.extensions import parse_dsn
 
 from maskline.errors import ArgumentError
+from maskline.postgres.rds import rds_endpoint
 
 _SECRETS = ("password", "sslpassword", "oauth_client_secret")
+
+TLS_MODES = ("require", "verify-ca", "verify-full")
+"""The values of ``sslmode`` that take no connection without TLS."""
+
+
+class PostgresAuth(enum.StrEnum):
+    """How a connection proves who it is."""
+
+    PASSWORD = "password"  # noqa: S105 - the name of a way
+    """By whatever libpq finds: a password, a certificate, Kerberos, or nothing where the server asks for none."""
+
+    RDS_IAM = "rds-iam"
+    """By a token of AWS, made anew for each connection; see `maskline.postgres.rds`."""
 
 
 class PostgresDsn(msgspec.Struct, frozen=True):
@@ -21,20 +37,30 @@ class PostgresDsn(msgspec.Struct, frozen=True):
 
     Attributes:
         text: A libpq connection string or URI.
+        auth: How a connection proves who it is.
+        requires_tls: Whether a connection without TLS is refused, before a password or a token is sent over it.
     """
 
     text: str
+    auth: PostgresAuth = PostgresAuth.PASSWORD
+    requires_tls: bool = False
 
     @classmethod
-    def parse(cls, dsn: str | PostgresDsn) -> PostgresDsn:
+    def parse(
+        cls, dsn: str | PostgresDsn, auth: PostgresAuth = PostgresAuth.PASSWORD, *, require_tls: bool = False
+    ) -> PostgresDsn:
         """Read a data source name.
 
         Args:
             dsn: A libpq connection string or URI, ``postgresql://user@host/database`` say; what is parsed already is
                 returned as it is.
+            auth: As the attribute. ``rds-iam`` takes the host of an RDS instance, cluster or proxy and a user in the
+                data source name, and TLS.
+            require_tls: As the attribute ``requires_tls``.
 
         Raises:
-            ArgumentError: It is not one, or holds a password. The error does not repeat it.
+            ArgumentError: It is not one, holds a password, or does not go with `auth` or `require_tls`. The error does
+                not repeat it.
         """
         if isinstance(dsn, PostgresDsn):
             return dsn
@@ -50,7 +76,12 @@ class PostgresDsn(msgspec.Struct, frozen=True):
                 )
         if "://" in parameters.get("dbname", ""):
             raise ArgumentError("dsn: its dbname is a URI, which could hold a password; give the URI alone")
-        return cls(dsn)
+        require_tls = require_tls or auth is PostgresAuth.RDS_IAM
+        if require_tls:
+            _check_tls(parameters)
+        if auth is PostgresAuth.RDS_IAM:
+            rds_endpoint(parameters)
+        return cls(dsn, auth, require_tls)
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -60,3 +91,15 @@ class PostgresDsn(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         """The data source name."""
         return self.text
+
+
+def _check_tls(parameters: dict[str, str]) -> None:
+    mode = parameters.get("sslmode")
+    if mode is not None and mode not in TLS_MODES:
+        raise ArgumentError(
+            f"dsn: sslmode={mode} takes connections without TLS, too; leave it out, or give sslmode=verify-full"
+        )
+    if mode is None and "service" in parameters:
+        raise ArgumentError(
+            "dsn: the sslmode of a service file cannot be seen, and TLS is required; give sslmode=verify-full here"
+        )

@@ -38,6 +38,7 @@ _REMEDIES = {
 }
 _FAILED_AUTHENTICATION = "authentication failed"
 _REFUSED_LOGINS = (
+    "certificate verify failed",
     "definition of service",
     "does not exist",
     "invalid integer value",
@@ -50,6 +51,7 @@ _REFUSED_LOGINS = (
     "no such user",
     "permission denied",
     "root certificate file",
+    "server certificate for",
     "server does not support SSL",
     "service file",
 )

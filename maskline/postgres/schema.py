@@ -70,9 +70,11 @@ _IS_UNTOUCHED = f"""
 """Whether ``user_logins`` is as its owner makes it."""
 
 _CONSTRAINTS = "SELECT conname FROM pg_constraint WHERE conrelid = to_regclass('{}')"
+_IS_MISSING = "SELECT to_regclass('{}') IS NULL"
 _IS_OTHER_TABLE = f"SELECT to_regclass('user_logins') IS NOT NULL AND NOT {IS_OWNERS_TABLE}"
 
-_PSQL = f"""-- For psql, without --single-transaction. Where it stops, print it again with --postgres, and go on.
+PSQL_SETTINGS = f"""\
+-- For psql, without --single-transaction. Where it stops, print it again with --postgres, and go on.
 \\set ON_ERROR_STOP on
 {SETTINGS.strip()}
 
@@ -243,8 +245,7 @@ class Schema:
             driver = _driver(connection)
             with driver.cursor() as cursor:
                 for stream in streams:
-                    cursor.execute("SELECT to_regclass(%s) IS NULL", [stream.table])
-                    if cursor.fetchone() == (True,):
+                    if _rows(driver, _IS_MISSING.format(stream.table)) == [(True,)]:
                         cursor.execute(create_table(stream))
                         made.append(stream.table)
                     if not compare_columns(driver, stream).problems:
@@ -252,10 +253,28 @@ class Schema:
                         self._add_checks(driver, stream)
         return made
 
+    def print_tables(self, streams: Sequence[StreamDefinition]) -> str:
+        """Return what `create_tables` would make and add, for psql. How columns are masked a job enters by itself.
+
+        Args:
+            streams: The streams.
+
+        Raises:
+            MasklineError: The database cannot be read.
+        """
+        statements = []
+        with _describing_errors(), self._engine.connect() as connection:
+            driver = _driver(connection)
+            for stream in streams:
+                if _rows(driver, _IS_MISSING.format(stream.table)) == [(True,)]:
+                    statements.append(create_table(stream))
+                elif not compare_columns(driver, stream).problems:
+                    statements += [f"{statement};\n" for statement in _missing_checks(driver, stream)]
+        return "".join(statements)
+
     def _add_checks(self, driver: Connection, stream: StreamDefinition) -> None:
-        present = [name for (name,) in _rows(driver, _CONSTRAINTS.format(stream.table))]
         deadline = time.monotonic() + self._lock_deadline_seconds
-        for statement in add_token_checks(stream, present):
+        for statement in _missing_checks(driver, stream):
             while True:
                 try:
                     _rows(driver, f"{SETTINGS}; {statement}; SELECT")
@@ -325,7 +344,7 @@ def print_sql(current: str | None, target: str = "head") -> str:
     if _place(target) == _place(start):
         return ""
     if _place(target) > _place(start):
-        return _PSQL + _printed(start, target)
+        return PSQL_SETTINGS + _printed(start, target)
     middle = start
     text = ""
     if _place(start) > _place(_EXPANDED):
@@ -333,7 +352,7 @@ def print_sql(current: str | None, target: str = "head") -> str:
         text = _printed(start, middle)
     if _place(target) < _place(middle):
         text += f"BEGIN;\n{_printed(middle, target, is_one_transaction=True)}COMMIT;\n"
-    return _PSQL + text
+    return PSQL_SETTINGS + text
 
 
 def revisions() -> list[str]:
@@ -381,6 +400,10 @@ def _driver(connection: sqlalchemy.Connection) -> Connection:
     return driver
 
 
+def _missing_checks(driver: Connection, stream: StreamDefinition) -> list[str]:
+    return add_token_checks(stream, [name for (name,) in _rows(driver, _CONSTRAINTS.format(stream.table))])
+
+
 def _rows(driver: Connection, query: str) -> list[tuple[Any, ...]]:
     with driver.cursor() as cursor:
         cursor.execute(query)
@@ -397,9 +420,17 @@ def _describing_errors() -> Iterator[None]:
     try:
         yield
     except sqlalchemy.exc.DBAPIError as error:
-        raise _described(error.orig) from None
+        raise _described(_first_of(error.orig)) from None
     except psycopg2.Error as error:
-        raise _described(error) from None
+        raise _described(_first_of(error)) from None
+
+
+def _first_of(error: BaseException | None) -> BaseException | None:
+    """Return why a connection was lost; what is then tried on it fails next, and says only that it is closed."""
+    while isinstance(error, psycopg2.InterfaceError) and error.__context__ is not None:
+        before = error.__context__
+        error = before.orig if isinstance(before, sqlalchemy.exc.DBAPIError) else before
+    return error
 
 
 def _place(revision: str) -> int:

@@ -1,8 +1,9 @@
 """What a stream's table lacks, and how it comes to have it: never by anything that loses data or keeps others out.
 
-A new column takes NULL, for rows that are there have no value for it and jobs of the definition before write none. A
-type is widened where Postgres does so without a look at the rows, or where there are few. All else that the table has
-otherwise is named, and nothing is changed.
+A new column takes NULL, for rows that are there have no value for it and jobs of the definition before write none; a
+masked one gets the check for tokens that a new table has. A column that is there gets it by `migrate`, which knows
+whether jobs mask it already. A type is widened where Postgres does so without a look at the rows, or where there
+are few. All else that the table has otherwise is named, and nothing is changed.
 
 Source: https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES
 """
@@ -22,6 +23,7 @@ from maskline.postgres.connection import Connection, map_postgres_errors
 from maskline.postgres.ddl import WRITTEN_IN_DECLARATION, create_bare_table, create_index
 from maskline.postgres.grants import CREATE_ROLES, ROLES, Grant, table_grants
 from maskline.postgres.identifiers import quoted_table
+from maskline.postgres.token_checks import add_token_check, check_name, token_checks
 from maskline.postgres.type_names import short_name, takes, widens_in_place
 from maskline.streams.definition import JOB_COLUMNS, WRITTEN_IN, StreamDefinition
 
@@ -58,12 +60,17 @@ _COLUMNS = """
         ARRAY(
             SELECT DISTINCT ev_class::regclass::text FROM pg_depend JOIN pg_rewrite ON pg_rewrite.oid = objid
             WHERE classid = 'pg_rewrite'::regclass AND refobjid = attrelid AND refobjsubid = attnum
+        ),
+        ARRAY(
+            SELECT ARRAY[conname::text, pg_get_constraintdef(oid)] FROM pg_constraint
+            WHERE conrelid = attrelid AND contype = 'c' AND attnum = ANY (conkey) ORDER BY conname
         )
     FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid
     WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
 """
 _MISSING_ROLES = "SELECT wanted FROM unnest(%s::text[]) AS wanted WHERE wanted NOT IN (SELECT rolname FROM pg_roles)"
 _SYSTEM_COLUMNS = {"tableoid", "ctid", "xmin"}
+_NOT_VALID = " NOT VALID"
 _RETRIED = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure)
 
 
@@ -89,6 +96,7 @@ class _Column(msgspec.Struct, frozen=True):
     is_of_domain: bool
     is_in_primary_key: bool
     views: list[str]
+    checks: list[tuple[str, str]]
 
 
 class _Found(msgspec.Struct, frozen=True):
@@ -236,6 +244,7 @@ def _altered(stream: StreamDefinition, found: _Found) -> list[Change]:
             problems.append(f"column {name} is one that Postgres generates; take it out of the stream")
         elif takes_null and column.is_not_null:
             changes.extend(_without_not_null(stream, name, column, problems))
+    changes += _checked(stream, {name for name, _, _ in _needed(stream)} - found.columns.keys())
     given = {name for name, _, _ in _needed(stream)} | {WRITTEN_IN}
     problems += [
         f"column {name} is NOT NULL without a default, and the stream does not fill it; give it a default, or run "
@@ -273,6 +282,19 @@ def _added(stream: StreamDefinition, name: str, needed: str) -> Change:
     return Change(f"added column {stream.table}.{name} {needed}", statement)
 
 
+def _checked(stream: StreamDefinition, added: set[str]) -> list[Change]:
+    """Return what gives new columns their checks: for rows to come first, and then, beside all others, for all."""
+    names = {check_name(column) for column in stream.masked_columns if column.name in added}
+    checks = {name: condition for name, condition in token_checks(stream).items() if name in names}
+    return [
+        *(
+            Change(f"added check {name} to {stream.table}", add_token_check(stream, name, condition))
+            for name, condition in checks.items()
+        ),
+        *(_validated(stream, name) for name in checks),
+    ]
+
+
 def _widened(
     stream: StreamDefinition, name: str, column: _Column, needed: str, size: int, problems: list[str]
 ) -> list[Change]:
@@ -292,9 +314,29 @@ def _widened(
             f"column {name} is {column.type}, and to make it {needed} rewrites {size / 2**20:,.0f} MiB while nobody "
             f"may read or write the table; in a quiet hour run {statement}"
         )
+    elif column.checks and size > MAX_REWRITTEN_BYTES:
+        return _widened_beside_checks(stream, name, column, needed)
     else:
         return [Change(f"widened column {stream.table}.{name} from {column.type} to {needed}", statement)]
     return []
+
+
+def _widened_beside_checks(stream: StreamDefinition, name: str, column: _Column, needed: str) -> list[Change]:
+    """Return what widens a column of a large table that has checks: Postgres would look at all rows under its lock."""
+    parts = [f'ALTER COLUMN "{name}" TYPE {needed}']
+    validating = []
+    for check, definition in column.checks:
+        condition = definition.removesuffix(_NOT_VALID)
+        parts += [f'DROP CONSTRAINT "{check}"', f'ADD CONSTRAINT "{check}" {condition}{_NOT_VALID}']
+        if not definition.endswith(_NOT_VALID):
+            validating.append(_validated(stream, check))
+    statement = f"ALTER TABLE {quoted_table(stream)} {', '.join(parts)}"
+    return [Change(f"widened column {stream.table}.{name} from {column.type} to {needed}", statement), *validating]
+
+
+def _validated(stream: StreamDefinition, check: str) -> Change:
+    statement = f'ALTER TABLE {quoted_table(stream)} VALIDATE CONSTRAINT "{check}"'
+    return Change(f"validated check {check} of {stream.table}", statement, is_alone=True)
 
 
 def _without_not_null(stream: StreamDefinition, name: str, column: _Column, problems: list[str]) -> list[Change]:

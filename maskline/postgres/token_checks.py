@@ -18,10 +18,19 @@ def token_checks(stream: StreamDefinition) -> dict[str, str]:
         stream: The stream.
     """
     return {
-        f"{column.name[:53]}_is_masked": f'"key_id" IS NULL OR {_looks_masked(column, form)}'
+        check_name(column): f'"key_id" IS NULL OR {_looks_masked(column, form)}'
         for column in stream.masked_columns
         if (form := stored_form(column)) is not None
     }
+
+
+def check_name(column: Column) -> str:
+    """Return the name of a column's check.
+
+    Args:
+        column: A masked column.
+    """
+    return f"{column.name[:53]}_is_masked"
 
 
 def add_token_checks(stream: StreamDefinition, present: Collection[str]) -> list[str]:
@@ -30,14 +39,25 @@ def add_token_checks(stream: StreamDefinition, present: Collection[str]) -> list
     Args:
         stream: The stream.
         present: The names of the constraints that the table has.
-
-    Source: https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-DESC-ADD-TABLE-CONSTRAINT
     """
     return [
-        f'ALTER TABLE {quoted_table(stream)} ADD CONSTRAINT "{name}" CHECK ({condition}) NOT VALID'
+        add_token_check(stream, name, condition)
         for name, condition in token_checks(stream).items()
         if name not in present
     ]
+
+
+def add_token_check(stream: StreamDefinition, name: str, condition: str) -> str:
+    """Return the statement that adds a check to a table, without a look at the rows that are there.
+
+    Args:
+        stream: The stream.
+        name: The check's name.
+        condition: What it asks, as `token_checks` has it.
+
+    Source: https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-DESC-ADD-TABLE-CONSTRAINT
+    """
+    return f'ALTER TABLE {quoted_table(stream)} ADD CONSTRAINT "{name}" CHECK ({condition}) NOT VALID'
 
 
 def _looks_masked(column: Column, form: StoredForm) -> str:

@@ -6,6 +6,7 @@ import re
 
 import msgspec
 
+from maskline.aws import HOST_SUFFIXES, partition_of
 from maskline.errors import ArgumentError
 from maskline.plaintext import is_plaintext_beyond_loopback
 
@@ -13,11 +14,13 @@ _URL = re.compile(r"(?P<authority>https?://(?P<host>[^/:]+)(:\d+)?)/([^/]+/)*(?P
 _CREDENTIALS = re.compile(r"[^/?#]*(//[^/?#]*)?@")
 _ENDPOINT = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[^\s?#]*)?")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}(\.fifo)?")
-_AWS_SUFFIX = r"(vpce\.)?(amazonaws\.com(\.cn)?|amazonaws\.eu|api\.aws|api\.amazonwebservices\.com\.cn)"
+_AWS_SUFFIX = rf"(vpce\.)?({'|'.join(map(re.escape, HOST_SUFFIXES))})"
 _AWS_HOST = re.compile(rf"(vpce-[a-z0-9-]+\.)?sqs(-fips)?\.(?P<region>[a-z0-9-]+)\.{_AWS_SUFFIX}")
 _LEGACY_AWS_HOST = re.compile(r"((?P<region>[a-z0-9-]+)\.)?queue\.amazonaws\.com(\.cn)?")
 _LEGACY_REGION = "us-east-1"
 """What ``queue.amazonaws.com`` stands for."""
+
+_ACCOUNT = re.compile(r"[0-9]{12}")
 
 
 MAX_CONNECTIONS = 1_000
@@ -109,6 +112,19 @@ class QueueAddress(msgspec.Struct, frozen=True):
             return host["region"]
         legacy = _LEGACY_AWS_HOST.fullmatch(match["host"])
         return (legacy["region"] or _LEGACY_REGION) if legacy else None
+
+    @property
+    def account(self) -> str | None:
+        """The AWS account that the URL names, or None."""
+        parts = self.queue.rstrip("/").split("/")
+        return parts[-2] if self.region and _ACCOUNT.fullmatch(parts[-2]) else None
+
+    @property
+    def arn(self) -> str | None:
+        """The queue's ARN, where its URL says all that it takes; else SQS knows it."""
+        if self.region is None or self.account is None:
+            return None
+        return f"arn:{partition_of(self.region)}:sqs:{self.region}:{self.account}:{self.name}"
 
     def __str__(self) -> str:
         """The queue, and its endpoint where it is not AWS's."""

@@ -56,8 +56,12 @@ def map_sqs_error(error: AwsError, address: QueueAddress) -> MasklineError:
     code = error_code(error)
     if code in _NO_SUCH_QUEUE or code.endswith(("NonExistentQueue", "QueueDoesNotExist")):
         return QueueError(f"queue {address}: does not exist; check its name, region and account ({code})")
-    is_key_refused = code.upper().startswith("KMS") and "Throttl" not in code
-    if is_access_denied(error) or is_key_refused:
+    if code.upper().startswith("KMS") and "Throttl" not in code:
+        return QueueError(
+            f"queue {address}: the KMS key that encrypts it cannot be used ({code}); the job needs kms:Decrypt on that "
+            "key, by its own policy and by the key's, and the key has to be enabled"
+        )
+    if is_access_denied(error):
         return QueueError(
             f"queue {address}: SQS refuses these credentials ({code}); the job needs sqs:ReceiveMessage, "
             "sqs:DeleteMessage, sqs:ChangeMessageVisibility, sqs:GetQueueAttributes and sqs:GetQueueUrl, and on an "

@@ -30,6 +30,9 @@ def decode_json(text: str) -> object:
     Raises:
         InvalidValueError: It is not JSON, or not read alike by everybody.
     """
+    plain = _decode_plain_object(text)
+    if plain is not None:
+        return plain
     try:
         return _decode(text)
     except InvalidValueError:
@@ -58,6 +61,28 @@ def encode_json(value: object) -> str:
     if _NUL.search(encoded):
         raise InvalidValueError(Reason.INVALID_TEXT, "holds a NUL character, which Postgres cannot store")
     return encoded.decode()
+
+
+def _decode_plain_object(text: str) -> dict[str, object] | None:
+    """Read an object that holds texts, whole numbers, booleans and nulls alone, as most records do.
+
+    msgspec reads one in an eighth of the time, but says nothing of a key that stands twice. Where there is no
+    backslash, every quotation mark begins or ends a text; so their number tells whether a key was dropped.
+
+    Returns:
+        None for any other document, and for one that is to be refused.
+    """
+    if "\\" in text or "[" in text or text.count("{") != 1:
+        return None
+    try:
+        document = _decode_quickly(text)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return None
+    if type(document) is not dict:
+        return None
+    types = list(map(type, document.values()))
+    texts = len(document) + types.count(str)
+    return document if text.count('"') == 2 * texts and float not in types else None
 
 
 def _object_without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -89,4 +114,5 @@ _decode = json.JSONDecoder(
     parse_float=_finite_number,
     parse_constant=_refuse_constant,
 ).decode
+_decode_quickly = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder(decimal_format="number").encode

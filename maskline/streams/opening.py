@@ -160,7 +160,7 @@ def read_record(content: Content) -> dict[str, object]:
     Raises:
         InvalidValueError: It is none.
     """
-    document = read_content(content)
+    document = decode_json(content) if type(content) is str else read_content(content)
     if type(document) is not dict:
         raise InvalidValueError(Reason.NOT_AN_OBJECT, "the JSON is not an object")
     return document

@@ -30,6 +30,7 @@ from maskline.pipeline.local.sqs import CREDENTIALS, EmbeddedSqs
 from maskline.pipeline.options import Options
 from maskline.pipeline.run_state import RunState
 from maskline.pipeline.runners.in_process import RunResult, console_monitor, new_run, run_job
+from maskline.pipeline.telemetry.job_metrics import JobMetrics
 from maskline.sqs import SqsQueue
 from maskline.transforms.run_context import RunContext
 
@@ -85,8 +86,11 @@ def _serving(arguments: argparse.Namespace, job: JobSettings, console: Console, 
         yield
         return
     port = arguments.http_port or 0
-    with HttpMonitor(job, arguments.http_host, port, arguments.stall_seconds) as monitor:
-        monitor.follow(lambda: RunState.of(context))
+    with (
+        JobMetrics(job, arguments.stall_seconds) as metrics,
+        HttpMonitor(job, metrics, arguments.http_host, port) as monitor,
+    ):
+        metrics.follow(lambda: RunState.of(context))
         console.print(f"Watch it at {monitor.url}", soft_wrap=True)
         yield
 

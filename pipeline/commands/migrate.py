@@ -17,7 +17,7 @@ from maskline.pipeline.options import Options, postgres_dsn
 from maskline.pipeline.progress import showing_rows
 from maskline.postgres.connection import connect
 from maskline.postgres.ddl import create_table
-from maskline.postgres.schema import Plan, Schema, print_sql
+from maskline.postgres.schema import PSQL_SETTINGS, Plan, Schema, print_sql
 from maskline.streams.definition import load_stream
 
 _SIDE_BY_SIDE = "Old and new jobs can run side by side now. When no older job runs any more, run migrate again."
@@ -47,9 +47,11 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
             text = print_sql(plan.before, plan.after or "base")
             if plan.waits_for_older_jobs:
                 text += f"-- {_SIDE_BY_SIDE}\n"
+            tables = _schema(arguments).print_tables(streams)
+            text += tables if text or not tables else f"{PSQL_SETTINGS}{tables}"
         else:
-            text = print_sql(None, arguments.revision)
-        console.print(text + "".join(map(create_table, streams)), markup=False, end="")
+            text = print_sql(None, arguments.revision) + "".join(map(create_table, streams))
+        console.print(text, markup=False, end="")
         return 0
     schema = _schema(arguments)
     plan = schema.plan(arguments.revision)

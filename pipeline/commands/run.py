@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 
 from maskline.errors import UsageError
+from maskline.extras import naming_extra
 from maskline.pipeline.beam_options import (
     check_beam_options,
     check_processes,
@@ -21,17 +22,20 @@ from maskline.pipeline.beam_options import (
     resolve_runner,
 )
 from maskline.pipeline.flink.options import set_flink_defaults
-from maskline.pipeline.http.monitor import Follow, HttpMonitor
+from maskline.pipeline.http.monitor import HttpMonitor
 from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.logs import announce, name_run_in_logs
 from maskline.pipeline.options import Options, job_settings
 from maskline.pipeline.preflight import preflight_with_retries
 from maskline.pipeline.run_state import RunState
-from maskline.pipeline.runners.cluster import submit_job
+from maskline.pipeline.runners.cluster import submit_job, with_max_long_poll
 from maskline.pipeline.runners.in_process import console_monitor, new_run, run_job
 from maskline.pipeline.runners.processes import Worker, run_processes, waiting_workers
 from maskline.pipeline.stopping import interruptible
 from maskline.pipeline.summary import summary_table
+from maskline.pipeline.telemetry.emf import EmfPublisher
+from maskline.pipeline.telemetry.job_metrics import Follow, JobMetrics
+from maskline.pipeline.telemetry.publishing import Publish, Publishing
 
 TAKES_BEAM_OPTIONS = True
 
@@ -53,6 +57,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
     )
     options.add_http()
+    options.add_publishing()
     parser.epilog = format_beam_help()
 
 
@@ -65,17 +70,21 @@ def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
     check_processes(arguments.processes, runner)
     if runner.name == "FlinkRunner":
         options = set_flink_defaults(options, job)
-    if arguments.http_port is not None and not runner.is_in_process:
-        raise UsageError(f"http_port: {runner.name} runs the job elsewhere, and has metrics of its own: docs/flink.md")
+    for option in ("http_port", "otlp_endpoint", "emf_namespace"):
+        if getattr(arguments, option) is not None and not runner.is_in_process:
+            raise UsageError(
+                f"{option}: {runner.name} runs the job elsewhere, and has metrics of its own: docs/flink.md"
+            )
     terminal = Console(stderr=True)
     name_run_in_logs(job.stream.name, job.queue.name)
-    with _workers(arguments, job, beam_arguments) as workers, _serving(arguments, job, terminal) as follow:
+    with _workers(arguments, job, beam_arguments) as workers, _showing(arguments, job, terminal) as follow:
         for finding in interruptible(lambda: preflight_with_retries(job)):
             if finding.is_warning:
                 announce(f"warning: {finding.part}: {finding.text}", terminal)
         announce(f"Running on {runner.description}. Ctrl-C stops.", terminal)
         if not runner.is_in_process:
-            return submit_job(job, options, terminal)
+            is_poll_given = arguments.long_poll_seconds is not None
+            return submit_job(job if is_poll_given else with_max_long_poll(job), options, terminal)
         if workers:
             ran = run_processes(workers, terminal, follow)
         else:
@@ -100,13 +109,29 @@ def _workers(arguments: argparse.Namespace, job: JobSettings, beam_arguments: Se
 
 
 @contextlib.contextmanager
-def _serving(arguments: argparse.Namespace, job: JobSettings, terminal: Console) -> Iterator[Follow]:
-    """Serve the run over HTTP while the block runs, where that is asked for; yield what is told of its state."""
-    if arguments.http_port is None:
+def _showing(arguments: argparse.Namespace, job: JobSettings, terminal: Console) -> Iterator[Follow]:
+    """Serve and send the run's metrics while the block runs, as was asked for; yield what is told of its state."""
+    publishers = _publishers(arguments, job)
+    if arguments.http_port is None and not publishers:
         yield lambda _state: None
         return
-    with HttpMonitor(
-        job, arguments.http_host, arguments.http_port, arguments.stall_seconds, arguments.processes
-    ) as monitor:
-        announce(f"Serving a page, metrics and probes at {monitor.url}", terminal)
-        yield monitor.follow
+    with contextlib.ExitStack() as parts:
+        metrics = parts.enter_context(JobMetrics(job, arguments.stall_seconds, arguments.processes))
+        if arguments.http_port is not None:
+            monitor = HttpMonitor(job, metrics, arguments.http_host, arguments.http_port, arguments.processes)
+            parts.enter_context(monitor)
+            announce(f"Serving a page, metrics and probes at {monitor.url}", terminal)
+        for publish in publishers:
+            parts.enter_context(Publishing(metrics.registry.collect, publish, arguments.publish_seconds))
+        yield metrics.follow
+
+
+def _publishers(arguments: argparse.Namespace, job: JobSettings) -> list[Publish]:
+    publishers: list[Publish] = []
+    if arguments.otlp_endpoint:
+        with naming_extra("otlp_endpoint"):
+            from maskline.pipeline.telemetry.otlp import OtlpPublisher
+        publishers.append(OtlpPublisher(arguments.otlp_endpoint))
+    if arguments.emf_namespace:
+        publishers.append(EmfPublisher(arguments.emf_namespace, job.queue.name))
+    return publishers

@@ -50,7 +50,7 @@ def submit_job(job: JobSettings, options: PipelineOptions, terminal: Console) ->
     is_on_flink = options.view_as(StandardOptions).runner == "FlinkRunner"
     submission = FlinkSubmission(options) if is_on_flink else None
     pipeline = beam.Pipeline(options=options)
-    build(pipeline, with_max_long_poll(job))
+    build(pipeline, job)
     try:
         result = _started(pipeline, submission, terminal)
         # Beam's own wait closes its connection when it is interrupted, and nothing could be canceled over it.

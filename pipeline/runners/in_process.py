@@ -20,6 +20,7 @@ from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.run_progress import showing_progress
 from maskline.pipeline.run_state import RunState
 from maskline.pipeline.runners.fn_api_runner import patch_metric_consolidation
+from maskline.pipeline.runners.quick_start import remember_answers
 from maskline.pipeline.stopping import stopping_on_signals
 from maskline.pipeline.summary import RunCounts
 from maskline.pipeline.tracebacks import suppress_own_tracebacks
@@ -28,7 +29,10 @@ from maskline.transforms.run_context import RunContext
 from maskline.watchdog import WATCHDOG
 
 STOP_SECONDS = 20.0
-"""How long a job may take to stop in an orderly way."""
+"""How long a job may take to stop in an orderly way, where its polls do."""
+
+POLL_SECONDS_OF_A_STOP = 15
+"""How much of that a poll may take that is under way; a stop waits as much longer for one that takes longer."""
 
 GIVE_BACK_SECONDS = 3.0
 """How long the queue may take to take the messages back from a job that did not stop."""
@@ -95,31 +99,41 @@ def run_job(
         context: The run, as `new_run` makes it. Its counts go on where an earlier job of the run left them.
 
     Raises:
-        StopTimedOutError: It was asked to stop and did not within `STOP_SECONDS`; this process has threads that hang.
+        StopTimedOutError: It was asked to stop and did not within `stop_seconds`; this process has threads that hang.
         MasklineError: The job failed.
     """
     progress = RunMonitor(time.monotonic, lambda: RunState.of(context))
     options.view_as(StandardOptions).runner = runner.name
-    pipeline = beam.Pipeline(options=options)
-    build(pipeline, job, context)
-    run_to_end = _started(pipeline, runner)
-    with (
-        suppress_own_tracebacks(),
-        monitor(context, progress.snapshot),
-        patch_metric_consolidation(),
-    ):
-        # Signals are handled in the main thread, which must not hold a lock that the handler wants.
-        thread = _RunnerThread(run_to_end)
-        thread.start()
-        last_resort = LastResort(context.stopping)
-        while thread.is_alive():
-            thread.join(0.1)
-            progress.snapshot()
-            if last_resort.is_due(STOP_SECONDS):
-                raise _stop_timed_out(job, context)
+    with remember_answers():
+        pipeline = beam.Pipeline(options=options)
+        build(pipeline, job, context)
+        run_to_end = _started(pipeline, runner)
+        with (
+            suppress_own_tracebacks(),
+            monitor(context, progress.snapshot),
+            patch_metric_consolidation(),
+        ):
+            # Signals are handled in the main thread, which must not hold a lock that the handler wants.
+            thread = _RunnerThread(run_to_end)
+            thread.start()
+            last_resort = LastResort(context.stopping)
+            while thread.is_alive():
+                thread.join(0.1)
+                progress.snapshot()
+                if last_resort.is_due(stop_seconds(job)):
+                    raise _stop_timed_out(job, context)
     if thread.failure is not None:
         raise context.failure or _unknown_failure(thread.failure) from None
     return RunResult(progress.snapshot().counts, progress.seconds, context.stopping.is_set())
+
+
+def stop_seconds(job: JobSettings) -> float:
+    """Return how long a job may take to stop in an orderly way.
+
+    Args:
+        job: The job.
+    """
+    return STOP_SECONDS + max(0, job.receive.long_poll_seconds - POLL_SECONDS_OF_A_STOP)
 
 
 def _started(pipeline: beam.Pipeline, runner: Runner) -> Callable[[], object]:
@@ -152,13 +166,13 @@ class LastResort:
 
 def _stop_timed_out(job: JobSettings, context: RunContext) -> StopTimedOutError:
     waits = ", ".join(WATCHDOG.slow_waits()) or "something that is not known"
-    logger.error("asked to stop %.0f s ago, the job waits for: %s", STOP_SECONDS, waits)
+    logger.error("asked to stop %.0f s ago, the job waits for: %s", stop_seconds(job), waits)
     # In a thread, for the queue may be what hangs.
     giving_back = threading.Thread(target=_give_back, args=(job, context), name="give-back", daemon=True)
     giving_back.start()
     giving_back.join(GIVE_BACK_SECONDS)
     return StopTimedOutError(
-        f"the job did not stop within {STOP_SECONDS:.0f} s and was ended, waiting for: {waits}; what it had not "
+        f"the job did not stop within {stop_seconds(job):.0f} s and was ended, waiting for: {waits}; what it had not "
         "deleted is in the queue still"
     )
 

@@ -25,21 +25,21 @@ from rich.console import Console
 from maskline.core_dumps import forbid_core_dumps
 from maskline.errors import MasklineError, StopTimedOutError
 from maskline.pipeline.beam_options import parse_beam_options, resolve_runner
-from maskline.pipeline.http.monitor import Follow
 from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.logs import configure_logging, name_run_in_logs
 from maskline.pipeline.run_progress import showing_progress
 from maskline.pipeline.run_state import RunState
 from maskline.pipeline.runners.in_process import (
-    STOP_SECONDS,
     JobFailedError,
     LastResort,
     RunMonitor,
     RunResult,
     new_run,
     run_job,
+    stop_seconds,
 )
 from maskline.pipeline.stopping import STOPPED_EXIT_CODE, end_process, stopping_on_signals
+from maskline.pipeline.telemetry.job_metrics import Follow
 from maskline.transforms.run_context import RunContext
 
 REPORT_SECONDS = 0.25
@@ -118,7 +118,7 @@ def run_processes(workers: Sequence[Worker], console: Console, follow: Follow = 
                 is_ending.set()
                 for worker in running:
                     worker.stop()
-            if last_resort.is_due(STOP_SECONDS + KILL_SECONDS):
+            if last_resort.is_due(max(worker.stop_seconds for worker in workers) + KILL_SECONDS):
                 for worker in running:
                     worker.kill()
             monitor.snapshot()
@@ -151,6 +151,7 @@ class Worker:
         inherited: Sequence[Connection],
     ) -> None:
         self._number = number
+        self.stop_seconds = stop_seconds(job)
         self.connection, remote = multiprocessing.Pipe()
         self.state = RunState.at_start(time.monotonic())
         self.failure: MasklineError | None = None

@@ -13,8 +13,11 @@ from tests.e2e.job_process import PROJECT
 
 SCHEMAS = PROJECT / ".cache" / "kubernetes-schemas"
 MODULES = {
+    "ConfigMap": ("core", "kubernetes_core_ConfigMap"),
+    "Deployment": ("apps", "kubernetes_apps_Deployment"),
     "ServiceAccount": ("core", "kubernetes_core_ServiceAccount"),
     "Job": ("batch", "kubernetes_batch_v1_Job"),
+    "PodDisruptionBudget": ("policy", "kubernetes_policy_v1_PodDisruptionBudget"),
     "NetworkPolicy": ("networking", "kubernetes_networking_v1_NetworkPolicy"),
     "RoleBinding": ("rbac", "kubernetes_rbac_v1_RoleBinding"),
 }

@@ -15,8 +15,9 @@ from maskline.pipeline.local.processes import free_port
 from maskline.postgres.connection import Connection
 from maskline.sqs import QueueAddress, SqsQueue
 from tests.awaiting import await_until
+from tests.deploy.expressions import metrics_read
 from tests.e2e.conftest import Ledger, login
-from tests.flink.alerts import PROMETHEUS, alerted_metrics
+from tests.flink.alerts import PROMETHEUS
 from tests.flink.submitted_job import SubmittedJob, submitted_job, takes_flink
 
 OURS = "flink_taskmanager_job_task_operator_maskline_"
@@ -60,7 +61,7 @@ def job(tmp_path: Path, queue_address: QueueAddress, dsn: str, keyset_uri: str) 
         yield job
 
 
-def test_prometheus_finds_what_the_job_counts_and_all_that_the_alerts_read(
+def test_prometheus_finds_what_the_job_counts_and_all_that_alerts_and_dashboard_read(
     job: SubmittedJob, queue: SqsQueue, ledger: Ledger
 ) -> None:
     sent = queue.send([*(login(number) for number in range(40)), "not JSON"])
@@ -76,7 +77,7 @@ def test_prometheus_finds_what_the_job_counts_and_all_that_the_alerts_read(
     assert _value(series, f"{OURS}delete_failures") == 0
     assert _value(series, f"{OURS}end_to_end_latency_milliseconds_count") == 40
     assert _value(series, f"{OURS}end_to_end_latency_milliseconds_sum") > 0
-    assert alerted_metrics() - {each.name for each in series} == set()
+    assert metrics_read("flink") - {each.name for each in series} == set()
     of_the_job = [each for each in series if each.get("job_name") == "maskline_user_logins"]
     assert len([each for each in of_the_job if "subtask_index" in each]) < MAX_SERIES_OF_A_TASK
     assert not any(each.keys() & {"task_attempt_id", "task_attempt_num"} for each in of_the_job)

@@ -36,6 +36,51 @@ def test_the_extra_that_brings_all_is_named_before_the_smallest() -> None:
     assert str(missing_extra(missing, "this", "none that brings it")).endswith("pip install 'maskline[cli]'")
 
 
+@pytest.mark.heavy
+def test_the_extra_of_a_cloud_is_named_though_others_bring_packages_of_its_name() -> None:
+    pytest.importorskip("azure.keyvault.keys", reason="the extra azure is not installed")
+    cases = [
+        ("google.auth", "gcp-kms://projects/p/locations/l/keyRings/r/cryptoKeys/k"),
+        ("google_crc32c", "gcp-secretmanager://projects/p/secrets/s"),
+        ("azure", "azure-keyvault-key://v.vault.azure.net/k"),
+        ("azure.core", "azure-keyvault-key://v.vault.azure.net/k"),
+        ("azure.keyvault", "azure-keyvault-secret://v.vault.azure.net/s"),
+        ("hvac", "vault-kv://secret/logins"),
+    ]
+    # google.protobuf is there all the time: Beam and Tink bring it.
+    code = (
+        "import sys, google.protobuf\n"
+        "from maskline.keys import keyset_provider\n"
+        "class Blocker:\n"
+        "    missing = ''\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if f'{name}.'.startswith(self.missing + '.'):\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Blocker())\n"
+        f"for Blocker.missing, uri in {cases!r}:\n"
+        "    try: keyset_provider(uri if 'secret' in uri else uri + '?keyset=file:k')\n"
+        "    except Exception as error: print(f'{type(error).__name__}: {error}')\n"
+    )
+
+    result = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=False)
+
+    missing = "which is not installed: pip install"
+    assert result.stdout.splitlines() == [
+        f"MissingExtraError: a keyset of gcp-kms:// needs google.auth, {missing} 'maskline[google]'",
+        f"MissingExtraError: a keyset of gcp-secretmanager:// needs google_crc32c, {missing} 'maskline[google]'",
+        f"MissingExtraError: a keyset of azure-keyvault-key:// needs azure.core, {missing} 'maskline[azure]'",
+        f"MissingExtraError: a keyset of azure-keyvault-key:// needs azure.core, {missing} 'maskline[azure]'",
+        "MissingExtraError: a keyset of azure-keyvault-secret:// needs azure.keyvault.keys, "
+        f"{missing} 'maskline[azure]'",
+        f"MissingExtraError: a keyset of vault-kv:// needs hvac, {missing} 'maskline[vault]'",
+    ], result.stderr
+
+
+@pytest.mark.parametrize("module", ["google.cloud.storage", "google.protobuf", "googleapiclient", "azure.storage.blob"])
+def test_another_package_of_a_clouds_name_is_not_taken_for_an_extra(module: str) -> None:
+    assert missing_extra(ModuleNotFoundError(f"No module named {module!r}", name=module), "this") is None
+
+
 def test_a_module_that_no_extra_brings_is_none_of_its_business() -> None:
     assert missing_extra(ModuleNotFoundError("No module named 'x'", name="x"), "this") is None
     assert missing_extra(ModuleNotFoundError("no name"), "this") is None

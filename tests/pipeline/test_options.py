@@ -49,6 +49,38 @@ def test_an_option_can_come_from_the_environment_and_the_command_line_goes_first
     assert job.until_empty
 
 
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [
+        ([], 5),
+        (["--until_empty"], 1),
+        (["--long_poll_seconds=20"], 20),
+        (["--long_poll_seconds=0", "--until_empty"], 0),
+    ],
+)
+def test_a_poll_of_an_idle_queue_lasts_as_long_as_was_said(given: list[str], seconds: int) -> None:
+    job = job_settings(parse([*NEEDED, *given]))
+
+    assert job.receive.long_poll_seconds == seconds
+
+
+def test_how_the_database_is_logged_in_to_is_part_of_where_it_is() -> None:
+    rds = "--postgres=postgresql://writer@logins.c9akciq32rgw.eu-central-1.rds.amazonaws.com/logins"
+
+    by_password = job_settings(parse(NEEDED)).postgres
+    over_tls = job_settings(parse([*NEEDED, "--require_tls"])).postgres
+    by_token = job_settings(parse([*NEEDED, rds, "--postgres_auth=rds-iam"])).postgres
+
+    assert (by_password.auth, by_password.requires_tls) == ("password", False)
+    assert (over_tls.auth, over_tls.requires_tls) == ("password", True)
+    assert (by_token.auth, by_token.requires_tls) == ("rds-iam", True)
+
+
+def test_a_database_that_does_not_go_with_its_login_is_named_by_its_option() -> None:
+    with pytest.raises(UsageError, match=r"^postgres: rds-iam takes the host of an RDS instance"):
+        job_settings(parse([*NEEDED, "--postgres_auth=rds-iam"]))
+
+
 @pytest.mark.parametrize("missing", ["queue", "postgres", "keyset"])
 def test_what_is_missing_is_named_with_both_ways_to_give_it(missing: str) -> None:
     arguments = [argument for argument in NEEDED if not argument.startswith(f"--{missing}=")]

@@ -15,10 +15,11 @@ from maskline.pipeline import preflight as preflight_module
 from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.local.processes import free_port
 from maskline.pipeline.local.sqs import EmbeddedSqs
-from maskline.pipeline.preflight import Finding, preflight, preflight_with_retries, raise_on_problems
-from maskline.postgres.connection import Connection
+from maskline.pipeline.preflight import Finding, preflight, preflight_with_retries, raise_on_problems, tls_finding
+from maskline.postgres.connection import Connection, TlsState
 from maskline.postgres.dsn import PostgresDsn
 from maskline.sqs import QueueAddress, SqsQueue
+from maskline.sqs.encryption import KeyAnswer
 from maskline.streams.definition import StreamDefinition, parse_stream
 
 
@@ -36,7 +37,7 @@ def test_a_job_whose_parts_are_ready_may_start(job: JobSettings, queue: SqsQueue
 
     findings = preflight(job)
 
-    assert [finding.part for finding in findings] == ["keyset", "queue", "postgres"]
+    assert [finding.part for finding in findings] == ["keyset", "queue", "postgres", "postgres"]
     raise_on_problems(findings)
     (message,) = queue.receive(10, 0, 0)
     assert message.receive_count == 1
@@ -117,6 +118,59 @@ def test_a_queue_that_gives_up_early_is_a_warning(job: JobSettings, sqs: Embedde
 
     (warning,) = [finding for finding in findings if finding.is_warning]
     assert "gives a message up after 1 receives" in warning.text
+
+
+@pytest.mark.parametrize(
+    ("answer", "mark", "text"),
+    [
+        (KeyAnswer.ALLOWED, "", "encrypted by the KMS key alias/logins, which these credentials may use"),
+        (KeyAnswer.UNKNOWN, "", "receiving takes kms:Decrypt on it, which could not be tried here"),
+        (KeyAnswer.DENIED, "warning", "which refuses them kms:Decrypt: no message can be received, unless their"),
+        (KeyAnswer.UNUSABLE, "problem", "which is not there any more, or not enabled"),
+    ],
+)
+def test_the_key_of_an_encrypted_queue_is_tried(
+    job: JobSettings, sqs: EmbeddedSqs, monkeypatch: pytest.MonkeyPatch, answer: KeyAnswer, mark: str, text: str
+) -> None:
+    url = sqs.create_queue(f"encrypted-{uuid.uuid4().hex}", {"KmsMasterKeyId": "alias/logins"})
+    monkeypatch.setattr(preflight_module, "ask_about_key", lambda *_: answer)
+
+    findings = preflight(msgspec.structs.replace(job, queue=QueueAddress(url, sqs.endpoint)))
+
+    (finding,) = [finding for finding in findings if "alias/logins" in finding.text]
+    assert text in finding.text
+    assert finding.is_warning == (mark == "warning")
+    assert finding.is_problem == (mark == "problem")
+
+
+@pytest.mark.parametrize(
+    ("state", "is_warning", "text"),
+    [
+        (TlsState(None, None, "prefer", "/run/postgresql"), False, "connected by a Unix socket"),
+        (TlsState(None, None, "prefer", "127.0.0.1"), False, "connected without TLS (sslmode=prefer)"),
+        (
+            TlsState(None, None, "prefer", "db.example.com"),
+            True,
+            "connected without TLS (sslmode=prefer): the network can read what is sent; give sslmode=verify-full, and "
+            "--require_tls",
+        ),
+        (
+            TlsState("TLSv1.3", "TLS_AES_256_GCM_SHA384", "require", "db.example.com"),
+            True,
+            "connected over TLSv1.3 (TLS_AES_256_GCM_SHA384, sslmode=require), to a server that need not be the one "
+            "that was named: give sslmode=verify-full, and sslrootcert",
+        ),
+        (
+            TlsState("TLSv1.3", "TLS_AES_256_GCM_SHA384", "verify-full", "db.example.com"),
+            False,
+            "connected over TLSv1.3 (TLS_AES_256_GCM_SHA384, sslmode=verify-full)",
+        ),
+    ],
+)
+def test_it_is_said_whether_others_can_read_what_is_sent(state: TlsState, is_warning: bool, text: str) -> None:
+    finding = tls_finding(state)
+
+    assert (finding.is_warning, finding.is_problem, finding.text) == (is_warning, False, text)
 
 
 def away(job: JobSettings, **changes: Any) -> JobSettings:

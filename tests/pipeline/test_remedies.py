@@ -19,7 +19,6 @@ from maskline.pipeline.remedies import with_remedy
         (Remedy.CREATE_TABLE, "it is broken; run: maskline streams apply FILE --postgres DSN"),
         (Remedy.CREATE_KEYSET, "it is broken; run: maskline keys create --keyset URI"),
         (Remedy.WRAP_KEYSET, "it is broken; run: maskline keys wrap --keyset URI --target URI"),
-        (Remedy.COMPARE_COPY, "it is broken; run: maskline lake verify"),
         (Remedy.TAKE_ROLE, "it is broken; run and check take the role maskline_writer, unmask and leakage"),
     ],
 )

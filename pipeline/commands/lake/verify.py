@@ -15,6 +15,7 @@ from maskline.lake.maintenance import status
 from maskline.lake.source import Backlog
 from maskline.lake.verification import DayDifference, Verifier
 from maskline.pipeline.command_parser import add_action
+from maskline.pipeline.commands.lake.oddities import echo_oddities
 from maskline.pipeline.lake_options import add_lake, lake_tables, masker_for, row_source
 from maskline.pipeline.options import Options
 from maskline.pipeline.printing import echo
@@ -83,9 +84,11 @@ def _verify(arguments: argparse.Namespace) -> int:
         what = f"{table.copy.value}: {found.rows:,} rows on {found.days:,} days"
         if not found.differences:
             echo(f"{what}, as in {stream.table}.")
+            echo_oddities(found.oddities)
             continue
         exit_code = DIFFERENT_EXIT_CODE
         echo(f"{what}; {len(found.differences):,} of them differ from {stream.table}:")
+        echo_oddities(found.oddities)
         for difference in found.differences:
             _echo_difference(difference)
         if table.copy is Copy.TOKENIZED and any(difference.changed for difference in found.differences):

@@ -106,8 +106,9 @@ def test_the_home_of_nobody_is_refused() -> None:
 )
 def test_another_uri_is_refused_and_not_shown_for_it_may_be_the_keyset_itself(uri: str, shown: str) -> None:
     assert refusal_of(uri) == (
-        f"{shown}give a URI that begins with one of file:, env:, aws-secretsmanager:, vault-kv:, aws-kms:, "
-        "vault-transit:; for example file:keyset.json"
+        f"{shown}give a URI that begins with one of file:, env:, aws-secretsmanager:, azure-keyvault-secret:, "
+        "gcp-secretmanager:, vault-kv:, aws-kms:, azure-keyvault-key:, gcp-kms:, vault-transit:; for example "
+        "file:keyset.json"
     )
 
 

@@ -19,6 +19,7 @@ from maskline.keys.keyset_editor import KeysetEditor
 from maskline.keys.keyset_store import change_keyset, store_keyset
 from maskline.keys.kms import NotDecryptedError
 from maskline.keys.vault import VaultKvKeyset, VaultTransitKey
+from maskline.pipeline.cli import main
 from tests.maskline.keys.stub_services import StubVault
 from tests.maskline.keysets import KEY, aes_siv_key, siv, stored
 
@@ -83,8 +84,21 @@ def test_a_key_of_transit_encrypts_a_keyset_through_a_whole_rotation(vault: Stub
     assert keyset.encrypt(b"clear", b"domain") == b"\x01\x00\x00\x00\x07" + siv(KEY, b"clear", b"domain")
     assert keyset.key_ids == {7, new_id}
     assert base64.b64encode(KEY).decode()[:24] not in str(vault.secrets)
-    purposes = {body["associated_data"] for _, path, body in vault.requests if "/transit/" in path}
+    purposes = {request.body["associated_data"] for request in vault.requests if "/transit/" in request.path}
     assert purposes == {"bWFza2xpbmUua2V5c2V0"}, "maskline.keyset, in base64"
+
+
+def test_the_commands_make_list_and_unwrap_it(vault: StubVault, capsys: pytest.CaptureFixture[str]) -> None:
+    wrapped = "vault-transit://transit/maskline?keyset=vault-kv://secret/logins"
+
+    exit_codes = [
+        main(["keys", "create", f"--keyset={wrapped}"]),
+        main(["keys", "list", f"--keyset={wrapped}", "--json"]),
+        main(["keys", "unwrap", f"--keyset={wrapped}", "--target=vault-kv://secret/clear"]),
+    ]
+
+    assert exit_codes == [0, 0, 0], capsys.readouterr().err
+    assert load_keyset("vault-kv://secret/clear").key_ids == load_keyset(wrapped).key_ids
 
 
 def test_another_purpose_does_not_decrypt(vault: StubVault) -> None:

@@ -20,6 +20,7 @@ ENTRY = (
     "INSERT INTO public.pii_access_log (accessed_at, role_name, action, stream, column_name, row_count, reason)"
     " VALUES (now(), session_user, 'unmask', 'user_logins', 'masked_ip', 1, 'ticket 7')"
 )
+FORGED_ENTRY = ENTRY.replace("now(), session_user", "'2001-01-01', 'somebody_else'")
 OWN_FUNCTIONS = """
     CREATE FUNCTION evil.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS 'SELECT ''2001-01-01''::timestamptz';
     CREATE FUNCTION evil.now() RETURNS timestamptz LANGUAGE sql AS 'SELECT ''2001-01-01''::timestamptz';
@@ -44,6 +45,11 @@ HIDING = [
     "TRUNCATE public.pii_access_log",
     "DROP TABLE public.pii_access_log",
     "ALTER TABLE public.pii_access_log DISABLE TRIGGER ALL",
+    "ALTER TABLE public.pii_access_log RENAME TO other_log",
+    "CREATE RULE mine AS ON INSERT TO public.pii_access_log DO INSTEAD NOTHING",
+    "DO 'BEGIN LOCK TABLE public.pii_access_log IN ACCESS EXCLUSIVE MODE; END'",
+    "SELECT setval('public.pii_access_log_id_seq', 1)",
+    "ALTER FUNCTION public.maskline_stamp_pii_access() RENAME TO other",
     "SET session_replication_role = replica",
     "CREATE TRIGGER mine BEFORE INSERT ON public.pii_access_log FOR EACH ROW EXECUTE FUNCTION evil.f()",
     "UPDATE public.maskline_access_counts SET entries = 0",
@@ -88,7 +94,7 @@ def entries(owner: Connection) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.parametrize("role", LOGGING_ROLES)
-def test_a_search_path_with_functions_and_operators_of_its_own_forges_no_time(
+def test_a_search_path_with_functions_and_operators_of_its_own_forges_neither_time_nor_name(
     dsn: str, database: Connection, role: str
 ) -> None:
     with login_of(dsn, role) as eve:
@@ -99,9 +105,10 @@ def test_a_search_path_with_functions_and_operators_of_its_own_forges_no_time(
 
         enter(eve)
         with connected(eve) as connection:
-            run(connection, ENTRY)
+            run(connection, FORGED_ENTRY)
+            run(connection, f"SET ROLE {role}; {FORGED_ENTRY}")
 
-        assert entries(database) == [(True, True), (True, True)]
+        assert entries(database) == [(True, True)] * 3
 
 
 @pytest.mark.parametrize("role", LOGGING_ROLES)

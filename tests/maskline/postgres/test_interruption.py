@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import signal
 import threading
 import time
@@ -12,9 +13,12 @@ import psycopg2
 import pytest
 from psycopg2 import extensions
 
+from maskline.errors import DatabaseUnavailableError
 from maskline.postgres import interruption
+from maskline.postgres.connection import connect
 from maskline.postgres.interruption import interruptible_queries
-from tests.faults.postgres_wire import dsn_through, postgres_proxy
+from maskline.postgres.schema import Schema
+from tests.faults.postgres_wire import dsn_through, postgres_proxy, query_of
 from tests.faults.tcp_proxy import TcpProxy
 from tests.maskline.postgres.records import connected, rows_of, run, value_of
 
@@ -87,6 +91,24 @@ def test_a_long_query_of_a_server_that_answers_others_is_waited_for(line: TcpPro
         connected(dsn_through(line, dsn)) as connection,
     ):
         assert rows_of(connection, "SELECT 1 FROM (SELECT pg_sleep(2)) AS slept") == [(1,)]
+
+
+def test_a_migration_on_a_line_that_hangs_is_given_up_and_can_be_repeated(unmigrated_dsn: str) -> None:
+    with postgres_proxy(unmigrated_dsn) as line, interruptible_queries(probe_seconds=0.5, connect_seconds=0.5):
+        step = line.hold_at(query_of(b"CREATE TABLE IF NOT EXISTS maskline_outcomes"))
+
+        def hang() -> None:
+            step.await_reached()
+            line.hang()
+
+        hanging = threading.Thread(target=hang)
+        hanging.start()
+
+        with pytest.raises(DatabaseUnavailableError, match="timeout expired"):
+            Schema(functools.partial(connect, dsn_through(line, unmigrated_dsn))).migrate()
+        hanging.join()
+
+    Schema(functools.partial(connect, unmigrated_dsn)).migrate()
 
 
 def test_many_rows_and_errors_come_as_ever(dsn: str) -> None:

@@ -7,6 +7,7 @@ import uuid
 
 import msgspec
 import pytest
+from psycopg2 import errors
 
 from maskline.errors import DatabaseError, DatabaseUnavailableError
 from maskline.postgres.connection import Connection
@@ -148,6 +149,8 @@ def test_a_later_definition_adds_widens_and_makes_optional_and_rows_stay(dsn: st
         "widened column orders.count from integer to bigint",
         "let column orders.count be NULL",
         "added column orders.masked_phone text",
+        "added check masked_phone_is_masked to orders",
+        "validated check masked_phone_is_masked of orders",
         "granted maskline_remasker SELECT (tableoid, ctid, message_id, key_id, masked_email, masked_phone), UPDATE "
         "(key_id, masked_email, masked_phone) on orders",
     ]
@@ -162,6 +165,78 @@ def test_a_later_definition_adds_widens_and_makes_optional_and_rows_stay(dsn: st
         # The job of the definition before goes on.
         assert check_tables(writer, definition(FIRST)).problems == []
         assert check_tables(writer, definition(SECOND)).problems == []
+
+
+def checks_of(connection: Connection, table: str) -> set[tuple[str, str, bool]]:
+    query = (
+        "SELECT conname, pg_get_constraintdef(oid), convalidated FROM pg_constraint"
+        " WHERE conrelid = to_regclass(%s) AND contype = 'c'"
+    )
+    return {(name, definition, is_valid) for name, definition, is_valid in rows_of(connection, query, [table])}
+
+
+def test_a_new_masked_column_takes_no_value_in_clear_and_has_the_check_that_a_new_table_has(
+    database: Connection,
+) -> None:
+    changed(database, definition(FIRST))
+    insert_order(database)
+    run(database, create_table(definition(SECOND, "printed")))
+
+    changed(database, definition(SECOND))
+
+    with pytest.raises(errors.CheckViolation) as refused:
+        run(database, "UPDATE orders SET masked_phone = '+49 170 1234567'")
+    assert refused.value.diag.constraint_name == "masked_phone_is_masked"
+    run(database, "UPDATE orders SET masked_phone = %s", [TOKEN])
+    assert checks_of(database, "orders") == checks_of(database, "printed")
+
+
+def test_a_new_columns_check_is_validated_while_others_write(dsn: str, database: Connection) -> None:
+    changed(database, definition(FIRST))
+    *_, validating = [change for change in table_changes(database, definition(SECOND)) if change.is_alone]
+    together = [change for change in table_changes(database, definition(SECOND)) if not change.is_alone]
+    apply_changes(database, together)
+
+    with connected(dsn, autocommit=False) as writer:
+        insert_order(writer)
+        apply_changes(database, [validating])
+
+        assert ("masked_phone_is_masked", True) in {
+            (name, is_valid) for name, _, is_valid in checks_of(database, "orders")
+        }
+
+
+def test_a_large_tables_column_is_widened_without_a_look_at_its_rows_whatever_checks_it_has(
+    database: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed(database, definition(FIRST))
+    insert_order(database)
+    run(database, "ALTER TABLE orders ADD CONSTRAINT short CHECK (length(masked_email) < 90) NOT VALID")
+    before = checks_of(database, "orders")
+    monkeypatch.setattr("maskline.postgres.table_changes.MAX_REWRITTEN_BYTES", 0)
+    changes = table_changes(database, definition(FIRST.replace("varchar(100)", "varchar(400)")))
+    run(database, "SET client_min_messages = debug1")
+    database.notices.clear()
+
+    apply_changes(database, [change for change in changes if not change.is_alone])
+    under_the_lock = [notice for notice in database.notices if "verifying table" in notice or "rewriting" in notice]
+    apply_changes(database, [change for change in changes if change.is_alone])
+
+    assert under_the_lock == []
+    assert [change.done for change in changes] == [
+        "widened column orders.masked_email from varchar(100) to varchar(400)",
+        "validated check masked_email_is_masked of orders",
+    ]
+    assert checks_of(database, "orders") == before
+
+
+def test_a_column_that_is_there_is_left_without_a_check_for_a_job_may_write_it_in_clear(database: Connection) -> None:
+    clear = FIRST.replace('field = "email"', 'field = "email"\nclear = true').replace("masked_email", "email")
+    run(database, create_table(definition(clear.replace("\npii = true", ""))))
+
+    changed(database, definition(FIRST.replace("masked_email", "email")))
+
+    assert checks_of(database, "orders") == set()
 
 
 def test_the_printed_changes_do_the_same(database: Connection) -> None:
@@ -277,6 +352,10 @@ def test_a_partitioned_table_is_altered_as_a_whole(database: Connection) -> None
 
     assert table_changes(database, definition(FIRST)) == []
     assert columns_of(database, "orders_rest")["key_id"] == ("bigint", False)
+    changed(database, definition(SECOND))
+    assert ("masked_phone_is_masked", True) in {
+        (name, is_valid) for name, _, is_valid in checks_of(database, "orders_rest")
+    }
 
 
 def test_user_logins_is_left_to_migrate(unmigrated_dsn: str) -> None:

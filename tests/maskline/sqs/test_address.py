@@ -44,6 +44,8 @@ def test_the_name_is_the_last_part_of_a_url_or_what_was_given(queue: str) -> Non
         ("https://vpce-0a1b2c3d-4e5f.sqs.eu-central-1.vpce.amazonaws.com/123456789012/logins", "eu-central-1"),
         ("https://vpce-0a1b-4e5f-eu-west-1a.sqs.eu-west-1.vpce.amazonaws.com/123456789012/logins", "eu-west-1"),
         ("https://vpce-0a1b-4e5f.sqs.cn-north-1.vpce.amazonaws.com.cn/123456789012/logins", "cn-north-1"),
+        ("https://sqs.us-iso-east-1.c2s.ic.gov/123456789012/logins", "us-iso-east-1"),
+        ("https://sqs.us-isob-east-1.sc2s.sgov.gov/123456789012/logins", "us-isob-east-1"),
         ("http://127.0.0.1:9324/000000000000/logins", None),
         ("https://sqs.eu-central-1.amazonaws.com.example.org/1/logins", None),
         ("logins", None),
@@ -53,6 +55,54 @@ def test_the_region_is_read_from_a_url_of_aws_and_from_nothing_else(queue: str, 
     address = QueueAddress(queue)
 
     assert address.region == region
+
+
+@pytest.mark.parametrize(
+    ("queue", "arn"),
+    [
+        (AWS_URL, "arn:aws:sqs:eu-central-1:123456789012:logins"),
+        (f"{AWS_URL}.fifo", "arn:aws:sqs:eu-central-1:123456789012:logins.fifo"),
+        (f"{VPC_ENDPOINT}/123456789012/logins", "arn:aws:sqs:eu-central-1:123456789012:logins"),
+        ("https://sqs-fips.us-west-2.api.aws/123456789012/logins", "arn:aws:sqs:us-west-2:123456789012:logins"),
+        ("https://queue.amazonaws.com/123456789012/logins", "arn:aws:sqs:us-east-1:123456789012:logins"),
+        (
+            "https://sqs.us-gov-west-1.amazonaws.com/123456789012/logins",
+            "arn:aws-us-gov:sqs:us-gov-west-1:123456789012:logins",
+        ),
+        (
+            "https://sqs.cn-north-1.amazonaws.com.cn/123456789012/logins",
+            "arn:aws-cn:sqs:cn-north-1:123456789012:logins",
+        ),
+        (
+            "https://sqs.eusc-de-east-1.amazonaws.eu/123456789012/logins",
+            "arn:aws-eusc:sqs:eusc-de-east-1:123456789012:logins",
+        ),
+        (
+            "https://sqs.us-iso-east-1.c2s.ic.gov/123456789012/logins",
+            "arn:aws-iso:sqs:us-iso-east-1:123456789012:logins",
+        ),
+        (
+            "https://sqs.us-isob-east-1.sc2s.sgov.gov/123456789012/logins",
+            "arn:aws-iso-b:sqs:us-isob-east-1:123456789012:logins",
+        ),
+        (
+            "https://sqs.eu-isoe-west-1.cloud.adc-e.uk/123456789012/logins",
+            "arn:aws-iso-e:sqs:eu-isoe-west-1:123456789012:logins",
+        ),
+        (
+            "https://sqs.us-isof-south-1.csp.hci.ic.gov/123456789012/logins",
+            "arn:aws-iso-f:sqs:us-isof-south-1:123456789012:logins",
+        ),
+        ("https://sqs.xx-nowhere-1.amazonaws.com/123456789012/logins", "arn:aws:sqs:xx-nowhere-1:123456789012:logins"),
+        ("https://sqs.eu-central-1.amazonaws.com/1/logins", None),
+        ("http://127.0.0.1:9324/123456789012/logins", None),
+        ("logins", None),
+    ],
+)
+def test_the_arn_is_read_from_a_url_of_aws_in_every_partition(queue: str, arn: str | None) -> None:
+    address = QueueAddress(queue)
+
+    assert address.arn == arn
 
 
 @pytest.mark.parametrize("queue", ["Logins_2-eu", "a" * 80])

@@ -56,9 +56,6 @@ def test_a_queue_that_does_not_exist_stops_the_job_and_says_what_to_check(code: 
         "AuthFailure",
         "ExpiredToken",
         "InvalidClientTokenId",
-        "KMS.AccessDeniedException",
-        "KmsAccessDenied",
-        "KmsDisabled",
         "MissingAuthenticationToken",
         "SignatureDoesNotMatch",
         "UnrecognizedClientException",
@@ -72,6 +69,17 @@ def test_refused_credentials_stop_the_job_and_name_every_right_it_needs(code: st
         f"queue logins at http://127.0.0.1:9324: SQS refuses these credentials ({code}); the job needs "
         "sqs:ReceiveMessage, sqs:DeleteMessage, sqs:ChangeMessageVisibility, sqs:GetQueueAttributes and "
         "sqs:GetQueueUrl, and on an encrypted queue the use of its key"
+    )
+
+
+@pytest.mark.parametrize("code", ["KMS.AccessDeniedException", "KmsAccessDenied", "KmsDisabled"])
+def test_a_key_that_cannot_be_used_stops_the_job_and_names_the_right(code: str) -> None:
+    error = map_sqs_error(answered(code, status=400), ADDRESS)
+
+    assert type(error) is QueueError
+    assert str(error) == (
+        f"queue logins at http://127.0.0.1:9324: the KMS key that encrypts it cannot be used ({code}); the job needs "
+        "kms:Decrypt on that key, by its own policy and by the key's, and the key has to be enabled"
     )
 
 

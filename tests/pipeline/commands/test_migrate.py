@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from maskline.pipeline.cli import main
+from maskline.postgres.connection import Connection
 from maskline.postgres.revision import NEWEST_REVISION
 from tests.conftest import run_sql
-from tests.maskline.postgres.records import connected, message_id, run
+from tests.maskline.postgres.records import connected, message_id, rows_of, run
 
 
 def test_it_says_from_where_to_where_it_went(unmigrated_dsn: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -96,6 +97,48 @@ def test_a_streams_table_is_made_where_it_is_asked_for(unmigrated_dsn: str, caps
         "Made table user_logins.",
         "Made table orders.",
     ]
+
+
+def test_the_printed_sql_adds_the_checks_that_a_table_lacks_and_does_what_migrate_does(
+    dsn: str, database: Connection, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checks = "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'c' ORDER BY 1"
+    stream = ["--stream=tests/e2e/orders.toml"]
+    main(["ddl", "tests/e2e/orders.toml"])
+    ddl = capsys.readouterr().out
+    run_sql(dsn, f"{ddl} ALTER TABLE orders DROP CONSTRAINT masked_email_is_masked")
+
+    main(["migrate", "--sql", f"--postgres={dsn}", *stream])
+    printed = capsys.readouterr().out
+    with connected(dsn, autocommit=False) as trial:
+        run(trial, without_psql(printed))
+        by_hand = rows_of(trial, checks)
+        trial.rollback()
+    main(["migrate", f"--postgres={dsn}", *stream])
+    by_migrate = rows_of(database, checks)
+    capsys.readouterr()
+    main(["migrate", "--sql", f"--postgres={dsn}", *stream])
+
+    assert printed.splitlines()[-1].startswith('ALTER TABLE "orders" ADD CONSTRAINT "masked_email_is_masked" CHECK (')
+    assert printed.splitlines()[-1].endswith(" NOT VALID;")
+    assert "CREATE TABLE" not in printed
+    assert "lock_timeout" in printed
+    assert by_hand == by_migrate
+    assert capsys.readouterr().out == "", "nothing is left to do"
+
+
+def test_the_printed_sql_makes_a_table_where_there_is_none(dsn: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["ddl", "tests/e2e/orders.toml"])
+    ddl = capsys.readouterr().out
+
+    main(["migrate", "--sql", f"--postgres={dsn}", "--stream=tests/e2e/orders.toml"])
+
+    assert capsys.readouterr().out.endswith(ddl)
+
+
+def without_psql(text: str) -> str:
+    """Return SQL without what only psql knows."""
+    return "\n".join(line for line in text.splitlines() if not line.startswith("\\"))
 
 
 def test_ddl_before_migrate_makes_the_roles_and_migrate_goes_on(

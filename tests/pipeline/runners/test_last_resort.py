@@ -14,10 +14,11 @@ from maskline.keys import KeysetUri
 from maskline.pipeline.beam_options import parse_beam_options, resolve_runner
 from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.runners import in_process
-from maskline.pipeline.runners.in_process import LastResort, console_monitor, new_run, run_job
+from maskline.pipeline.runners.in_process import LastResort, console_monitor, new_run, run_job, stop_seconds
 from maskline.postgres.dsn import PostgresDsn
 from maskline.records import Receipt
 from maskline.sqs import QueueAddress, SqsQueue
+from maskline.sqs.receiver import ReceiveSettings
 from maskline.streams.definition import StreamDefinition
 from maskline.watchdog import WATCHDOG
 from tests.maskline.sqs.faults import Clock
@@ -57,6 +58,21 @@ def test_it_is_due_so_long_after_the_stop_and_never_without_one() -> None:
 
     assert (without_a_stop, at_the_stop, before) == (False, False, False)
     assert last_resort.is_due(20)
+
+
+@pytest.mark.parametrize(("long_poll_seconds", "seconds"), [(1, 20), (5, 20), (15, 20), (20, 25)])
+def test_a_poll_that_takes_long_has_the_stop_take_longer(
+    user_logins: StreamDefinition, long_poll_seconds: int, seconds: float
+) -> None:
+    job = JobSettings(
+        user_logins,
+        QueueAddress("logins"),
+        PostgresDsn.parse("postgresql://writer@db/logins"),
+        KeysetUri.parse("env:KEYSET"),
+        ReceiveSettings(long_poll_seconds=long_poll_seconds),
+    )
+
+    assert stop_seconds(job) == seconds
 
 
 def test_a_run_that_does_not_stop_says_what_it_waits_for_and_gives_its_messages_back(

@@ -1,0 +1,1 @@
+"""Google Cloud: keysets in Secret Manager, and encrypted by Cloud KMS. The extra ``google`` brings what it takes."""

@@ -1,0 +1,93 @@
+"""docs/operations.md has a heading for every alert and exit code, says what to do, and with commands that there are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from maskline import errors
+from maskline.errors import MasklineError
+from maskline.pipeline.cli import COMMANDS, INTERRUPTED_EXIT_CODE
+from maskline.pipeline.command_parser import open_command
+from tests.deploy.expressions import ALERTS, alerts
+from tests.e2e.job_process import PROJECT
+
+MANUAL = (PROJECT / "docs" / "operations.md").read_text()
+SECTIONS: dict[str, str] = dict(re.findall(r"^### (.+)\n((?:(?!^##).*\n)*)", MANUAL, re.MULTILINE))
+ALARMS = {"MasklineDeadLetters"}
+"""What CloudWatch tells: deploy/terraform/alarms.tf names the heading."""
+KILLED = 128 + 9
+
+
+def exit_codes() -> set[int]:
+    """Return the exit codes of all errors, and those that come without one."""
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, MasklineError)]
+    return {0, INTERRUPTED_EXIT_CODE, KILLED, *(kind.exit_code for kind in kinds)}
+
+
+def test_every_alert_has_its_heading_and_every_heading_its_alert() -> None:
+    named = {alert["alert"] for kind in ALERTS for alert in alerts(kind)} | ALARMS
+
+    assert {title for title in SECTIONS if title.startswith("Maskline")} == named
+
+
+def test_every_exit_code_has_its_heading_and_every_heading_its_exit_code() -> None:
+    assert {title for title in SECTIONS if title.startswith("Exit code")} == {f"Exit code {n}" for n in exit_codes()}
+
+
+@pytest.mark.parametrize("title", SECTIONS)
+def test_a_section_says_what_to_do(title: str) -> None:
+    says = SECTIONS[title]
+
+    nothing = "othing to do" in says
+    assert nothing or re.search(r"`[^`]+`|\]\(", says), f"{title}: no command, and nowhere to read on"
+
+
+def test_ten_faults_and_more_lead_to_a_heading() -> None:
+    table = MANUAL.partition("## Find what to do")[2].partition("\n## ")[0]
+    rows = [row for row in table.splitlines() if row.startswith("| ")][1:]
+
+    assert len(rows) >= 10
+    assert all("](" in row.split("|")[2] for row in rows)
+
+
+def test_every_link_of_the_manuals_for_operators_leads_somewhere() -> None:
+    for name in ("operations.md", "deploying.md"):
+        document = PROJECT / "docs" / name
+        for target, anchor in re.findall(r"\]\(([\w./@-]*)(?:#([\w-]+))?\)", document.read_text()):
+            file = (document.parent / target).resolve() if target else document
+            assert file.exists(), f"{name}: {target}"
+            if anchor:
+                assert anchor in _anchors(file), f"{name}: {target}#{anchor}"
+
+
+def test_the_commands_of_the_manuals_are_maskline_s() -> None:
+    text = MANUAL + (PROJECT / "docs" / "deploying.md").read_text()
+    commands = {tuple(found) for found in re.findall(r"`maskline (\w+)(?: (\w+))?[^`]*`", text)}
+    assert len(commands) > 5
+
+    for name, action in commands:
+        assert name in COMMANDS, name
+        if action:
+            command, parser = open_command("maskline.pipeline", "maskline", name, COMMANDS)
+            command.add_options(parser)
+            assert action in parser.format_help(), f"{name} {action}"
+
+
+def test_the_options_that_the_manual_names_are_those_of_run() -> None:
+    command, parser = open_command("maskline.pipeline", "maskline", "run", COMMANDS)
+    command.add_options(parser)
+    of_other_programs = {"previous", "selector", "service-name", "tail", "silent", "output", "property", "source-arn"}
+    of_other_commands = {"all", "follow", "log_level", "reason", "rejection_reason"}
+
+    named = set(re.findall(r"--([a-z][\w-]+)", MANUAL)) - of_other_programs - of_other_commands
+
+    assert {name for name in named if f"--{name}" not in parser.format_help()} == set()
+
+
+def _anchors(file: Path) -> set[str]:
+    """Return the anchors of the headings of a document, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
