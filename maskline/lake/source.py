@@ -51,8 +51,8 @@ _SESSION_SETTINGS = (
 PUBLICATION_LOCK = 0x6C616B65
 """The advisory lock that spares two publishers the same work ("lake" in ASCII); no promise rests on it."""
 
-LOCK_SECONDS = 60.0
-"""How long to wait for another publisher; the retries of a publication come on top of that."""
+LOCK_SECONDS = 300.0
+"""How long to wait for another publisher."""
 
 LOCK_POLL_SECONDS = 0.25
 

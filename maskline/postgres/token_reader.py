@@ -76,9 +76,11 @@ def _unknown_column(connection: Connection, stream: StreamDefinition, where: str
         )
         columns = [name for (name,) in cursor.fetchall()]
     missing = {name for groups in _COLUMN_IN_COMPLAINT.findall(complaint) for name in groups}
-    named = [word for word in re.findall(r"\w+", where) if word in missing and word not in columns]
+    named = [word for word in re.findall(r"\w+", where) if {word, word.lower()} & missing and word not in columns]
     if not named:
         return None
     nearest = difflib.get_close_matches(named[0], columns, n=1)
-    remedy = f"did you mean {nearest[0]}?" if nearest else f"those are: {', '.join(columns)}"
+    remedy = (
+        f"did you mean {nearest[0]}?" if nearest else f"those are: {', '.join(columns)}; a text stands in single quotes"
+    )
     return UsageError(f"where: {named[0]!r} is not a column of {stream.table}; {remedy}")

@@ -36,7 +36,7 @@ def test_a_question_is_not_followed_by_a_semicolon() -> None:
 
 
 def test_every_remedy_has_its_words() -> None:
-    assert set(Remedy) == {*remedies.COMMANDS, Remedy.TAKE_ROLE}
+    assert set(Remedy) == {*remedies.COMMANDS, *remedies.SENTENCES}
 
 
 def test_a_remedy_comes_with_an_error_of_another_process() -> None:

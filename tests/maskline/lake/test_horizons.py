@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from maskline.lake.publisher import Publication
 from maskline.pipeline.cli import main
 from maskline.pipeline.local.postgres import EmbeddedPostgres
 from maskline.postgres.connection import Connection
-from tests.conftest import TEMPLATE_DATABASE, run_sql
+from tests.conftest import MIGRATED, copy_of
 from tests.e2e.conftest import login
 from tests.maskline.lake.copies import lake_table, publish, publisher, rows_in
 from tests.maskline.lake.test_values import verify
@@ -28,12 +27,10 @@ TABLES = ("user_logins", "lake_publications")
 
 
 @pytest.fixture
-def other_dsn(postgres: EmbeddedPostgres) -> Iterator[str]:
+def other_dsn(postgres: EmbeddedPostgres, administrator: Connection) -> Iterator[str]:
     """A second migrated database, empty."""
-    name = f"test_{uuid.uuid4().hex}"
-    run_sql(postgres.dsn("postgres"), f"CREATE DATABASE {name} TEMPLATE {TEMPLATE_DATABASE}")
-    yield postgres.dsn(name)
-    run_sql(postgres.dsn("postgres"), f"DROP DATABASE {name} WITH (FORCE)")
+    with copy_of(MIGRATED, administrator) as name:
+        yield postgres.dsn(name)
 
 
 def restore_dump(dsn: str, other_dsn: str) -> None:

@@ -27,7 +27,7 @@ from maskline.postgres.statements import InsertRows
 from maskline.postgres.writer import BatchWriter
 from maskline.records import MaskedRow, SqsMessage
 from maskline.streams.masking import MessageMasker
-from tests.conftest import TEMPLATE_DATABASE, run_sql
+from tests.conftest import MIGRATED, copy_of
 from tests.e2e.conftest import login
 from tests.maskline.keysets import opened
 from tests.maskline.lake.copies import lake_table, publish, rows_in
@@ -42,12 +42,10 @@ COLUMNS = (
 
 
 @pytest.fixture
-def empty_dsn(postgres: EmbeddedPostgres) -> Iterator[str]:
+def empty_dsn(postgres: EmbeddedPostgres, administrator: Connection) -> Iterator[str]:
     """A second migrated database, empty."""
-    name = f"test_{uuid.uuid4().hex}"
-    run_sql(postgres.dsn("postgres"), f"CREATE DATABASE {name} TEMPLATE {TEMPLATE_DATABASE}")
-    yield postgres.dsn(name)
-    run_sql(postgres.dsn("postgres"), f"DROP DATABASE {name} WITH (FORCE)")
+    with copy_of(MIGRATED, administrator) as name:
+        yield postgres.dsn(name)
 
 
 def restorer(dsn: str, table: LakeTable, keyset: Keyset, stopping: threading.Event | None = None) -> Restorer:
