@@ -34,8 +34,8 @@ from tests.distribution import FileScheduling, rank
 from tests.maskline.stored_tokens import stored_values
 from tests.tiers import is_unit_test
 
-TEMPLATE_DATABASE, OWNERS_DATABASE = "maskline_template", "owners_template"
-"""The databases of which tests get a copy: one that is migrated, and one with what its owner made alone."""
+MIGRATED, UNMIGRATED = "maskline_template", "owners_template"
+"""The databases of which every test gets a copy."""
 PRISM = Path(os.environ.get("PRISM_LOCATION", Path(__file__).parents[1] / ".cache" / "prism" / "prism"))
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 """Where the data of servers lie that are not to wait for a disk; the job refuses a server without fsync."""
@@ -90,10 +90,10 @@ def _person_at_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 def postgres() -> Iterator[EmbeddedPostgres]:
     """A Postgres server with a template of a migrated database, and one of what the owner made alone."""
     with tempfile.TemporaryDirectory(dir=MEMORY) as directory, EmbeddedPostgres(Path(directory) / "data") as server:
-        for template in (TEMPLATE_DATABASE, OWNERS_DATABASE):
+        for template in (MIGRATED, UNMIGRATED):
             run_sql(server.dsn("postgres"), f"CREATE DATABASE {template}")
             run_sql(server.dsn(template), OWNERS_TABLE)
-        Schema(functools.partial(connect, server.dsn(TEMPLATE_DATABASE))).migrate()
+        Schema(functools.partial(connect, server.dsn(MIGRATED))).migrate()
         yield server
 
 
@@ -133,7 +133,7 @@ def dsn(postgres: EmbeddedPostgres, administrator: Connection, stored_keyset: St
 
     Each that a key of `stored_keyset` made has to be what both Tink and pycryptodome give, byte for byte.
     """
-    with copy_of(TEMPLATE_DATABASE, administrator) as name:
+    with copy_of(MIGRATED, administrator) as name:
         yield postgres.dsn(name)
         stored_values(postgres.dsn(name), stored_keyset)
 
@@ -141,7 +141,7 @@ def dsn(postgres: EmbeddedPostgres, administrator: Connection, stored_keyset: St
 @pytest.fixture
 def unmigrated_dsn(postgres: EmbeddedPostgres, administrator: Connection) -> Iterator[str]:
     """A database of the test's own with ``user_logins`` as its owner made it, and nothing else."""
-    with copy_of(OWNERS_DATABASE, administrator) as name:
+    with copy_of(UNMIGRATED, administrator) as name:
         yield postgres.dsn(name)
 
 
