@@ -26,7 +26,6 @@ from maskline.pipeline.beam_options import Runner, parse_beam_options, resolve_r
 from maskline.pipeline.http.monitor import HttpMonitor
 from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.local.directory import LocalDirectory
-from maskline.pipeline.local.lake import publish_locally
 from maskline.pipeline.local.own_messages import own_messages
 from maskline.pipeline.local.postgres import EmbeddedPostgres
 from maskline.pipeline.local.report import next_steps, show_results
@@ -97,6 +96,8 @@ def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
                 ran = _send_and_run(job, sending, options, runner, context)
             show_results(console, job, ran, started_at)
             if arguments.lake:
+                from maskline.pipeline.local.lake import publish_locally  # takes pyarrow, which a job does without
+
                 publish_locally(console, job, directory)
             if not arguments.follow:
                 console.print(steps, soft_wrap=True, markup=False)

@@ -7,6 +7,7 @@ import os
 from contextlib import closing
 
 from deltalake import DeltaTable
+from pyarrow import compute
 from rich.console import Console
 from rich.table import Table
 
@@ -50,8 +51,6 @@ def publish_locally(console: Console, job: JobSettings, directory: LocalDirector
 
 
 def _side_by_side(directory: LocalDirectory) -> Table:
-    from pyarrow import compute  # here, for a job's process starts without pyarrow
-
     opaque, clear = (DeltaTable(str(directory.lake / copy.value)).to_pyarrow_dataset() for copy in Copy)
     first = (
         opaque.to_table(["message_id", "processed_at", "user_id", "masked_ip", "masked_device_id"])

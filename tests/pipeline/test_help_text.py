@@ -68,3 +68,8 @@ def test_beams_options_have_a_help_of_their_own(command: str, capsys: pytest.Cap
     assert "--prism_location" not in ours
     assert "--prism_location" in beams
     assert leaving.value.code == 0
+
+
+@pytest.mark.heavy
+def test_local_starts_without_the_packages_that_a_job_does_not_use() -> None:
+    assert {"pyarrow", "pandas"} & imported_by("local", "--help") == set()

@@ -25,13 +25,14 @@ import pytest
 from maskline.keys import StoredKeyset
 from maskline.keys.files import FileKeyset
 from maskline.pipeline.cli import main
-from maskline.pipeline.local.postgres import OWNERS_TABLE, EmbeddedPostgres
+from maskline.pipeline.local.postgres import EmbeddedPostgres
 from maskline.pipeline.local.processes import free_port
 from maskline.pipeline.local.sqs import EmbeddedSqs
+from maskline.postgres.connection import Connection
 from maskline.sqs import connections
 from maskline.sqs.curl_transport import CurlTransport
 from tests.aws_emulation import EmulatedAws
-from tests.conftest import MIGRATED, run_sql
+from tests.conftest import MIGRATED, UNMIGRATED, copy_of, run_sql
 from tests.e2e.job_process import PROJECT
 from tests.faults.postgres_wire import postgres_connect
 from tests.faults.tcp_proxy import TcpProxy
@@ -460,6 +461,7 @@ MISTAKES = {
 @pytest.fixture(scope="module")
 def parts(
     postgres: EmbeddedPostgres,
+    administrator: Connection,
     sqs: EmbeddedSqs,
     aws_server: EmulatedAws,
     stored_keyset: StoredKeyset,
@@ -468,7 +470,7 @@ def parts(
     """A sound queue, database and keyset, and those that a newcomer takes for them, by their names in the mistakes."""
     with contextlib.ExitStack() as stack:
         folder = _folder(tmp_path_factory.mktemp("newcomer"))
-        databases = stack.enter_context(_databases(postgres))
+        databases = stack.enter_context(_databases(postgres, administrator))
         keyset = FileKeyset(folder / "keyset.json")
         keyset.create(stored_keyset.content)
         busy = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
@@ -522,33 +524,31 @@ def _expired() -> Answer:
 
 
 @contextlib.contextmanager
-def _databases(postgres: EmbeddedPostgres) -> Iterator[dict[str, str]]:
+def _databases(postgres: EmbeddedPostgres, administrator: Connection) -> Iterator[dict[str, str]]:
     """Make databases and roles, and yield their data source names."""
     suffix = uuid.uuid4().hex
     server = postgres.dsn("postgres")
-    made = {name: f"{name}_{suffix}" for name in ("dsn", "unmigrated_dsn", "older_dsn", "newer_dsn", "used_dsn")}
+    templates = dict.fromkeys(("dsn", "older_dsn", "newer_dsn", "used_dsn"), MIGRATED)
     roles = {name: f"{name}_{suffix}" for name in ("locked", "shut_out", "powerless")}
-    for name, database in made.items():
-        template = "" if name == "unmigrated_dsn" else f" TEMPLATE {MIGRATED}"
-        run_sql(server, f"CREATE DATABASE {database}{template}")
-    dsns = {name: postgres.dsn(database) for name, database in made.items()}
-    run_sql(dsns["unmigrated_dsn"], OWNERS_TABLE)
-    run_sql(dsns["older_dsn"], "UPDATE maskline_schema_version SET version_num = '0008'")
-    run_sql(dsns["newer_dsn"], "UPDATE maskline_schema_version SET version_num = '9999'")
-    run_sql(dsns["used_dsn"], "SELECT maskline_use_keys('{77}', 'user_logins')")
-    for role in roles.values():
-        run_sql(server, f"CREATE ROLE {role} LOGIN PASSWORD '{uuid.uuid4().hex}'")
-    with _host_rules(server, [f"local all {roles['locked']} scram-sha-256", f"local all {roles['shut_out']} reject"]):
+    rules = [f"local all {roles['locked']} scram-sha-256", f"local all {roles['shut_out']} reject"]
+    with contextlib.ExitStack() as stack:
+        dsns = {
+            name: postgres.dsn(stack.enter_context(copy_of(template, administrator)))
+            for name, template in {**templates, "unmigrated_dsn": UNMIGRATED}.items()
+        }
+        run_sql(dsns["older_dsn"], "UPDATE maskline_schema_version SET version_num = '0008'")
+        run_sql(dsns["newer_dsn"], "UPDATE maskline_schema_version SET version_num = '9999'")
+        run_sql(dsns["used_dsn"], "SELECT maskline_use_keys('{77}', 'user_logins')")
+        for role in roles.values():
+            run_sql(server, f"CREATE ROLE {role} LOGIN PASSWORD '{uuid.uuid4().hex}'")
+            stack.callback(run_sql, server, f"DROP ROLE {role}")
+        stack.enter_context(_host_rules(server, rules))
         yield {
             **dsns,
             **{f"{name}_dsn": dsns["dsn"].replace("postgres@", f"{role}@") for name, role in roles.items()},
             "nobody_dsn": dsns["dsn"].replace("postgres@", "nobody_knows@"),
             "other_database": postgres.dsn("lgoins"),
         }
-    for database in made.values():
-        run_sql(server, f"DROP DATABASE {database} WITH (FORCE)")
-    for role in roles.values():
-        run_sql(server, f"DROP ROLE {role}")
 
 
 @contextlib.contextmanager
