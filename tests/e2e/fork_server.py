@@ -184,11 +184,13 @@ def _serve(requests: socket.socket) -> _Request | None:
 def main() -> None:
     """Serve; in a process that was forked, run the job."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests, which then close their end
+    from maskline.pipeline.hidden_packages import UNUSED_BY_A_JOB, hidden_packages
     from maskline.pipeline.logs import configure_logging
 
     configure_logging()
-    for module in IMPORTED:
-        importlib.import_module(module)
+    with hidden_packages(UNUSED_BY_A_JOB):  # as the program has it
+        for module in IMPORTED:
+            importlib.import_module(module)
     gc.freeze()
     request = _serve(socket.socket(fileno=int(sys.argv[1])))
     if request is not None:
