@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg2
@@ -14,9 +13,7 @@ from maskline.keys import Keyset
 from maskline.lake.copies import Copy
 from maskline.lake.publisher import Publication
 from maskline.pipeline.cli import main
-from maskline.pipeline.local.postgres import EmbeddedPostgres
 from maskline.postgres.connection import Connection
-from tests.conftest import MIGRATED, copy_of
 from tests.e2e.conftest import login
 from tests.maskline.lake.copies import lake_table, publish, publisher, rows_in
 from tests.maskline.lake.test_values import verify
@@ -26,16 +23,12 @@ from tests.maskline.postgres.records import connected, run, value_of
 TABLES = ("user_logins", "lake_publications")
 
 
-@pytest.fixture
-def other_dsn(postgres: EmbeddedPostgres, administrator: Connection) -> Iterator[str]:
-    """A second migrated database, empty."""
-    with copy_of(MIGRATED, administrator) as name:
-        yield postgres.dsn(name)
-
-
-def restore_dump(dsn: str, other_dsn: str) -> None:
+def restore_dump(dsn: str, second_dsn: str) -> None:
     """Copy rows and publications into another database, as pg_dump and psql do."""
-    with contextlib.closing(psycopg2.connect(dsn)) as source, contextlib.closing(psycopg2.connect(other_dsn)) as target:
+    with (
+        contextlib.closing(psycopg2.connect(dsn)) as source,
+        contextlib.closing(psycopg2.connect(second_dsn)) as target,
+    ):
         for table in TABLES:
             dump = io.StringIO()
             with source.cursor() as cursor:
@@ -53,27 +46,27 @@ def publications(dsn: str, place: Path) -> list[Publication]:
 
 
 def test_a_dump_restored_elsewhere_is_compared_once_and_completed(
-    dsn: str, other_dsn: str, keyset: Keyset, tmp_path: Path
+    dsn: str, second_dsn: str, keyset: Keyset, tmp_path: Path
 ) -> None:
     written = write_masked(dsn, keyset, [login(number) for number in range(5)])
     publish(dsn, lake_table(tmp_path))
     written += write_masked(dsn, keyset, [login(number) for number in (5, 6)])
-    restore_dump(dsn, other_dsn)
+    restore_dump(dsn, second_dsn)
 
-    (compared,) = publications(other_dsn, tmp_path)
+    (compared,) = publications(second_dsn, tmp_path)
 
     assert (compared.rows, compared.is_compared, compared.only_in_copy) == (2, True, 0)
     assert rows_in(tmp_path, "message_id") == sorted(written)
-    assert verify(other_dsn, lake_table(tmp_path)).differences == []
-    written += write_masked(other_dsn, keyset, [login(7)])
-    (following,) = publications(other_dsn, tmp_path)
+    assert verify(second_dsn, lake_table(tmp_path)).differences == []
+    written += write_masked(second_dsn, keyset, [login(7)])
+    (following,) = publications(second_dsn, tmp_path)
     assert (following.rows, following.only_in_copy) == (1, None)
-    assert publications(other_dsn, tmp_path) == []
+    assert publications(second_dsn, tmp_path) == []
     assert rows_in(tmp_path, "message_id") == sorted(written)
 
 
 def test_rows_of_a_server_with_higher_transaction_ids_are_neither_missed_nor_doubled_while_these_catch_up(
-    dsn: str, other_dsn: str, keyset: Keyset, tmp_path: Path
+    dsn: str, second_dsn: str, keyset: Keyset, tmp_path: Path
 ) -> None:
     written = write_masked(dsn, keyset, [login(number) for number in range(4)])
     publish(dsn, lake_table(tmp_path))
@@ -86,21 +79,21 @@ def test_rows_of_a_server_with_higher_transaction_ids_are_neither_missed_nor_dou
             " FROM (SELECT message_id AS id, row_number() OVER () AS number FROM user_logins) AS numbered"
             " WHERE id = message_id",
         )
-    restore_dump(dsn, other_dsn)
+    restore_dump(dsn, second_dsn)
 
-    (first,) = publications(other_dsn, tmp_path)
+    (first,) = publications(second_dsn, tmp_path)
     added = 0
-    with connected(other_dsn) as database:
+    with connected(second_dsn) as database:
         for number in range(100, 130):
-            written += write_masked(other_dsn, keyset, [login(number)])
+            written += write_masked(second_dsn, keyset, [login(number)])
             for _ in range(4):
                 run(database, "SELECT pg_current_xact_id()")
-            added += sum(publication.rows for publication in publications(other_dsn, tmp_path))
+            added += sum(publication.rows for publication in publications(second_dsn, tmp_path))
 
     assert first.only_in_copy == 0
     assert first.rows + added == 31
     assert rows_in(tmp_path, "message_id") == sorted(written)
-    assert verify(other_dsn, lake_table(tmp_path)).differences == []
+    assert verify(second_dsn, lake_table(tmp_path)).differences == []
 
 
 def test_rows_of_a_server_with_higher_transaction_ids_go_to_a_new_copy_at_once(
