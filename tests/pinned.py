@@ -1,4 +1,4 @@
-"""The packages that maskline, its benchmarks and its tests need: which, in what versions, and where that is said."""
+"""The packages that maskline, its benchmarks, its manual and its tests need, their versions, and where they stand."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ LOCKS = (PROJECT / "requirements.lock", PROJECT / "requirements-worker.lock")
 METADATA: dict[str, Any] = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 REQUIREMENTS = {
     "benchmarks": PROJECT / "benchmarks" / "requirements.txt",
+    "docs": PROJECT / "docs" / "requirements.txt",
     "tests": PROJECT / "tests" / "requirements.txt",
 }
 CORE = ""

@@ -17,7 +17,6 @@ from tests.pinned import METADATA
 
 CHANGELOG = (PROJECT / "CHANGELOG.md").read_text()
 CONTRIBUTING = (PROJECT / "CONTRIBUTING.md").read_text()
-MKDOCS = Path(sys.executable).parent / "mkdocs"
 
 
 def test_the_license_is_the_one_that_the_metadata_name() -> None:
@@ -52,20 +51,6 @@ def test_the_hooks_are_the_checks_of_ci() -> None:
     script = (PROJECT / "run_tests.sh").read_text().splitlines()
 
     assert checks == {line for line in script if line.startswith(("ruff", "mypy"))}
-
-
-@pytest.mark.slow
-@pytest.mark.heavy
-@pytest.mark.skipif(not MKDOCS.exists(), reason="mkdocs is not installed; tests/requirements.txt has it")
-def test_the_api_pages_are_built_without_a_warning(tmp_path: Path) -> None:
-    command = [str(MKDOCS), "build", "--strict", "--config-file", "docs/api/mkdocs.yml", "--site-dir", str(tmp_path)]
-
-    built = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
-
-    assert built.returncode == 0, built.stderr
-    page = (tmp_path / "transforms.html").read_text()
-    assert 'id="maskline.transforms.MaskPii"' in page
-    assert 'id="maskline.masks.deterministic.Masker.mask"' in (tmp_path / "core.html").read_text()
 
 
 def test_an_installation_that_is_up_to_date_starts_no_pip(tmp_path: Path) -> None:

@@ -1,8 +1,7 @@
-"""The documentation holds: its code runs, and its tables name what there is."""
+"""README.md holds: its code runs, its commands do what they say, and its figures are those that were measured."""
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import subprocess
@@ -11,23 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from maskline.pipeline.commands import run
 from maskline.postgres.revision import NEWEST_REVISION
 from maskline.sqs import QueueAddress, SqsQueue
 from tests.documents import blocks, run_commands, user_environment
 from tests.e2e.conftest import login
 from tests.e2e.job_process import PROJECT
-from tests.pinned import REQUIREMENTS, declared, listed
 
 README = (PROJECT / "README.md").read_text()
-DOCUMENTS = sorted((PROJECT / "docs").glob("*.md"))
+PERFORMANCE = (PROJECT / "docs" / "performance.md").read_text()
+MAX_WORDS = 1000
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("number", range(2))
-def test_a_python_block_of_the_readme_runs(number: int, tmp_path: Path) -> None:
+def test_the_python_block_of_the_readme_runs(tmp_path: Path) -> None:
     program = tmp_path / "block.py"
-    program.write_text(blocks(README, "python")[number])
+    (text,) = blocks(README, "python")
+    program.write_text(text)
 
     result = subprocess.run(
         [sys.executable, program], cwd=tmp_path, env=user_environment(), capture_output=True, text=True, check=False
@@ -62,27 +60,14 @@ def test_the_scripts_that_the_readme_names_can_be_run() -> None:
     assert all(os.access(PROJECT / script, os.X_OK) for script in scripts)
 
 
-def test_the_table_of_options_is_that_of_run() -> None:
-    parser = argparse.ArgumentParser()
-    run.add_options(parser)
-    table = README.partition("## Options of `run`")[2].partition("\n## ")[0]
-
-    documented = re.findall(r"^\| `--(\w+)`", table, re.MULTILINE)
-
-    known = [action.dest for action in parser._actions if action.dest != "help"]
-    assert sorted(documented) == sorted(known)
+def test_it_takes_five_minutes_to_read() -> None:
+    assert len(README.split()) <= MAX_WORDS
 
 
-def test_every_dependency_earns_its_line() -> None:
-    table = README.partition("## Dependencies")[2]
+def test_its_figures_are_those_of_the_performance_page() -> None:
+    (sentence,) = re.findall(r"^In our own runs .*?\[performance\]", README, re.MULTILINE | re.DOTALL)
 
-    documented = [name for row in re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE) for name in row.split(", ")]
+    figures = re.findall(r"\d+", sentence)
 
-    needed = set.union(declared(), declared("all"), *(listed(whom) for whom in REQUIREMENTS))
-    assert sorted(documented) == sorted([*needed, "dependency"])
-
-
-def test_every_link_leads_somewhere() -> None:
-    for document in [PROJECT / "README.md", *DOCUMENTS]:
-        for target in re.findall(r"\]\((?!http)([^)#]+)", document.read_text()):
-            assert (document.parent / target).exists(), f"{document.name}: {target}"
+    assert len(figures) == 7
+    assert [figure for figure in figures if not re.search(rf"\b{figure}\b", PERFORMANCE)] == []

@@ -168,15 +168,15 @@ def test_a_password_rotated_while_the_job_runs_is_read_again(case: FaultCase, wi
     job = case.start(with_password.option)
     case.await_accounted()
 
-    with_password.rotate_in_database("second")
+    with_password.rotate_in_database("rotated-7f3a")
     case.send(150)
     await_until(lambda: "password authentication failed" in job.printed(), "the job has been refused")
-    with_password.put_into_file("second")
+    with_password.put_into_file("rotated-7f3a")
     case.fault_ends()
 
     case.await_accounted()
     case.stop(job)
-    assert "second" not in job.errors
+    assert "rotated-7f3a" not in job.errors
     case.check()
 
 
@@ -185,7 +185,7 @@ def test_a_password_rotated_for_good_ends_the_job_with_75(case: FaultCase, with_
     job = case.start(with_password.option, "--db_retry_seconds=2")
     case.await_accounted()
 
-    with_password.rotate_in_database("second")
+    with_password.rotate_in_database("rotated-7f3a")
     case.send(150)
 
     assert job.wait() == 75, job.errors
@@ -207,10 +207,10 @@ def test_the_life_of_a_pod(case: FaultCase, with_password: PasswordLogin) -> Non
     case.send(50)
     case.await_accounted()
 
-    with_password.rotate_in_database("second")
+    with_password.rotate_in_database("rotated-7f3a")
     case.send(50)
     _says(job, "writing failed, trying again: .*password authentication failed")
-    with_password.put_into_file("second")
+    with_password.put_into_file("rotated-7f3a")
     case.await_accounted()
 
     hold = case.database_line.hold_at(INSERT_SENT)
@@ -231,7 +231,7 @@ def test_the_life_of_a_pod(case: FaultCase, with_password: PasswordLogin) -> Non
     next_job = case.start(with_password.option, "--db_retry_seconds=1")
     assert next_job.wait() == 75
     assert "the job cannot start now, and took no message" in next_job.failure()
-    assert "second" not in job.errors + next_job.errors
+    assert "rotated-7f3a" not in job.errors + next_job.errors
     case.check()
 
 
@@ -283,18 +283,19 @@ def test_a_statement_that_takes_too_long_is_given_up_and_tried_again(case: Fault
     assert case.check().redelivered == 0
 
 
-@pytest.fixture
-def pgbouncer(case: FaultCase, own_postgres: OwnPostgres) -> Iterator[PgBouncer]:
-    """PgBouncer in front of the case's database."""
+@pytest.fixture(params=["transaction", "session"])
+def pgbouncer(case: FaultCase, own_postgres: OwnPostgres, request: pytest.FixtureRequest) -> Iterator[PgBouncer]:
+    """PgBouncer in front of the case's database, in both modes that the job takes."""
     if PgBouncer.program() is None:
         pytest.skip("PgBouncer is not there; ./run_tests.sh fetches it where apt-get is")
-    with tempfile.TemporaryDirectory() as directory, PgBouncer(Path(directory), case.dsn, own_postgres.owner) as server:
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        PgBouncer(Path(directory), case.dsn, own_postgres.owner, request.param) as server,
+    ):
         yield server
 
 
-def test_behind_pgbouncer_in_transaction_mode_lost_server_connections_cost_no_message(
-    case: FaultCase, pgbouncer: PgBouncer
-) -> None:
+def test_behind_pgbouncer_lost_server_connections_cost_no_message(case: FaultCase, pgbouncer: PgBouncer) -> None:
     case.send(1500, "not JSON")
 
     jobs = [case.start("--until_empty", f"--postgres={pgbouncer.dsn}") for _ in range(2)]

@@ -57,7 +57,8 @@ class StubGoogle(StubService):
             return 401, {"error": {"code": 401, "status": "UNAUTHENTICATED", "message": "the error's own text"}}
         name = request.path.removeprefix("/v1/")
         if "/cryptoKeys/" in name:
-            return self._use_key(*name.split(":"), request.body)
+            key, _, action = name.partition(":")
+            return self._use_key(key, action, request.body)
         return self._use_secret(name, request)
 
     def _use_key(self, name: str, action: str, body: dict[str, Any]) -> Answer:

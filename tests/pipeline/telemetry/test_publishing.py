@@ -14,8 +14,9 @@ from maskline.pipeline.telemetry.publishing import Publishing
 
 def test_the_last_state_is_sent_when_the_run_ends() -> None:
     sent: list[Any] = []
+    state: Any = ["state"]
 
-    with Publishing(lambda: ["state"], sent.append, seconds=3600):  # type: ignore[arg-type, list-item]
+    with Publishing(lambda: state, sent.append, seconds=3600):
         before_the_end = list(sent)
 
     assert (before_the_end, sent) == ([], [["state"]])
@@ -54,7 +55,10 @@ def test_a_receiver_that_hangs_holds_up_no_end() -> None:
     answered = threading.Event()
     began_at = time.monotonic()
 
-    with Publishing(list, lambda _: bool(answered.wait(60)) and None, seconds=3600, last_seconds=0.1):
+    def hang(_: Any) -> None:
+        answered.wait(60)
+
+    with Publishing(list, hang, seconds=3600, last_seconds=0.1):
         pass
 
     assert time.monotonic() - began_at < 30

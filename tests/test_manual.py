@@ -1,0 +1,168 @@
+"""README.md and docs/ as a whole: links lead somewhere, commands are known, packages and pages are complete."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from maskline.errors import UsageError
+from maskline.pipeline.cli import COMMANDS
+from maskline.pipeline.command_parser import CommandParser, open_command
+from maskline.pipeline.options import Options
+from tests.documents import blocks, user_environment
+from tests.e2e.job_process import PROJECT
+from tests.pinned import REQUIREMENTS, declared, listed
+
+DOCS = PROJECT / "docs"
+INDEX = DOCS / "README.md"
+PAGES = sorted(DOCS.rglob("*.md"))
+DOCUMENTS = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *PAGES]
+SHELL = ("console", "bash", "sh")
+PUNCTUATION = set("\n|&;<>()")
+BRITISH = re.compile(
+    r"\b\w*(?:colour|behaviour|favour|honour|neighbour|licence|catalogue|(?:normal|serial|organ|recogn|util|synchron)is[ei])\w*"
+    r"|\b(?:centre|cancelled|labelled|whilst|grey)\b",
+    re.IGNORECASE,
+)
+
+
+def name_of(document: Path) -> str:
+    return document.relative_to(PROJECT).as_posix()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_every_link_leads_to_a_file_and_a_heading_of_it(document: Path) -> None:
+    text = without_code(document.read_text())
+    targets = re.findall(r"\]\((?!http)([^)\s]+)\)", text) + re.findall(r'(?:src|srcset)="([^"]+)"', text)
+
+    dangling = []
+    for target in targets:
+        path, _, anchor = target.partition("#")
+        file = (document.parent / path).resolve() if path else document
+        if not file.exists() or (anchor and anchor not in anchors(file)):
+            dangling.append(target)
+    assert dangling == []
+
+
+def test_every_page_is_named_in_the_index_and_begins_with_what_it_answers() -> None:
+    named = {(DOCS / target).resolve() for target in re.findall(r"\]\(([\w/.-]+\.md)", INDEX.read_text())}
+    pages = [page for page in PAGES if page.parent == DOCS and page != INDEX]
+
+    assert [page.name for page in pages if page not in named] == []
+    assert [
+        page.name for page in (INDEX, *pages) if not re.match(r"# .+\n\nWhat this page answers: ", page.read_text())
+    ] == []
+
+
+def test_ten_things_and_more_are_found_in_two_clicks() -> None:
+    (table,) = re.findall(r"^## How-to.*?(?=^## )", INDEX.read_text(), re.MULTILINE | re.DOTALL)
+
+    assert "(docs/README.md)" in (PROJECT / "README.md").read_text()
+    assert len(re.findall(r"^\| [a-z].*\| \[.*\]\(.*\) \|$", table, re.MULTILINE)) >= 10
+
+
+def test_every_command_that_is_shown_is_one_with_the_options_that_it_takes() -> None:
+    parsers = {name: parser_of(name) for name in COMMANDS}
+    shown = [(name_of(document), words) for document in DOCUMENTS for words in commands_in(document.read_text())]
+
+    wrong = []
+    for document, (name, *arguments) in shown:
+        if name not in ("--version", "--help"):
+            try:
+                parsers[name].parse_known_args(arguments)
+            except (UsageError, KeyError) as error:
+                wrong.append(f"{document}: {name} {shlex.join(arguments)}: {error}")
+    assert len(shown) > 50
+    assert wrong == []
+
+
+def test_every_script_and_module_that_is_shown_is_there() -> None:
+    text = "\n".join(block for document in DOCUMENTS for block in shell_blocks(document.read_text()))
+
+    scripts = set(re.findall(r"(?<![\w/.])(?:\./)?((?:[\w-]+/)*\w+\.sh)\b", text)) - {"jobmanager.sh", "taskmanager.sh"}
+    modules = set(re.findall(r"\bpython -m ([\w.]+)", text)) - {"venv"}
+
+    assert [script for script in sorted(scripts) if not os.access(PROJECT / script, os.X_OK)] == []
+    assert [module for module in sorted(modules) if importlib.util.find_spec(module) is None] == []
+
+
+def test_every_dependency_earns_its_line() -> None:
+    table = (DOCS / "dependencies.md").read_text()
+
+    documented = [name for row in re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE) for name in row.split(", ")]
+
+    needed = set.union(declared(), declared("all"), *(listed(whom) for whom in REQUIREMENTS))
+    assert sorted(documented) == sorted([*needed, "dependency"])
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_the_spelling_is_american(document: Path) -> None:
+    prose = re.sub(r"`[^`]+`", "", without_code(document.read_text()))
+
+    assert BRITISH.findall(prose) == []
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("number", range(2))
+def test_a_program_of_the_page_of_transforms_runs(number: int, tmp_path: Path) -> None:
+    program = tmp_path / "block.py"
+    program.write_text(blocks((DOCS / "transforms.md").read_text(), "python")[number])
+
+    ran = subprocess.run(
+        [sys.executable, program], cwd=tmp_path, env=user_environment(), capture_output=True, text=True
+    )
+
+    assert ran.returncode == 0, ran.stderr
+
+
+def without_code(text: str) -> str:
+    """Return a document without its blocks of code."""
+    return re.sub(r"^ *```.*?^ *```$", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors(document: Path) -> set[str]:
+    """Return the anchors of a document's headings, as GitHub makes them; those of `tests/manual/test_site.py` agree."""
+    headings = re.findall(r"^#+ (.+)$", without_code(document.read_text()), re.MULTILINE)
+    plain = (re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower() for heading in headings)
+    return {re.sub(r"[^\w\- ]", "", heading).replace(" ", "-") for heading in plain}
+
+
+def shell_blocks(text: str) -> Iterator[str]:
+    """Return the commands of each block of a document that has some, with continued lines joined and without output."""
+    for language in SHELL:
+        for block in blocks(text, language):
+            joined = re.sub(r"\\\n\s*", " ", block)
+            typed = re.findall(r"^\$ (.*)$", joined, re.MULTILINE)
+            yield "\n".join(typed) if typed else joined
+
+
+def commands_in(text: str) -> Iterator[list[str]]:
+    """Return the words behind ``maskline`` of each command that a document shows."""
+    for block in shell_blocks(text):
+        lexer = shlex.shlex(block, posix=True, punctuation_chars="\n|&;<>()")
+        lexer.whitespace, lexer.whitespace_split = " \t", True
+        words = [word for word in lexer if word != "…"]
+        for place, word in enumerate(words):
+            before = words[place - 1] if place else "\n"
+            begins = set(before) <= PUNCTUATION or "=" in before
+            if (word == "maskline" and begins) or (word == "pipeline" and before == "-m"):
+                command = words[place + 1 :]
+                end = next((at for at, each in enumerate(command) if set(each) <= PUNCTUATION), len(command))
+                yield command[:end]
+
+
+def parser_of(name: str) -> CommandParser:
+    """Return the parser of a command, as the command line makes it."""
+    command, parser = open_command("maskline.pipeline", "maskline", name, COMMANDS)
+    Options(parser).add_log_level()
+    command.add_options(parser)
+    parser.passes_unknown = getattr(command, "TAKES_BEAM_OPTIONS", False)
+    return parser
