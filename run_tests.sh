@@ -19,8 +19,11 @@ fi
 
 tests/faults/fetch.sh
 tests/flink/fetch.sh
+tests/deploy/fetch.sh
 ruff check --quiet .
 ruff format --check --quiet .
 mypy
+# Else every process compiles our modules and rewrites all tests anew, which takes it ten seconds.
+unset PYTHONDONTWRITEBYTECODE
 # More processes than cores: the tests wait for half of their time. Longest first, as tests/distribution.py says.
 pytest --numprocesses=4 --dist=loadfile --no-loadscope-reorder "$@"

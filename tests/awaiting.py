@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 
-def await_until(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
+def await_until(condition: Callable[[], bool], what: str, seconds: float = 90) -> None:
     """Return as soon as a condition holds; fail, saying what was awaited, if it does not in time."""
     give_up = time.monotonic() + seconds
     pause = threading.Event()

@@ -14,7 +14,10 @@ TESTS = Path(__file__).parent
 LONGEST_FIRST = ("install", "flink", "faults", "e2e", "benchmarks")
 """The folders of tests that take long; the others follow."""
 
-ON_ONE_CLUSTER = tuple(f"tests/flink/test_{name}.py" for name in ("ctrl_c", "environments", "faults", "upgrades"))
+ON_ONE_CLUSTER = frozenset(
+    f"tests/flink/{file.name}" for file in (TESTS / "flink").glob("test_*.py") if "FlinkCase" in file.read_text()
+)
+"""The files whose tests take the Flink cluster that ``tests/flink/conftest.py`` starts once in a process."""
 
 
 def rank(path: Path) -> int:
@@ -27,9 +30,18 @@ def rank(path: Path) -> int:
     return LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)
 
 
-class FileScheduling(LoadFileScheduling):  # type: ignore[misc]
+def unit_of(nodeid: str) -> str:
+    """Return the name of what a test is handed out with: its file, or the cluster.
+
+    Args:
+        nodeid: The test, as pytest calls it.
+    """
+    file = nodeid.partition("::")[0]
+    return "a Flink cluster" if file in ON_ONE_CLUSTER else file
+
+
+class FileScheduling(LoadFileScheduling):
     """Hands out files whole, and those whose tests share a Flink cluster together."""
 
     def _split_scope(self, nodeid: str) -> str:
-        scope: str = super()._split_scope(nodeid)
-        return "a Flink cluster" if scope in ON_ONE_CLUSTER else scope
+        return unit_of(nodeid)

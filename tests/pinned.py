@@ -1,4 +1,4 @@
-"""The packages that maskline, its benchmarks, its manual and its tests need: in what versions, and where that is said."""
+"""The packages that maskline, its benchmarks, its manual and its tests need, their versions, and where they stand."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ except ModuleNotFoundError as error:
     ) from None
 
 from maskline.keys import KeysetUri, StoredKeyset
-from maskline.postgres.dsn import PostgresDsn
+from maskline.postgres.dsn import PostgresAuth, PostgresDsn
 from maskline.records import LeftMessage, MaskedRow, Reason, Receipt, RejectedRecord, Rejection, SqsMessage
 from maskline.sqs import QueueAddress
 from maskline.sqs.lease import VisibilityLease
@@ -43,6 +43,7 @@ __all__ = [
     "MaskPii",
     "MaskedRow",
     "MicroBatch",
+    "PostgresAuth",
     "PostgresDsn",
     "QueueAddress",
     "ReadFromSqs",

@@ -8,13 +8,13 @@ how often a value occurs, and how long it is. docs/masking.md says what follows 
 from __future__ import annotations
 
 import contextlib
-import os
 
 import tink
 
 from maskline.errors import TokenError
 from maskline.keys import Keyset
 from maskline.masks.padding import add_padding, remove_padding
+from maskline.masks.salts import SALT_BYTES, new_salt
 from maskline.masks.tokens import (
     IV_LENGTH,
     PREFIX_LENGTH,
@@ -29,8 +29,6 @@ FINGERPRINT_DOMAIN = "maskline.fingerprint"
 
 REJECTED_BODY_DOMAIN = "rejected_messages.body"
 """What the associated data of sealed bodies begins with: the stream and the MessageId follow, each behind a NUL."""
-
-SEAL_RANDOM_BYTES = 16
 
 
 class Masker:
@@ -138,7 +136,7 @@ class Masker:
             stream: The stream under whose name it is kept.
             message_id: The MessageId under which it is kept; empty for a record without one.
         """
-        clear = os.urandom(SEAL_RANDOM_BYTES) + body.encode("utf-8", "surrogatepass")
+        clear = new_salt() + body.encode("utf-8", "surrogatepass")
         return self._keyset.encrypt(clear, _seal(stream, message_id))
 
     def unseal_body(self, sealed: bytes, stream: str, message_id: str) -> str:
@@ -158,7 +156,7 @@ class Masker:
                 f"the body was sealed with key {key_id}, and this keyset {self._keyset.unavailable_reason(key_id)}"
             )
         try:
-            clear = self._keyset.decrypt(sealed, _seal(stream, message_id))[SEAL_RANDOM_BYTES:]
+            clear = self._keyset.decrypt(sealed, _seal(stream, message_id))[SALT_BYTES:]
         except tink.TinkError:
             clear = self._unsealed_as_before(sealed)
         return clear.decode("utf-8", "surrogatepass")

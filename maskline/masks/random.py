@@ -9,15 +9,13 @@ Source: https://www.rfc-editor.org/rfc/rfc5297#section-3 (a nonce makes it proba
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 from maskline.errors import TokenError
 from maskline.masks.deterministic import Masker
 from maskline.masks.padding import add_padding, remove_padding
+from maskline.masks.salts import SALT_BYTES, new_salt
 from maskline.masks.tokens import decode_text
-
-RANDOM_BYTES = 16
 
 
 class RandomMask:
@@ -27,20 +25,20 @@ class RandomMask:
         masker: Encrypts and decrypts.
         domain: The associated data.
         pad: To a multiple of how many bytes values are padded, the random bytes counted in; None for not at all.
-        random_bytes: Returns so many random bytes.
+        new_salt: Returns 16 random bytes, others at each call.
     """
 
     def __init__(
-        self, masker: Masker, domain: str, pad: int | None = None, random_bytes: Callable[[int], bytes] = os.urandom
+        self, masker: Masker, domain: str, pad: int | None = None, new_salt: Callable[[], bytes] = new_salt
     ) -> None:
         self._masker = masker
         self._domain = domain
         self._pad = pad
-        self._random_bytes = random_bytes
+        self._new_salt = new_salt
 
     def mask(self, value: str) -> str:
         """Return a token of a value."""
-        salted = self._random_bytes(RANDOM_BYTES) + value.encode()
+        salted = self._new_salt() + value.encode()
         return self._masker.encrypt(add_padding(salted, self._pad), self._domain)
 
     def unmask(self, token: str) -> str:
@@ -50,6 +48,6 @@ class RandomMask:
             TokenError: As `Masker.unmask`, or it was not made by this mask.
         """
         salted = remove_padding(self._masker.decrypt(token, self._domain), self._pad)
-        if len(salted) < RANDOM_BYTES:
+        if len(salted) < SALT_BYTES:
             raise TokenError("is shorter than its random bytes; was it masked deterministically?")
-        return decode_text(salted[RANDOM_BYTES:])
+        return decode_text(salted[SALT_BYTES:])

@@ -1,9 +1,10 @@
 """The statement that gives each message of a micro-batch its outcome: ledger and tables in one transaction.
 
 It enters the messages into the ledger, inserts those that are new there into their tables, and raises, so that all of
-it rolls back, where a table took another number of rows. It is one string in one round trip, works behind PgBouncer in
-transaction mode, and does not depend on how the server is set up: isolation, durability, time-outs and deferred
-constraints are said in it. Names are quoted, every value is a parameter, and each column travels as one array.
+it rolls back, where a table took another number of rows. It is one string, works behind PgBouncer in transaction mode,
+and does not depend on how the server is set up: isolation, durability, time-outs and deferred constraints are said in
+it. Names are quoted, every value is a parameter, and each column travels as one array, ahead of the statement, so that
+a server which writes the statement into its log does not write the values (see `stage_arrays`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from psycopg2 import sql
+from psycopg2.extensions import AsIs
 
 from maskline.postgres.arrays import array_literal, moment_array
 from maskline.postgres.ledger import OUTCOMES, VOUCHED_AGE, VOUCHED_LEAD, WRITES_LEDGER
@@ -92,6 +94,36 @@ def _queue_setting(queue: str | None) -> sql.Composable:
     return sql.SQL(", set_config({}, {}, true)").format(sql.Literal(QUEUE_SETTING), sql.Literal(queue))
 
 
+def is_array(parameter: str) -> bool:
+    """Say whether a parameter is an array of values, one a record.
+
+    Args:
+        parameter: One of those of a statement.
+    """
+    return parameter.startswith("{")
+
+
+def stage_arrays(parameters: Sequence[str]) -> tuple[sql.Composable, list[str | AsIs]]:
+    """Return what begins a transaction and brings its arrays, and what stands in their place in the statement after it.
+
+    They travel as settings of the transaction, which go with it; ``unnest`` reads them from there.
+
+    Args:
+        parameters: Those of a statement.
+    """
+    settings: list[sql.Composable] = []
+    references: list[str | AsIs] = []
+    for parameter in parameters:
+        if is_array(parameter):
+            name = f"maskline.array_{len(settings)}"
+            settings.append(sql.SQL("set_config({}, %s, true) IS NULL").format(sql.Literal(name)))
+            references.append(AsIs(f"current_setting('{name}')"))
+        else:
+            references.append(parameter)
+    begin = sql.SQL("BEGIN ISOLATION LEVEL READ COMMITTED")
+    return (sql.SQL("; SELECT ").join([begin, sql.SQL(", ").join(settings)]) if settings else begin), references
+
+
 class InsertStatement(Generic[Record]):
     """Gives the records of a micro-batch their outcome.
 
@@ -113,11 +145,13 @@ class InsertStatement(Generic[Record]):
         query: The statement.
         query_without_keys: The same for a schema before revision 0012, which does not know its keys.
         streams: The streams whose rows it inserts; none where it inserts rejections.
+        warns_of_age: Whether a row whose message may come again after its day of the ledger was emptied is news.
     """
 
     query: sql.Composable
     query_without_keys: sql.Composable
     streams: tuple[StreamDefinition, ...] = ()
+    warns_of_age = True
 
     def __init__(
         self, table: str, arrays: dict[str, str], *, keeps_earlier: bool = False, queue: str | None = None
@@ -193,7 +227,7 @@ class InsertRows(InsertStatement[MaskedRow]):
     """
 
     def __init__(self, stream: StreamDefinition) -> None:
-        super().__init__(stream.table, _row_arrays(stream))
+        super().__init__(stream.table, row_arrays(stream))
         self.streams = (stream,)
 
     def parameters(self, records: Sequence[MaskedRow]) -> Sequence[str]:
@@ -225,7 +259,7 @@ class InsertRowsOfStreams(InsertStatement[MaskedRow]):
         self._statements: dict[tuple[str, ...], InsertStatement[MaskedRow]] = {}
         self.table = ", ".join(dict.fromkeys(stream.table for stream in streams))
         self.columns = frozenset[str]().union(*(insert.columns for insert in self._inserts.values()))
-        targets = [(stream.table, _row_arrays(stream)) for stream in streams]
+        targets = [(stream.table, row_arrays(stream)) for stream in streams]
         self.query = _insert_of_several(targets, _REFUSED_KEYS)
         self.query_without_keys = _insert_of_several(targets, _NO_KEYS)
 
@@ -289,8 +323,12 @@ class InsertRejections(InsertStatement[Rejection]):
         ]
 
 
-def _row_arrays(stream: StreamDefinition) -> dict[str, str]:
-    """Return the columns of a stream's table by name, each with the type of an array of its values."""
+def row_arrays(stream: StreamDefinition) -> dict[str, str]:
+    """Return the columns of a stream's table by name, each with the type of an array of its values.
+
+    Args:
+        stream: The stream.
+    """
     arrays = {column.name: column.type.array for column in stream.columns}
     return arrays | {"create_date": "date[]", "message_id": "uuid[]", "sent_at": "timestamptz[]", "key_id": "bigint[]"}
 

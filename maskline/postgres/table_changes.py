@@ -62,7 +62,7 @@ _COLUMNS = """
             WHERE classid = 'pg_rewrite'::regclass AND refobjid = attrelid AND refobjsubid = attnum
         ),
         ARRAY(
-            SELECT ARRAY[conname, pg_get_constraintdef(oid)] FROM pg_constraint
+            SELECT ARRAY[conname::text, pg_get_constraintdef(oid)] FROM pg_constraint
             WHERE conrelid = attrelid AND contype = 'c' AND attnum = ANY (conkey) ORDER BY conname
         )
     FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid

@@ -31,6 +31,8 @@ from maskline.postgres.statements import (
     STATEMENT_TIMEOUT_SECONDS,
     InsertStatement,
     Record,
+    is_array,
+    stage_arrays,
     transaction_settings,
 )
 from maskline.postgres.suppressions import (
@@ -229,7 +231,7 @@ class BatchWriter(Generic[Record]):
         outcome.suppressed += entered.suppressed
         outcome.unvouched += entered.unvouched
         outcome.commit_seconds += self._clock() - started
-        if entered.unvouched:
+        if entered.unvouched and self._statement.warns_of_age:
             logger.warning(
                 "%d of %d messages were sent more than %d days ago, or ahead of the server's clock: one that is "
                 "delivered again after its day of the ledger was emptied becomes a second row",
@@ -280,7 +282,7 @@ class BatchWriter(Generic[Record]):
             except DatabaseLoginError as error:
                 # Whoever rotates a password changes it in two places, one after the other.
                 raise DatabaseUnavailableError(str(error)) from None
-            # One string is one transaction; see maskline.postgres.statements.
+            # Transactions are begun and ended by statements; see _committed_row.
             self._connection.autocommit = True
         return self._connection
 
@@ -310,11 +312,44 @@ class BatchWriter(Generic[Record]):
             logger.warning("writing failed, trying again: %s", attempt.outcome.exception())
 
 
-def _confirmed_row(connection: Connection, query: sql.Composable, parameters: Sequence[object]) -> tuple[Any, ...]:
-    row = _only_row(connection, query, parameters)
+def _confirmed_row(connection: Connection, query: sql.Composable, parameters: Sequence[str]) -> tuple[Any, ...]:
+    row = _committed_row(connection, query, parameters)
     if connection.notices:
         _confirm(connection)
     return row
+
+
+def _committed_row(connection: Connection, query: sql.Composable, parameters: Sequence[str]) -> tuple[Any, ...]:
+    """Run a statement in a transaction that brought its arrays before, and return its only row.
+
+    A server writes each statement that fails into its log, as a whole: a micro-batch and its values, and as much again
+    for every half that is tried after it. This one is as long as its columns are many.
+    """
+    del connection.notices[:]
+    staged, references = stage_arrays(parameters)
+    with connection.cursor() as cursor:
+        try:
+            cursor.execute(staged, [parameter for parameter in parameters if is_array(parameter)])
+            cursor.execute(query, references)
+            (row,) = cursor.fetchall()
+            cursor.execute("COMMIT")
+            if cursor.statusmessage != "COMMIT":
+                raise DatabaseUnavailableError(f"postgres: the server answered COMMIT by {cursor.statusmessage}")
+        except psycopg2.Error:
+            _roll_back(connection)
+            raise
+    return row
+
+
+def _roll_back(connection: Connection) -> None:
+    """End a transaction that failed, so that the next may begin; where that fails, too, the connection is of no use."""
+    if connection.closed:
+        return
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("ROLLBACK")
+    except psycopg2.Error:
+        connection.close()
 
 
 def _message_id(record: Record) -> str:

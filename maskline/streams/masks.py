@@ -8,8 +8,8 @@ import msgspec
 
 from maskline.masks.hash import HASH_LENGTH
 from maskline.masks.padding import padded_length
-from maskline.masks.random import RANDOM_BYTES
 from maskline.masks.redact import REDACTED
+from maskline.masks.salts import SALT_BYTES
 from maskline.masks.tokens import longest_clear_value, token_length
 from maskline.masks.truncate import EXAMPLES, Truncation, parse_truncation
 
@@ -122,4 +122,4 @@ class Mask(msgspec.Struct, frozen=True):
         return plain_bytes - self._salted(0)
 
     def _salted(self, clear_bytes: int) -> int:
-        return clear_bytes + (RANDOM_BYTES if self.method is Method.RANDOM else 0)
+        return clear_bytes + (SALT_BYTES if self.method is Method.RANDOM else 0)

@@ -7,8 +7,8 @@ import re
 import msgspec
 
 from maskline.masks.hash import HASH_LENGTH
-from maskline.masks.random import RANDOM_BYTES
 from maskline.masks.redact import REDACTED
+from maskline.masks.salts import SALT_BYTES
 from maskline.masks.tokens import token_length
 from maskline.streams.columns import Column
 from maskline.streams.masks import Method
@@ -16,7 +16,7 @@ from maskline.streams.masks import Method
 _TOKEN_BEGINNING = "A[Q-Za-f]"  # noqa: S105 - 0x01, with which Tink's prefix begins, and four bits of a key's id
 _FORMS = {
     Method.DETERMINISTIC: (_TOKEN_BEGINNING, token_length(0), None),
-    Method.RANDOM: (_TOKEN_BEGINNING, token_length(RANDOM_BYTES), None),
+    Method.RANDOM: (_TOKEN_BEGINNING, token_length(SALT_BYTES), None),
     Method.HASH: ("", HASH_LENGTH, HASH_LENGTH),
     Method.REDACT: (re.escape(REDACTED), len(REDACTED), len(REDACTED)),
 }

@@ -4,28 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import time
-from collections.abc import Callable
 from types import TracebackType
 
 import msgspec
-from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 
 from maskline import __version__
-from maskline.pipeline.http.collector import RunCollector
-from maskline.pipeline.http.liveness import Liveness
-from maskline.pipeline.http.outside_parts import DepthGauge, outside_parts
-from maskline.pipeline.http.readiness import Readiness
 from maskline.pipeline.http.samples import SampleRing
 from maskline.pipeline.http.server import Answer, HttpServer
 from maskline.pipeline.job_settings import JobSettings
-from maskline.pipeline.run_state import RunState
+from maskline.pipeline.telemetry.job_metrics import JobMetrics
 
 JSON = "application/json"
-
-Follow = Callable[[Callable[[], RunState]], None]
-"""Is told what returns the state of a run, once there is one."""
 
 
 class HttpMonitor:
@@ -43,19 +33,16 @@ class HttpMonitor:
 
     Args:
         job: The job.
+        metrics: What is known of it.
         host: The address to listen at.
         port: The port, or 0 for one that is free.
-        stall_seconds: How long the run may get nowhere.
         processes: How many processes share the work.
 
     Raises:
         UsageError: The port cannot be listened at.
-        ArgumentError: `stall_seconds` is out of range.
     """
 
-    def __init__(self, job: JobSettings, host: str, port: int, stall_seconds: float, processes: int = 1) -> None:
-        at_start = RunState.at_start(time.monotonic())
-        self._state: Callable[[], RunState] = lambda: at_start
+    def __init__(self, job: JobSettings, metrics: JobMetrics, host: str, port: int, processes: int = 1) -> None:
         self._about = {
             "stream": job.stream.name,
             "queue": job.queue.name,
@@ -63,23 +50,10 @@ class HttpMonitor:
             "processes": processes,
             "version": __version__,
         }
-        depth = DepthGauge(job)
-        self._liveness = Liveness(self.state, stall_seconds)
-        self._readiness = Readiness(outside_parts(job, depth))
-        self._ring = SampleRing(self.state, depth.depth)
-        self._registry = CollectorRegistry()
-        self._registry.register(
-            RunCollector(
-                [stream.name for stream in job.streams],
-                job.queue.name,
-                self.state,
-                depth.depth,
-                self._liveness,
-                self._readiness,
-            )
-        )
-        if processes == 1:  # else this process only watches those that work
-            ProcessCollector(registry=self._registry)
+        self._liveness = metrics.liveness
+        self._readiness = metrics.readiness
+        self._registry = metrics.registry
+        self._ring = SampleRing(metrics.state, metrics.depth.depth)
         self._server = HttpServer(
             host,
             port,
@@ -95,7 +69,7 @@ class HttpMonitor:
     def __enter__(self) -> HttpMonitor:
         """Start serving."""
         with contextlib.ExitStack() as stack:
-            for each in (self._readiness, self._ring, self._server):
+            for each in (self._ring, self._server):
                 stack.enter_context(each)
             self._running = stack.pop_all()
         return self
@@ -105,18 +79,6 @@ class HttpMonitor:
     ) -> None:
         """Serve no more, and free the port."""
         self._running.close()
-
-    def follow(self, state: Callable[[], RunState]) -> None:
-        """Show another run, or the run now that it has begun.
-
-        Args:
-            state: Returns its state.
-        """
-        self._state = state
-
-    def state(self) -> RunState:
-        """Return the state of the run that is shown."""
-        return self._state()
 
     def _metrics(self, accept: str) -> Answer:
         encode, media_type = choose_encoder(accept)

@@ -20,6 +20,7 @@ from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.run_progress import showing_progress
 from maskline.pipeline.run_state import RunState
 from maskline.pipeline.runners.fn_api_runner import patch_metric_consolidation
+from maskline.pipeline.runners.quick_start import remember_answers
 from maskline.pipeline.stopping import stopping_on_signals
 from maskline.pipeline.summary import RunCounts
 from maskline.pipeline.tracebacks import suppress_own_tracebacks
@@ -103,23 +104,24 @@ def run_job(
     """
     progress = RunMonitor(time.monotonic, lambda: RunState.of(context))
     options.view_as(StandardOptions).runner = runner.name
-    pipeline = beam.Pipeline(options=options)
-    build(pipeline, job, context)
-    run_to_end = _started(pipeline, runner)
-    with (
-        suppress_own_tracebacks(),
-        monitor(context, progress.snapshot),
-        patch_metric_consolidation(),
-    ):
-        # Signals are handled in the main thread, which must not hold a lock that the handler wants.
-        thread = _RunnerThread(run_to_end)
-        thread.start()
-        last_resort = LastResort(context.stopping)
-        while thread.is_alive():
-            thread.join(0.1)
-            progress.snapshot()
-            if last_resort.is_due(stop_seconds(job)):
-                raise _stop_timed_out(job, context)
+    with remember_answers():
+        pipeline = beam.Pipeline(options=options)
+        build(pipeline, job, context)
+        run_to_end = _started(pipeline, runner)
+        with (
+            suppress_own_tracebacks(),
+            monitor(context, progress.snapshot),
+            patch_metric_consolidation(),
+        ):
+            # Signals are handled in the main thread, which must not hold a lock that the handler wants.
+            thread = _RunnerThread(run_to_end)
+            thread.start()
+            last_resort = LastResort(context.stopping)
+            while thread.is_alive():
+                thread.join(0.1)
+                progress.snapshot()
+                if last_resort.is_due(stop_seconds(job)):
+                    raise _stop_timed_out(job, context)
     if thread.failure is not None:
         raise context.failure or _unknown_failure(thread.failure) from None
     return RunResult(progress.snapshot().counts, progress.seconds, context.stopping.is_set())

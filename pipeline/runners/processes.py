@@ -25,7 +25,6 @@ from rich.console import Console
 from maskline.core_dumps import forbid_core_dumps
 from maskline.errors import MasklineError, StopTimedOutError
 from maskline.pipeline.beam_options import parse_beam_options, resolve_runner
-from maskline.pipeline.http.monitor import Follow
 from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.logs import configure_logging, name_run_in_logs
 from maskline.pipeline.run_progress import showing_progress
@@ -40,6 +39,7 @@ from maskline.pipeline.runners.in_process import (
     stop_seconds,
 )
 from maskline.pipeline.stopping import STOPPED_EXIT_CODE, end_process, stopping_on_signals
+from maskline.pipeline.telemetry.job_metrics import Follow
 from maskline.transforms.run_context import RunContext
 
 REPORT_SECONDS = 0.25

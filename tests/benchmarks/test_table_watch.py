@@ -44,6 +44,8 @@ def test_a_row_arrives_when_it_is_committed_and_not_when_it_is_inserted(dsn: str
         with database.cursor() as cursor:
             cursor.execute("INSERT INTO user_logins (user_id) VALUES ('quick')")
         await_until(lambda: watch.rows == 1, "the watch sees the committed row")
+        seen_by = looked_at[-1]
+        await_until(lambda: looked_at[-1] > seen_by + 2, "the look that saw it is over")
         slow_is_committed_after = looked_at[-1]
         slow.commit()
         await_until(lambda: watch.rows == 2, "the watch sees both rows")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import shutil
 import signal
 import urllib.request
+from pathlib import Path
 
 import pytest
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from maskline.sqs import SqsQueue
@@ -107,8 +110,14 @@ def test_the_alerts_fire_when_they_should_and_only_then(folder: str) -> None:
 
 @takes("promtool")
 @pytest.mark.parametrize("folder", ["prometheus", "flink/prometheus"])
-def test_prometheus_takes_its_configuration_with_the_alerts(folder: str) -> None:
-    checked = run_tool("promtool", "check", "config", DEPLOY / folder / "prometheus.yaml")
+def test_prometheus_takes_its_configuration_with_the_alerts(folder: str, tmp_path: Path) -> None:
+    settings = yaml.safe_load((DEPLOY / folder / "prometheus.yaml").read_text())
+    for job in settings["scrape_configs"]:
+        job.pop("kubernetes_sd_configs", None)  # Debian's promtool knows nothing of Kubernetes
+    (tmp_path / "prometheus.yaml").write_text(yaml.safe_dump(settings))
+    shutil.copy(DEPLOY / folder / "alerts.yaml", tmp_path)
+
+    checked = run_tool("promtool", "check", "config", "--lint-fatal", tmp_path / "prometheus.yaml")
 
     assert checked.returncode == 0, checked.stdout + checked.stderr
 

@@ -15,7 +15,7 @@ from typing import IO
 from tests.e2e.fork_server import ForkedJob, fork_server
 
 PROJECT = Path(__file__).parents[2]
-MAX_RUN_SECONDS = 90
+MAX_RUN_SECONDS = 120
 MAX_PRINTED = 1_000_000
 MODULE = ("-m", "pipeline")
 
@@ -81,12 +81,12 @@ class JobProcess:
     def wait(self, seconds: float = MAX_RUN_SECONDS) -> int:
         """Wait for its end, keep what it printed, and return its exit code."""
         try:
-            self._process.wait(seconds)
+            exit_code = self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"the job did not end in time; it printed: {self.output}{self.errors}") from None
         self._keep_output()
-        return self._process.returncode
+        return exit_code
 
     def failure(self) -> str:
         """Return why it says that it failed: its last line, a record of level ERROR that has its exit code."""

@@ -46,7 +46,7 @@ broken = st.sampled_from(
         login(1, extra="x" * 900_000),
     ]
 )
-bodies = st.lists(st.one_of(logins, json_texts, sendable_text, broken), max_size=25).flatmap(
+bodies = st.lists(st.one_of(logins, json_texts, sendable_text, broken), max_size=40).flatmap(
     lambda some: st.builds(
         lambda repeated: some + repeated, st.lists(st.sampled_from(some), max_size=5) if some else st.just([])
     )
@@ -56,7 +56,7 @@ bodies = st.lists(st.one_of(logins, json_texts, sendable_text, broken), max_size
 @given(bodies=bodies)
 @example(bodies=[])
 @settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 def test_each_message_is_exactly_one_row_or_one_rejection_and_the_queue_is_empty(
     bodies: list[str], queue: SqsQueue, dsn: str, run_here: RunHere

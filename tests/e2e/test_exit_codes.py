@@ -36,7 +36,7 @@ def test_a_database_that_is_not_there_is_75_for_run_and_check_and_a_wrong_option
 
 
 def test_the_last_line_of_a_failure_is_an_error_that_says_whose_it_is(start_job: StartJob, queue: SqsQueue) -> None:
-    job = start_job(NOBODY.format(free_port()), "--db_retry_seconds=0.5")
+    job = start_job(NOBODY.format(free_port()), "--db_retry_seconds=2")
 
     job.wait()
 

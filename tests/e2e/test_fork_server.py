@@ -21,9 +21,7 @@ def said(job: JobProcess) -> tuple[int, str, list[dict[str, Any]]]:
     return exit_code, job.output, [{key: record[key] for key in record.keys() - OF_ONE_PROCESS} for record in records]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "exit_code"), [(["--version"], 0), (["run", "--help"], 0), (["rnu"], 2), (["check"], 2)]
-)
+@pytest.mark.parametrize(("arguments", "exit_code"), [(["--version"], 0), (["check"], 2)], ids=["0", "2"])
 def test_it_says_and_returns_the_same(arguments: list[str], exit_code: int) -> None:
     environment = {"MASKLINE_NOTHING": "1", "COLUMNS": "90"}
 
@@ -53,6 +51,7 @@ def test_its_environment_is_all_its_own(monkeypatch: pytest.MonkeyPatch) -> None
     assert "MASKLINE_NOTHING" not in job.errors
 
 
+@pytest.mark.slow
 def test_the_server_ends_with_the_tests() -> None:
     server = ForkServer()
 

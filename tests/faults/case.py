@@ -23,7 +23,7 @@ from maskline.sqs.receiver import ReceiveSettings
 from maskline.streams.definition import load_stream
 from tests.awaiting import await_until
 from tests.e2e.conftest import Ledger, login
-from tests.e2e.job_process import JobProcess
+from tests.e2e.job_process import MAX_RUN_SECONDS, JobProcess
 from tests.faults.account import Account, account_of, first_outcome_after
 from tests.faults.postgres_wire import dsn_through, postgres_proxy
 from tests.faults.sqs_proxy import SqsProxy
@@ -155,7 +155,7 @@ class FaultCase:
         with beam.Pipeline(runner="FnApiRunner") as pipeline:
             build(pipeline, job)
 
-    def ended_well(self, job: JobProcess, seconds: float = 90) -> None:
+    def ended_well(self, job: JobProcess, seconds: float = MAX_RUN_SECONDS) -> None:
         """Fail unless a job ends by itself, with exit code 0."""
         assert job.wait(seconds) == 0, job.errors
 

@@ -89,18 +89,20 @@ class OwnPostgres:
 
 
 class PgBouncer:
-    """PgBouncer in transaction mode in front of a server, while the ``with`` block runs.
+    """PgBouncer in front of a server, while the ``with`` block runs.
 
     Args:
         directory: Where its configuration and its log go.
         dsn: A database of the server, which listens on a Unix socket.
         user: The id of a user to run as: it refuses to run as root.
+        mode: ``transaction``, with fewer connections to the server than it is asked for; or ``session``.
     """
 
-    def __init__(self, directory: Path, dsn: str, user: int) -> None:
+    def __init__(self, directory: Path, dsn: str, user: int, mode: str = "transaction") -> None:
         self._directory = directory
         self._dsn = dsn
         self._user = user
+        self._mode = mode
 
     @staticmethod
     def program() -> Path | None:
@@ -114,7 +116,15 @@ class PgBouncer:
         self._port = free_port()
         server = parse_dsn(self._dsn)
         configuration = self._directory / "pgbouncer.ini"
-        configuration.write_text(_CONFIGURATION.format(host=server["host"], port=self._port, directory=self._directory))
+        configuration.write_text(
+            _CONFIGURATION.format(
+                host=server["host"],
+                port=self._port,
+                directory=self._directory,
+                mode=self._mode,
+                size=2 if self._mode == "transaction" else 20,
+            )
+        )
         os.chown(self._directory, self._user, -1)
         libraries = [str(path) for path in (PGBOUNCER_PACKAGES / "usr" / "lib").glob("*-linux-gnu")]
         program = self.program()
@@ -149,8 +159,8 @@ listen_addr = 127.0.0.1
 listen_port = {port}
 unix_socket_dir =
 auth_type = any
-pool_mode = transaction
-default_pool_size = 2
+pool_mode = {mode}
+default_pool_size = {size}
 logfile = {directory}/pgbouncer.log
 pidfile = {directory}/pgbouncer.pid
 """

@@ -64,23 +64,27 @@ _ROW_OF_AN_INSERT = re.compile(rb"D....\x00\x04.*[0-9A-F]+/[0-9A-F]+", re.DOTALL
 """Four columns, the last of them a place in the log."""
 
 
+_IDLE = b"Z\x00\x00\x00\x05I"
+"""The server has no transaction under way, and waits for a query."""
+
+
 class _CompletedInsert:
-    """Says of the answers of a server which one completes an insert; its row is like no other."""
+    """Says of the answers of a server which one completes an insert and its transaction; its row is like no other."""
 
     def __init__(self) -> None:
         self._has_row = False
 
     def __call__(self, message: bytes) -> bool:
-        if message.startswith(b"D"):
-            self._has_row = _ROW_OF_AN_INSERT.fullmatch(message) is not None
-        is_completed = message.startswith(b"C") and self._has_row
-        if message.startswith(b"C"):
+        if message.startswith(b"D") and _ROW_OF_AN_INSERT.fullmatch(message):
+            self._has_row = True
+        is_completed = message == _IDLE and self._has_row
+        if message.startswith((b"E", b"R")) or message == _IDLE:
             self._has_row = False  # the next answer is another statement's, and the next conversation another test's
         return is_completed
 
 
 INSERT_COMMITTED = Point(Direction.TO_CLIENT, _CompletedInsert())
-"""The server has committed, for it answers the last statement of a query only then; the job does not know yet."""
+"""The server has committed, for it is idle again only then; the job does not know yet."""
 
 
 def postgres_proxy(dsn: str) -> TcpProxy:

@@ -23,7 +23,7 @@ from tests.faults.postgres_wire import INSERT_COMMITTED, INSERT_SENT
 from tests.faults.sqs_proxy import SqsRequest
 from tests.faults.tcp_proxy import TcpProxy, tcp_connection
 
-MAX_STOP_SECONDS = 25
+MAX_STOP_SECONDS = 30
 POINTS = {"in the insert": INSERT_SENT, "at COMMIT": INSERT_COMMITTED}
 POSTGRES = ("at connect", *POINTS)
 
@@ -76,7 +76,7 @@ def test_hang_of_postgres_is_said_retried_and_costs_no_message(
     job = case.start("--db_retry_seconds=60", *runner_options)
     resume = hang_postgres(case, point, job)
 
-    says(job, r"postgres: (an insert|connecting) has taken 5 s so far", seconds=10)
+    says(job, r"postgres: (an insert|connecting) has taken 5 s so far")
     says(job, "writing failed, trying again", seconds=40)
     resume()
     case.fault_ends()
@@ -94,7 +94,7 @@ def test_hang_of_postgres_for_longer_than_allowed_ends_the_job(case: FaultCase, 
 
     assert job.wait(60) == 75
 
-    assert time.monotonic() - hung_at < 5 + 30 + 5
+    assert time.monotonic() - hung_at < 5 + 30 + 15
     assert re.fullmatch(r"postgres: .*(no answer in|timeout expired).*", job.failure())
     assert "Traceback" not in job.errors
     resume()

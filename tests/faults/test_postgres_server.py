@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import tempfile
+import urllib.error
+import urllib.request
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +21,7 @@ from maskline.postgres.connection import connect
 from maskline.postgres.schema import Schema
 from tests.awaiting import await_until
 from tests.conftest import run_sql
+from tests.e2e.job_process import JobProcess
 from tests.faults.case import FaultCase, is_marked
 from tests.faults.disks import fill, small_disk
 from tests.faults.postgres_servers import OwnPostgres, PgBouncer
@@ -164,15 +168,15 @@ def test_a_password_rotated_while_the_job_runs_is_read_again(case: FaultCase, wi
     job = case.start(with_password.option)
     case.await_accounted()
 
-    with_password.rotate_in_database("second")
+    with_password.rotate_in_database("rotated-7f3a")
     case.send(150)
     await_until(lambda: "password authentication failed" in job.printed(), "the job has been refused")
-    with_password.put_into_file("second")
+    with_password.put_into_file("rotated-7f3a")
     case.fault_ends()
 
     case.await_accounted()
     case.stop(job)
-    assert "second" not in job.errors
+    assert "rotated-7f3a" not in job.errors
     case.check()
 
 
@@ -181,12 +185,66 @@ def test_a_password_rotated_for_good_ends_the_job_with_75(case: FaultCase, with_
     job = case.start(with_password.option, "--db_retry_seconds=2")
     case.await_accounted()
 
-    with_password.rotate_in_database("second")
+    with_password.rotate_in_database("rotated-7f3a")
     case.send(150)
 
     assert job.wait() == 75, job.errors
     case.ended_well(case.start("--until_empty"))
     case.check()
+
+
+@pytest.mark.one_engine
+def test_the_life_of_a_pod(case: FaultCase, with_password: PasswordLogin) -> None:
+    """Started before its database, a rotated password, a hang, a stop, and a database that is gone for good."""
+    case.database_line.refuse()
+    job = case.start(with_password.option, "--http_port=0", "--stall_seconds=6")
+    _says(job, "the check before the start failed, trying again: .*refused")
+    case.database_line.accept()
+    _says(job, "Serving a page, metrics and probes at ")
+    url = re.search(r"http://127\.0\.0\.1:\d+/", job.errors_so_far())
+    assert url is not None
+    await_until(lambda: _status(f"{url[0]}ready") == 200, "the job is ready")
+    case.send(50)
+    case.await_accounted()
+
+    with_password.rotate_in_database("rotated-7f3a")
+    case.send(50)
+    _says(job, "writing failed, trying again: .*password authentication failed")
+    with_password.put_into_file("rotated-7f3a")
+    case.await_accounted()
+
+    hold = case.database_line.hold_at(INSERT_SENT)
+    case.send(50)
+    hold.await_reached()
+    case.database_line.hang()
+    await_until(lambda: _status(f"{url[0]}live") == 503, "the probe sees it")
+    _says(job, "postgres: an insert has taken 5 s so far")
+    case.database_line.resume()
+    hold.release()
+    case.await_accounted()
+    await_until(lambda: _status(f"{url[0]}live") == 200, "it moves again")
+
+    case.stop(job)
+    assert "ERROR" not in job.errors
+
+    case.database_line.refuse()
+    next_job = case.start(with_password.option, "--db_retry_seconds=1")
+    assert next_job.wait() == 75
+    assert "the job cannot start now, and took no message" in next_job.failure()
+    assert "rotated-7f3a" not in job.errors + next_job.errors
+    case.check()
+
+
+def _says(job: JobProcess, text: str) -> None:
+    await_until(lambda: re.search(text, job.errors_so_far()) is not None, f"the log says {text}", 60)
+
+
+def _status(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
 
 
 def test_a_full_disk_is_waited_for(case: FaultCase, own_postgres: OwnPostgres, server_directory: Path) -> None:
@@ -225,18 +283,19 @@ def test_a_statement_that_takes_too_long_is_given_up_and_tried_again(case: Fault
     assert case.check().redelivered == 0
 
 
-@pytest.fixture
-def pgbouncer(case: FaultCase, own_postgres: OwnPostgres) -> Iterator[PgBouncer]:
-    """PgBouncer in front of the case's database."""
+@pytest.fixture(params=["transaction", "session"])
+def pgbouncer(case: FaultCase, own_postgres: OwnPostgres, request: pytest.FixtureRequest) -> Iterator[PgBouncer]:
+    """PgBouncer in front of the case's database, in both modes that the job takes."""
     if PgBouncer.program() is None:
         pytest.skip("PgBouncer is not there; ./run_tests.sh fetches it where apt-get is")
-    with tempfile.TemporaryDirectory() as directory, PgBouncer(Path(directory), case.dsn, own_postgres.owner) as server:
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        PgBouncer(Path(directory), case.dsn, own_postgres.owner, request.param) as server,
+    ):
         yield server
 
 
-def test_behind_pgbouncer_in_transaction_mode_lost_server_connections_cost_no_message(
-    case: FaultCase, pgbouncer: PgBouncer
-) -> None:
+def test_behind_pgbouncer_lost_server_connections_cost_no_message(case: FaultCase, pgbouncer: PgBouncer) -> None:
     case.send(1500, "not JSON")
 
     jobs = [case.start("--until_empty", f"--postgres={pgbouncer.dsn}") for _ in range(2)]

@@ -10,7 +10,8 @@ if command -v java >/dev/null; then
     deploy/flink/fetch.sh || echo "Flink could not be fetched; its tests will be skipped" >&2
 fi
 
-if [ ! -d .cache/kubernetes-schemas ] && command -v mvn >/dev/null; then
+if ! compgen -G ".cache/kubernetes-schemas/kubernetes-model-policy-*.jar" >/dev/null && command -v mvn >/dev/null; then
+    rm -rf .cache/kubernetes-schemas
     mvn --quiet --batch-mode -Dstyle.color=never --file tests/flink/pom.xml dependency:copy-dependencies \
         -DexcludeTransitive=true -DoutputDirectory="$PWD/.cache/kubernetes-schemas.new" &&
         mv .cache/kubernetes-schemas.new .cache/kubernetes-schemas ||

@@ -7,15 +7,17 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import yaml
 
 from tests.e2e.job_process import PROJECT
 
 SCHEMAS = PROJECT / ".cache" / "kubernetes-schemas"
 MODULES = {
+    "ConfigMap": ("core", "kubernetes_core_ConfigMap"),
+    "Deployment": ("apps", "kubernetes_apps_Deployment"),
     "ServiceAccount": ("core", "kubernetes_core_ServiceAccount"),
     "Job": ("batch", "kubernetes_batch_v1_Job"),
+    "PodDisruptionBudget": ("policy", "kubernetes_policy_v1_PodDisruptionBudget"),
     "NetworkPolicy": ("networking", "kubernetes_networking_v1_NetworkPolicy"),
     "RoleBinding": ("rbac", "kubernetes_rbac_v1_RoleBinding"),
 }
@@ -44,6 +46,8 @@ def schema_of(kind: str) -> dict[str, Any]:
 
 def problems(document: Any) -> list[str]:
     """Return what a resource's schema says against it, each with the path of the field."""
+    import jsonschema  # every process that collects the tests would wait two seconds for the grammars that it compiles
+
     found = jsonschema.Draft7Validator(schema_of(document["kind"])).iter_errors(document)
     return [f"{error.json_path}: {error.message[:200]}" for error in found]
 

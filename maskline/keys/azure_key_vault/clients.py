@@ -84,6 +84,7 @@ def map_azure_errors(uri: str, permissions: str) -> Iterator[None]:
         with WATCHDOG.watching(f"keyset {uri}: an answer of Azure Key Vault"):
             yield
     except ClientAuthenticationError as error:
+        # Azure's library does not tell a sign-in service that is out of reach from credentials that it refuses.
         raise KeysetError(
             f"keyset {uri}: no Azure credentials that work ({type(error).__name__}); set AZURE_TENANT_ID, "
             "AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, run az login, or run where a workload or managed identity gives "

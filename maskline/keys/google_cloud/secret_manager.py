@@ -104,7 +104,7 @@ class GoogleSecretKeyset:
         return self._api.checked(payload.get("data", ""), payload.get("dataCrc32c")), self._number_of(answer)
 
     def _make(self) -> dict[str, Any]:
-        body = {} if self._region else {"replication": {"automatic": {}}}
+        body: dict[str, Any] = {} if self._region else {"replication": {"automatic": {}}}
         try:
             return self._api.call("POST", f"{self._parent}/secrets", body, secretId=self._id)
         except GoogleError as error:

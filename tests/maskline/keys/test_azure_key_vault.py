@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 import trustme
+
+pytest.importorskip("azure.keyvault.keys", reason="the extra azure is not installed")
+
 from azure.core.credentials import AccessToken, AccessTokenInfo
 from azure.keyvault.keys import KeyClient
 from azure.keyvault.secrets import SecretClient

@@ -56,7 +56,7 @@ def test_kills_at_any_moment_beside_writers_miss_nothing_and_double_nothing(
 
     def write() -> None:
         number = 0
-        while not ended.wait(0.02):
+        while not ended.wait(0.05):
             written.extend(write_masked(dsn, keyset, [login(number + place) for place in range(20)]))
             number += 20
 
@@ -68,7 +68,7 @@ def test_kills_at_any_moment_beside_writers_miss_nothing_and_double_nothing(
         for _ in range(KILLS):
             process = JobProcess([*options, "--follow", "--interval_seconds=0.01"])
             # Most of them are at work by then, some are still starting.
-            time.sleep(chance.uniform(1, 6))
+            time.sleep(chance.uniform(0.5, 3.5))
             process.send_signal(signal.SIGKILL)
             process.wait()
     finally:

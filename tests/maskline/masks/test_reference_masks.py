@@ -35,7 +35,7 @@ def leaves(clear: list[list[str | int | None]] | None = None) -> LeavesMask:
 @settings(deadline=None)
 @given(st.text(), st.text(), st.binary(min_size=16, max_size=16))
 def test_a_random_token_is_of_the_random_bytes_and_the_value(value: str, domain: str, salt: bytes) -> None:
-    mask = RandomMask(MASKER, domain, random_bytes=lambda _: salt)
+    mask = RandomMask(MASKER, domain, new_salt=lambda: salt)
 
     assert mask.mask(value) == token_of(salt + value.encode(), domain)
     assert mask.unmask(token_of(salt + value.encode(), domain)) == value
@@ -59,7 +59,7 @@ def test_a_padded_token_is_of_the_value_and_its_padding(value: str, padded: byte
 
 
 def test_a_padded_random_token_pads_the_random_bytes_and_the_value() -> None:
-    mask = RandomMask(MASKER, "d", 16, random_bytes=lambda _: SALT)
+    mask = RandomMask(MASKER, "d", 16, new_salt=lambda: SALT)
 
     assert mask.mask("203.0.113.7") == token_of(SALT + b"203.0.113.7\x80\0\0\0\0", "d")
 

@@ -47,7 +47,7 @@ HIDING = [
     "ALTER TABLE public.pii_access_log DISABLE TRIGGER ALL",
     "ALTER TABLE public.pii_access_log RENAME TO other_log",
     "CREATE RULE mine AS ON INSERT TO public.pii_access_log DO INSTEAD NOTHING",
-    "LOCK TABLE public.pii_access_log IN ACCESS EXCLUSIVE MODE",
+    "DO 'BEGIN LOCK TABLE public.pii_access_log IN ACCESS EXCLUSIVE MODE; END'",
     "SELECT setval('public.pii_access_log_id_seq', 1)",
     "ALTER FUNCTION public.maskline_stamp_pii_access() RENAME TO other",
     "SET session_replication_role = replica",

@@ -76,7 +76,7 @@ def test_connecting_to_what_never_answers_is_given_up(line: TcpProxy, dsn: str) 
 
 def test_a_server_that_answers_nobody_any_more_is_found_out(line: TcpProxy, dsn: str) -> None:
     with (
-        interruptible_queries(probe_seconds=0.5, connect_seconds=0.5),
+        interruptible_queries(probe_seconds=0.5, connect_seconds=2),
         connected(dsn_through(line, dsn)) as connection,
     ):
         line.hang()

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from psycopg2 import extensions
 from psycopg2.extensions import cursor
 
 from maskline.errors import DatabaseError, DatabaseUnavailableError
@@ -164,17 +165,21 @@ def test_the_same_call_may_be_made_again_after_it_failed(
     assert value_of(database, "SELECT count(*) FROM user_logins") == 2
 
 
-def test_a_connection_lost_after_the_commit_is_repeated_without_a_second_row(
-    dsn: str, insert: InsertRows, database: Connection
+@pytest.mark.parametrize(
+    ("statement", "inserted"),
+    [("BEGIN", {message_id(1), message_id(2)}), ("INSERT INTO", {message_id(1), message_id(2)}), ("COMMIT", set())],
+)
+def test_a_connection_lost_at_any_statement_is_repeated_without_a_second_row(
+    dsn: str, insert: InsertRows, database: Connection, statement: str, inserted: set[str]
 ) -> None:
     class AnswerLost(cursor):
-        """Commits, and loses the server's answer the first time."""
+        """Runs a statement, and loses the server's answer the first time."""
 
         lost = False
 
         def execute(self, query: Any, parameters: Any = None) -> None:
             super().execute(query, parameters)
-            if not AnswerLost.lost and "INSERT INTO" in str(query):
+            if not AnswerLost.lost and (query == statement or f"{statement} " in str(query)):
                 AnswerLost.lost = True
                 run(database, "SELECT pg_terminate_backend(%s, 10000)", [self.connection.info.backend_pid])
                 super().execute("SELECT 1")
@@ -191,8 +196,27 @@ def test_a_connection_lost_after_the_commit_is_repeated_without_a_second_row(
 
     assert AnswerLost.lost
     assert len(outcome.committed) == 2
-    assert (outcome.inserted, outcome.duplicates) == (set(), 2)
+    assert (outcome.inserted, outcome.duplicates) == (inserted, 2 - len(inserted))
     assert value_of(database, "SELECT count(*) FROM user_logins") == 2
+
+
+def test_a_statement_that_failed_leaves_a_connection_on_which_the_next_one_works(
+    dsn: str, insert: InsertRows, database: Connection
+) -> None:
+    connections: list[Connection] = []
+
+    def counting() -> Connection:
+        connections.append(connect(dsn))
+        return connections[-1]
+
+    writer = BatchWriter(counting, insert, 0, threading.Event())
+
+    outcome = writer.write([row(1), row(2, user_id="x" * 129), row(3)])
+    state = connections[0].info.transaction_status
+    writer.close()
+
+    assert outcome.inserted == {message_id(1), message_id(3)}
+    assert (len(connections), state) == (1, extensions.TRANSACTION_STATUS_IDLE)
 
 
 @pytest.mark.parametrize(

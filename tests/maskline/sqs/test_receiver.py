@@ -124,9 +124,12 @@ def receiver(queue: SqsQueue) -> Iterator[MicroBatchReceiver]:
 def test_a_micro_batch_of_a_real_queue_never_exceeds_its_size(queue: SqsQueue, receiver: MicroBatchReceiver) -> None:
     sent_ids = queue.send([f"body {number}" for number in range(60)])
 
-    batches = [receiver.receive() for _ in range(4)]
+    batches: list[list[SqsMessage]] = []
+    while sum(map(len, batches)) < 60:  # a slow machine fills none before its time is over
+        batches.append(receiver.receive())
 
-    assert [len(batch) for batch in batches] == [25, 25, 10, 0]
+    assert max(map(len, batches)) <= 25
+    assert receiver.receive() == []
     assert sorted(received.message_id for batch in batches for received in batch) == sorted(sent_ids)
 
 

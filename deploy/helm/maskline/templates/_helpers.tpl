@@ -30,3 +30,10 @@ allowPrivilegeEscalation: false
 capabilities:
   drop: ["ALL"]
 {{- end }}
+
+{{- define "maskline.dsn" -}}
+{{- if regexMatch "^[^?]*://[^/@]*:[^/@]*@" .dsn }}
+{{- fail (printf "%s: a password stands in it; put it into a Secret as PGPASSWORD, and name that" .name) }}
+{{- end }}
+{{- .dsn | quote }}
+{{- end }}

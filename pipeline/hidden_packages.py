@@ -1,0 +1,41 @@
+"""Importing a library without packages that it can do without."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Collection, Iterator
+from importlib.abc import MetaPathFinder
+
+UNUSED_BY_A_JOB = ("pandas", "pyarrow")
+"""The packages that Beam imports where it finds them, for data frames and Parquet files, and that a job does not use.
+
+pyarrow, which is installed with Beam, costs a job 33 MB of memory and a fifteenth of the CPU of its start; pandas costs
+twice that, where it is installed.
+"""
+
+
+@contextlib.contextmanager
+def hidden_packages(names: Collection[str]) -> Iterator[None]:
+    """Have packages look as if they were not installed, while the block imports what would import them.
+
+    What was imported before stays, and what is imported afterwards is found.
+
+    Args:
+        names: The packages.
+    """
+    finder = _Hiding(names)
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+
+
+class _Hiding(MetaPathFinder):
+    def __init__(self, names: Collection[str]) -> None:
+        self._names = names
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:  # noqa: ARG002
+        if fullname in self._names:
+            raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)

@@ -1,0 +1,41 @@
+"""A job's process holds nothing of what Beam brings for other work."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from maskline.pipeline.hidden_packages import hidden_packages
+
+HELP_OF_RUN = """
+import sys
+from maskline.pipeline.cli import main
+try:
+    main(["run", "--help"])
+except SystemExit:
+    print(sorted({"apache_beam", "pandas", "pyarrow"} & sys.modules.keys()))
+"""
+
+
+def test_a_hidden_package_is_missing_for_as_long_as_it_is_hidden(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "maskline_large.py").write_text("SIZE = 33\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with hidden_packages(["maskline_large"]), pytest.raises(ModuleNotFoundError) as missing:
+        importlib.import_module("maskline_large")
+
+    assert missing.value.name == "maskline_large"
+    assert importlib.import_module("maskline_large").SIZE == 33
+
+
+@pytest.mark.slow
+def test_a_job_imports_beam_and_none_of_the_packages_for_data_frames() -> None:
+    printed = subprocess.run([sys.executable, "-c", HELP_OF_RUN], check=True, capture_output=True, text=True).stdout
+
+    assert printed.splitlines()[-1] == "['apache_beam']"
