@@ -69,5 +69,6 @@ def test_its_figures_are_those_of_the_performance_page() -> None:
 
     figures = re.findall(r"\d+", sentence)
 
+    summary = set(re.findall(r"\d[\d,.]*\d|\d", PERFORMANCE.partition("## How to measure")[0]))
     assert len(figures) == 7
-    assert [figure for figure in figures if not re.search(rf"\b{figure}\b", PERFORMANCE)] == []
+    assert [figure for figure in figures if figure not in summary] == []
