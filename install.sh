@@ -15,12 +15,20 @@ if [ ! -x .venv/bin/python ]; then
 fi
 [ -x .venv/bin/python ] || { echo "maskline: Python 3.11 is needed; set PYTHON to where it is" >&2; exit 2; }
 
+# What pip is at, in one line that is written over; nothing where nobody reads it.
+show_progress() {
+    while read -r line; do
+        if [ -t 2 ]; then printf '\r\033[K%.78s' "$line" >&2; fi
+    done
+    if [ -t 2 ]; then printf '\r\033[K' >&2; fi
+}
+
 for requirements in requirements.txt "$@"; do
     marker=".venv/installed.${requirements//\//.}"
     # The folder, too: what is installed leads to it, and a moved one has to be installed again.
     wanted=$({ pwd; cat "$requirements" constraints.txt pyproject.toml setup.py; } | cksum)
     if [ "$(cat "$marker" 2>/dev/null)" != "$wanted" ]; then
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check -r "$requirements"
+        .venv/bin/python -m pip install --progress-bar=off --disable-pip-version-check -r "$requirements" | show_progress
         echo "$wanted" > "$marker"
     fi
 done

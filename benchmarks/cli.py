@@ -7,7 +7,8 @@ import sys
 from collections.abc import Sequence
 
 from maskline.errors import MasklineError
-from maskline.pipeline.command_parser import open_command, summaries
+from maskline.pipeline.command_parser import open_command
+from maskline.pipeline.help_text import summaries
 from maskline.pipeline.logs import configure_logging
 
 COMMANDS = {

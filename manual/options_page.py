@@ -25,8 +25,8 @@ HEAD = """\
 # Commands and options
 
 What this page answers: which commands there are, what each option means, and what it is by default. It is made from
-the code by `python -m manual options`; `maskline COMMAND --help` says the same, and shows Beam's own options, too, for
-those that run a job.
+the code by `python -m manual options`; `maskline COMMAND --help` says the same, and for those that run
+a job `--help_beam` shows Beam's own options.
 
 * Every option can be given by an environment variable: `MASKLINE_POSTGRES` for `--postgres`. The command line goes
   first; an empty variable is as good as none.

@@ -44,7 +44,10 @@ class Remedy(enum.Enum):
     CREATE_KEYSET = enum.auto()
     CREATE_HASH_KEYSET = enum.auto()
     WRAP_KEYSET = enum.auto()
-    COMPARE_COPY = enum.auto()
+    CHECK_DSN = enum.auto()
+    GIVE_PASSWORD = enum.auto()
+    CHECK_ENDPOINT = enum.auto()
+    CHECK_TLS = enum.auto()
     TAKE_ROLE = enum.auto()
 
 

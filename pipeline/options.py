@@ -31,6 +31,7 @@ from maskline.streams.stream_set import StreamSet, Unmatched
 VARIABLE_PREFIX = "MASKLINE_"
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
+DATA_DIRECTORY = Path(".maskline")
 UNTIL_EMPTY_LONG_POLL_SECONDS = 1
 """Shorter than while streaming, for the end of the queue is known only after two such polls brought nothing."""
 
@@ -173,9 +174,7 @@ class Options:
 
     def add_data_directory(self) -> None:
         """Add the options that say where an embedded queue and database keep their data, and since when."""
-        self.add(
-            "data_directory", "where data live (%(default)s)", type=Path, default=Path(".maskline"), metavar="PATH"
-        )
+        self.add("data_directory", "where data live (%(default)s)", type=Path, default=DATA_DIRECTORY, metavar="PATH")
         self.add("fresh", "forget the data of earlier runs first", action="store_true")
 
     def add_job(self) -> None:

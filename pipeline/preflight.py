@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from maskline.errors import MasklineError, SetupError, UnavailableError
+from maskline.errors import DatabaseError, MasklineError, SetupError, UnavailableError
 from maskline.keys import Keyset
 from maskline.pipeline.agreement_check import disagreements
 from maskline.pipeline.job_settings import JobSettings
@@ -88,16 +88,17 @@ def raise_on_problems(findings: list[Finding]) -> None:
     """Raise where a finding is a problem.
 
     Raises:
-        UnavailableError: All problems, a line each, and every one of them may pass by itself.
-        SetupError: All problems, a line each.
+        UnavailableError: All problems, a line each where there are several, and every one of them may pass by itself.
+        SetupError: All problems, likewise.
     """
     problems = [finding for finding in findings if finding.is_problem]
     if not problems:
         return
-    lines = "\n".join(f"  {finding.part}: {finding.text}" for finding in problems)
+    told = [f"{finding.part}: {finding.text}" for finding in problems]
+    listed = f" {told[0]}" if len(told) == 1 else "".join(f"\n  {problem}" for problem in told)
     if all(finding.is_temporary for finding in problems):
-        raise UnavailableError(f"the job cannot start now, and took no message:\n{lines}")
-    raise SetupError(f"the job cannot start, and took no message:\n{lines}")
+        raise UnavailableError(f"the job cannot start now, and took no message:{listed}")
+    raise SetupError(f"the job cannot start, and took no message:{listed}")
 
 
 def preflight_with_retries(job: JobSettings) -> list[Finding]:
@@ -216,7 +217,11 @@ def _check_postgres(job: JobSettings) -> list[Finding]:
     findings = [tls]
     findings += [
         Finding("postgres", problem, is_problem=True)
-        for problem in dict.fromkeys(problem for _, report in reports for problem in report.problems)
+        for problem in dict.fromkeys(
+            with_remedy(DatabaseError(problem, remedy=report.remedies.get(problem)))
+            for _, report in reports
+            for problem in report.problems
+        )
     ]
     findings += [
         Finding("postgres", f"table {table} is ready (schema revision {revision})")

@@ -9,6 +9,7 @@ from typing import Protocol
 import msgspec
 from rich.table import Table
 
+from maskline.pipeline.tables import new_table
 from maskline.streams.stream_set import NO_STREAM
 
 _REJECTED_PREFIX = "rejected_"
@@ -191,7 +192,7 @@ def summary_table(counts: RunCounts, seconds: float) -> Table:
         counts: Its counts.
         seconds: How long messages were being handled.
     """
-    table = Table(title="Summary", title_justify="left", show_header=False)
+    table = new_table("Summary", show_header=False)
     table.add_column("what")
     table.add_column("count", justify="right")
     rows: list[tuple[str, int]] = [

@@ -81,6 +81,7 @@ OPTIONS = (
     "review",
     "revision",
     "rows_per_file",
+    "send",
     "shares",
     "sql",
     "sqs_connections",

@@ -75,6 +75,18 @@ def test_the_columns_of_the_job_and_the_reasons_are_all_there_are() -> None:
     assert first_cells(section("Why a message is rejected")) == set(map(str, Reason))
 
 
+def test_the_folder_to_begin_with_is_made_as_the_page_says(tmp_path: Path) -> None:
+    messages = [{"id": number, "email": "ann@example.com"} for number in (1, 2)]
+    (tmp_path / "messages.jsonl").write_text("\n".join(map(json.dumps, messages)))
+    text = section("A folder to begin with")
+    ((command, expected),) = re.findall(r"^\$ (.*)\n((?:[^$`].*\n)*)", text, re.MULTILINE)
+
+    ran = run_commands(command, tmp_path, {})
+
+    assert (ran.returncode, ran.stdout) == (0, expected), ran.stderr
+    assert first_cells(text) < {file.name for file in (tmp_path / "orders").iterdir()}
+
+
 ORDER = {
     "kind": "OrderPlaced",
     "customer": {"email": "ann@example.com", "country": "DE"},

@@ -70,8 +70,27 @@ class _Group(beam.DoFn):
         self._batches = {}
 
 
-class _GroupOfOneWindow(_Group):
-    """Groups where there is the global window alone. Not to ask Beam for each element's saves 3 µs an element."""
+class _GroupOfOneWindow(beam.DoFn):
+    """Groups where there is the global window alone.
 
-    def process(self, element: Any, window: BoundedWindow = _GLOBAL_WINDOW) -> Iterator[list[Any]]:
-        return super().process(element, window)
+    Not to ask Beam for each element's window saves 3 µs an element, not to look it up and to be no generator one more.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def start_bundle(self) -> None:
+        self._batch: list[Any] = []
+
+    def process(self, element: Any) -> tuple[list[Any]] | None:
+        batch = self._batch
+        batch.append(element)
+        if len(batch) < self._size:
+            return None
+        self._batch = []
+        return (batch,)
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        batch, self._batch = self._batch, []
+        if batch:
+            yield WindowedValue(batch, _GLOBAL_WINDOW.max_timestamp(), (_GLOBAL_WINDOW,))

@@ -48,7 +48,9 @@ class FileKeyset:
                 return StoredKeyset(file.read(), self.uri)
         except (OSError, ValueError) as error:
             problem = error.strerror if isinstance(error, OSError) else "not a path"
-            raise KeysetError(f"keyset {self.uri}: {problem}", remedy=Remedy.CREATE_KEYSET) from None
+            remedy = Remedy.CREATE_KEYSET if isinstance(error, FileNotFoundError) else None
+            advice = "" if remedy else "; give the path of a file that this user may read"
+            raise KeysetError(f"keyset {self.uri}: {problem}{advice}", remedy=remedy) from None
 
     def _check_private(self, file: os.stat_result) -> None:
         mode = stat.S_IMODE(file.st_mode)
@@ -128,7 +130,10 @@ class FileKeyset:
             ) from None
         except OSError as error:
             is_without_directory = isinstance(error, FileNotFoundError) and not self.path.parent.is_dir()
-            problem = f"the directory {self.path.parent} is not there" if is_without_directory else error.strerror
+            directory = self.path.parent
+            problem = (
+                f"the directory {directory} is not there; make it first" if is_without_directory else error.strerror
+            )
             raise KeysetError(f"keyset {self.uri}: {problem}") from None
         except ValueError:
             raise KeysetError(f"keyset {self.uri}: not a path") from None

@@ -9,7 +9,6 @@ import msgspec
 import pyarrow as pa
 from psycopg2 import sql
 
-from maskline.errors import LakeError
 from maskline.lake.copies import Copy
 from maskline.streams.column_types import ColumnType
 from maskline.streams.definition import Column, StreamDefinition
@@ -22,6 +21,9 @@ PARTITION = "create_date"
 MESSAGE_ID = "message_id"
 KEY_ID = "key_id"
 
+NOT_HELD = -(2**63)
+"""What is selected in place of a date or a time that the lake cannot hold, infinity say. No time is this number."""
+
 
 class LakeColumn(msgspec.Struct, frozen=True):
     """One column of a copy.
@@ -33,6 +35,7 @@ class LakeColumn(msgspec.Struct, frozen=True):
         comment: What it is, for whoever reads the table's schema.
         unmasked: The stream's column whose tokens are unmasked on the way, or None where values are taken as they are.
         form: What its values look like where the job masked them, or None where they may be anything.
+        is_tokenized_document: Whether it holds JSON with tokens in it.
     """
 
     name: str
@@ -41,12 +44,23 @@ class LakeColumn(msgspec.Struct, frozen=True):
     comment: str
     unmasked: Column | None = None
     form: StoredForm | None = None
+    is_tokenized_document: bool = False
 
     @property
     def expression(self) -> sql.Composable:
-        """What selects it: text where Arrow has no such type."""
-        as_text = sql.SQL("::text") if self.type == pa.string() else sql.SQL("")
-        return sql.Identifier(self.source) + as_text
+        """What selects it: a number for a date or a time, for Python knows no years beyond 9999; text for most others.
+
+        Elements of an array come in one dimension.
+        """
+        source = sql.Identifier(self.source)
+        if self.name == PARTITION:
+            return day_expression()
+        if not pa.types.is_list(self.type):
+            return _value_expression(source, self.type)
+        elements = (
+            "CASE WHEN {} IS NOT NULL THEN ARRAY(SELECT {} FROM unnest({}) WITH ORDINALITY AS t (e, n) ORDER BY n) END"
+        )
+        return sql.SQL(elements).format(source, _value_expression(sql.SQL("t.e"), self.type.value_type), source)
 
     @property
     def field(self) -> pa.Field:
@@ -64,18 +78,37 @@ def lake_columns(stream: StreamDefinition, copy: Copy) -> tuple[LakeColumn, ...]
     Args:
         stream: The stream.
         copy: Which copy.
-
-    Raises:
-        LakeError: A column is of a type that has no place in the lake yet.
     """
-    for column in stream.columns:
-        if column.type.is_array:
-            raise LakeError(f"column {column.name}: {column.type.declaration} is not supported in the lake yet")
     names = [*(column.name for column in stream.columns), *_JOB_COLUMNS]
     fields = [column.field.lower() for column in stream.reversible_columns]
     taken = {*names, *(field for field in fields if fields.count(field) > 1)}
     columns = [_of_stream(column, copy, taken) for column in stream.columns]
     return (*columns, *_of_job(copy))
+
+
+_MICROSECONDS = (
+    "CASE WHEN {0} IS NULL THEN NULL WHEN isfinite({0}) AND {0} < '294247-01-01 00:00:00+00'"
+    " THEN extract(epoch FROM date_trunc('second', {0}))::bigint * 1000000"
+    " + extract(microseconds FROM {0})::bigint % 1000000 ELSE {1} END"
+)
+_DAYS = "CASE WHEN {0} IS NULL THEN NULL WHEN isfinite({0}) THEN {0} - DATE '1970-01-01' ELSE {1} END"
+_DAY = (
+    "CASE WHEN {0} BETWEEN DATE '0001-01-01' AND DATE '9999-12-31' THEN {0} - DATE '1970-01-01'"
+    f" WHEN {{0}} IS NOT NULL THEN {NOT_HELD} END"
+)
+
+
+def day_expression() -> sql.Composable:
+    """Return what selects the day of a row, by which a copy is partitioned: one that Python knows."""
+    return sql.SQL(_DAY).format(sql.Identifier(PARTITION))
+
+
+def _value_expression(source: sql.Composable, arrow_type: pa.DataType) -> sql.Composable:
+    if pa.types.is_timestamp(arrow_type):
+        return sql.SQL(_MICROSECONDS).format(source, sql.Literal(NOT_HELD))
+    if pa.types.is_date(arrow_type):
+        return sql.SQL(_DAYS).format(source, sql.Literal(NOT_HELD))
+    return source + sql.SQL("::text") if arrow_type == pa.string() else source
 
 
 def arrow_schema(columns: tuple[LakeColumn, ...]) -> pa.Schema:
@@ -110,11 +143,18 @@ def _of_stream(column: Column, copy: Copy, taken: set[str]) -> LakeColumn:
     if copy is Copy.TOKENIZED:
         equality = "equal values have equal tokens" if column.mask.keeps_equality else f"masked by {column.mask.name}"
         comment = f"a token for the field {column.field}; {equality} in the domain {column.domain}"
-        return LakeColumn(column.name, column.name, pa.string(), comment, form=stored_form(column))
+        return LakeColumn(
+            column.name,
+            column.name,
+            _arrow_type(column.type),
+            comment,
+            form=stored_form(column),
+            is_tokenized_document=column.type.name == "jsonb",
+        )
     is_usable = _PLAIN_NAME.fullmatch(column.field) and column.field.lower() not in taken
     name = column.field if is_usable else column.name
     comment = f"personal data in clear: the field {column.field}, recovered from {column.name}"
-    return LakeColumn(name, column.name, pa.string(), comment, column)
+    return LakeColumn(name, column.name, _arrow_type(column.type), comment, column)
 
 
 def _irreversible_comment(column: Column, mask: Mask) -> str:
@@ -124,6 +164,11 @@ def _irreversible_comment(column: Column, mask: Mask) -> str:
 
 
 def _arrow_type(column_type: ColumnType) -> pa.DataType:
+    value_type = _value_type(column_type)
+    return pa.list_(value_type) if column_type.is_array else value_type
+
+
+def _value_type(column_type: ColumnType) -> pa.DataType:
     if column_type.digits is not None:
         before, after = column_type.digits
         return pa.decimal128(before + after, after) if before + after <= _MOST_DIGITS else pa.string()

@@ -6,6 +6,7 @@ the table no longer has are re-encrypted, too. All of it is one commit: readers 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,13 +28,17 @@ class RemaskResult(msgspec.Struct):
 
     Attributes:
         rows: How many rows were brought under the primary key.
-        left: How many rows of older keys stay as they are.
+        left: How many rows of other keys stay as they are.
         named: Some of those, and why.
+        unreadable: How many of them are under each key that the keyset does not hold, or holds disabled.
+        older_rows: How many rows name no key, so that they are older than the job, and were left alone.
     """
 
     rows: int = 0
     left: int = 0
     named: list[str] = []
+    unreadable: dict[int, int] = {}
+    older_rows: int = 0
 
 
 class LakeRemasker:
@@ -50,7 +55,7 @@ class LakeRemasker:
         self._old = keyset.key_ids - {keyset.primary_key_id}
         self._takes_rows_without_key = keyset.has_raw_keys
         self._columns = stream_table(table.stream, keyset).columns
-        self._renewal = RemaskResult()
+        self._result = RemaskResult()
 
     def waiting(self) -> int:
         """Return how many rows of older keys the copy has."""
@@ -65,19 +70,34 @@ class LakeRemasker:
             LakeError: The copy may not be read or written.
             LakeUnavailableError: The store does not answer.
         """
-        self._renewal = RemaskResult()
+        self._result = RemaskResult()
         version = self._table.newest()
-        files = [file for file in version.files() if self._waiting_in(version, file)]
+        files = []
+        for file in version.files():
+            key_ids = _key_ids(version, file)
+            if any(map(self._takes, key_ids)):
+                files.append(file)
+            self._count_others(key_ids)
         if files:
             rewrite(version, files, self._remasked_values, {"what": "remask", "key_id": self._primary})
-        return self._renewal
+        return self._result
 
     def _takes(self, key_id: int | None) -> bool:
         return self._takes_rows_without_key if key_id is None else key_id in self._old
 
     def _waiting_in(self, version: LakeVersion, file: DataFile) -> int:
-        batches = version.read(file, only=[KEY_ID])
-        return sum(sum(map(self._takes, batch.column(KEY_ID).to_pylist())) for batch in batches)
+        key_ids = _key_ids(version, file)
+        return sum(count for key_id, count in key_ids.items() if self._takes(key_id))
+
+    def _count_others(self, key_ids: Counter[int | None]) -> None:
+        for key_id, count in key_ids.items():
+            if self._takes(key_id) or key_id == self._primary:
+                continue
+            if key_id is None:
+                self._result.older_rows += count
+            else:
+                self._result.left += count
+                self._result.unreadable[key_id] = self._result.unreadable.get(key_id, 0) + count
 
     def _remasked_values(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         key_ids = batch.column(KEY_ID).to_pylist()
@@ -102,12 +122,19 @@ class LakeRemasker:
             try:
                 remasked_values[column.name] = None if token is None else column.remask(token)
             except TokenError as error:
-                self._renewal.left += 1
-                if len(self._renewal.named) < MAX_LISTED:
+                self._result.left += 1
+                if len(self._result.named) < MAX_LISTED:
                     row = message_ids[place] or "without message id"
-                    self._renewal.named.append(f"row {row} stays as it is: {column.name} {error}")
+                    self._result.named.append(f"row {row} stays as it is: {column.name} {error}")
                 return
         for name, token in remasked_values.items():
             columns[name][place] = token
         key_ids[place] = self._primary
-        self._renewal.rows += 1
+        self._result.rows += 1
+
+
+def _key_ids(version: LakeVersion, file: DataFile) -> Counter[int | None]:
+    key_ids: Counter[int | None] = Counter()
+    for batch in version.read(file, only=[KEY_ID]):
+        key_ids.update(batch.column(KEY_ID).to_pylist())
+    return key_ids

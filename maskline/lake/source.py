@@ -5,21 +5,35 @@ transaction id below which every transaction has ended: Postgres names one as ``
 horizon to the next are complete, however long some transaction was open: a row whose transaction is still running, or
 began before and commits later, lies at or above the horizon. A sequence number or a clock cannot promise that.
 
-Source: https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-PG-SNAPSHOT
+A horizon means something in the server alone whose transactions it counts, and only from the state on in which it
+was reached. So each publication first enters its horizon into ``lake_publications``, with the transaction that does.
+An entry is *proved* where Postgres's own ``xmin`` of the row is that transaction: a row that pg_dump or replication
+brought was written by another one, and a database that went back to an earlier state does not have it. That takes no
+permission, and holds through pg_upgrade, which keeps the transactions and changes the system identifier. Where the
+entry is not proved, all rows are compared with the copy's. *Foreign* rows, written by transactions that this server
+has not come to yet, tell of themselves; they are compared until it has passed them.
+
+Source: https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-PG-SNAPSHOT and
+https://www.postgresql.org/docs/current/ddl-system-columns.html
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
+import operator
+import threading
+import time
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import msgspec
+import psycopg2
 from psycopg2 import sql
 
-from maskline.errors import DatabaseError, Remedy
-from maskline.lake.columns import PARTITION, LakeColumn
+from maskline.errors import DatabaseError, DatabaseUnavailableError, Remedy
+from maskline.lake.columns import KEY_ID, NOT_HELD, PARTITION, LakeColumn, day_expression
 from maskline.lake.copies import Copy
 from maskline.postgres.access_log import record_access
 from maskline.postgres.connection import Connect, Connection, map_postgres_errors
@@ -27,8 +41,20 @@ from maskline.postgres.key_usage import FULL_SCAN_SETTINGS
 from maskline.streams.definition import WRITTEN_IN, StreamDefinition
 
 ROWS_PER_FETCH = 5000
+
+_SESSION_SETTINGS = (
+    "SET LOCAL TIME ZONE 'UTC'; SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL bytea_output = 'hex';"
+    " SET LOCAL extra_float_digits = 1"
+)
+"""What the text of a value depends on, whatever the server, the database, the role or the environment has set."""
+
 PUBLICATION_LOCK = 0x6C616B65
 """The advisory lock that spares two publishers the same work ("lake" in ASCII); no promise rests on it."""
+
+LOCK_SECONDS = 300.0
+"""How long to wait for another publisher."""
+
+LOCK_POLL_SECONDS = 0.25
 
 Row = tuple[Any, ...]
 
@@ -39,12 +65,46 @@ class Interval(msgspec.Struct, frozen=True):
     Attributes:
         first: The first transaction.
         horizon: The transaction after the last.
-        rows: How many rows they wrote.
+        rows: How many rows they wrote, foreign ones included.
+        foreign: The first and the last transaction of foreign rows that belong to it, or None.
+        is_compared: Whether the copy may have some of them already.
+        compared_below: Up to which transaction foreign rows may lie, so that later intervals are to be compared.
     """
 
     first: int
     horizon: int
-    rows: int
+    rows: int = 0
+    foreign: tuple[int, int] | None = None
+    is_compared: bool = False
+    compared_below: int | None = None
+
+    @property
+    def condition(self) -> sql.Composable:
+        """Which rows they are, in SQL."""
+        own = _BETWEEN.format(sql.Literal(str(self.first)), sql.Literal(str(self.horizon)))
+        if self.foreign is None:
+            return own
+        first, last = self.foreign
+        return sql.SQL("({} OR {})").format(own, _BETWEEN.format(sql.Literal(str(first)), sql.Literal(str(last + 1))))
+
+
+_BETWEEN = sql.SQL("written_in >= {}::xid8 AND written_in < {}::xid8")
+
+
+class IdsOfDay(msgspec.Struct, frozen=True):
+    """The rows of a table of one day, by message id.
+
+    Attributes:
+        day: The day, or None for rows without one.
+        message_ids: Their message ids.
+    """
+
+    day: date | None
+    message_ids: set[str]
+
+    def comes_before(self, day: date | None) -> bool:
+        """Say whether it comes before another day; the rows without one come last."""
+        return self.day is not None and (day is None or self.day < day)
 
 
 class Backlog(msgspec.Struct, frozen=True):
@@ -86,16 +146,16 @@ class RowSource:
         """
         with self._transaction() as cursor:
             cursor.execute(
-                "SELECT to_regclass('lake_publications') IS NOT NULL, to_regclass(%s) IS NOT NULL,"
+                "SELECT to_regclass('lake_restores') IS NOT NULL, to_regclass(%s) IS NOT NULL,"
                 " EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname = %s"
                 " AND atttypid = 'xid8'::regtype),"
                 " ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = to_regclass(%s))",
                 [self._stream.table, self._stream.table, WRITTEN_IN, self._stream.table],
             )
-            ((has_publications, has_table, has_column, names),) = cursor.fetchall()
+            ((is_migrated, has_table, has_column, names),) = cursor.fetchall()
         table = self._stream.table
-        if not has_publications:
-            raise DatabaseError("postgres: there is no lake_publications", remedy=Remedy.MIGRATE)
+        if not is_migrated:
+            raise DatabaseError("postgres: there is no lake_restores", remedy=Remedy.MIGRATE)
         if not has_table:
             raise DatabaseError(f"postgres: table {table} does not exist")
         if not has_column:
@@ -111,25 +171,87 @@ class RowSource:
                     f"{self._stream.name} names; add it, or publish with the definition that the job has"
                 )
 
-    def next_interval(self, first: int, most_rows: int) -> Interval | None:
+    def next_interval(self, lake_table: str, horizon: int | None, max_rows: int) -> Interval | None:
         """Return what to publish next, or None where nothing was committed since.
 
         Args:
-            first: The horizon of the last publication, 0 if there was none.
-            most_rows: How many rows to take at most, but for a single transaction that wrote more.
+            lake_table: The id of the copy's Delta table.
+            horizon: The horizon that the copy has, or None if nothing was published.
+            max_rows: How many rows to take at most, but for a single transaction that wrote more and where all rows are
+                compared.
         """
         with self._transaction() as cursor:
-            ceiling = _ceiling(cursor)
-            place = self._query("SELECT written_in::text FROM {} WHERE {} ORDER BY written_in OFFSET %s LIMIT 1")
-            cursor.execute(place, [str(first), str(ceiling), most_rows])
-            beyond = cursor.fetchall()
-            horizon = int(beyond[0][0]) if beyond else ceiling
-            rows = self._count(cursor, first, horizon)
-            if beyond and not rows:
-                # One transaction wrote more than the limit; it is taken whole.
-                horizon += 1
-                rows = self._count(cursor, first, horizon)
+            ceiling, upcoming, foreign = self._bounds(cursor)
+            compared_below = 0 if horizon is None else self._compared_below(cursor, lake_table, horizon)
+            beyond_foreign = foreign[1] + 1 if foreign is not None else 0
+            if compared_below is None or (horizon or 0) > ceiling or beyond_foreign > compared_below:
+                # Between the bounds of the snapshot, foreign rows look like rows under way. Those come next.
+                everything = Interval(0, ceiling, 0, foreign, True, max(upcoming, beyond_foreign))
+                return msgspec.structs.replace(everything, rows=self._count(cursor, everything))
+            found = self._interval_of_rows(cursor, horizon or 0, ceiling, max_rows)
+            if found is None:
+                return None
+            is_compared = horizon is not None and (
+                found.first < compared_below or self._has_restored_rows(cursor, found)
+            )
+            below = compared_below if compared_below > found.horizon else None
+            return msgspec.structs.replace(found, is_compared=is_compared, compared_below=below)
+
+    def up_to(self, horizon: int) -> Interval:
+        """Return the rows that a copy should have.
+
+        Args:
+            horizon: The copy's horizon.
+        """
+        with self._transaction() as cursor:
+            _, _, foreign = self._bounds(cursor)
+        return Interval(0, horizon, foreign=foreign)
+
+    def _interval_of_rows(self, cursor: Any, first: int, ceiling: int, max_rows: int) -> Interval | None:
+        found = Interval(first, ceiling)
+        query = sql.SQL("SELECT written_in::text FROM {} WHERE {} ORDER BY written_in OFFSET %s LIMIT 1")
+        cursor.execute(query.format(self._table, found.condition), [max_rows])
+        beyond = cursor.fetchall()
+        horizon = int(beyond[0][0]) if beyond else ceiling
+        rows = self._count(cursor, Interval(first, horizon))
+        if beyond and not rows:
+            # One transaction wrote more than the limit; it is taken whole.
+            horizon += 1
+            rows = self._count(cursor, Interval(first, horizon))
         return Interval(first, horizon, rows) if rows else None
+
+    def _bounds(self, cursor: Any) -> tuple[int, int, tuple[int, int] | None]:
+        """Return the horizon there is now, the first transaction to come, and the bounds of foreign rows beyond it."""
+        query = (
+            "SELECT pg_snapshot_xmin(now)::text, pg_snapshot_xmax(now)::text,"
+            " (SELECT written_in::text FROM {} ORDER BY written_in DESC LIMIT 1) FROM pg_current_snapshot() AS now"
+        )
+        cursor.execute(sql.SQL(query).format(self._table))
+        ((ceiling, upcoming, last),) = cursor.fetchall()
+        is_foreign = last is not None and int(last) >= int(upcoming)
+        return int(ceiling), int(upcoming), (int(upcoming), int(last)) if is_foreign else None
+
+    def _compared_below(self, cursor: Any, lake_table: str, horizon: int) -> int | None:
+        """Return up to which transaction foreign rows may lie, or None where the copy's horizon is not proved."""
+        cursor.execute(
+            "SELECT coalesce(compared_below::text, '0') FROM lake_publications"
+            " WHERE lake_table = %s AND horizon = %s::xid8"
+            # xmin has the lower 32 bits
+            " AND xmin::text::numeric = recorded_in::text::numeric %% 4294967296"
+            " ORDER BY id DESC LIMIT 1",
+            [lake_table, str(horizon)],
+        )
+        found = cursor.fetchall()
+        return int(found[0][0]) if found else None
+
+    def _has_restored_rows(self, cursor: Any, interval: Interval) -> bool:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM lake_restores"
+            " WHERE stream = %s AND recorded_in >= %s::xid8 AND recorded_in < %s::xid8)",
+            [self._stream.name, str(interval.first), str(interval.horizon)],
+        )
+        ((has_rows,),) = cursor.fetchall()
+        return bool(has_rows)
 
     def waiting(self, first: int) -> Backlog:
         """Return what is not published yet, whether its transactions have ended or not.
@@ -147,38 +269,10 @@ class RowSource:
             ((held_back_by,),) = cursor.fetchall()
         return Backlog(rows, oldest, held_back_by if rows else None)
 
-    def check_knows(self, lake_table: str, horizon: int, uri: str) -> None:
-        """Check that this database is the one a copy was published from, and has all that it had then.
-
-        Each publication writes its horizon down in the database before it takes a row, and that commit reaches the disk
-        after all the rows below the horizon. So a database that does not know the horizon of a copy has gone back to
-        an earlier state, or is another one.
-
-        Args:
-            lake_table: The id of the copy's Delta table.
-            horizon: The copy's horizon.
-            uri: Where the copy is, for the error.
-
-        Raises:
-            DatabaseError: It is not.
-        """
-        with self._transaction() as cursor:
-            ceiling = _ceiling(cursor)
-            cursor.execute(
-                "SELECT EXISTS (SELECT FROM lake_publications WHERE lake_table = %s AND horizon = %s::xid8)",
-                [lake_table, str(horizon)],
-            )
-            ((is_known,),) = cursor.fetchall()
-        if not is_known or horizon > ceiling:
-            raise DatabaseError(
-                f"postgres: this database does not know of the publication up to transaction {horizon} that {uri} "
-                "holds. It was restored from a backup, or is another one, so nobody can say which rows are new. "
-                "Compare the copy with the table, then remove the copy and publish it anew",
-                remedy=Remedy.COMPARE_COPY,
-            )
-
     def record_intent(self, copy: Copy, lake_table: str, interval: Interval) -> None:
-        """Write down what is going to be published, and commit: see `check_knows`.
+        """Enter what is going to be published, and commit, so that the copy's horizon can be proved.
+
+        That commit reaches the disk after all the rows below the horizon.
 
         Args:
             copy: Which copy.
@@ -189,9 +283,16 @@ class RowSource:
             # Whatever the server's default: this commit has to be on disk, and with it all before it.
             cursor.execute(
                 "SET LOCAL synchronous_commit = on;"
-                " INSERT INTO lake_publications (stream, copy, lake_table, horizon, row_count)"
-                " VALUES (%s, %s, %s, %s::xid8, %s)",
-                [self._stream.name, copy.value, lake_table, str(interval.horizon), interval.rows],
+                " INSERT INTO lake_publications (stream, copy, lake_table, horizon, row_count, compared_below)"
+                " VALUES (%s, %s, %s, %s::xid8, %s, %s::text::xid8)",
+                [
+                    self._stream.name,
+                    copy.value,
+                    lake_table,
+                    str(interval.horizon),
+                    interval.rows,
+                    interval.compared_below and str(interval.compared_below),
+                ],
             )
 
     def record_unmasking(self, interval: Interval, uri: str) -> None:
@@ -212,37 +313,74 @@ class RowSource:
             )
 
     @contextlib.contextmanager
-    def reading(self, columns: Sequence[LakeColumn], first: int, horizon: int) -> Iterator[Iterator[list[Row]]]:
-        """Read the rows between two horizons from one snapshot, a day after the other, never all of them at once.
+    def reading(self, columns: Sequence[LakeColumn], interval: Interval) -> Iterator[Iterator[list[Row]]]:
+        """Read the rows of an interval from one snapshot, a day after the other, never all of them at once.
+
+        Behind the columns' values each row has the id of its key, or None where it names none.
 
         Args:
             columns: What to read of each.
-            first: The first transaction.
-            horizon: The transaction after the last.
+            interval: The interval.
         """
-        query = self._query(
-            "SELECT {columns} FROM {} WHERE {} ORDER BY {day}",
-            columns=sql.SQL(", ").join(column.expression for column in columns),
+        query = sql.SQL("SELECT {columns} FROM {table} WHERE {condition} ORDER BY {day}").format(
+            table=self._table,
+            condition=interval.condition,
+            columns=sql.SQL(", ").join([*(column.expression for column in columns), sql.Identifier(KEY_ID)]),
             day=sql.Identifier(PARTITION),
         )
         with self._transaction() as cursor, map_postgres_errors(), cursor.connection.cursor("rows_of_lake") as rows:
             rows.itersize = ROWS_PER_FETCH
-            rows.execute(query, [str(first), str(horizon)])
+            rows.execute(query)
             yield _batches(rows)
 
     @contextlib.contextmanager
-    def exclusive_lock(self, what: str) -> Iterator[None]:
+    def message_ids_by_day(self) -> Iterator[Iterator[IdsOfDay]]:
+        """Read the message ids of the table from one snapshot, a day after the other."""
+        query = sql.SQL(
+            "SELECT nullif({day}, {none}), message_id::text FROM {table} WHERE message_id IS NOT NULL ORDER BY 1"
+        )
+        with self._transaction() as cursor, map_postgres_errors(), cursor.connection.cursor("ids_of_lake") as rows:
+            rows.itersize = ROWS_PER_FETCH
+            rows.execute(query.format(day=day_expression(), none=sql.Literal(NOT_HELD), table=self._table))
+            yield _by_day(rows)
+
+    @contextlib.contextmanager
+    def exclusive_lock(
+        self, what: str, stopping: threading.Event | None = None, seconds: float = LOCK_SECONDS
+    ) -> Iterator[bool]:
         """Wait until no other publisher does the same, and keep others waiting while the block runs.
+
+        It is a lock of a transaction that stays open and has written and read nothing, so it holds no horizon back,
+        works behind a pooler, and is gone with its connection. The wait is made of short questions, which signals end.
 
         Args:
             what: What is done alone, the name of a copy say.
+            stopping: Ends the wait when set.
+            seconds: The longest to wait.
+
+        Yields:
+            Whether the lock is held; not where `stopping` ended the wait.
+
+        Raises:
+            DatabaseUnavailableError: Another held it all the time; the message says who.
         """
+        stopping = stopping or threading.Event()
+        deadline = time.monotonic() + seconds
         with contextlib.closing(self._connect()) as connection:
-            connection.autocommit = True
-            with map_postgres_errors(), connection.cursor() as cursor:
-                key = f"{self._stream.table} {what}"
-                cursor.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", [PUBLICATION_LOCK, key])
-            yield
+            key = f"{self._stream.table} {what}"
+            with map_postgres_errors():
+                while not (is_held := _try_lock(connection, key)) and not stopping.is_set():
+                    if time.monotonic() >= deadline:
+                        holder = _holder(connection, key)
+                        raise DatabaseUnavailableError(
+                            f"postgres: another command is at work on the {what} copy of {self._stream.name}"
+                            f"{holder}; waited {seconds:g} s"
+                        )
+                    connection.rollback()  # a pooler lends the session to others meanwhile
+                    stopping.wait(LOCK_POLL_SECONDS)
+            yield is_held
+            with contextlib.suppress(psycopg2.Error):
+                connection.rollback()
 
     def close(self) -> None:
         """Close the connection, if there is one."""
@@ -260,27 +398,51 @@ class RowSource:
         connection = self._open()
         try:
             with map_postgres_errors(), connection, connection.cursor() as cursor:
-                cursor.execute(f"SET TRANSACTION ISOLATION LEVEL {isolation}; {FULL_SCAN_SETTINGS}")
+                cursor.execute(
+                    f"SET TRANSACTION ISOLATION LEVEL {isolation}; {FULL_SCAN_SETTINGS}; {_SESSION_SETTINGS}"
+                )
                 yield cursor
         except BaseException:
             # What is wrong with it is not known here; a new one is opened in a moment.
             self.close()
             raise
 
-    def _query(self, text: str, **parts: sql.Composable) -> sql.Composable:
-        between = sql.SQL("written_in >= %s::xid8 AND written_in < %s::xid8")
-        return sql.SQL(text).format(self._table, between, **parts)
-
-    def _count(self, cursor: Any, first: int, horizon: int) -> int:
-        cursor.execute(self._query("SELECT count(*) FROM {} WHERE {}"), [str(first), str(horizon)])
+    def _count(self, cursor: Any, interval: Interval) -> int:
+        cursor.execute(sql.SQL("SELECT count(*) FROM {} WHERE {}").format(self._table, interval.condition))
         ((rows,),) = cursor.fetchall()
         return int(rows)
 
 
-def _ceiling(cursor: Any) -> int:
-    cursor.execute("SELECT pg_snapshot_xmin(pg_current_snapshot())::text")
-    ((ceiling,),) = cursor.fetchall()
-    return int(ceiling)
+def _by_day(rows: Any) -> Iterator[IdsOfDay]:
+    for day, of_day in itertools.groupby(rows, key=operator.itemgetter(0)):
+        ids = {message_id for _, message_id in of_day}
+        yield IdsOfDay(None if day is None else date(1970, 1, 1) + timedelta(days=day), ids)
+
+
+def _try_lock(connection: Connection, key: str) -> bool:
+    with connection.cursor() as cursor:
+        # Read committed: between two statements such a transaction holds no snapshot.
+        cursor.execute(
+            "SET TRANSACTION ISOLATION LEVEL READ COMMITTED;"
+            " SELECT set_config(name, '0', true) FROM pg_settings"
+            " WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout');"
+            " SELECT pg_try_advisory_xact_lock(%s, hashtext(%s))",
+            [PUBLICATION_LOCK, key],
+        )
+        ((is_held,),) = cursor.fetchall()
+    return bool(is_held)
+
+
+def _holder(connection: Connection, key: str) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT format(' (session %%s of %%s, since %%s)', pid, usename, to_char(xact_start, 'HH24:MI:SS'))"
+            " FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND granted"
+            " AND classid = %s AND objid::bigint = hashtext(%s)::bigint & 4294967295"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+            [PUBLICATION_LOCK, key],
+        )
+        return "".join(text for (text,) in cursor.fetchall())
 
 
 def _batches(rows: Any) -> Iterator[list[Row]]:

@@ -9,6 +9,8 @@ Source: https://delta-io.github.io/delta-rs/usage/writing/writing-to-s3-with-loc
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +27,7 @@ OpenSession = Callable[[str | None], Any]
 """Makes a boto3 session of a profile, or of the environment if None."""
 
 SCHEMES = ("file", "s3")
+_PLAIN_S3 = re.compile(r"s3://[A-Za-z0-9._-]+(/(?!\.{1,2}(/|$))[^/%?#\\\s]+)*/?")
 OTHERS = 0o007
 
 
@@ -55,6 +58,9 @@ class Storage:
         if scheme not in SCHEMES or not uri.removeprefix("file://").removeprefix("s3://").strip("/"):
             raise UsageError(f"lake {uri!r}: give s3://BUCKET/PREFIX, file:///PATH or a path")
         self.is_on_s3 = scheme == "s3"
+        if self.is_on_s3 and not _PLAIN_S3.fullmatch(uri):
+            # What becomes of any of these, deltalake and boto3 do not see alike.
+            raise UsageError(f"lake {uri!r}: write it without //, a step like . or .., %, ? and #")
         self.uri = uri.rstrip("/") if self.is_on_s3 else f"file://{_path(uri).absolute()}"
         self.profile = profile
         self.kms_key = kms_key
@@ -149,6 +155,20 @@ class Storage:
             raise LakeError(f"lake {self.uri}: others than its owner and group may enter it; run: chmod o= {self.path}")
 
 
+def check_places_apart(opaque: Storage, clear: Storage) -> None:
+    """Check that neither copy lies in the other, wherever links lead: a vacuum of the one would destroy the other.
+
+    Args:
+        opaque: Where the opaque copy is.
+        clear: Where the clear copy is.
+
+    Raises:
+        UsageError: One does.
+    """
+    if _holds(opaque, clear) or _holds(clear, opaque):
+        raise UsageError(f"lake {clear.uri}: the two copies need places of their own, neither in the other")
+
+
 def check_apart(opaque: Storage, clear: Storage) -> None:
     """Check that whoever may read the opaque copy may not, by that alone, read the clear one.
 
@@ -159,9 +179,7 @@ def check_apart(opaque: Storage, clear: Storage) -> None:
     Raises:
         UsageError: They lie in one another, or share their credentials.
     """
-    first, second = f"{opaque.uri}/", f"{clear.uri}/"
-    if first.startswith(second) or second.startswith(first):
-        raise UsageError(f"lake {clear.uri}: the two copies need places of their own, neither in the other")
+    check_places_apart(opaque, clear)
     if opaque.is_on_s3 and clear.is_on_s3:
         if opaque.options()["aws_access_key_id"] == clear.options()["aws_access_key_id"]:
             raise UsageError(
@@ -171,6 +189,16 @@ def check_apart(opaque: Storage, clear: Storage) -> None:
         ours, theirs = opaque.path.stat(), clear.path.stat()
         if theirs.st_mode & 0o050 and ours.st_gid == theirs.st_gid:
             raise UsageError(f"lake {clear.uri}: belongs to the group of the opaque copy; give it a group of its own")
+
+
+def _holds(outer: Storage, inner: Storage) -> bool:
+    if outer.is_on_s3 or inner.is_on_s3:
+        return f"{inner.uri}/".startswith(f"{outer.uri}/")
+    here, there = (Path(os.path.realpath(storage.path)) for storage in (outer, inner))
+    if here in (there, *there.parents):
+        return True
+    # A directory that is mounted twice has two paths.
+    return here.exists() and any(path.exists() and path.samefile(here) for path in (there, *there.parents))
 
 
 def _path(uri: str) -> Path:

@@ -165,6 +165,7 @@ class LakeVersion:
 
     Attributes:
         copy: Which copy.
+        columns: The columns of the copy.
         horizon: The horizon up to which it is complete, or None where nothing was published.
     """
 
@@ -173,6 +174,7 @@ class LakeVersion:
         self.copy = owner.copy
         self._owner = owner
         self._now = now
+        self.columns = owner.columns
         self._application = f"maskline:{owner.stream.name}"
         self.horizon: int | None = table.transaction_version(self._application)
 

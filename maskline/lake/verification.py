@@ -1,13 +1,11 @@
 """Comparing a copy with its table: counts and checksums of each day, and the rows that differ by name.
 
 Both sides are read as a publication would write them, and a day's checksum is the sum of its rows' keyed hashes, so the
-order of rows does not matter. The key is new each time: a checksum says nothing of a value to anybody.
+order of rows does not matter.
 """
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from collections import Counter as Counts
 from collections.abc import Iterable, Iterator
 from datetime import date
@@ -16,7 +14,8 @@ import msgspec
 import pyarrow as pa
 
 from maskline.lake.columns import MESSAGE_ID, PARTITION
-from maskline.lake.publisher import RowBatches
+from maskline.lake.row_batches import Oddities, RowBatches
+from maskline.lake.row_digests import RowDigests
 from maskline.lake.source import RowSource
 from maskline.lake.table import LakeTable, LakeVersion
 from maskline.masks.deterministic import Masker
@@ -54,11 +53,13 @@ class Verification(msgspec.Struct, frozen=True):
         rows: How many rows the copy has.
         days: On how many days.
         differences: The days that differ; none if the copy is as its table.
+        oddities: What is not as usual in the rows of the table, and no difference.
     """
 
     rows: int
     days: int
     differences: list[DayDifference]
+    oddities: Oddities = msgspec.field(default_factory=Oddities)
 
 
 class _Sum(msgspec.Struct):
@@ -79,7 +80,7 @@ class Verifier:
         self._source = source
         self._table = table
         self._masker = masker
-        self._key = secrets.token_bytes(32)
+        self._digests = RowDigests(table.columns)
 
     def verify(self) -> Verification:
         """Compare.
@@ -91,7 +92,8 @@ class Verifier:
             UnavailableError: One of them does not answer.
         """
         version = self._table.newest()
-        in_table, in_copy = self._sums(self._rows_of_table(version)), self._sums(version.rows())
+        batches = self._batches(version)
+        in_table, in_copy = self._sums(self._rows_of_table(version, batches)), self._sums(version.rows())
         differing = {day for day in in_table.keys() | in_copy.keys() if in_table.get(day) != in_copy.get(day)}
         none = _Sum()
         rows = sum(in_table.get(day, none).rows + in_copy.get(day, none).rows for day in differing)
@@ -105,33 +107,30 @@ class Verifier:
                 )
                 for day in sorted(differing, key=str)
             ],
+            batches.oddities,
         )
 
-    def _rows_of_table(self, version: LakeVersion) -> Iterator[pa.RecordBatch]:
+    def _batches(self, version: LakeVersion) -> RowBatches:
         columns = [column for column in self._table.columns if column.name in version.column_names]
-        batches = RowBatches(columns, self._masker)
-        with self._source.reading(columns, 0, version.horizon or 0) as rows:
+        return RowBatches(columns, self._masker)
+
+    def _rows_of_table(self, version: LakeVersion, batches: RowBatches) -> Iterator[pa.RecordBatch]:
+        with self._source.reading(batches.columns, self._source.up_to(version.horizon or 0)) as rows:
             yield from map(batches.batch, rows)
 
     def _sums(self, batches: Iterable[pa.RecordBatch]) -> dict[date | None, _Sum]:
         sums: dict[date | None, _Sum] = {}
         for batch in batches:
-            for day, digest in zip(batch.column(PARTITION).to_pylist(), self._digests(batch), strict=True):
+            for day, digest in zip(batch.column(PARTITION).to_pylist(), self._digests.of(batch), strict=True):
                 found = sums.setdefault(day, _Sum())
                 found.rows += 1
                 found.checksum = (found.checksum + digest) % _MODULUS
         return sums
 
-    def _digests(self, batch: pa.RecordBatch) -> Iterator[int]:
-        columns = [_plain(batch.column(name)).to_pylist() for name in sorted(batch.schema.names)]
-        for row in zip(*columns, strict=True):
-            digest = hashlib.blake2b(repr(row).encode("utf-8", "surrogatepass"), digest_size=8, key=self._key)
-            yield int.from_bytes(digest.digest(), "big")
-
     def _named(
         self, version: LakeVersion, days: set[date | None]
     ) -> dict[date | None, tuple[list[str], list[str], list[str]]]:
-        in_table = self._by_id(self._rows_of_table(version), days)
+        in_table = self._by_id(self._rows_of_table(version, self._batches(version)), days)
         in_copy = self._by_id(version.rows(), days)
         named = {}
         for day in days:
@@ -149,14 +148,7 @@ class Verifier:
         found: dict[date | None, Counts[tuple[str, int]]] = {}
         for batch in batches:
             ids, of_days = batch.column(MESSAGE_ID).to_pylist(), batch.column(PARTITION).to_pylist()
-            for day, message_id, digest in zip(of_days, ids, self._digests(batch), strict=True):
+            for day, message_id, digest in zip(of_days, ids, self._digests.of(batch), strict=True):
                 if day in days:
                     found.setdefault(day, Counts())[(message_id or "without message id", digest)] += 1
         return found
-
-
-def _plain(array: pa.Array) -> pa.Array:
-    """Return numbers in place of dates and times: they are quicker to read."""
-    if pa.types.is_timestamp(array.type):
-        return array.cast(pa.int64())
-    return array.cast(pa.int32()) if pa.types.is_date32(array.type) else array

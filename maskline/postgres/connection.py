@@ -24,6 +24,8 @@ Connection = connection
 Connect = Callable[[], Connection]
 """Opens a connection."""
 
+_NAMED_BY_LIBPQ = "connection to server"
+
 _DEFAULTS: dict[str, object] = {
     "connect_timeout": 10,
     "keepalives_idle": 30,
@@ -56,11 +58,23 @@ def connect(dsn: PostgresDsn | str, token: MakeToken = rds_token) -> Connection:
                 added["password"] = token(rds_endpoint(parameters))
         connection = psycopg2.connect(make_dsn(text, **added))
     except psycopg2.Error as error:
-        raise map_postgres_error(error) from None
+        meaning = map_postgres_error(error)
+        raise _naming_server(meaning, text) if isinstance(meaning, MasklineError) else meaning from None
     if isinstance(dsn, PostgresDsn) and dsn.requires_tls and not tls_state(connection).is_private:
         connection.close()
         raise DatabaseError("postgres: the connection is without TLS, which is required; see sslmode")
     return connection
+
+
+def _naming_server(error: MasklineError, dsn: str) -> MasklineError:
+    """Return an error that says which server it is about; libpq leaves that out where it does not wait itself."""
+    if _NAMED_BY_LIBPQ in str(error):
+        return error
+    given = parse_dsn(dsn)
+    names = {"dbname": "database", "user": "user", "host": "host", "port": "port", "service": "service"}
+    server = ", ".join(f"{names[name]} {given[name]}" for name in names if given.get(name))
+    text = str(error).removeprefix("postgres: ")
+    return type(error)(f"postgres: {server or 'the server of the environment'}: {text}", remedy=error.remedy)
 
 
 class TlsState(msgspec.Struct, frozen=True):

@@ -37,6 +37,7 @@ _REMEDIES = {
     errorcodes.INSUFFICIENT_PRIVILEGE: Remedy.TAKE_ROLE,
 }
 _FAILED_AUTHENTICATION = "authentication failed"
+_NOTHING_SUPPLIED = "no password supplied"
 _REFUSED_LOGINS = (
     "certificate verify failed",
     "definition of service",
@@ -45,11 +46,11 @@ _REFUSED_LOGINS = (
     "invalid port number",
     "invalid sslmode value",
     "is not permitted to log in",
-    "no password supplied",
     "no pg_hba.conf entry",
     "no such database",
     "no such user",
     "permission denied",
+    "pg_hba.conf rejects connection",
     "root certificate file",
     "server certificate for",
     "server does not support SSL",
@@ -142,9 +143,11 @@ def _without_code(error: psycopg2.Error) -> MasklineError:
     """Tell errors of a login and a connection apart, for which psycopg2 gives no SQLSTATE."""
     text = " ".join(str(error).split())
     if _FAILED_AUTHENTICATION in text:
-        return DatabaseLoginError(f"postgres: {text}")
+        return DatabaseLoginError(f"postgres: {text}", remedy=Remedy.GIVE_PASSWORD)
+    if _NOTHING_SUPPLIED in text:
+        return DatabaseError(f"postgres: {text}", remedy=Remedy.GIVE_PASSWORD)
     if any(mark in text for mark in _REFUSED_LOGINS):
-        return DatabaseError(f"postgres: {text}")
+        return DatabaseError(f"postgres: {text}", remedy=Remedy.CHECK_DSN)
     if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
         return DatabaseUnavailableError(f"postgres: {text or 'the connection was lost'}")
     return DatabaseError(f"postgres: {type(error).__name__} without a SQLSTATE")

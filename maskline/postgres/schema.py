@@ -436,7 +436,9 @@ def _first_of(error: BaseException | None) -> BaseException | None:
 def _place(revision: str) -> int:
     known = ["base", *revisions()]
     if revision not in [*known, "head"]:
-        raise DatabaseError(f"postgres: the schema is at revision {revision}, which only a newer maskline knows")
+        raise DatabaseError(
+            f"postgres: the schema is at revision {revision}, which only a newer maskline knows; use that one"
+        )
     return len(known) - 1 if revision == "head" else known.index(revision)
 
 

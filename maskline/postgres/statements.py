@@ -145,11 +145,13 @@ class InsertStatement(Generic[Record]):
         query: The statement.
         query_without_keys: The same for a schema before revision 0012, which does not know its keys.
         streams: The streams whose rows it inserts; none where it inserts rejections.
+        warns_of_age: Whether a row whose message may come again after its day of the ledger was emptied is news.
     """
 
     query: sql.Composable
     query_without_keys: sql.Composable
     streams: tuple[StreamDefinition, ...] = ()
+    warns_of_age = True
 
     def __init__(
         self, table: str, arrays: dict[str, str], *, keeps_earlier: bool = False, queue: str | None = None
@@ -225,7 +227,7 @@ class InsertRows(InsertStatement[MaskedRow]):
     """
 
     def __init__(self, stream: StreamDefinition) -> None:
-        super().__init__(stream.table, _row_arrays(stream))
+        super().__init__(stream.table, row_arrays(stream))
         self.streams = (stream,)
 
     def parameters(self, records: Sequence[MaskedRow]) -> Sequence[str]:
@@ -257,7 +259,7 @@ class InsertRowsOfStreams(InsertStatement[MaskedRow]):
         self._statements: dict[tuple[str, ...], InsertStatement[MaskedRow]] = {}
         self.table = ", ".join(dict.fromkeys(stream.table for stream in streams))
         self.columns = frozenset[str]().union(*(insert.columns for insert in self._inserts.values()))
-        targets = [(stream.table, _row_arrays(stream)) for stream in streams]
+        targets = [(stream.table, row_arrays(stream)) for stream in streams]
         self.query = _insert_of_several(targets, _REFUSED_KEYS)
         self.query_without_keys = _insert_of_several(targets, _NO_KEYS)
 
@@ -321,8 +323,12 @@ class InsertRejections(InsertStatement[Rejection]):
         ]
 
 
-def _row_arrays(stream: StreamDefinition) -> dict[str, str]:
-    """Return the columns of a stream's table by name, each with the type of an array of its values."""
+def row_arrays(stream: StreamDefinition) -> dict[str, str]:
+    """Return the columns of a stream's table by name, each with the type of an array of its values.
+
+    Args:
+        stream: The stream.
+    """
     arrays = {column.name: column.type.array for column in stream.columns}
     return arrays | {"create_date": "date[]", "message_id": "uuid[]", "sent_at": "timestamptz[]", "key_id": "bigint[]"}
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import msgspec
 
+from maskline.errors import Remedy
 from maskline.postgres.connection import Connection
 from maskline.postgres.ledger import OUTCOMES
 from maskline.postgres.server_version import server_version_problems
 from maskline.postgres.statements import REJECTED_MESSAGES
+from maskline.postgres.table_changes import MIGRATED_TABLE
 from maskline.postgres.type_names import short_name, takes
 from maskline.streams.definition import JOB_COLUMNS, StreamDefinition
 
@@ -79,10 +81,18 @@ class TableReport(msgspec.Struct):
     Attributes:
         problems: What stands in the way of the job, a sentence each with what to do.
         warnings: What the job can start with, and an operator should know.
+        remedies: What puts a problem right, where that is something maskline does.
     """
 
     problems: list[str] = []
     warnings: list[str] = []
+    remedies: dict[str, Remedy] = {}
+
+    def add_missing(self, problem: str, stream: StreamDefinition) -> None:
+        """Add a problem of a stream's table that is gone once the table is made, or altered, from its definition."""
+        self.problems.append(problem)
+        if stream.table_parts[-1] != MIGRATED_TABLE:
+            self.remedies[problem] = Remedy.CREATE_TABLE
 
 
 def check_tables(connection: Connection, stream: StreamDefinition) -> TableReport:
@@ -161,7 +171,7 @@ def _check_relation(connection: Connection, stream: StreamDefinition, report: Ta
         cursor.execute(_RELATION, [table])
         relations = cursor.fetchall()
         if not relations:
-            report.problems.append(f"table {table} does not exist, or this role has no USAGE on its schema")
+            report.add_missing(f"table {table} does not exist, or this role has no USAGE on its schema", stream)
             return
         ((kind, has_children),) = relations
         cursor.execute(_RULES, [table])
@@ -194,7 +204,7 @@ def _check_columns(connection: Connection, stream: StreamDefinition, report: Tab
     needed = {column.name: column.type.declaration for column in stream.columns} | JOB_COLUMNS
     for name, declaration in needed.items():
         if name not in found:
-            report.problems.append(f"table {table} has no column {name} {declaration}; add it")
+            report.add_missing(f"table {table} has no column {name} {declaration}; add it", stream)
             continue
         declared, may_insert, _, is_generated, is_identity = found[name]
         if is_generated or is_identity:

@@ -19,8 +19,10 @@ _COLUMN_IN_COMPLAINT = re.compile(r"""["«„“](\w+)["»“”]|\w+\.(\w+)""")
 
 def read_tokens(
     connection: Connection, stream: StreamDefinition, column: str, where: str | None
-) -> Iterator[tuple[str, str]]:
-    """Yield row and token of one column, in one read-only transaction.
+) -> Iterator[tuple[str, str, bool]]:
+    """Yield row and token of one column, and whether the row names a key, in one read-only transaction.
+
+    A row that names none is older than the job, which did not mask it.
 
     Of an array, each element comes by itself; of a document, its text.
 
@@ -44,7 +46,7 @@ def read_tokens(
     tokens = sql.SQL("unnest(array_remove({column}, NULL))" if is_array else "{column}::text")
     # The condition ends with its line, and so does a comment in it.
     query = sql.SQL(
-        "SELECT coalesce(message_id::text, 'ctid ' || ctid::text), {tokens} FROM {table}"
+        "SELECT coalesce(message_id::text, 'ctid ' || ctid::text), {tokens}, key_id IS NOT NULL FROM {table}"
         " WHERE {column} IS NOT NULL AND ({condition}\n)"
     ).format(
         tokens=tokens.format(column=sql.Identifier(column)),
@@ -74,9 +76,11 @@ def _unknown_column(connection: Connection, stream: StreamDefinition, where: str
         )
         columns = [name for (name,) in cursor.fetchall()]
     missing = {name for groups in _COLUMN_IN_COMPLAINT.findall(complaint) for name in groups}
-    named = [word for word in re.findall(r"\w+", where) if word in missing and word not in columns]
+    named = [word for word in re.findall(r"\w+", where) if {word, word.lower()} & missing and word not in columns]
     if not named:
         return None
     nearest = difflib.get_close_matches(named[0], columns, n=1)
-    remedy = f"did you mean {nearest[0]}?" if nearest else f"those are: {', '.join(columns)}"
+    remedy = (
+        f"did you mean {nearest[0]}?" if nearest else f"those are: {', '.join(columns)}; a text stands in single quotes"
+    )
     return UsageError(f"where: {named[0]!r} is not a column of {stream.table}; {remedy}")

@@ -231,7 +231,7 @@ class BatchWriter(Generic[Record]):
         outcome.suppressed += entered.suppressed
         outcome.unvouched += entered.unvouched
         outcome.commit_seconds += self._clock() - started
-        if entered.unvouched:
+        if entered.unvouched and self._statement.warns_of_age:
             logger.warning(
                 "%d of %d messages were sent more than %d days ago, or ahead of the server's clock: one that is "
                 "delivered again after its day of the ledger was emptied becomes a second row",

@@ -127,5 +127,6 @@ class QueueAddress(msgspec.Struct, frozen=True):
         return f"arn:{partition_of(self.region)}:sqs:{self.region}:{self.account}:{self.name}"
 
     def __str__(self) -> str:
-        """The queue, and its endpoint where it is not AWS's."""
-        return f"{self.queue} at {self.endpoint}" if self.endpoint and not self.is_url else self.queue
+        """The queue, and its endpoint where it is not AWS's, nor that of its URL."""
+        is_elsewhere = self.endpoint and not self.queue.startswith(f"{self.endpoint.rstrip('/')}/")
+        return f"{self.queue} at {self.endpoint}" if is_elsewhere else self.queue

@@ -180,6 +180,8 @@ class SqsQueue:
             try:
                 client, transport = shared_connections(address.service_endpoint, address.region, address.connections)
                 url = address.queue if address.is_url else client.get_queue_url(QueueName=address.queue)["QueueUrl"]
+            except BotoCoreError:
+                raise  # some are a ValueError, too
             except ValueError as error:  # botocore's, where the endpoint is no URL after all
                 raise UsageError(f"queue {address}: {error}") from None
         return cls(client, address, url, transport, attribute_names)

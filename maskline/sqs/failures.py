@@ -5,14 +5,18 @@ Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/Co
 
 from __future__ import annotations
 
-from botocore.exceptions import ClientError, NoRegionError
+from botocore.exceptions import ClientError, EndpointConnectionError, NoRegionError, SSLError
 
 from maskline.aws import AwsError, error_code, http_status, is_access_denied, setup_problem
-from maskline.errors import MasklineError, QueueError, QueueUnavailableError
+from maskline.errors import MasklineError, QueueError, QueueUnavailableError, Remedy
 from maskline.sqs.address import QueueAddress
 
 _NO_SUCH_QUEUE = {"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "InvalidAddress"}
 _OVER_LIMIT = {"OverLimit", "AWS.SimpleQueueService.OverLimit"}
+_REMEDIES: dict[type[AwsError], Remedy] = {
+    SSLError: Remedy.CHECK_TLS,
+    EndpointConnectionError: Remedy.CHECK_ENDPOINT,
+}
 _ABOUT_BODY = {"BatchRequestTooLong", "InvalidMessageContents", "InvalidParameterValue", "MissingParameter"}
 
 
@@ -52,7 +56,8 @@ def map_sqs_error(error: AwsError, address: QueueAddress) -> MasklineError:
     if problem:
         return QueueError(f"queue {address}: {problem}")
     if not isinstance(error, ClientError):
-        return QueueUnavailableError(f"queue {address}: SQS did not answer ({type(error).__name__})")
+        remedy = next((remedy for kind, remedy in _REMEDIES.items() if isinstance(error, kind)), None)
+        return QueueUnavailableError(f"queue {address}: SQS did not answer ({type(error).__name__})", remedy=remedy)
     code = error_code(error)
     if code in _NO_SUCH_QUEUE or code.endswith(("NonExistentQueue", "QueueDoesNotExist")):
         return QueueError(f"queue {address}: does not exist; check its name, region and account ({code})")

@@ -72,7 +72,8 @@ def load_stream(name_or_path: str) -> StreamDefinition:
         try:
             return parse_stream(Path(name_or_path).read_text(encoding="utf-8"), origin=name_or_path)
         except (OSError, UnicodeDecodeError) as error:
-            raise StreamDefinitionError(f"stream {name_or_path}: cannot be read: {error}") from None
+            problem = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+            raise StreamDefinitionError(f"stream {name_or_path}: cannot be read: {problem}") from None
     shipped = [entry for entry in resources.files("maskline.streams").iterdir() if entry.name.endswith(".toml")]
     known = {entry.name.removesuffix(".toml"): entry for entry in shipped}
     if name_or_path not in known:

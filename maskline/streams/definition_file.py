@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Literal
 
 import msgspec
@@ -18,6 +19,7 @@ from maskline.streams.stream import JOB_COLUMNS, JOB_TABLES, WRITTEN_IN, StreamD
 from maskline.streams.subjects import check_subject_columns, default_subject
 
 _SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
+_UNKNOWN_KEY = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _IDENTIFIER_RULE = "is not an identifier of lower-case letters, digits and _ (63 at most)"
 
 
@@ -144,8 +146,16 @@ def _column(file: _StreamFile, name: str, described: object, domains: dict[str, 
         column = checked_column(file.name, name, msgspec.convert(described, ColumnFile), domains)
         _check_source(file, column.source)
     except ValueError as error:
-        raise ValueError(f"column {name!r}: {error}") from None
+        raise ValueError(f"column {name!r}: {_with_known_keys(str(error))}") from None
     return column
+
+
+def _with_known_keys(problem: str) -> str:
+    """Return what msgspec says of a key that no column has, with those that there are."""
+    unknown = _UNKNOWN_KEY.fullmatch(problem)
+    if unknown is None:
+        return problem
+    return f"has no key {unknown[1]!r}; those are: {', '.join(ColumnFile.__struct_fields__)}"
 
 
 def _condition(file: _StreamFile, name: str, described: object) -> Condition:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 
@@ -38,6 +39,23 @@ class _Answer(msgspec.Struct):
     """An answer of ReceiveMessage."""
 
     messages: list[_SqsMessage] = msgspec.field(name="Messages")
+
+
+def load_messages(path: str) -> list[SampleMessage]:
+    """Read the messages of a file; see `parse_messages`.
+
+    Args:
+        path: The file.
+
+    Raises:
+        UsageError: It cannot be read, or holds no message.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:  # what is not UTF-8, or no path, is a ValueError
+        problem = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+        raise UsageError(f"messages {path}: cannot be read: {problem}") from None
+    return parse_messages(text, path)
 
 
 def parse_messages(text: str, origin: str) -> list[SampleMessage]:

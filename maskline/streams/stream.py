@@ -24,6 +24,7 @@ JOB_TABLES = (
     "pii_access_log",
     "maskline_schema_version",
     "lake_publications",
+    "lake_restores",
     "maskline_outcomes",
     "maskline_keys",
     "maskline_key_writers",

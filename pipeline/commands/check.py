@@ -11,14 +11,13 @@ import json
 from collections.abc import Sequence
 
 import boto3
-from rich.console import Console
 
 from maskline.aws import environment_region
 from maskline.errors import SetupError, UnavailableError
 from maskline.pipeline.iam_policy import PolicyInputs, job_policy
 from maskline.pipeline.options import Options, hash_keyset_uri, job_settings, keyset_uri, postgres_dsn, queue_address
 from maskline.pipeline.preflight import Finding, preflight
-from maskline.pipeline.printing import notice
+from maskline.pipeline.printing import echo, notice
 from maskline.postgres.dsn import PostgresAuth
 from maskline.postgres.rds import RdsEndpoint, rds_endpoint
 from maskline.sqs import SqsQueue
@@ -28,6 +27,7 @@ from maskline.streams.stream_files import load_streams
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     Options(parser.add_argument_group("the job")).add_job()
+    Options(parser).add("json", "print JSON, an object a line", action="store_true")
     options = Options(parser.add_argument_group("its policy"))
     options.add(
         "print_policy",
@@ -50,9 +50,8 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
         print(json.dumps(job_policy(_policy_inputs(arguments)), indent=2))  # noqa: T201
         return 0
     findings = preflight(job_settings(arguments))
-    console = Console(highlight=False, soft_wrap=True)
     for finding in findings:
-        console.print(f"{_mark(finding)}  {finding.part}: {finding.text}", markup=False)
+        echo(_as_json(finding) if arguments.json else f"{_mark(finding)}  {finding.part}: {finding.text}")
     problems = [finding for finding in findings if finding.is_problem]
     if not problems:
         return 0
@@ -64,6 +63,14 @@ def _mark(finding: Finding) -> str:
     if finding.is_problem:
         return "PROBLEM"
     return "warning" if finding.is_warning else "ok     "
+
+
+def _as_json(finding: Finding) -> str:
+    state = _mark(finding).strip().lower()
+    return json.dumps(
+        {"part": finding.part, "state": state, "temporary": finding.is_temporary, "text": finding.text},
+        ensure_ascii=False,
+    )
 
 
 def _policy_inputs(arguments: argparse.Namespace) -> PolicyInputs:

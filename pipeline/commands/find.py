@@ -12,13 +12,14 @@ import argparse
 import contextlib
 from collections.abc import Iterable, Sequence
 
-from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from maskline.pipeline.harmless_text import visible
 from maskline.pipeline.options import Options, keyset_uri, open_hash_keyset, postgres_dsn
+from maskline.pipeline.printing import echo
 from maskline.pipeline.row_output import add_formats, row_printer
 from maskline.pipeline.standard_input import values_of_lines
+from maskline.pipeline.tables import new_table, print_table
 from maskline.postgres.access_log import check_reason, record_access
 from maskline.postgres.connection import connect
 from maskline.postgres.row_search import find_rows, row_columns
@@ -69,15 +70,14 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
 
 
 def _print_table(names: Sequence[str], rows: Iterable[Sequence[object]], values: int, *, raw: bool) -> None:
-    table = Table()
+    table = new_table()
     for name in names:
         table.add_column(name, overflow="fold")
     found = set()
     for row in rows:
         found.add(row[0])
         texts = ("" if cell is None else str(cell) for cell in row)
-        table.add_row(*(texts if raw else map(visible, texts)))
-    console = Console(highlight=False, markup=False)
+        table.add_row(*map(Text, texts if raw else map(visible, texts)))
     if table.row_count:
-        console.print(table)
-    console.print(f"{table.row_count:,} rows; values with a row: {len(found):,} of {values:,}.")
+        print_table(table)
+    echo(f"{table.row_count:,} rows; values with a row: {len(found):,} of {values:,}.")

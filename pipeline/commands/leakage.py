@@ -22,6 +22,7 @@ from maskline.masks.leakage import EquivalenceClass, Leakage, measure_leakage, r
 from maskline.pipeline.harmless_text import visible
 from maskline.pipeline.options import Options, postgres_dsn
 from maskline.pipeline.printing import echo, report_failure
+from maskline.pipeline.tables import new_table, print_table
 from maskline.postgres.connection import connect
 from maskline.postgres.frequencies import TokenFrequencies, token_frequencies
 from maskline.streams.definition import Column, StreamDefinition, load_stream, masked_column
@@ -137,17 +138,20 @@ def _print(
     classes: dict[str, list[EquivalenceClass]],
 ) -> None:
     console = Console(highlight=False)
-    console.print(_measures(leakage))
-    console.print(_most_frequent(frequencies, leakage.rows))
+    print_table(_measures(leakage))
+    print_table(_most_frequent(frequencies, leakage.rows))
     if frequencies.classes_beside:
-        console.print(_anonymity(classes, leakage.rows))
-    console.print("Who has the table and not the key")
+        print_table(_anonymity(classes, leakage.rows))
+    echo("Who has the table and not the key")
     for sentence in _consequences(leakage, frequencies, possible_values):
-        console.print(Padding(sentence, (0, 0, 0, 2)))
+        if console.is_terminal:
+            console.print(Padding(sentence, (0, 0, 0, 2)))
+        else:
+            echo(f"  {sentence}")
 
 
 def _anonymity(classes: dict[str, list[EquivalenceClass]], rows: int) -> Table:
-    table = Table(title="Rows by how many tokens theirs hides among", title_justify="left")
+    table = new_table("Rows by how many tokens theirs hides among")
     table.add_column("known of every value")
     for heading in ("identified", *SMALL_CLASSES, "100 and more"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -162,7 +166,7 @@ def _anonymity(classes: dict[str, list[EquivalenceClass]], rows: int) -> Table:
 
 
 def _measures(leakage: Leakage) -> Table:
-    table = Table(title="What the tokens give away", title_justify="left", show_header=False)
+    table = new_table("What the tokens give away", show_header=False)
     table.add_column("what")
     table.add_column("measured", justify="right")
     table.add_row("different tokens", f"{leakage.tokens:,}")
@@ -174,7 +178,7 @@ def _measures(leakage: Leakage) -> Table:
 
 
 def _most_frequent(frequencies: TokenFrequencies, rows: int) -> Table:
-    table = Table(title="The most frequent tokens", title_justify="left")
+    table = new_table("The most frequent tokens")
     table.add_column("token", overflow="fold")
     table.add_column("rows", justify="right", no_wrap=True)
     for token, count in frequencies.most_frequent:

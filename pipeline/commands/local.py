@@ -3,6 +3,9 @@
 Starts PostgreSQL and an SQS API on this machine, makes the queue, the table as its owner made it and a keyset, migrates
 the table, sends sample logins and runs the job until the queue is empty. The data stay in --data_directory, and a
 second run sends the messages that come next.
+
+With --stream it is a stream of your own: its table is made, and each run sends the messages of --send, or else those
+that stand in the definition as [[test]].
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shlex
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
@@ -17,21 +21,25 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from rich.console import Console
 
 from maskline.errors import UsageError
+from maskline.pipeline.beam_help import add_beam_help
 from maskline.pipeline.beam_options import Runner, parse_beam_options, resolve_runner
 from maskline.pipeline.http.monitor import HttpMonitor
 from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.local.directory import LocalDirectory
-from maskline.pipeline.local.lake import publish_locally
+from maskline.pipeline.local.own_messages import own_messages
 from maskline.pipeline.local.postgres import EmbeddedPostgres
 from maskline.pipeline.local.report import next_steps, show_results
 from maskline.pipeline.local.sender import SampleSender
-from maskline.pipeline.local.setup import forget_earlier_runs, prepare_job
+from maskline.pipeline.local.setup import SAMPLED_STREAM, forget_earlier_runs, prepare_job
 from maskline.pipeline.local.sqs import CREDENTIALS, EmbeddedSqs
-from maskline.pipeline.options import Options
+from maskline.pipeline.options import DATA_DIRECTORY, Options
+from maskline.pipeline.program import CONSOLE_SCRIPT, program_name
 from maskline.pipeline.run_state import RunState
 from maskline.pipeline.runners.in_process import RunResult, console_monitor, new_run, run_job
 from maskline.pipeline.telemetry.job_metrics import JobMetrics
+from maskline.records import OutgoingMessage
 from maskline.sqs import SqsQueue
+from maskline.streams.definition import load_stream
 from maskline.transforms.run_context import RunContext
 
 TAKES_BEAM_OPTIONS = True
@@ -40,11 +48,16 @@ TAKES_BEAM_OPTIONS = True
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     options = Options(parser)
-    options.add("messages", "how many to send (%(default)s)", type=int, default=100, metavar="N")
+    options.add("messages", "how many sample messages to send (%(default)s)", type=int, default=100, metavar="N")
+    options.add_stream()
+    options.add(
+        "send", "messages of your own, all of them in each run: a file as streams draft takes it", metavar="FILE"
+    )
     options.add("follow", "keep sending and streaming until Ctrl-C", action="store_true")
     options.add_http()
     options.add("lake", "publish to a data lake, too, and show both copies", action="store_true")
     options.add_data_directory()
+    add_beam_help(parser)
 
 
 def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
@@ -55,6 +68,11 @@ def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
     runner = resolve_runner(options)
     if not runner.is_in_process:
         raise UsageError(f"runner {runner.name}: local runs on DirectRunner; for a cluster see: run --help")
+    stream = load_stream(arguments.stream)
+    is_sampled = arguments.stream == SAMPLED_STREAM
+    own = own_messages(stream, arguments.send) if arguments.send or not is_sampled else None
+    if arguments.lake and not is_sampled:
+        raise UsageError("lake: shows sample logins; publish a stream of your own with: lake publish --stream FILE")
     os.environ.update(CREDENTIALS)
     console = Console(highlight=False)
     with LocalDirectory(arguments.data_directory) as directory:
@@ -62,17 +80,24 @@ def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
             forget_earlier_runs(directory)
         console.print(f"Starting PostgreSQL and SQS; their data are in {directory.path}", soft_wrap=True)
         with EmbeddedPostgres(directory.postgres) as postgres, EmbeddedSqs(directory.sqs) as sqs:
-            job = prepare_job(directory, postgres, sqs, until_empty=not arguments.follow)
-            steps = next_steps(job, postgres, directory.lake if arguments.lake else None)
+            job = prepare_job(
+                directory, postgres, sqs, None if is_sampled else stream, until_empty=not arguments.follow
+            )
+            steps = next_steps(
+                job, postgres, arguments.stream, _start_again(arguments), directory.lake if arguments.lake else None
+            )
             if arguments.follow:
                 console.print(steps, soft_wrap=True, markup=False)
             started_at = datetime.now(UTC)
             context = new_run()
             with _serving(arguments, job, console, context):
                 count = None if arguments.follow else arguments.messages
-                ran = _send_and_run(job, directory, count, options, runner, context)
+                sending = _sending(job, directory, count, own, context)
+                ran = _send_and_run(job, sending, options, runner, context)
             show_results(console, job, ran, started_at)
             if arguments.lake:
+                from maskline.pipeline.local.lake import publish_locally  # takes pyarrow, which a job does without
+
                 publish_locally(console, job, directory)
             if not arguments.follow:
                 console.print(steps, soft_wrap=True, markup=False)
@@ -95,19 +120,42 @@ def _serving(arguments: argparse.Namespace, job: JobSettings, console: Console, 
         yield
 
 
-def _send_and_run(
+def _start_again(arguments: argparse.Namespace) -> str | None:
+    """Return the command that keeps all of it running, or None where this one does."""
+    if arguments.follow:
+        return None
+    given = {
+        "stream": arguments.stream if arguments.stream != SAMPLED_STREAM else None,
+        "send": arguments.send,
+        "data_directory": str(arguments.data_directory) if arguments.data_directory != DATA_DIRECTORY else None,
+    }
+    options = [f"--{name} {shlex.quote(value)}" for name, value in given.items() if value]
+    command = f"{CONSOLE_SCRIPT} local" if program_name() == CONSOLE_SCRIPT else "./run_local.sh"
+    return " ".join([command, "--follow", *options])
+
+
+def _sending(
     job: JobSettings,
     directory: LocalDirectory,
     count: int | None,
-    options: PipelineOptions,
-    runner: Runner,
+    own: Sequence[OutgoingMessage] | None,
     context: RunContext,
-) -> RunResult:
-    terminal = Console(stderr=True, highlight=False)
+) -> SampleSender:
+    """Begin to send: samples, or messages of the user's own, once."""
     queue = SqsQueue.open(job.queue)
+    if own is not None:
+        queue.send(own)
+        count = 0
     sender = SampleSender(queue, directory, count, context.stopping)
     sender.start()
     sender.is_ahead.wait()
+    return sender
+
+
+def _send_and_run(
+    job: JobSettings, sender: SampleSender, options: PipelineOptions, runner: Runner, context: RunContext
+) -> RunResult:
+    terminal = Console(stderr=True, highlight=False)
     terminal.print(f"Running on {runner.description}. Ctrl-C stops.", soft_wrap=True)
     ran = run_job(job, options, runner, console_monitor(terminal), context)
     # Should the job ever have seen the queue empty while the sender was between two portions, there is more to do.

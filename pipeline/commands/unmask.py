@@ -3,7 +3,8 @@
 Prints CSV with a header: the row, the token, the value. The tokens come from a column of the stream's table, or with
 --stdin one a line from standard input. Every call is entered in pii_access_log, with reason and condition, before the
 first value is shown. A token that is damaged, of another column or of another key is an error that names its row, never
-a value; the other rows are shown, and the exit code is 1. What a terminal would obey in a value, or a spreadsheet run,
+a value; the other rows are shown, and the exit code is 1. Rows that name no key are older than the job: what no key
+brings back in them is left out and counted. What a terminal would obey in a value, or a spreadsheet run,
 is made harmless unless --raw is said.
 """
 
@@ -15,11 +16,12 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TextIO
+from typing import TextIO, TypeAlias
 
 from maskline.errors import TokenError
 from maskline.masks.deterministic import Masker
 from maskline.pipeline.options import Options, keyset_uri, postgres_dsn
+from maskline.pipeline.printing import notice
 from maskline.pipeline.row_output import CsvPrinter, add_raw
 from maskline.postgres.access_log import check_reason, record_access
 from maskline.postgres.connection import connect
@@ -28,6 +30,9 @@ from maskline.streams.column_mask import Change, element_unmask
 from maskline.streams.definition import Column, load_stream, masked_column
 
 SPOOL_BYTES = 8 * 1024 * 1024
+
+_Token: TypeAlias = tuple[str, str, bool]
+"""A row, its token, and whether the row names a key."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +58,8 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     dsn = postgres_dsn(arguments)
     with contextlib.closing(connect(dsn)) as log, contextlib.closing(_Tokens()) as tokens:
         if arguments.stdin:
-            tokens.take((f"line {number}", line.rstrip("\n")) for number, line in enumerate(sys.stdin, start=1))
+            lines = enumerate(sys.stdin, start=1)
+            tokens.take((f"line {number}", line.rstrip("\n"), True) for number, line in lines)
         else:
             with contextlib.closing(connect(dsn)) as source:
                 tokens.take(read_tokens(source, stream, column.name, arguments.where))
@@ -69,18 +75,23 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
         return _print_values(iter(tokens), column, unmask, sys.stdout, raw=arguments.raw)
 
 
-def _print_values(rows: Iterator[tuple[str, str]], column: Column, unmask: Change, output: TextIO, *, raw: bool) -> int:
+def _print_values(rows: Iterator[_Token], column: Column, unmask: Change, output: TextIO, *, raw: bool) -> int:
     print_row = CsvPrinter(["row", column.name, column.field], raw=raw, output=output)
-    failures = 0
-    for row, token in rows:
+    failures = older = 0
+    for row, token, names_key in rows:
         try:
             value = unmask(token)
         except TokenError as error:
+            if not names_key:
+                older += 1
+                continue
             failures += 1
             print(f"maskline: row {row}: the token {error}", file=sys.stderr)  # noqa: T201
             continue
         print_row([row, token, value])
     print_row.notice_altered()
+    if older:
+        notice(f"{older:,} values are left out: their rows name no key, so they are older than the job")
     return TokenError.exit_code if failures else 0
 
 
@@ -94,14 +105,14 @@ class _Tokens:
         self._spool = tempfile.SpooledTemporaryFile(SPOOL_BYTES, mode="w+", encoding="utf-8", newline="")  # noqa: SIM115
         self.count = 0
 
-    def take(self, rows: Iterable[tuple[str, str]]) -> None:
+    def take(self, rows: Iterable[_Token]) -> None:
         for row in rows:
             self._spool.write(json.dumps(row) + "\n")
             self.count += 1
 
-    def __iter__(self) -> Iterator[tuple[str, str]]:
+    def __iter__(self) -> Iterator[_Token]:
         self._spool.seek(0)
-        return ((row, token) for row, token in map(json.loads, self._spool))
+        return ((row, token, names_key) for row, token, names_key in map(json.loads, self._spool))
 
     def close(self) -> None:
         self._spool.close()

@@ -31,6 +31,11 @@ class LocalDirectory:
         return self.path / "keyset.json"
 
     @property
+    def hash_keyset(self) -> Path:
+        """The file of the keyset of hashes, which some streams need."""
+        return self.path / "hash_keyset.json"
+
+    @property
     def postgres(self) -> Path:
         """The data directory of Postgres."""
         return self.path / "postgres"

@@ -1,14 +1,13 @@
-"""The lake of a local run: both copies in its directory, published to and looked into with DuckDB."""
+"""The lake of a local run: both copies in its directory, published to and shown side by side."""
 
 from __future__ import annotations
 
 import functools
 import os
 from contextlib import closing
-from typing import Any
 
-import duckdb
 from deltalake import DeltaTable
+from pyarrow import compute
 from rich.console import Console
 from rich.table import Table
 
@@ -22,6 +21,7 @@ from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.lake_options import OTHERS_MASK
 from maskline.pipeline.local.directory import LocalDirectory
 from maskline.pipeline.printing import ending_of
+from maskline.pipeline.tables import new_table, print_table
 from maskline.postgres.connection import connect
 
 ROWS_SHOWN = 5
@@ -47,24 +47,29 @@ def publish_locally(console: Console, job: JobSettings, directory: LocalDirector
         with closing(RowSource(functools.partial(connect, job.postgres), stream)) as source:
             rows = sum(publication.rows for publication in Publisher(source, table, masker).publish())
         console.print(f"{copy.value} copy: {rows:,} rows published to {table.uri}", soft_wrap=True)
-    console.print(_side_by_side(directory))
+    print_table(_side_by_side(directory), console)
 
 
 def _side_by_side(directory: LocalDirectory) -> Table:
-    copies = {copy.value: DeltaTable(str(directory.lake / copy.value)).to_pyarrow_dataset() for copy in Copy}
-    with closing(duckdb.connect()) as connection:
-        for name, rows in copies.items():
-            connection.register(name, rows)
-        found: list[tuple[Any, ...]] = connection.execute(
-            "SELECT opaque.user_id, opaque.masked_ip, clear.ip, opaque.masked_device_id, clear.device_id"
-            " FROM opaque JOIN clear USING (message_id) ORDER BY opaque.processed_at, message_id LIMIT ?",
-            [ROWS_SHOWN],
-        ).fetchall()
-    shown = Table(title="The two copies in the lake, the same rows side by side", title_justify="left")
+    opaque, clear = (DeltaTable(str(directory.lake / copy.value)).to_pyarrow_dataset() for copy in Copy)
+    first = (
+        opaque.to_table(["message_id", "processed_at", "user_id", "masked_ip", "masked_device_id"])
+        .sort_by([("processed_at", "ascending"), ("message_id", "ascending")])
+        .slice(0, ROWS_SHOWN)
+    )
+    theirs = clear.to_table(
+        ["message_id", "ip", "device_id"], filter=compute.field("message_id").isin(first["message_id"].to_pylist())
+    )
+    in_clear = {row["message_id"]: row for row in theirs.to_pylist()}
+    shown = new_table("The two copies in the lake, the same rows side by side")
     headings = ("\nuser_id", "opaque\nip", "clear\nip", "opaque\ndevice_id", "clear\ndevice_id")
     for heading in headings:
         shown.add_column(heading, style="cyan" if heading.startswith("opaque") else None, no_wrap=True)
-    for user_id, masked_ip, address, masked_device_id, device_id in found:
-        tokens = [ending_of(value, CHARACTERS_SHOWN) for value in (user_id, masked_ip, masked_device_id)]
-        shown.add_row(tokens[0], tokens[1], address or "NULL", tokens[2], device_id or "NULL")
+    for row in first.to_pylist():
+        clear_row = in_clear[row["message_id"]]
+        user_id, *tokens = (
+            ending_of(row[name], CHARACTERS_SHOWN) for name in ("user_id", "masked_ip", "masked_device_id")
+        )
+        address, device_id = (clear_row[name] or "NULL" for name in ("ip", "device_id"))
+        shown.add_row(user_id, tokens[0], address, tokens[1], device_id)
     return shown

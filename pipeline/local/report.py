@@ -9,7 +9,6 @@ from datetime import datetime
 from pathlib import Path
 
 from psycopg2 import sql
-from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -17,11 +16,12 @@ from maskline.lake.copies import Copy
 from maskline.pipeline.commands.rejects import print_rejects
 from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.local.postgres import EmbeddedPostgres
+from maskline.pipeline.local.setup import SAMPLED_STREAM
 from maskline.pipeline.local.sqs import CREDENTIALS
-from maskline.pipeline.printing import ending_of
 from maskline.pipeline.program import program_name
 from maskline.pipeline.runners.in_process import RunResult
 from maskline.pipeline.summary import summary_table
+from maskline.pipeline.tables import new_table, print_table, rows_table
 from maskline.postgres.connection import Connection, connect
 from maskline.postgres.rejections import RejectedMessages
 from maskline.streams.definition import StreamDefinition
@@ -52,69 +52,79 @@ def show_results(console: Console, job: JobSettings, ran: RunResult, started_at:
             ).format(masked, sql.Identifier(*stream.table_parts)),
             [started_at, ROWS_SHOWN],
         )
-        console.print(_rows_table(stream, cursor.fetchall(), total))
-    console.print(_frequent_tokens_table(stream, connection))
+        print_table(_rows_table(stream, cursor.fetchall(), total, console), console)
+    if stream.masked_columns:
+        print_table(_frequent_tokens_table(stream, connection), console)
     rejected = RejectedMessages(connection)
     console.print("\nRejected messages, the newest:", style="italic")
     print_rejects(rejected.newest(REJECTIONS_SHOWN), console)
     connection.close()
     console.print()
-    console.print(summary_table(ran.counts, ran.seconds))
+    print_table(summary_table(ran.counts, ran.seconds), console)
 
 
-def _rows_table(stream: StreamDefinition, rows: list[tuple[object, ...]], total: int) -> Table:
+def _rows_table(stream: StreamDefinition, rows: list[tuple[object, ...]], total: int, console: Console) -> Table:
     title = f"{stream.table}: {len(rows)} of {total:,} rows, the first of this run"
-    table = Table(title=title, title_justify="left", box=SIMPLE, pad_edge=False)
     names = [*(column.name for column in stream.columns), "create_date"]
-    for place, name in enumerate(names):
-        heading = name.replace("_", "_\n")
-        width = max(map(len, [*heading.split("\n"), *(ending_of(row[place]) for row in rows)]))
-        is_masked = place < len(stream.columns) and stream.columns[place].is_masked
-        table.add_column(heading, style="cyan" if is_masked else None, width=width, overflow="fold")
-    for row in rows:
-        table.add_row(*map(ending_of, row))
-    return table
+    return rows_table(title, names, rows, console, [column.name for column in stream.masked_columns])
 
 
 def _frequent_tokens_table(stream: StreamDefinition, connection: Connection) -> Table:
-    table = Table(title="Equal values have equal tokens: the most frequent ones", title_justify="left")
-    table.add_column("column")
-    table.add_column("token", style="cyan", no_wrap=True)
-    table.add_column("rows", justify="right")
+    table = new_table("Equal values have equal tokens: the most frequent ones")
+    table.add_column("column", overflow="fold")
+    table.add_column("token", style="cyan", overflow="fold")
+    table.add_column("rows", justify="right", no_wrap=True)
     with connection, connection.cursor() as cursor:
         for column in stream.masked_columns:
+            if column.mask is None or not column.mask.keeps_equality or column.type.is_array:
+                continue
             query = sql.SQL(
                 "SELECT {column}, count(*) FROM {table} WHERE {column} IS NOT NULL"
                 " GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT %s"
             ).format(column=sql.Identifier(column.name), table=sql.Identifier(*stream.table_parts))
             cursor.execute(query, [FREQUENT_TOKENS_SHOWN])
             for token, count in cursor:
-                table.add_row(column.name, token, f"{count:,}")
+                table.add_row(column.name, str(token), f"{count:,}")
     return table
 
 
-def next_steps(job: JobSettings, postgres: EmbeddedPostgres, lake: Path | None = None) -> str:
+def next_steps(
+    job: JobSettings, postgres: EmbeddedPostgres, stream: str, start_again: str | None, lake: Path | None = None
+) -> str:
     """Return what to try next, as commands to copy.
 
     Args:
         job: The job that ran.
         postgres: The database.
+        stream: The stream, as it was named.
+        start_again: The command that keeps queue, database and job running, which these commands need; None where
+            they do.
         lake: The directory of the copies in the lake, where there are any.
     """
+    (definition,) = job.streams
     # Nobody says that the environment is activated.
     pipeline = program_name().replace("python", shlex.quote(os.path.relpath(sys.executable)), 1)
     postgres_dsn = shlex.quote(str(job.postgres))
     database = f"--postgres {postgres_dsn}"
     keyset = f"--keyset {shlex.quote(str(job.keyset))}"
+    is_sampled = stream == SAMPLED_STREAM
+    of_stream = "" if is_sampled else f" --stream {shlex.quote(stream)}"
+    where = " --where \"locale = 'DE'\"" if is_sampled else ""
+    hash_keyset = f" --hash_keyset {shlex.quote(str(job.hash_keyset))}" if job.hash_keyset else ""
     credentials = " ".join(f"{name}={value}" for name, value in CREDENTIALS.items())
     queue = f"--queue {job.queue.queue} --queue_endpoint {job.queue.endpoint}"
     return "\n".join(
         [
-            "What to try next: ./run_local.sh --follow keeps all of it running; then, in a second terminal,",
-            "",
-            "  recover what a token stands for:",
-            f"    {pipeline} unmask --column masked_ip --where \"locale = 'DE'\" --reason 'trying it out' \\",
-            f"      {database} {keyset}",
+            *_what_they_need(start_again),
+            *(
+                line
+                for column in definition.reversible_columns[:1]
+                for line in (
+                    "  recover what a token stands for:",
+                    f"    {pipeline} unmask{of_stream} --column {column.name}{where} --reason 'trying it out' \\",
+                    f"      {database} {keyset}",
+                )
+            ),
             "  see what was rejected, and one of them whole:",
             f"    {pipeline} rejects list {database}",
             f"    {pipeline} rejects show MESSAGE_ID --reason 'trying it out' {database} {keyset}",
@@ -122,11 +132,26 @@ def next_steps(job: JobSettings, postgres: EmbeddedPostgres, lake: Path | None =
             f"    {shlex.quote(os.path.relpath(postgres.psql))} {postgres_dsn}",
             "  start a second job on the same queue:",
             f"    env {credentials} \\",
-            f"      {pipeline} run {queue} \\",
-            f"      {database} {keyset}",
+            f"      {pipeline} run{of_stream} {queue} \\",
+            f"      {database} {keyset}{hash_keyset}",
             *(_next_steps_with_lake(f"{database} {keyset}", pipeline, lake) if lake else []),
         ]
     )
+
+
+def _what_they_need(start_again: str | None) -> list[str]:
+    """Return what to do before the next steps can be taken."""
+    if start_again is None:
+        return ["What to try next, in a second terminal:", ""]
+    return [
+        "What to try next. Queue and database have ended with this run, so first start all of it again, and leave it",
+        "running; it sends more messages, and Ctrl-C ends it:",
+        "",
+        f"    {start_again}",
+        "",
+        "Then, in a second terminal,",
+        "",
+    ]
 
 
 def _next_steps_with_lake(parts: str, pipeline: str, lake: Path) -> list[str]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+from pathlib import Path
 
-from maskline.keys import KeysetUri, create_keyset
+from maskline.keys import KeysetUri
 from maskline.keys.files import FileKeyset
+from maskline.keys.keyset import serialize_keyset
+from maskline.keys.kinds import KeysetKind
 from maskline.pipeline.flink.local_cluster import FlinkCluster
 from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.local.directory import LocalDirectory
@@ -16,9 +20,13 @@ from maskline.pipeline.preflight import preflight, raise_on_problems
 from maskline.postgres.connection import connect
 from maskline.postgres.dsn import PostgresDsn
 from maskline.postgres.schema import Schema
+from maskline.postgres.table_changes import apply_changes, table_changes
 from maskline.sqs import QueueAddress
 from maskline.sqs.receiver import ReceiveSettings
-from maskline.streams.definition import load_stream
+from maskline.streams.definition import StreamDefinition, load_stream
+
+SAMPLED_STREAM = "user_logins"
+"""The stream of the sample messages."""
 
 QUEUE = "logins"
 LOCAL_VISIBILITY_SECONDS = 10
@@ -38,14 +46,20 @@ def forget_earlier_runs(directory: LocalDirectory) -> None:
 
 
 def prepare_job(
-    directory: LocalDirectory, postgres: EmbeddedPostgres, sqs: EmbeddedSqs, *, until_empty: bool
+    directory: LocalDirectory,
+    postgres: EmbeddedPostgres,
+    sqs: EmbeddedSqs,
+    stream: StreamDefinition | None = None,
+    *,
+    until_empty: bool,
 ) -> JobSettings:
-    """Make the queue, the table and the keyset where there are none, migrate, and return a job that uses them.
+    """Make the queue, the table and the keysets where there are none, migrate, and return a job that uses them.
 
     Args:
-        directory: Where the keyset is.
+        directory: Where the keysets are.
         postgres: The database server.
         sqs: The SQS API.
+        stream: The stream; that of the sample messages if None.
         until_empty: Whether the job ends once the queue is empty.
 
     Raises:
@@ -54,19 +68,36 @@ def prepare_job(
     postgres.create_database(DATABASE, OWNERS_TABLE)
     dsn = postgres.dsn(DATABASE)
     Schema(functools.partial(connect, dsn)).migrate()
-    keyset = FileKeyset(directory.keyset)
-    if not directory.keyset.exists():
-        keyset.create(create_keyset())
+    if stream is not None:
+        _make_table(dsn, stream)
+    stream = stream or load_stream(SAMPLED_STREAM)
+    keyset = _keyset(directory.keyset, KeysetKind.MASK)
+    hash_keyset = _keyset(directory.hash_keyset, KeysetKind.HASH) if stream.hashed_columns else None
     receive = ReceiveSettings(
         long_poll_seconds=UNTIL_EMPTY_LONG_POLL_SECONDS, visibility_timeout_seconds=LOCAL_VISIBILITY_SECONDS
     )
     job = JobSettings(
-        stream=load_stream("user_logins"),
-        queue=QueueAddress(sqs.create_queue(QUEUE), sqs.endpoint),
+        stream=stream,
+        queue=QueueAddress(sqs.create_queue(QUEUE if stream.name == SAMPLED_STREAM else stream.name), sqs.endpoint),
         postgres=PostgresDsn.parse(dsn),
-        keyset=KeysetUri.parse(keyset.uri),
+        keyset=keyset,
+        hash_keyset=hash_keyset,
         receive=receive,
         until_empty=until_empty,
     )
     raise_on_problems(preflight(job))
     return job
+
+
+def _make_table(dsn: str, stream: StreamDefinition) -> None:
+    """Make the table of a stream, or add to it what it lacks."""
+    with contextlib.closing(connect(dsn)) as connection:
+        connection.autocommit = True
+        apply_changes(connection, table_changes(connection, stream))
+
+
+def _keyset(path: Path, kind: KeysetKind) -> KeysetUri:
+    keyset = FileKeyset(path)
+    if not path.exists():
+        keyset.create(serialize_keyset(kind.new_handle()))
+    return KeysetUri.parse(keyset.uri)

@@ -67,7 +67,7 @@ takes_mounts = pytest.mark.skipif(why_it_cannot_run() is not None, reason=str(wh
 
 def image_user() -> str:
     """Return the number of the user that the Dockerfile names last."""
-    return re.findall(r"^USER (\d+):\d+$", DOCKERFILE, re.MULTILINE)[-1]
+    return str(re.findall(r"^USER (\d+):\d+$", DOCKERFILE, re.MULTILINE)[-1])
 
 
 def image_environment() -> dict[str, str]:

@@ -108,7 +108,7 @@ def test_a_builder_is_sent_what_is_copied_and_nothing_else() -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not CYCLONEDX.exists(), reason="cyclonedx-bom is not installed; tests/requirements.txt has it")
 def test_the_list_of_packages_names_each_with_its_version(tmp_path: Path) -> None:
-    (line,) = re.findall(r"cyclonedx-py (environment .+)", DOCKERFILE)
+    (line,) = re.findall(r"cyclonedx-py (environment .+)", DOCKERFILE.replace("\\\n", " "))
     here = {"/sbom.cdx.json": str(tmp_path / "sbom.json"), "/opt/maskline/bin/python": sys.executable}
 
     subprocess.run([CYCLONEDX, *(here.get(word, word) for word in line.split())], check=True, capture_output=True)

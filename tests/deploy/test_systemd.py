@@ -18,9 +18,14 @@ MAX_EXPOSURE = 2.0
 takes_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
 
 
+class _Parser(configparser.RawConfigParser):
+    def optionxform(self, optionstr: str) -> str:
+        """Return a name as it is: systemd tells capitals from others."""
+        return optionstr
+
+
 def settings() -> configparser.SectionProxy:
-    parser = configparser.ConfigParser(strict=False, interpolation=None)
-    parser.optionxform = str  # type: ignore[assignment, method-assign]
+    parser = _Parser(strict=False)
     parser.read_string(UNIT.read_text())
     return parser["Service"]
 

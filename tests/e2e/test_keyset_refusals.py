@@ -15,9 +15,9 @@ from tests.e2e.job_process import JobProcess
 
 AWS_KEYSET = "aws-secretsmanager://maskline/keyset"
 UNCHECKED = """
-import maskline.pipeline.commands.run
+import maskline.pipeline.running
 from maskline.pipeline.cli import run
-maskline.pipeline.commands.run.preflight_with_retries = lambda job: []
+maskline.pipeline.running.preflight_with_retries = lambda job: []
 run()
 """
 """The job without the check before it: what the starter could read, a worker may not."""

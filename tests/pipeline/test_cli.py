@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import subprocess
@@ -54,8 +55,8 @@ def test_an_unknown_command_that_none_is_near_lists_them(capsys: pytest.CaptureF
 
     assert exit_code == 2
     assert capsys.readouterr().err == (
-        "maskline: command 'xyzzy' is not known; known: local, flink, streams, ddl, migrate, check, run, rejects, "
-        "unmask, find, mask, erase, retain, leakage, keys, remask, lake; see: maskline --help\n"
+        "maskline: command 'xyzzy' is not known; known: local, init, flink, streams, ddl, migrate, check, run, "
+        "rejects, unmask, find, mask, erase, retain, leakage, keys, remask, lake; see: maskline --help\n"
     )
 
 
@@ -134,12 +135,29 @@ def test_every_command_has_a_help(command: str, capsys: pytest.CaptureFixture[st
     assert shown.startswith(f"usage: maskline {command}")
 
 
-def test_run_shows_our_options_above_beams(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["run", "--help"])
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_full_disk_is_one_line_that_names_the_file(
+    error: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> int:
+        raise OSError(error, "No space", "/var/tmp/spool")
 
-    shown = capsys.readouterr().out
-    assert 0 < shown.index("--micro_batch_size") < shown.index("--prism_location")
+    monkeypatch.setattr("maskline.pipeline.commands.ddl.main", fail)
+
+    assert main(["ddl"]) == 1
+    assert capsys.readouterr().err == (
+        "maskline: /var/tmp/spool cannot be written (No space); make room, and run it again\n"
+    )
+
+
+def test_another_error_of_the_system_is_a_defect(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("maskline.pipeline.commands.ddl.main", fail)
+
+    with pytest.raises(OSError, match="Input/output error"):
+        main(["ddl"])
 
 
 @pytest.mark.heavy

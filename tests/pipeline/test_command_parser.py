@@ -75,7 +75,7 @@ def test_a_wrong_value_is_one_line_that_names_its_help(parser: CommandParser) ->
 
 
 def test_a_missing_action_is_one_line(parser: CommandParser) -> None:
-    with pytest.raises(UsageError, match=r"the following arguments are required: ACTION; see: program --help"):
+    with pytest.raises(UsageError, match=r"action: missing; it is one of act; see: program --help"):
         parser.parse_known_args([])
 
 

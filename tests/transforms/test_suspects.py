@@ -35,7 +35,8 @@ def masked_in_a_bundle(stream: StreamDefinition, bodies: list[str]) -> RunContex
     mask.use(opened(7))
     mask.start_bundle()
     for number, body in enumerate(bodies):
-        assert isinstance(next(mask.mask(message(body, number))), MaskedRow)
+        (row,) = mask.mask(message(body, number))
+        assert isinstance(row, MaskedRow)
     mask.finish_bundle()
     return context
 

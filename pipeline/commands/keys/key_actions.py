@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 
 from maskline.errors import UsageError
@@ -36,6 +34,7 @@ from maskline.pipeline.key_usage_check import (
 from maskline.pipeline.options import Options, keyset_uri, postgres_dsn
 from maskline.pipeline.printing import echo
 from maskline.pipeline.program import program_name
+from maskline.pipeline.tables import new_table, print_table
 from maskline.postgres.dsn import PostgresDsn
 from maskline.postgres.key_usage import KeyUsage
 
@@ -45,7 +44,6 @@ READS = "It reads plain AES-SIV made elsewhere; remask brings such values under 
 MASKS = "It masks once it is promoted."
 NO_KEY = "none"
 NOT_HELD = "not held"
-MAX_WIDTH = 10_000
 
 T = TypeVar("T")
 
@@ -231,11 +229,7 @@ def _list(arguments: argparse.Namespace) -> int:
         for line in keys_json(keys, usage):
             echo(line)
         return 0
-    table = keys_table(keys, usage)
-    console = Console(highlight=False)
-    # A column that does not fit would be dropped, and a number cut: a terminal wraps a line, and a pipe has no width.
-    console.width = max(console.width, Measurement.get(console, console.options.update(width=MAX_WIDTH), table).maximum)
-    console.print(table)
+    print_table(keys_table(keys, usage))
     return 0
 
 
@@ -274,7 +268,7 @@ def keys_table(keys: list[KeyInfo], usage: list[KeyUsage]) -> Table:
         keys: The keyset's keys.
         usage: How many rows carry each key id; empty where that was not asked for.
     """
-    table = Table()
+    table = new_table()
     for heading in ("key id", "state", "prefix", "primary"):
         table.add_column(heading, no_wrap=True)
     for counted in usage:

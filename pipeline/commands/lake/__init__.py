@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 
 from maskline.pipeline.command_parser import add_actions, run_action
-from maskline.pipeline.commands.lake import maintenance, publish, remask, verify
+from maskline.pipeline.commands.lake import maintenance, publish, remask, restore, verify
 
 main = run_action
 
@@ -16,5 +16,5 @@ main = run_action
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the actions, each with its options."""
     actions = add_actions(parser)
-    for module in (publish, verify, maintenance, remask):
+    for module in (publish, verify, maintenance, remask, restore):
         module.add_actions(actions)

@@ -21,12 +21,15 @@ from maskline.errors import UsageError
 from maskline.lake.copies import Copy
 from maskline.lake.files import FileSize
 from maskline.lake.policies import bucket_policy, key_policy, reader_policy
-from maskline.lake.publisher import Publisher
+from maskline.lake.publisher import Publication, Publisher
+from maskline.lake.row_batches import Oddities
 from maskline.lake.table import LakeTable
 from maskline.pipeline.command_parser import add_action
+from maskline.pipeline.commands.lake.oddities import echo_oddities
 from maskline.pipeline.lake_options import add_lake, check_copies_apart, lake_tables, masker_for, row_source
 from maskline.pipeline.options import Options
 from maskline.pipeline.printing import echo
+from maskline.pipeline.program import program_name
 from maskline.pipeline.progress import showing_rows
 from maskline.pipeline.stopping import STOPPED_EXIT_CODE, in_another_thread, stopping_on_signals
 from maskline.streams.definition import load_stream
@@ -98,13 +101,31 @@ def _publish_all(publishers: list[tuple[LakeTable, Publisher]], stopping: thread
 def _publish_once(table: LakeTable, publisher: Publisher, *, is_following: bool) -> None:
     started = time.monotonic()
     rows = files = 0
+    oddities = Oddities()
     with showing_rows(publisher.waiting_rows(), Console(stderr=True)) as advance:
         for publication in publisher.publish(advance):
             rows += publication.rows
             files += publication.files
+            oddities.add(publication.oddities)
+            _echo_comparison(table, publication)
     if rows or not is_following:
         rate = f" in {files:,} files ({rows / max(time.monotonic() - started, 0.001):,.0f} rows/s)" if rows else ""
         echo(f"{table.copy.value}: {rows:,} rows published to {table.uri}{rate}.")
+        echo_oddities(oddities)
+
+
+def _echo_comparison(table: LakeTable, publication: Publication) -> None:
+    if publication.only_in_copy is None:
+        return
+    echo(
+        f"{table.copy.value}: this database does not prove the copy's last publication, for it was restored, or is "
+        f"another one; the copy was compared with the table by message id: it lacked {publication.rows:,} rows."
+    )
+    if publication.only_in_copy:
+        echo(
+            f"  {publication.only_in_copy:,} rows are in the copy only: to bring rows of the opaque copy back into the "
+            f"table, run {program_name()} lake restore"
+        )
 
 
 def _print_policies(tables: list[LakeTable], reader: str) -> None:

@@ -58,4 +58,11 @@ def _remask(arguments: argparse.Namespace) -> int:
     echo(f"opaque: {result.rows:,} rows brought under key {keyset.primary_key_id}.")
     for row in result.named:
         echo(f"  {row}")
+    for key_id, rows in sorted(result.unreadable.items()):
+        echo(
+            f"  {rows:,} rows stay under key {key_id}, which this keyset does not hold enabled: run it with a keyset "
+            "that does."
+        )
+    if result.older_rows:
+        echo(f"  {result.older_rows:,} rows name no key, so they are older than the job, and stay as they are.")
     return LEFT_EXIT_CODE if result.left else 0

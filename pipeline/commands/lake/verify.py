@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from maskline.lake.copies import Copy
-from maskline.lake.maintenance import status
+from maskline.lake.maintenance import CopyStatus, status
 from maskline.lake.source import Backlog
 from maskline.lake.verification import DayDifference, Verifier
 from maskline.pipeline.command_parser import add_action
+from maskline.pipeline.commands.lake.oddities import echo_oddities
 from maskline.pipeline.lake_options import add_lake, lake_tables, masker_for, row_source
 from maskline.pipeline.options import Options
 from maskline.pipeline.printing import echo
 from maskline.pipeline.program import program_name
+from maskline.pipeline.tables import new_table, print_table
 from maskline.streams.definition import load_stream
 
 DIFFERENT_EXIT_CODE = 1
@@ -32,6 +32,7 @@ def add_actions(actions: Any) -> None:
         actions, "verify", "compare each copy with the table, a day at a time; 1 if they differ", _verify
     )
     Options(verifying).add_keyset()
+    Options(showing).add("json", "print JSON, an object a copy", action="store_true")
     for parser in (showing, verifying):
         options = Options(parser)
         options.add_postgres()
@@ -41,7 +42,7 @@ def add_actions(actions: Any) -> None:
 
 def _status(arguments: argparse.Namespace) -> int:
     stream = load_stream(arguments.stream)
-    shown = Table()
+    shown = new_table()
     for heading in ("copy", "version", "rows", "files", "MiB", "horizon", "not published yet", "since"):
         shown.add_column(heading, justify="left" if heading in ("copy", "since") else "right")
     for table in lake_tables(arguments, stream):
@@ -51,6 +52,9 @@ def _status(arguments: argparse.Namespace) -> int:
             with contextlib.closing(row_source(arguments, stream)) as source:
                 source.check()
                 waiting = source.waiting(found.horizon or 0)
+        if arguments.json:
+            echo(_as_json(table.copy, found, waiting if arguments.postgres else None))
+            continue
         shown.add_row(
             table.copy.value,
             str(found.version),
@@ -61,8 +65,26 @@ def _status(arguments: argparse.Namespace) -> int:
             f"{waiting.rows:,}" if arguments.postgres else "?",
             _since(waiting),
         )
-    Console(highlight=False, soft_wrap=True).print(shown)
+    if not arguments.json:
+        print_table(shown)
     return 0
+
+
+def _as_json(copy: Copy, found: CopyStatus, waiting: Backlog | None) -> str:
+    """Return how a copy stands as JSON; what nobody asked the database for is null."""
+    oldest = waiting.oldest if waiting else None
+    return json.dumps(
+        {
+            "copy": copy.value,
+            "version": found.version,
+            "rows": found.rows,
+            "files": found.files,
+            "bytes": found.size,
+            "horizon": found.horizon,
+            "not_published": waiting.rows if waiting else None,
+            "oldest": oldest.isoformat() if oldest else None,
+        }
+    )
 
 
 def _since(backlog: Backlog) -> str:
@@ -83,9 +105,11 @@ def _verify(arguments: argparse.Namespace) -> int:
         what = f"{table.copy.value}: {found.rows:,} rows on {found.days:,} days"
         if not found.differences:
             echo(f"{what}, as in {stream.table}.")
+            echo_oddities(found.oddities)
             continue
         exit_code = DIFFERENT_EXIT_CODE
         echo(f"{what}; {len(found.differences):,} of them differ from {stream.table}:")
+        echo_oddities(found.oddities)
         for difference in found.differences:
             _echo_difference(difference)
         if table.copy is Copy.TOKENIZED and any(difference.changed for difference in found.differences):

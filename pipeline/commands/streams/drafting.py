@@ -32,23 +32,55 @@ def add_actions(actions: Any) -> None:
         "write a definition for messages, with no value of theirs in it, to standard output",
         _draft,
     )
-    add_sources(drafting)
-    options = Options(drafting)
+    add_draft(drafting)
+
+
+def add_draft(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say from which messages a definition is drafted, and what it is called.
+
+    Args:
+        parser: The parser of the command or the action.
+    """
+    add_sources(parser)
+    options = Options(parser)
     options.add("name", "the name of the stream and its table (that of the file, or the queue)", metavar="NAME")
     options.add_repeated(
         "match", "only messages that have this value: of a path, attribute:NAME or envelope:NAME", metavar="FIELD=VALUE"
     )
 
 
-def _draft(arguments: argparse.Namespace) -> int:
+def draft_of(arguments: argparse.Namespace) -> tuple[str, list[SampleMessage], Draft]:
+    """Return the name of a stream, its messages, and the definition drafted from them.
+
+    Args:
+        arguments: With the options of `add_draft`.
+
+    Raises:
+        UsageError: The name is none, or there is no message, or nothing in them that can be a column.
+        MasklineError: The queue cannot be looked into.
+    """
     wishes = [Wish.parse(text) for text in arguments.match]
     name = arguments.name or identifier(Path((arguments.messages or arguments.queue or "").rstrip("/")).stem)
     if not is_identifier(name):
         raise UsageError(f"name {name!r}: is not an identifier of lower-case letters, digits and _ (63 at most)")
     messages = sample_messages(arguments, _ALL_ATTRIBUTES)
-    draft = draft_definition(messages, name, wishes)
+    return name, messages, draft_definition(messages, name, wishes)
+
+
+def described(draft: Draft, messages: Sequence[SampleMessage]) -> str:
+    """Return in words what was drafted, and what trying it on its own messages showed.
+
+    Args:
+        draft: The definition.
+        messages: What it was drafted from.
+    """
+    return f"{_in_words(draft)}; {_tried(draft, messages)}"
+
+
+def _draft(arguments: argparse.Namespace) -> int:
+    _, messages, draft = draft_of(arguments)
     print(draft.text, end="")  # noqa: T201
-    notice(f"{_in_words(draft)}; {_tried(draft, messages)}")
+    notice(described(draft, messages))
     return 0
 
 

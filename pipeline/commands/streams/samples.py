@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Collection
-from pathlib import Path
 
 from maskline.errors import UsageError
 from maskline.pipeline.options import Options, queue_address
 from maskline.pipeline.printing import notice
 from maskline.sqs import SqsQueue
 from maskline.sqs.looking import HELD_SECONDS, look
-from maskline.streams.message_file import SampleMessage, parse_messages
+from maskline.streams.message_file import SampleMessage, load_messages
 
 DEFAULT_LIMIT = 100
 
@@ -51,7 +50,7 @@ def sample_messages(arguments: argparse.Namespace, attribute_names: Collection[s
         QueueUnavailableError: SQS does not answer.
     """
     if arguments.messages:
-        return parse_messages(_text(arguments.messages), arguments.messages)
+        return load_messages(arguments.messages)
     if not arguments.queue:
         raise UsageError("messages: missing; give --messages FILE, or --queue, the queue to look into")
     if arguments.limit < 1:
@@ -68,10 +67,3 @@ def sample_messages(arguments: argparse.Namespace, attribute_names: Collection[s
     if not looked.messages:
         raise UsageError(f"queue {address}: gave out no message to look at")
     return [SampleMessage(message.body, dict(message.attributes or {})) for message in looked.messages]
-
-
-def _text(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"messages {path}: cannot be read: {error}") from None

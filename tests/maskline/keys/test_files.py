@@ -208,7 +208,8 @@ def test_a_file_in_a_directory_that_is_not_there_cannot_be_made(tmp_path: Path) 
     with pytest.raises(KeysetError) as refusal:
         FileKeyset(path).create(b"{the keyset}")
 
-    assert str(refusal.value) == f"keyset file:{path}: the directory {tmp_path / 'absent'} is not there"
+    told = f"keyset file:{path}: the directory {tmp_path / 'absent'} is not there; make it first"
+    assert str(refusal.value) == told
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o600])

@@ -65,6 +65,18 @@ def test_a_row_that_cannot_be_renewed_stays_whole_and_is_named(dsn: str, databas
     assert rows_in(tmp_path) == before
 
 
+def test_rows_of_keys_that_the_keyset_does_not_hold_are_left_and_counted_by_key(
+    dsn: str, database: Connection, tmp_path: Path
+) -> None:
+    table = published(dsn, database, tmp_path)
+    run(database, "INSERT INTO user_logins (masked_ip) VALUES ('masked elsewhere')")
+    publish(dsn, table)
+
+    result = LakeRemasker(table, opened(8, OTHER_KEY)).remask()
+
+    assert (result.rows, result.left, result.unreadable, result.older_rows) == (0, 3, {7: 3}, 1)
+
+
 def test_a_publication_in_between_makes_it_begin_anew(dsn: str, database: Connection, tmp_path: Path) -> None:
     table = published(dsn, database, tmp_path)
 

@@ -90,11 +90,6 @@ def test_two_masked_columns_of_one_field_keep_their_own_names() -> None:
     assert names[:3] == ["user_id", "masked_email", "masked_mail"]
 
 
-def test_an_array_is_said_to_have_no_place_in_the_lake_yet() -> None:
-    with pytest.raises(LakeError, match=r"column tags: text\[\] is not supported in the lake yet"):
-        lake_columns(notes(f'{NOTES}[columns.tags]\ntype = "text[]"\nclear = true\n'), Copy.TOKENIZED)
-
-
 def test_a_new_column_is_added_without_a_rewrite(dsn: str, database: Connection, tmp_path: Path) -> None:
     insert = "INSERT INTO notes (user_id, create_date, message_id, sent_at, key_id) VALUES ('u', now(), %s, now(), 1)"
     run(database, create_table(notes(NOTES)))

@@ -143,7 +143,7 @@ def unmasked(dsn: str, stream: StreamDefinition, column: str, masker: Masker) ->
     """Return what comes back of a column."""
     unmask = element_unmask(stream.column(column), masker)
     with contextlib.closing(connect(dsn)) as connection:
-        return [unmask(token) for _, token in read_tokens(connection, stream, column, None)]
+        return [unmask(token) for _, token, _ in read_tokens(connection, stream, column, None)]
 
 
 def test_the_table_that_ddl_makes_takes_what_every_mask_stores(

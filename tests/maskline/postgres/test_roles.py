@@ -26,6 +26,9 @@ INSERT_PUBLICATION = (
     "INSERT INTO lake_publications (stream, copy, lake_table, horizon, row_count)"
     " VALUES ('user_logins', 'opaque', gen_random_uuid(), '7', 1)"
 )
+INSERT_RESTORE = (
+    "INSERT INTO lake_restores (stream, lake_table, row_count) VALUES ('user_logins', gen_random_uuid(), 1)"
+)
 ROLES = [
     "maskline_writer",
     "maskline_analyst",
@@ -55,6 +58,8 @@ ALLOWED = [
     ("maskline_publisher", "SELECT * FROM user_logins WHERE written_in < pg_snapshot_xmin(pg_current_snapshot())"),
     ("maskline_publisher", INSERT_PUBLICATION),
     ("maskline_publisher", "SELECT horizon FROM lake_publications"),
+    ("maskline_publisher", INSERT_RESTORE),
+    ("maskline_publisher", "SELECT recorded_in FROM lake_restores"),
     ("maskline_publisher", INSERT_ACCESS),
     ("maskline_eraser", "DELETE FROM user_logins WHERE user_id = 'u'"),
     ("maskline_eraser", "SELECT message_id, body FROM rejected_messages WHERE stream = 'user_logins'"),
@@ -112,6 +117,8 @@ DENIED = [
     ("maskline_publisher", "SELECT message_id FROM rejected_messages"),
     ("maskline_publisher", "SELECT * FROM pii_access_log"),
     ("maskline_publisher", "DELETE FROM lake_publications"),
+    ("maskline_publisher", "DELETE FROM lake_restores"),
+    ("maskline_writer", INSERT_RESTORE),
     ("maskline_publisher", "UPDATE lake_publications SET horizon = '1'"),
     ("maskline_publisher", "CREATE TABLE public.mine (id integer)"),
     ("maskline_eraser", "SELECT masked_ip FROM user_logins"),

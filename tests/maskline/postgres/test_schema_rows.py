@@ -247,3 +247,27 @@ def test_a_downgrade_that_would_publish_rows_again_refuses(dsn: str, database: C
         schema(dsn).migrate("0007")
 
     assert value_of(database, "SELECT count(*) FROM lake_publications") == 1
+
+
+@pytest.mark.parametrize(("horizon", "is_refused"), [("7", True), ("9000000000", False)])
+def test_a_downgrade_after_which_restored_rows_would_be_published_again_refuses(
+    dsn: str, database: Connection, horizon: str, is_refused: bool
+) -> None:
+    run(
+        database,
+        "INSERT INTO lake_publications (stream, copy, lake_table, horizon, row_count)"
+        " VALUES ('user_logins', 'opaque', gen_random_uuid(), %s, 1)",
+        [horizon],
+    )
+    run(
+        database,
+        "INSERT INTO lake_restores (stream, lake_table, row_count) VALUES ('user_logins', gen_random_uuid(), 1)",
+    )
+
+    if is_refused:
+        with pytest.raises(DatabaseError, match="rows were restored from a copy, and are not compared"):
+            schema(dsn).migrate("0015")
+    else:
+        schema(dsn).migrate("0015")
+
+    assert (value_of(database, "SELECT to_regclass('lake_restores')") is not None) is is_refused

@@ -20,13 +20,15 @@ def three_rows(database: Connection) -> None:
     """Two rows of the job's, one of them without an address, and one that is older than message ids."""
     run(
         database,
-        "INSERT INTO user_logins (user_id, masked_ip, locale, message_id)"
-        " VALUES ('a', 'token-a', 'RU', %s), ('b', NULL, 'DE', %s), ('c', 'token-c', '100%%', NULL)",
+        "INSERT INTO user_logins (user_id, masked_ip, locale, message_id, key_id)"
+        " VALUES ('a', 'token-a', 'RU', %s, 1), ('b', NULL, 'DE', %s, 1), ('c', 'token-c', '100%%', NULL, NULL)",
         [message_id(1), message_id(2)],
     )
 
 
-def read(dsn: str, stream: StreamDefinition, where: str | None = None, role: str = "postgres") -> list[tuple[str, str]]:
+def read(
+    dsn: str, stream: StreamDefinition, where: str | None = None, role: str = "postgres"
+) -> list[tuple[str, str, bool]]:
     with contextlib.closing(psycopg2.connect(dsn, options=f"-c role={role}")) as connection:
         return sorted(read_tokens(connection, stream, "masked_ip", where))
 
@@ -34,8 +36,8 @@ def read(dsn: str, stream: StreamDefinition, where: str | None = None, role: str
 @pytest.mark.usefixtures("three_rows")
 def test_every_token_comes_with_what_names_its_row(dsn: str, user_logins: StreamDefinition) -> None:
     assert read(dsn, user_logins) == [
-        ("6f9619ff-8b86-4011-b42d-000000000001", "token-a"),
-        ("ctid (0,3)", "token-c"),
+        ("6f9619ff-8b86-4011-b42d-000000000001", "token-a", True),
+        ("ctid (0,3)", "token-c", False),
     ]
 
 
@@ -53,7 +55,7 @@ def test_every_token_comes_with_what_names_its_row(dsn: str, user_logins: Stream
 )
 @pytest.mark.usefixtures("three_rows")
 def test_a_condition_chooses_the_rows(dsn: str, user_logins: StreamDefinition, where: str, tokens: list[str]) -> None:
-    assert [token for _, token in read(dsn, user_logins, where)] == tokens
+    assert [token for _, token, _ in read(dsn, user_logins, where)] == tokens
 
 
 def test_more_rows_than_one_fetch_brings_are_all_read(
@@ -62,7 +64,7 @@ def test_more_rows_than_one_fetch_brings_are_all_read(
     monkeypatch.setattr(token_reader, "ROWS_PER_FETCH", 7)
     run(database, "INSERT INTO user_logins (masked_ip) SELECT n::text FROM generate_series(1, 30) AS n")
 
-    tokens = [token for _, token in read(dsn, user_logins)]
+    tokens = [token for _, token, _ in read(dsn, user_logins)]
 
     assert sorted(map(int, tokens)) == list(range(1, 31))
 

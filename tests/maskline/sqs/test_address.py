@@ -166,7 +166,8 @@ def test_an_endpoint_that_is_no_url_is_refused_with_an_example(endpoint: str) ->
     [
         (QueueAddress("logins"), "logins"),
         (QueueAddress("logins", "http://127.0.0.1:9324"), "logins at http://127.0.0.1:9324"),
-        (QueueAddress(AWS_URL, "http://127.0.0.1:9324"), AWS_URL),
+        (QueueAddress(AWS_URL, "http://127.0.0.1:9324"), f"{AWS_URL} at http://127.0.0.1:9324"),
+        (QueueAddress(AWS_URL, "https://sqs.eu-central-1.amazonaws.com"), AWS_URL),
     ],
 )
 def test_its_text_says_where_the_queue_is_once(address: QueueAddress, text: str) -> None:

@@ -124,12 +124,27 @@ def test_a_row_older_than_message_ids_is_named_by_its_ctid(
     dsn: str, keyset_uri: str, database: Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with database.cursor() as cursor:
-        cursor.execute("INSERT INTO user_logins (user_id, masked_ip) VALUES ('old', 'from another program')")
+        cursor.execute("INSERT INTO user_logins (user_id, masked_ip, key_id) VALUES ('old', 'from elsewhere', 1)")
 
     exit_code = unmask(dsn, keyset_uri)
 
     assert exit_code == 1
     assert "row ctid (0,1): the token is not a token" in capsys.readouterr().err
+
+
+def test_rows_that_name_no_key_are_older_than_the_job_and_left_out_and_counted(
+    dsn: str, keyset_uri: str, write: Write, database: Connection, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write([login(1)])
+    with database.cursor() as cursor:
+        cursor.execute("INSERT INTO user_logins (user_id, masked_ip) VALUES ('old', 'from elsewhere')")
+
+    exit_code = unmask(dsn, keyset_uri)
+
+    shown = capsys.readouterr()
+    assert exit_code == 0
+    assert [line.rpartition(",")[2] for line in shown.out.splitlines()] == ["ip", "198.51.0.1"]
+    assert "1 values are left out: their rows name no key, so they are older than the job" in shown.err
 
 
 def test_without_the_right_to_the_log_no_value_is_shown(

@@ -46,11 +46,18 @@ def test_a_publication_its_status_and_its_verification(
     without_keyset = [option for option in options if "keyset" not in option]
     codes.append(main(["lake", "verify", *options]))
     codes += [main(["lake", action, *without_keyset]) for action in ("status", "compact", "vacuum")]
+    before = capsys.readouterr().out
+    codes.append(main(["lake", "status", "--json", *without_keyset]))
+    listed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     run(database, "UPDATE user_logins SET locale = 'XX' WHERE user_id = (SELECT min(user_id) FROM user_logins)")
     codes.append(main(["lake", "verify", *options]))
 
-    assert codes == [0, 0, 0, 0, 0, 0, 1]
-    said = capsys.readouterr().out
+    assert codes == [0, 0, 0, 0, 0, 0, 0, 1]
+    said = before + capsys.readouterr().out
+    assert [(each["copy"], each["rows"], each["not_published"]) for each in listed] == [
+        ("opaque", 7, 1),
+        ("clear", 7, 1),
+    ]
     assert "opaque: 7 rows published to file://" in said
     assert "clear: 0 rows published to file://" in said
     assert "opaque: 7 rows on 1 days, as in user_logins." in said

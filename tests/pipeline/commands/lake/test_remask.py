@@ -17,6 +17,29 @@ from tests.pipeline.commands.conftest import Write
 from tests.pipeline.commands.killed_command import kill_at
 
 
+def test_rows_that_stay_under_a_key_that_the_keyset_holds_disabled_end_it_with_1(
+    write: Write, keyset: Keyset, dsn: str, keyset_uri: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parts = [f"--postgres={dsn}", f"--keyset={keyset_uri}"]
+    lake = f"--lake_opaque={tmp_path / 'opaque'}"
+    write([login(1), login(2)])
+    main(["lake", "publish", *parts, lake])
+    main(["keys", "add", parts[1]])
+    new = json.loads(Path(keyset_uri.removeprefix("file:")).read_text())["key"][-1]["keyId"]
+    main(["keys", "promote", parts[1], str(new)])
+    old = str(keyset.primary_key_id)
+    assert main(["remask", *parts]) == 0
+    assert main(["keys", "disable", *parts, old]) == 0
+    capsys.readouterr()
+
+    assert main(["lake", "remask", *parts, lake]) == 1
+
+    assert capsys.readouterr().out == (
+        f"opaque: 0 rows brought under key {new}.\n"
+        f"  2 rows stay under key {old}, which this keyset does not hold enabled: run it with a keyset that does.\n"
+    )
+
+
 @pytest.mark.parametrize("step", ["wrote", "closed", "committed"])
 def test_killed_at_a_step_and_repeated_it_leaves_no_reader_half_of_it(
     write: Write, keyset: Keyset, dsn: str, keyset_uri: str, tmp_path: Path, step: str

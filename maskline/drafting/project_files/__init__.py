@@ -1,0 +1,1 @@
+"""The files of a new project, with ``$name`` for what differs from one to the next."""

@@ -1,0 +1,74 @@
+"""The statement that brings rows back from a copy: as the job's own, with the time and key that each row had."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from psycopg2 import sql
+
+from maskline.postgres.arrays import array_literal, moment_array
+from maskline.postgres.statements import InsertStatement, row_arrays, transaction_settings
+from maskline.records import Receipt, Redacted
+from maskline.streams.definition import StreamDefinition
+
+RESTORES = "lake_restores"
+"""The table that says which transactions brought rows back, so that a copy is not given them twice."""
+
+
+class RestoredRow(Redacted, frozen=True):
+    """A row that is brought back.
+
+    Attributes:
+        receipt: Its message; there is nothing to delete.
+        sent_at: SentTimestamp, UTC.
+        key_id: The id of the key that made its tokens.
+        values: The values of the stream's columns, in the order of its definition.
+        processed_at: When it was first written, as text that Postgres reads, or None.
+        stream: The name of its stream.
+        subjects: Fingerprints of whose it is; none where that is nobody.
+    """
+
+    receipt: Receipt
+    sent_at: datetime
+    key_id: int
+    values: tuple[object, ...]
+    processed_at: str | None
+    stream: str
+    subjects: tuple[bytes, ...] = ()
+
+    def __repr__(self) -> str:
+        """Name the row without its values."""
+        return f"RestoredRow({self.receipt.message_id})"
+
+
+class InsertRestoredRows(InsertStatement[RestoredRow]):
+    """Inserts rows from a copy into their stream's table, and enters the transaction into ``lake_restores``.
+
+    Args:
+        stream: The stream.
+        lake_table: The id of the copy's Delta table.
+    """
+
+    warns_of_age = False
+
+    def __init__(self, stream: StreamDefinition, lake_table: str) -> None:
+        super().__init__(stream.table, row_arrays(stream) | {"processed_at": "timestamptz[]"})
+        self.streams = (stream,)
+        entry = sql.SQL("INSERT INTO {} (stream, lake_table, row_count) VALUES ({}, {}, %s); ").format(
+            sql.Identifier(RESTORES), sql.Literal(stream.name), sql.Literal(lake_table)
+        )
+        self.query = transaction_settings() + entry + self.query
+        self.query_without_keys = transaction_settings() + entry + self.query_without_keys
+
+    def parameters(self, records: Sequence[RestoredRow]) -> Sequence[str]:
+        """Return how many they are, and the arrays, one a column."""
+        return [
+            str(len(records)),
+            *map(array_literal, zip(*(row.values for row in records), strict=True)),
+            moment_array([row.sent_at.date() for row in records]),
+            array_literal([row.receipt.message_id for row in records]),
+            moment_array([row.sent_at for row in records]),
+            array_literal([str(row.key_id) for row in records]),
+            array_literal([row.processed_at for row in records]),
+        ]

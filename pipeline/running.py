@@ -1,0 +1,122 @@
+"""What the command ``run`` does, with Beam: the checks before the job, the job, its summary."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console
+
+from maskline.errors import UsageError
+from maskline.extras import naming_extra
+from maskline.pipeline.beam_options import (
+    check_beam_options,
+    check_processes,
+    parse_beam_options,
+    resolve_runner,
+)
+from maskline.pipeline.flink.options import set_flink_defaults
+from maskline.pipeline.http.monitor import HttpMonitor
+from maskline.pipeline.job_settings import JobSettings
+from maskline.pipeline.logs import announce, name_run_in_logs
+from maskline.pipeline.options import job_settings
+from maskline.pipeline.preflight import preflight_with_retries
+from maskline.pipeline.run_state import RunState
+from maskline.pipeline.runners.cluster import submit_job, with_max_long_poll
+from maskline.pipeline.runners.in_process import console_monitor, new_run, run_job
+from maskline.pipeline.runners.processes import Worker, run_processes, waiting_workers
+from maskline.pipeline.stopping import interruptible
+from maskline.pipeline.summary import summary_table
+from maskline.pipeline.tables import print_table
+from maskline.pipeline.telemetry.emf import EmfPublisher
+from maskline.pipeline.telemetry.job_metrics import Follow, JobMetrics
+from maskline.pipeline.telemetry.publishing import Publish, Publishing
+
+
+def run(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
+    """Check all parts of a job, run it, and show what became of its messages.
+
+    Args:
+        arguments: With the options of the command ``run``.
+        beam_arguments: Beam's own.
+
+    Returns:
+        0 when it ended in an orderly way.
+
+    Raises:
+        MasklineError: It could not start, or failed.
+    """
+    options = parse_beam_options(beam_arguments, "run", vars(arguments))
+    job = job_settings(arguments)
+    check_beam_options(options, job, arguments.allow_cleartext_keyset)
+    runner = resolve_runner(options)
+    check_processes(arguments.processes, runner)
+    if runner.name == "FlinkRunner":
+        options = set_flink_defaults(options, job)
+    for option in ("http_port", "otlp_endpoint", "emf_namespace"):
+        if getattr(arguments, option) is not None and not runner.is_in_process:
+            raise UsageError(
+                f"{option}: {runner.name} runs the job elsewhere, and has metrics of its own: docs/flink.md"
+            )
+    terminal = Console(stderr=True)
+    name_run_in_logs(job.stream.name, job.queue.name)
+    with _workers(arguments, job, beam_arguments) as workers, _showing(arguments, job, terminal) as follow:
+        for finding in interruptible(lambda: preflight_with_retries(job)):
+            if finding.is_warning:
+                announce(f"warning: {finding.part}: {finding.text}", terminal)
+        ends = "It ends once polls bring nothing and SQS counts no message. " if job.until_empty else ""
+        announce(f"Running on {runner.description}. {ends}Ctrl-C stops.", terminal)
+        if not runner.is_in_process:
+            is_poll_given = arguments.long_poll_seconds is not None
+            return submit_job(job if is_poll_given else with_max_long_poll(job), options, terminal)
+        if workers:
+            ran = run_processes(workers, terminal, follow)
+        else:
+            context = new_run()
+            follow(lambda: RunState.of(context))
+            ran = run_job(job, options, runner, console_monitor(terminal), context)
+    print_table(summary_table(ran.counts, ran.seconds))
+    complaint = ran.counts.complaint()
+    if complaint:
+        announce(f"warning: {complaint}", terminal)
+    return 0
+
+
+@contextlib.contextmanager
+def _workers(arguments: argparse.Namespace, job: JobSettings, beam_arguments: Sequence[str]) -> Iterator[list[Worker]]:
+    """Yield the processes that are to run the job, or none where this one does."""
+    if arguments.processes == 1:
+        yield []
+        return
+    with waiting_workers(job, beam_arguments, arguments.processes, arguments.log_level) as workers:
+        yield workers
+
+
+@contextlib.contextmanager
+def _showing(arguments: argparse.Namespace, job: JobSettings, terminal: Console) -> Iterator[Follow]:
+    """Serve and send the run's metrics while the block runs, as was asked for; yield what is told of its state."""
+    publishers = _publishers(arguments, job)
+    if arguments.http_port is None and not publishers:
+        yield lambda _state: None
+        return
+    with contextlib.ExitStack() as parts:
+        metrics = parts.enter_context(JobMetrics(job, arguments.stall_seconds, arguments.processes))
+        if arguments.http_port is not None:
+            monitor = HttpMonitor(job, metrics, arguments.http_host, arguments.http_port, arguments.processes)
+            parts.enter_context(monitor)
+            announce(f"Serving a page, metrics and probes at {monitor.url}", terminal)
+        for publish in publishers:
+            parts.enter_context(Publishing(metrics.registry.collect, publish, arguments.publish_seconds))
+        yield metrics.follow
+
+
+def _publishers(arguments: argparse.Namespace, job: JobSettings) -> list[Publish]:
+    publishers: list[Publish] = []
+    if arguments.otlp_endpoint:
+        with naming_extra("otlp_endpoint"):
+            from maskline.pipeline.telemetry.otlp import OtlpPublisher
+        publishers.append(OtlpPublisher(arguments.otlp_endpoint))
+    if arguments.emf_namespace:
+        publishers.append(EmfPublisher(arguments.emf_namespace, job.queue.name))
+    return publishers
