@@ -52,8 +52,8 @@ def test_its_measure_of_the_sample_data_is_what_is_measured(dsn: str, capsys: py
 
     main([*command.split()[2:], f"--postgres={dsn}"])
 
-    printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
-    assert printed == expected.splitlines()
+    printed = capsys.readouterr().out
+    assert printed.split() == expected.split()  # what is piped is not wrapped
 
 
 def test_pycryptodome_alone_recovers_a_value(stored_keyset: StoredKeyset, keyset: Keyset) -> None:

@@ -12,7 +12,8 @@ from tests.e2e.job_process import PROJECT
 from tests.install.environments import THEIRS_ARE_THEIRS, Environment
 from tests.pinned import canonical, declared
 
-TRANSFORMS_BLOCK, CORE_BLOCK = blocks((PROJECT / "README.md").read_text(), "python")
+(TRANSFORMS_BLOCK,) = blocks((PROJECT / "README.md").read_text(), "python")
+*_, CORE_BLOCK = blocks((PROJECT / "docs" / "transforms.md").read_text(), "python")
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -16,6 +16,8 @@ FOLDERS = {"maskline": "maskline", "maskline/transforms": "transforms", "masklin
 
 PAGE = ("index.html", "page.css", "page.js", "uPlot.LICENSE", "uPlot.iife.min.js", "uPlot.json", "uPlot.min.css")
 
+PROJECT_FILES = ("DOTgitignore", "README.md", "run_local.sh", "test_NAME.py")
+
 
 def build_wheel(checkout: Path, target: Path) -> list[str]:
     """Build a wheel, with the setuptools that is installed, and return the names of the files in it."""
@@ -39,6 +41,7 @@ def test_it_has_one_root_and_each_file_once(files: list[str], checkout: Path) ->
         "maskline/streams/user_logins.toml",
         "maskline/streams/user_logins_masked_id.toml",
         *(f"maskline/pipeline/http/static/{name}" for name in PAGE),
+        *(f"maskline/drafting/project_files/{name}.template" for name in PROJECT_FILES),
     }
 
     assert sorted(files) == sorted(expected)

@@ -169,7 +169,7 @@ def test_an_empty_variable_is_as_good_as_none() -> None:
 
 def test_a_required_option_can_come_from_its_variable() -> None:
     assert parse_one({"MASKLINE_COLOR": "blue"}, [], required=True) == "blue"
-    with pytest.raises(UsageError, match="required: --color"):
+    with pytest.raises(UsageError, match="color: missing; give --color"):
         parse_one({}, [], required=True)
 
 

@@ -48,4 +48,5 @@ def test_an_answer_of_sqs_that_takes_long_is_said_while_it_is_waited_for(
         line.resume()
 
         assert depth.result(30).total == 0
-    assert caplog.messages[0] == f"queue {queue.url}: an answer of SQS has taken 5 s so far"
+    asked = f"http://127.0.0.1:{line.port}"
+    assert caplog.messages[0] == f"queue {queue.url} at {asked}: an answer of SQS has taken 5 s so far"

@@ -145,14 +145,14 @@ def test_a_path_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(StreamDefinitionError) as refusal:
         load_stream(str(path))
 
-    assert str(refusal.value) == f"stream {path}: cannot be read: [Errno 2] No such file or directory: '{path}'"
+    assert str(refusal.value) == f"stream {path}: cannot be read: No such file or directory"
 
 
 def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "orders.toml"
     path.write_bytes(b'name = "\xff"')
 
-    with pytest.raises(StreamDefinitionError, match=r"orders\.toml: cannot be read: 'utf-8' codec"):
+    with pytest.raises(StreamDefinitionError, match=r"orders\.toml: cannot be read: it is not text in UTF-8"):
         load_stream(str(path))
 
 
@@ -215,7 +215,11 @@ def test_a_column_that_the_job_fills_cannot_come_from_a_message(name: str) -> No
     ("lines", "why"),
     [
         (['field = "ip"'], "Object missing required field `type`"),
-        (['type = "text"', "pi = true"], "Object contains unknown field `pi`"),
+        (
+            ['type = "text"', "pi = true"],
+            "has no key 'pi'; those are: type, field, mask, pii, clear, pad, domain, nullable, required, default, "
+            "max_length, format, round, values, pattern",
+        ),
         (['type = "text"', 'pii = "yes"'], "Expected `bool`, got `str` - at `$.pii`"),
         (['type = "text"', "max_length = true"], "Expected `int | null`, got `bool` - at `$.max_length`"),
         (['type = "text"', "clear = true", 'domain = "ip"'], "a domain goes with a mask"),

@@ -27,6 +27,7 @@ def test_as_json_each_finding_is_an_object_with_its_state(
         ("keyset", "problem", False),
         ("queue", "ok", False),
         ("postgres", "ok", False),
+        ("postgres", "ok", False),
     ]
     assert found[0]["text"] == (
         f"file:{tmp_path}/none.json: No such file or directory; run: maskline keys create --keyset URI"

@@ -216,7 +216,10 @@ def test_which_to_send_back_must_be_said(
 @pytest.mark.parametrize(
     ("command", "complaint"),
     [
-        (["requeue", "--all", "--keyset=file:k.json"], "the following arguments are required: --reason"),
+        (
+            ["requeue", "--all", "--keyset=file:k.json"],
+            "reason: missing; give --reason; see: maskline rejects requeue --help",
+        ),
         (["requeue", "--all", "--keyset=file:k.json", "--reason= "], "reason: missing; say why the values are needed"),
         (["purge", "--older_than=90d"], "reason: missing; say why the values are needed"),
         (["purge", "--older_than=90", "--dry_run"], "older_than is '90'; give a number with its unit: 90d, 36h or 4w"),
