@@ -37,7 +37,7 @@ from tests.e2e.job_process import PROJECT
 from tests.faults.postgres_wire import postgres_connect
 from tests.faults.tcp_proxy import TcpProxy
 from tests.maskline.keysets import aes_siv_key, hash_key, stored
-from tests.maskline.postgres.records import connected, value_of
+from tests.maskline.postgres.records import connected, run, value_of
 from tests.maskline.sqs.recording_server import Answer, RecordingServer
 
 PASSWORD = "hunter2"
@@ -556,11 +556,14 @@ def _host_rules(server: str, rules: list[str]) -> Iterator[None]:
         file = Path(value_of(connection, "SHOW hba_file"))
         before = file.read_text()
         file.write_text("\n".join([*rules, before]))
+        # Dropping a database waits for whoever was asked for a password and has not answered.
+        run(connection, "ALTER SYSTEM SET authentication_timeout = '3s'")
         value_of(connection, "SELECT pg_reload_conf()")
         try:
             yield
         finally:
             file.write_text(before)
+            run(connection, "ALTER SYSTEM RESET authentication_timeout")
             value_of(connection, "SELECT pg_reload_conf()")
 
 
