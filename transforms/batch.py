@@ -82,11 +82,11 @@ class _GroupOfOneWindow(beam.DoFn):
     def start_bundle(self) -> None:
         self._batch: list[Any] = []
 
-    def process(self, element: Any) -> tuple[list[Any]] | None:
+    def process(self, element: Any) -> tuple[list[Any], ...]:
         batch = self._batch
         batch.append(element)
         if len(batch) < self._size:
-            return None
+            return ()
         self._batch = []
         return (batch,)
 

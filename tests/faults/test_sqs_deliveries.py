@@ -64,7 +64,7 @@ def test_messages_whose_deletes_all_fail_come_back_and_are_deleted_then(case: Fa
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 @on_elasticmq
 def test_a_backlog_of_100_000_is_worked_off(case: FaultCase) -> None:
     case.send_quickly([login(number) for number in range(100_000)])
