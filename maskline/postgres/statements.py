@@ -39,7 +39,7 @@ Source: https://www.postgresql.org/docs/current/functions-admin.html#PG-LOGICAL-
 
 
 _REFUSED_KEYS = sql.SQL(
-    ", ARRAY(SELECT DISTINCT key_id FROM batch WHERE (key_id IN"
+    ", ARRAY(SELECT key_id FROM (SELECT DISTINCT key_id FROM batch) AS used WHERE (key_id IN"
     " (SELECT known.key_id FROM maskline_keys AS known WHERE known.state = 'enabled')) IS NOT TRUE)"
 )
 """What the guard is told of keys. To read ``maskline_keys`` keeps each from being disabled until the commit."""

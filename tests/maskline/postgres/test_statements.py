@@ -50,9 +50,9 @@ def test_names_are_quoted_and_every_value_is_a_parameter(database: Connection, u
         " entered AS (SELECT count(*) AS messages,"
         " count(*) FILTER (WHERE sent_at NOT BETWEEN now() - '15 days 0.000000 seconds'::interval"
         " AND now() + '1 days 0.000000 seconds'::interval) AS unvouched FROM fresh)"
-        " SELECT maskline_guard(messages, (SELECT count(*) FROM written), ARRAY(SELECT DISTINCT key_id FROM batch"
-        " WHERE (key_id IN (SELECT known.key_id FROM maskline_keys AS known WHERE known.state = 'enabled'))"
-        " IS NOT TRUE)),"
+        " SELECT maskline_guard(messages, (SELECT count(*) FROM written), ARRAY(SELECT key_id FROM"
+        " (SELECT DISTINCT key_id FROM batch) AS used WHERE (key_id IN"
+        " (SELECT known.key_id FROM maskline_keys AS known WHERE known.state = 'enabled')) IS NOT TRUE)),"
         " CASE WHEN messages < (SELECT count(*) FROM batch) THEN ARRAY(SELECT message_id FROM fresh)::text[] END,"
         " unvouched, pg_logical_emit_message(true, 'maskline', '') FROM entered"
     )
