@@ -60,8 +60,8 @@ FORMER_COMMANDS = {"publish": ("lake", "publish")}
 _EXTRAS = {"run": "beam", "local": "local", "flink": "local", "publish": "lake", "lake": "lake"}
 """The extra that brings all that a command needs, where it is not ``cli``."""
 
-_UNUSED = dict.fromkeys(("run", "local", "flink"), UNUSED_BY_A_JOB)
-"""The packages that a command does not use, and what it imports can do without."""
+_UNUSED = dict.fromkeys(("local", "flink"), UNUSED_BY_A_JOB)
+"""The packages that a command does not use, and what it imports can do without; ``run`` imports its job later."""
 
 INTERRUPTED_EXIT_CODE = 130
 _DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

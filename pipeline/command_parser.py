@@ -125,9 +125,8 @@ def add_action(actions: Any, name: str, summary: str, act: Act) -> argparse.Argu
     parser: argparse.ArgumentParser = actions.add_parser(
         name, help=summary, description=f"{summary[0].upper()}{summary[1:]}."
     )
-    from maskline.pipeline.options import (
-        Options,
-    )  # takes all that a job does, which the program's own help does without
+    # Here, for it takes all that a job does, which the program's own help does without.
+    from maskline.pipeline.options import Options
 
     Options(parser, environment={}).add_log_level(default=argparse.SUPPRESS)  # else what the command was given stands
     parser.set_defaults(act=act)

@@ -94,34 +94,26 @@ def _queue_setting(queue: str | None) -> sql.Composable:
     return sql.SQL(", set_config({}, {}, true)").format(sql.Literal(QUEUE_SETTING), sql.Literal(queue))
 
 
-def is_array(parameter: str) -> bool:
-    """Say whether a parameter is an array of values, one a record.
+def stage_arrays(parameters: Sequence[str]) -> tuple[str, list[str], list[str | AsIs]]:
+    """Have the arrays of a statement travel ahead of it, as settings of its transaction, from where it reads them.
 
     Args:
-        parameter: One of those of a statement.
+        parameters: Those of the statement.
+
+    Returns:
+        What begins the transaction and brings the arrays, the arrays, and the parameters that then are the statement's.
     """
-    return parameter.startswith("{")
-
-
-def stage_arrays(parameters: Sequence[str]) -> tuple[sql.Composable, list[str | AsIs]]:
-    """Return what begins a transaction and brings its arrays, and what stands in their place in the statement after it.
-
-    They travel as settings of the transaction, which go with it; ``unnest`` reads them from there.
-
-    Args:
-        parameters: Those of a statement.
-    """
-    settings: list[sql.Composable] = []
+    begin = "BEGIN ISOLATION LEVEL READ COMMITTED"
+    arrays: list[str] = []
     references: list[str | AsIs] = []
     for parameter in parameters:
-        if is_array(parameter):
-            name = f"maskline.array_{len(settings)}"
-            settings.append(sql.SQL("set_config({}, %s, true) IS NULL").format(sql.Literal(name)))
-            references.append(AsIs(f"current_setting('{name}')"))
+        if parameter.startswith("{"):
+            references.append(AsIs(f"current_setting('maskline.array_{len(arrays)}')"))
+            arrays.append(parameter)
         else:
             references.append(parameter)
-    begin = sql.SQL("BEGIN ISOLATION LEVEL READ COMMITTED")
-    return (sql.SQL("; SELECT ").join([begin, sql.SQL(", ").join(settings)]) if settings else begin), references
+    settings = (f"set_config('maskline.array_{place}', %s, true) IS NULL" for place in range(len(arrays)))
+    return (f"{begin}; SELECT {', '.join(settings)}" if arrays else begin), arrays, references
 
 
 class InsertStatement(Generic[Record]):

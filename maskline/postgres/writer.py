@@ -31,7 +31,6 @@ from maskline.postgres.statements import (
     STATEMENT_TIMEOUT_SECONDS,
     InsertStatement,
     Record,
-    is_array,
     stage_arrays,
     transaction_settings,
 )
@@ -326,10 +325,10 @@ def _committed_row(connection: Connection, query: sql.Composable, parameters: Se
     for every half that is tried after it. This one is as long as its columns are many.
     """
     del connection.notices[:]
-    staged, references = stage_arrays(parameters)
+    begin, arrays, references = stage_arrays(parameters)
     with connection.cursor() as cursor:
         try:
-            cursor.execute(staged, [parameter for parameter in parameters if is_array(parameter)])
+            cursor.execute(begin, arrays)
             cursor.execute(query, references)
             (row,) = cursor.fetchall()
             cursor.execute("COMMIT")
