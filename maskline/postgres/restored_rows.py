@@ -7,8 +7,8 @@ from datetime import datetime
 
 from psycopg2 import sql
 
-from maskline.postgres.arrays import array_literal, moment_array
-from maskline.postgres.statements import InsertStatement, row_arrays, transaction_settings
+from maskline.postgres.arrays import array_literal
+from maskline.postgres.statements import InsertStatement, row_arrays, row_parameters, transaction_settings
 from maskline.records import Receipt, Redacted
 from maskline.streams.definition import StreamDefinition
 
@@ -65,10 +65,6 @@ class InsertRestoredRows(InsertStatement[RestoredRow]):
         """Return how many they are, and the arrays, one a column."""
         return [
             str(len(records)),
-            *map(array_literal, zip(*(row.values for row in records), strict=True)),
-            moment_array([row.sent_at.date() for row in records]),
-            array_literal([row.receipt.message_id for row in records]),
-            moment_array([row.sent_at for row in records]),
-            array_literal([str(row.key_id) for row in records]),
+            *row_parameters(records),
             array_literal([row.processed_at for row in records]),
         ]

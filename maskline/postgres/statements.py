@@ -223,14 +223,8 @@ class InsertRows(InsertStatement[MaskedRow]):
         self.streams = (stream,)
 
     def parameters(self, records: Sequence[MaskedRow]) -> Sequence[str]:
-        """Return the arrays for a micro-batch; create_date is the UTC date of SentTimestamp, so it never changes."""
-        return [
-            *map(array_literal, zip(*(row.values for row in records), strict=True)),
-            moment_array([row.sent_at.date() for row in records]),
-            array_literal([row.receipt.message_id for row in records]),
-            moment_array([row.sent_at for row in records]),
-            array_literal([str(row.key_id) for row in records]),
-        ]
+        """Return the arrays for a micro-batch."""
+        return row_parameters(records)
 
 
 class InsertRowsOfStreams(InsertStatement[MaskedRow]):
@@ -323,6 +317,26 @@ def row_arrays(stream: StreamDefinition) -> dict[str, str]:
     """
     arrays = {column.name: column.type.array for column in stream.columns}
     return arrays | {"create_date": "date[]", "message_id": "uuid[]", "sent_at": "timestamptz[]", "key_id": "bigint[]"}
+
+
+class _Row(_HasReceipt, Protocol):
+    @property
+    def values(self) -> tuple[object, ...]: ...
+
+
+def row_parameters(rows: Sequence[_Row]) -> list[str]:
+    """Return the arrays of `row_arrays`; create_date is the UTC date of SentTimestamp, so it never changes.
+
+    Args:
+        rows: Rows of one stream, not empty.
+    """
+    return [
+        *map(array_literal, zip(*(row.values for row in rows), strict=True)),
+        moment_array([row.sent_at.date() for row in rows]),
+        array_literal([row.receipt.message_id for row in rows]),
+        moment_array([row.sent_at for row in rows]),
+        array_literal([str(row.key_id) for row in rows]),
+    ]
 
 
 def _insert_of_several(targets: Sequence[tuple[str, dict[str, str]]], refused_keys: sql.SQL) -> sql.Composable:
