@@ -17,6 +17,7 @@ from maskline.errors import ArgumentError, UsageError
 from maskline.keys import KeysetUri
 from maskline.keys.kms import KEYSET_PURPOSE, check_key_arn
 from maskline.postgres.rds import RdsEndpoint
+from maskline.sqs.encryption import customer_managed
 from maskline.streams.definition import StreamDefinition
 
 Statement = dict[str, Any]
@@ -31,8 +32,6 @@ _QUEUE_ARN = re.compile(
     r"arn:(?P<partition>aws[a-z-]*):sqs:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):(?P<name>[A-Za-z0-9_.-]+)"
 )
 _KEY_ID = re.compile(r"(mrk-)?[A-Za-z0-9-]{32,36}")
-_KEY_OF_SQS = "alias/aws/sqs"
-"""AWS's own key for queues: every principal of the account that may use a queue may use it."""
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _SECRET_WITH_SUFFIX = re.compile(r".*-[A-Za-z0-9]{6}")
@@ -92,8 +91,8 @@ def job_policy(inputs: PolicyInputs) -> dict[str, Any]:
 def _for_queue(inputs: PolicyInputs, partition: str, region: str, account: str) -> Iterator[Statement]:
     actions = [*QUEUE_ACTIONS, *(["sqs:GetQueueUrl"] if inputs.finds_queue else [])]
     yield _allow("ReceiveAndDelete", actions, inputs.queue_arn)
-    key = inputs.queue_kms_key
-    if key is None or key.endswith(_KEY_OF_SQS):
+    key = customer_managed(inputs.queue_kms_key)
+    if key is None:
         return
     condition: dict[str, dict[str, str]] = {"StringEquals": {"kms:EncryptionContext:aws:sqs:arn": inputs.queue_arn}}
     keys = f"arn:{partition}:kms:{region}:{account}:key"

@@ -31,13 +31,19 @@ class KeyAnswer(enum.Enum):
 def encryption_key(attributes: dict[str, str]) -> str | None:
     """Return the customer managed key that encrypts a queue, or None where none does.
 
-    AWS's own key, ``alias/aws/sqs``, may be used by whoever may use a queue of the account.
-
     Args:
         attributes: The queue's, by SQS's names.
     """
-    key = attributes.get(KEY_ATTRIBUTE)
-    return None if not key or key.endswith(_KEY_OF_SQS) else key
+    return customer_managed(attributes.get(KEY_ATTRIBUTE) or None)
+
+
+def customer_managed(key: str | None) -> str | None:
+    """Return a key of a queue, or None where it is AWS's own: whoever may use a queue of the account may use that.
+
+    Args:
+        key: The key's ARN, id or alias, or None.
+    """
+    return None if key is None or key.endswith(_KEY_OF_SQS) else key
 
 
 def ask_about_key(key: str, queue_arn: str, open_client: OpenClient = open_hurried_client) -> KeyAnswer:

@@ -21,6 +21,7 @@ from maskline.pipeline.printing import echo, notice
 from maskline.postgres.dsn import PostgresAuth
 from maskline.postgres.rds import RdsEndpoint, rds_endpoint
 from maskline.sqs import SqsQueue
+from maskline.sqs.encryption import encryption_key
 from maskline.streams.stream_files import load_streams
 
 
@@ -80,7 +81,7 @@ def _policy_inputs(arguments: argparse.Namespace) -> PolicyInputs:
     if queue_arn is None:
         attributes = SqsQueue.open(address).attributes()
         queue_arn = attributes.get("QueueArn", "")
-        queue_kms_key = queue_kms_key or attributes.get("KmsMasterKeyId")
+        queue_kms_key = queue_kms_key or encryption_key(attributes)
     elif not queue_kms_key:
         notice("where a KMS key of your own encrypts the queue (SSE-KMS), name it by --queue_kms_key")
     return PolicyInputs(
