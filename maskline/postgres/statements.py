@@ -1,20 +1,19 @@
 """The statement that gives each message of a micro-batch its outcome: ledger and tables in one transaction.
 
 It enters the messages into the ledger, inserts those that are new there into their tables, and raises, so that all of
-it rolls back, where a table took another number of rows. It is one string, works behind PgBouncer in transaction mode,
-and does not depend on how the server is set up: isolation, durability, time-outs and deferred constraints are said in
-it. Names are quoted, every value is a parameter, and each column travels as one array, ahead of the statement, so that
-a server which writes the statement into its log does not write the values (see `stage_arrays`).
+it rolls back, where a table took another number of rows. It works behind PgBouncer in transaction mode, and does not
+depend on how the server is set up: isolation, durability, time-outs and deferred constraints are said before it. Names
+are quoted, every value is a parameter, and each column is one array. Parameters travel beside the statement, so that a
+server which writes a statement that failed into its log does not write the values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
-from psycopg2 import sql
-from psycopg2.extensions import AsIs
+from psycopg import sql
 
 from maskline.postgres.arrays import array_literal, moment_array
 from maskline.postgres.ledger import OUTCOMES, VOUCHED_AGE, VOUCHED_LEAD, WRITES_LEDGER
@@ -90,30 +89,7 @@ def transaction_settings(queue: str | None = None) -> sql.Composable:
 def _queue_setting(queue: str | None) -> sql.Composable:
     if queue is None:
         return sql.SQL("")
-    queue = queue.replace("%", "%%")  # psycopg2 puts parameters into the statement
     return sql.SQL(", set_config({}, {}, true)").format(sql.Literal(QUEUE_SETTING), sql.Literal(queue))
-
-
-def stage_arrays(parameters: Sequence[str]) -> tuple[str, list[str], list[str | AsIs]]:
-    """Have the arrays of a statement travel ahead of it, as settings of its transaction, from where it reads them.
-
-    Args:
-        parameters: Those of the statement.
-
-    Returns:
-        What begins the transaction and brings the arrays, the arrays, and the parameters that then are the statement's.
-    """
-    begin = "BEGIN ISOLATION LEVEL READ COMMITTED"
-    arrays: list[str] = []
-    references: list[str | AsIs] = []
-    for parameter in parameters:
-        if parameter.startswith("{"):
-            references.append(AsIs(f"current_setting('maskline.array_{len(arrays)}')"))
-            arrays.append(parameter)
-        else:
-            references.append(parameter)
-    settings = (f"set_config('maskline.array_{place}', %s, true) IS NULL" for place in range(len(arrays)))
-    return (f"{begin}; SELECT {', '.join(settings)}" if arrays else begin), arrays, references
 
 
 class InsertStatement(Generic[Record]):
@@ -134,14 +110,14 @@ class InsertStatement(Generic[Record]):
     Attributes:
         table: The table.
         columns: The columns that it fills.
-        query: The statement.
+        query: The statement, with its parameters as ``$1`` and so on.
         query_without_keys: The same for a schema before revision 0012, which does not know its keys.
         streams: The streams whose rows it inserts; none where it inserts rejections.
         warns_of_age: Whether a row whose message may come again after its day of the ledger was emptied is news.
     """
 
-    query: sql.Composable
-    query_without_keys: sql.Composable
+    query: str
+    query_without_keys: str
     streams: tuple[StreamDefinition, ...] = ()
     warns_of_age = True
 
@@ -172,7 +148,7 @@ class InsertStatement(Generic[Record]):
         )
         parts = {
             "values": sql.SQL(", ").join(values),
-            "arrays": sql.SQL(", ").join(sql.SQL(f"%s::{_transport(array)}") for array in arrays.values()),
+            "arrays": _numbered(arrays.values(), first=1),
             "columns": columns,
             "outcomes": sql.Identifier(OUTCOMES),
             "target": target,
@@ -181,9 +157,9 @@ class InsertStatement(Generic[Record]):
             "age": sql.Literal(VOUCHED_AGE),
             "lead": sql.Literal(VOUCHED_LEAD),
         }
-        settings = transaction_settings(queue)
-        self.query = settings + template.format(refused_keys=_REFUSED_KEYS, **parts)
-        self.query_without_keys = settings + template.format(refused_keys=_NO_KEYS, **parts)
+        self._settings = transaction_settings(queue)
+        self.query = template.format(refused_keys=_REFUSED_KEYS, **parts).as_string()
+        self.query_without_keys = template.format(refused_keys=_NO_KEYS, **parts).as_string()
 
     def for_records(self, records: Sequence[Record]) -> InsertStatement[Record]:  # noqa: ARG002
         """Return the statement that writes these records, which is this one unless it writes several tables.
@@ -192,6 +168,14 @@ class InsertStatement(Generic[Record]):
             records: The micro-batch, not empty.
         """
         return self
+
+    def before(self, records: Sequence[Record]) -> sql.Composable:  # noqa: ARG002
+        """Return the statements that come before it in its transaction.
+
+        Args:
+            records: The micro-batch, not empty.
+        """
+        return self._settings
 
     def table_of(self, record: Record) -> str:  # noqa: ARG002
         """Return the table that a record goes to.
@@ -243,6 +227,7 @@ class InsertRowsOfStreams(InsertStatement[MaskedRow]):
         self._streams = {stream.name: stream for stream in streams}
         self._inserts = {stream.name: InsertRows(stream) for stream in streams}
         self._statements: dict[tuple[str, ...], InsertStatement[MaskedRow]] = {}
+        self._settings = transaction_settings()
         self.table = ", ".join(dict.fromkeys(stream.table for stream in streams))
         self.columns = frozenset[str]().union(*(insert.columns for insert in self._inserts.values()))
         targets = [(stream.table, row_arrays(stream)) for stream in streams]
@@ -339,9 +324,11 @@ def row_parameters(rows: Sequence[_Row]) -> list[str]:
     ]
 
 
-def _insert_of_several(targets: Sequence[tuple[str, dict[str, str]]], refused_keys: sql.SQL) -> sql.Composable:
+def _insert_of_several(targets: Sequence[tuple[str, dict[str, str]]], refused_keys: sql.SQL) -> str:
     """Return the statement over several tables, whose one row is that of `InsertStatement`."""
-    batches, inserts = [], []
+    batches: list[sql.Composable] = []
+    inserts: list[sql.Composable] = []
+    first = 1
     for place, (table, arrays) in enumerate(targets):
         names = {
             "batch": sql.Identifier(f"batch_{place}"),
@@ -351,10 +338,11 @@ def _insert_of_several(targets: Sequence[tuple[str, dict[str, str]]], refused_ke
         batches.append(
             sql.SQL("{batch} AS MATERIALIZED (SELECT {values} FROM unnest({arrays}) AS batch ({columns}))").format(
                 values=sql.SQL(", ").join(_value(name, array) for name, array in arrays.items()),
-                arrays=sql.SQL(", ").join(sql.SQL(f"%s::{_transport(array)}") for array in arrays.values()),
+                arrays=_numbered(arrays.values(), first),
                 **names,
             )
         )
+        first += len(arrays)
         inserts.append(
             sql.SQL(
                 "{written} AS (INSERT INTO {target} ({columns}) SELECT {columns} FROM {batch}"
@@ -362,7 +350,7 @@ def _insert_of_several(targets: Sequence[tuple[str, dict[str, str]]], refused_ke
             ).format(target=sql.Identifier(*table.split(".")), **names)
         )
     places = range(len(targets))
-    return transaction_settings() + sql.SQL(
+    statement = sql.SQL(
         "WITH {batches},"
         " batch AS MATERIALIZED ({messages}),"
         " fresh AS (INSERT INTO {outcomes} (message_id, sent_at) SELECT message_id, sent_at FROM batch"
@@ -387,6 +375,14 @@ def _insert_of_several(targets: Sequence[tuple[str, dict[str, str]]], refused_ke
         ),
         age=sql.Literal(VOUCHED_AGE),
         lead=sql.Literal(VOUCHED_LEAD),
+    )
+    return statement.as_string()
+
+
+def _numbered(arrays: Iterable[str], first: int) -> sql.Composable:
+    """Return parameters of these types, from a number on."""
+    return sql.SQL(", ").join(
+        sql.SQL(f"${number}::{_transport(array)}") for number, array in enumerate(arrays, start=first)
     )
 
 
