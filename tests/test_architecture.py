@@ -45,7 +45,7 @@ PACKAGES = {
     "opentelemetry.exporter": "opentelemetry-exporter-otlp-proto-http",
     "opentelemetry.proto": "opentelemetry-exporter-otlp-proto-http",  # which pins it
     "opentelemetry.sdk": "opentelemetry-exporter-otlp-proto-http",  # which pins it
-    "psycopg2": "psycopg2-binary",
+    "psycopg": "psycopg",
     "pythonjsonlogger": "python-json-logger",
     "email_validator": "email-validator",
     "stdnum": "python-stdnum",

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from psycopg2 import sql
+from psycopg import sql
 
 from benchmarks.masked_rows import masked_rows
 from benchmarks.measuring import add_count, add_name, finish, positive, progress_bars

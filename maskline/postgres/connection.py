@@ -107,7 +107,7 @@ def connect(dsn: PostgresDsn | str, token: MakeToken = rds_token) -> Connection:
                 added |= _tls_beside(parameters)
             if dsn.auth is PostgresAuth.RDS_IAM:
                 added["password"] = token(rds_endpoint(parameters))
-        connection = open_connection(make_conninfo(text, **added))
+        connection = open_connection(text, **added)
     except psycopg.Error as error:
         meaning = map_postgres_error(error)
         raise _naming_server(meaning, text) if isinstance(meaning, MasklineError) else meaning from None
@@ -117,19 +117,25 @@ def connect(dsn: PostgresDsn | str, token: MakeToken = rds_token) -> Connection:
     return connection
 
 
-def open_connection(dsn: str) -> Connection:
+def open_connection(dsn: str, **parameters: str | int) -> Connection:
     """Open a connection by libpq's own rules.
 
     Statements are put together here, so that they may be several and of any kind, and none is prepared unless it is
     said: a pooler could look for it in another session.
 
     Args:
-        dsn: The data source name, with all that it needs.
+        dsn: The data source name.
+        parameters: Those of libpq that are to go before what it says.
 
     Raises:
         psycopg.Error: Nobody answers, or the login is refused.
     """
-    return Connection.connect(dsn, prepare_threshold=None, cursor_factory=_StatementsCursor, context=_TextAsText())
+    return Connection.connect(
+        make_conninfo(dsn, **parameters),
+        prepare_threshold=None,
+        cursor_factory=_StatementsCursor,
+        context=_TextAsText(),
+    )
 
 
 @contextlib.contextmanager
