@@ -59,6 +59,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("unit")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Iterator[None]:
+    """Close what connections a test has left open, in a writer say, which psycopg would warn of when it finds them."""
+    opened: list[Connection] = []
+    make = Connection.__init__
+
+    def make_and_keep(connection: Connection, *arguments: Any, **options: Any) -> None:
+        make(connection, *arguments, **options)
+        opened.append(connection)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Connection, "__init__", make_and_keep)
+        yield
+    for connection in opened:
+        connection.close()
+
+
 @pytest.hookimpl(optionalhook=True)  # -p no:xdist
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Have what shares a fixture run in one process, where ``--dist loadfile`` asks for that."""

@@ -6,12 +6,14 @@ Source: https://www.postgresql.org/docs/current/libpq-connect.html
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Self, TypeVar
 
 import msgspec
 import psycopg
+from psycopg import waiting
 from psycopg.abc import PQGen, Query
 from psycopg.adapt import AdaptersMap
 from psycopg.conninfo import make_conninfo
@@ -57,7 +59,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         take_over = type(self).wait_for_answer
         if take_over is None or timeout is not None:
             return super().wait(gen, interval, timeout)
-        answer: Result = take_over(self, lambda seconds: super(Connection, self).wait(gen, interval, seconds))
+        answer: Result = take_over(self, functools.partial(waiting.wait, gen, self.pgconn.socket, interval))
         return answer
 
 

@@ -65,9 +65,11 @@ class PostgresDsn(msgspec.Struct, frozen=True):
         if isinstance(dsn, PostgresDsn):
             return dsn
         try:
-            parameters = libpq_parameters(dsn)
-        except (psycopg.ProgrammingError, TypeError):
-            raise ArgumentError("dsn: not a data source name; give one like postgresql://user@host/database") from None
+            parameters = libpq_parameters(dsn) if isinstance(dsn, str) else None
+        except psycopg.ProgrammingError:
+            parameters = None
+        if parameters is None:
+            raise ArgumentError("dsn: not a data source name; give one like postgresql://user@host/database")
         for secret in _SECRETS:
             if parameters.get(secret):
                 raise ArgumentError(

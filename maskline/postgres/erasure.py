@@ -52,7 +52,7 @@ _OTHER_TABLES = """
     JOIN pg_namespace ON pg_namespace.oid = relnamespace
     WHERE (attname = 'key_id' AND atttypid = 'bigint'::regtype
            OR attname = 'message_id' AND atttypid = 'uuid'::regtype)
-      AND relpersistence <> 't' AND pg_class.oid <> ALL (ARRAY(SELECT to_regclass(unnest(%s))::oid))
+      AND relpersistence <> 't' AND pg_class.oid <> ALL (ARRAY(SELECT to_regclass(unnest(%s::text[]))::oid))
     GROUP BY nspname, relname
     HAVING count(*) = 2
     ORDER BY 1

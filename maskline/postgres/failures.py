@@ -46,6 +46,7 @@ _REMEDIES = {
 _FAILED_AUTHENTICATION = "authentication failed"
 _NOTHING_SUPPLIED = "no password supplied"
 _REFUSED_LOGINS = (
+    "bad value for",
     "certificate verify failed",
     "definition of service",
     "does not exist",
@@ -152,7 +153,7 @@ def _without_code(error: psycopg.Error) -> MasklineError | RowRejectedError:
     """Tell errors of a login and a connection apart, for which psycopg gives no SQLSTATE."""
     if isinstance(error, psycopg.DataError):
         return RowRejectedError(UNSTORABLE_TEXT)
-    text = " ".join(str(error).split())
+    text = " ".join(str(error).split()).removeprefix("connection failed: ").removeprefix("connection is bad: ")
     if _FAILED_AUTHENTICATION in text:
         return DatabaseLoginError(f"postgres: {text}", remedy=Remedy.GIVE_PASSWORD)
     if _NOTHING_SUPPLIED in text:

@@ -1,4 +1,4 @@
-"""Waits for Postgres that a server which has gone silent does not keep for ever; Ctrl-C ends them, as psycopg sees to.
+"""Waits for Postgres that Ctrl-C ends at once, and that a server which has gone silent does not keep for ever.
 
 They are for commands that a person runs: a query may take long, and no deadline would be right. See `Deadlines` for a
 job's.
@@ -23,6 +23,8 @@ PROBE_SECONDS = 60.0
 """After how long without an answer it is tried whether the server still answers anybody; a long query is no fault."""
 
 SLOW_SECONDS = 30.0
+CANCEL_SECONDS = 1.0
+"""How long the server may take to be asked to give up a query."""
 
 _NEVER = threading.Event()
 
@@ -32,6 +34,8 @@ def interruptible_queries(
     probe_seconds: float = PROBE_SECONDS, connect_seconds: float = CONNECT_SECONDS
 ) -> Iterator[None]:
     """Look after every wait for an answer of Postgres, while the block runs.
+
+    A query that was interrupted is canceled, if the server can still be asked to, and its connection closed.
 
     Args:
         probe_seconds: After how long without an answer to try whether the server still answers anybody.
@@ -54,16 +58,21 @@ def _wait(
             try:
                 return wait(probe_seconds)
             except psycopg.errors._WaitTimeout:
-                probe(connection)
+                pass
+            except KeyboardInterrupt:
+                with contextlib.suppress(psycopg.Error):
+                    connection.cancel_safe(timeout=CANCEL_SECONDS)
+                connection.close()
+                raise
+            probe(connection)
 
 
 def _probe(deadlines: Deadlines, seconds: float, connection: Connection) -> None:
     """Fail where the server does not answer a new connection either; whatever else it says to it is an answer."""
     try:
         deadlines.connect(functools.partial(open_connection, connection.info.dsn), _NEVER, seconds).close()
-    except DatabaseUnavailableError as error:
+    except (DatabaseUnavailableError, psycopg.errors.ConnectionTimeout) as error:
+        connection.close()
         raise psycopg.OperationalError(f"the server answers nobody any more ({error})") from None
-    except psycopg.errors.ConnectionTimeout:
-        raise
     except psycopg.OperationalError:
         pass

@@ -45,6 +45,7 @@ _CONTRACTED = "0011"
 """The revision that takes from an older job what it needs, and the one before it, on which old and new ones run."""
 
 _ADVISORY_LOCK = 0x6D61736B
+_CLOSED = "the connection is closed"
 _SCRIPTS = Path(__file__).with_name("migrations")
 _LOCK_HOLDER = f"""
     SELECT format('session %s of %s, since %s', pid, usename, to_char(backend_start, 'YYYY-MM-DD HH24:MI:SS'))
@@ -427,7 +428,7 @@ def _describing_errors() -> Iterator[None]:
 
 def _first_of(error: BaseException | None) -> BaseException | None:
     """Return why a connection was lost; what is then tried on it fails next, and says only that it is closed."""
-    while isinstance(error, psycopg.InterfaceError) and error.__context__ is not None:
+    while isinstance(error, psycopg.OperationalError) and str(error) == _CLOSED:
         before = error.__context__
         error = before.orig if isinstance(before, sqlalchemy.exc.DBAPIError) else before
     return error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
@@ -65,11 +65,11 @@ def run(connection: Connection, statement: str | sql.SQL | sql.Composed, paramet
 
 
 def run_insert(connection: Connection, statement: InsertStatement[Any], records: Sequence[Any]) -> None:
-    """Run a statement that inserts, as a writer does, in a transaction."""
-    run(connection, sql.SQL("BEGIN; ") + statement.before(records))
-    with psycopg.RawCursor(connection) as cursor:
-        cursor.execute(statement.query, statement.parameters(records))
-    run(connection, "COMMIT")
+    """Run a statement that inserts, after what comes before it, in the transaction under way or in one of its own."""
+    with connection.transaction() if connection.autocommit else nullcontext():
+        run(connection, statement.before(records))
+        with psycopg.RawCursor(connection) as cursor:
+            cursor.execute(statement.query, statement.parameters(records))
 
 
 @contextmanager

@@ -259,7 +259,7 @@ def test_everything_is_in_the_schema_of_the_search_path_and_the_roles_may_use_it
         schema(dsn).migrate("base")
         assert value_of(connection, "SELECT nspacl FROM pg_namespace WHERE nspname = 'app'") in (
             None,
-            "{postgres=UC/postgres}",
+            ["postgres=UC/postgres"],
         )
 
 

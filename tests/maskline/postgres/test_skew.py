@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 
-from maskline.postgres.connection import Connection, connect, open_connection
+from maskline.postgres.connection import Connection, connect
 from maskline.postgres.revision import NEWEST_REVISION
 from maskline.postgres.schema import Schema
 from maskline.postgres.statements import InsertRejections, InsertRows
@@ -59,11 +59,10 @@ def older_dsn(unmigrated_dsn: str) -> str:
 
 
 @pytest.fixture
-def older(older_dsn: str) -> Connection:
+def older(older_dsn: str) -> Iterator[Connection]:
     """A connection of an older job to it."""
-    connection = open_connection(older_dsn)
-    connection.autocommit = True
-    return connection
+    with connected(older_dsn) as connection:
+        yield connection
 
 
 def new_rows(dsn: str, stream: StreamDefinition) -> BatchWriter[MaskedRow]:

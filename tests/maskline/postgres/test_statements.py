@@ -50,8 +50,8 @@ def test_names_are_quoted_and_every_value_is_a_parameter(database: Connection, u
         f' written AS (INSERT INTO "user_logins" ({COLUMNS}) SELECT {COLUMNS} FROM batch'
         " WHERE (message_id IN (SELECT message_id FROM fresh)) IS TRUE RETURNING 1),"
         " entered AS (SELECT count(*) AS messages,"
-        " count(*) FILTER (WHERE sent_at NOT BETWEEN now() - '15 days'::interval"
-        " AND now() + '1 day'::interval) AS unvouched FROM fresh)"
+        " count(*) FILTER (WHERE sent_at NOT BETWEEN now() - '15 days 0:00:00'::interval"
+        " AND now() + '1 day 0:00:00'::interval) AS unvouched FROM fresh)"
         " SELECT maskline_guard(messages, (SELECT count(*) FROM written), ARRAY(SELECT key_id FROM"
         " (SELECT DISTINCT key_id FROM batch) AS used WHERE (key_id IN"
         " (SELECT known.key_id FROM maskline_keys AS known WHERE known.state = 'enabled')) IS NOT TRUE)),"
