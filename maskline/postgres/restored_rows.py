@@ -57,7 +57,7 @@ class InsertRestoredRows(InsertStatement[RestoredRow]):
         self.streams = (stream,)
         self._lake_table = lake_table
 
-    def before(self, records: Sequence[RestoredRow]) -> sql.Composable:
+    def before(self, records: Sequence[RestoredRow]) -> sql.Composed:
         """Return the statements that come before it, of which the last enters the transaction."""
         (stream,) = self.streams
         return super().before(records) + sql.SQL(

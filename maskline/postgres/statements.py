@@ -60,7 +60,7 @@ class _HasReceipt(Protocol):
 Record = TypeVar("Record", bound=_HasReceipt)
 
 
-def transaction_settings(queue: str | None = None) -> sql.Composable:
+def transaction_settings(queue: str | None = None) -> sql.Composed:
     """Return what each transaction begins with, whatever the server, the database or the role has set.
 
     ``synchronous_commit`` is raised to ``on`` and never lowered. Deferred constraints are checked before the commit, so
@@ -169,7 +169,7 @@ class InsertStatement(Generic[Record]):
         """
         return self
 
-    def before(self, records: Sequence[Record]) -> sql.Composable:  # noqa: ARG002
+    def before(self, records: Sequence[Record]) -> sql.Composed:  # noqa: ARG002
         """Return the statements that come before it in its transaction.
 
         Args:
@@ -379,7 +379,7 @@ def _insert_of_several(targets: Sequence[tuple[str, dict[str, str]]], refused_ke
     return statement.as_string()
 
 
-def _numbered(arrays: Iterable[str], first: int) -> sql.Composable:
+def _numbered(arrays: Iterable[str], first: int) -> sql.Composed:
     """Return parameters of these types, from a number on."""
     return sql.SQL(", ").join(
         sql.SQL(f"${number}::{_transport(array)}") for number, array in enumerate(arrays, start=first)

@@ -103,7 +103,7 @@ class Suppressions(msgspec.Struct, frozen=True):
         return False
 
 
-def question(last_id: int, oldest: datetime) -> sql.Composable:
+def question(last_id: int, oldest: datetime) -> sql.Composed:
     """Return what stands before a statement that writes: are there suppressions that the writer has not read?
 
     Args:

@@ -311,7 +311,7 @@ class BatchWriter(Generic[Record]):
 
 
 def _confirmed_row(
-    connection: Connection, before: sql.Composable, query: str, parameters: Sequence[str]
+    connection: Connection, before: sql.Composed, query: str, parameters: Sequence[str]
 ) -> tuple[Any, ...]:
     row = _committed_row(connection, before, query, parameters)
     if connection.notices:
@@ -320,7 +320,7 @@ def _confirmed_row(
 
 
 def _committed_row(
-    connection: Connection, before: sql.Composable, query: str, parameters: Sequence[str]
+    connection: Connection, before: sql.Composed, query: str, parameters: Sequence[str]
 ) -> tuple[Any, ...]:
     """Run a statement in a transaction, after what comes before it, and return its only row.
 

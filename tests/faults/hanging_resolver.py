@@ -14,7 +14,7 @@ import psycopg
 LOOK_SECONDS = 0.05
 
 hangs = Path(sys.argv.pop(1))
-connect = psycopg.Connection.connect.__func__  # type: ignore[attr-defined] - a class method
+connect = psycopg.Connection.connect.__func__  # type: ignore[attr-defined]
 
 
 def connect_once_resolved(*arguments: object, **options: object) -> object:
@@ -24,7 +24,7 @@ def connect_once_resolved(*arguments: object, **options: object) -> object:
     return connect(*arguments, **options)
 
 
-psycopg.Connection.connect = classmethod(connect_once_resolved)  # type: ignore[method-assign, assignment, arg-type]
+psycopg.Connection.connect = classmethod(connect_once_resolved)  # type: ignore[method-assign, assignment]
 
 from maskline.pipeline.cli import run  # noqa: E402 - only now, as `shifted_clock` does
 

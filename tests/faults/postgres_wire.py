@@ -118,7 +118,7 @@ def postgres_proxy(dsn: str) -> TcpProxy:
 
 def postgres_connect(dsn: str) -> Callable[[], socket.socket]:
     """Return what connects to a server that listens on a Unix socket."""
-    directory = Path(conninfo_to_dict(dsn)["host"])
+    directory = Path(str(conninfo_to_dict(dsn)["host"]))
 
     def connect() -> socket.socket:
         server = socket.socket(socket.AF_UNIX)

@@ -60,7 +60,7 @@ def test_defaults_do_not_override_what_a_service_file_says(
 
 @pytest.mark.parametrize("setting", ["sslmode=sometimes", "port=none", "connect_timeout=soon"])
 def test_a_setting_that_is_no_setting_is_not_retried(setting: str) -> None:
-    with pytest.raises(DatabaseError, match="invalid|bad value"):
+    with pytest.raises(DatabaseError, match=r"invalid|bad value"):
         connect(f"host=127.0.0.1 {setting}")
 
 

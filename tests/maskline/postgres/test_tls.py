@@ -44,10 +44,10 @@ class TlsServer:
         self.port = port
         self.authority = authority
 
-    def dsn(self, host: str = RDS_HOST, **parameters: str | int) -> str:
+    def dsn(self, host: str = RDS_HOST, **parameters: object) -> str:
         """Return a data source name that leads there, whatever host it names."""
         given = {"host": host, "hostaddr": "127.0.0.1", "port": self.port, "dbname": "postgres", **parameters}
-        return make_conninfo("", **given)
+        return make_conninfo("", **{name: str(value) for name, value in given.items()})
 
 
 @pytest.fixture(scope="module")
