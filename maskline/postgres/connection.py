@@ -21,6 +21,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.types.string import TextLoader
 
 from maskline.errors import DatabaseError, MasklineError
+from maskline.postgres.binary_arrays import BinaryArray, BinaryArrayDumper
 from maskline.postgres.dsn import TLS_MODES, PostgresAuth, PostgresDsn, libpq_parameters
 from maskline.postgres.failures import map_postgres_error
 from maskline.postgres.rds import MakeToken, rds_endpoint, rds_token
@@ -67,14 +68,15 @@ Connect = Callable[[], Connection]
 """Opens a connection."""
 
 
-class _TextAsText:
-    """Has identifiers and addresses come as the texts that they travel as."""
+class _Adapters:
+    """Has identifiers and addresses come as the texts that they travel as, and arrays go as they are."""
 
     def __init__(self) -> None:
         self.adapters = AdaptersMap(psycopg.adapters)
         self.connection = None
         for name in ("uuid", "inet", "cidr"):
             self.adapters.register_loader(name, TextLoader)
+        self.adapters.register_dumper(BinaryArray, BinaryArrayDumper)
 
 
 _NAMED_BY_LIBPQ = "connection to server"
@@ -136,7 +138,7 @@ def open_connection(dsn: str, **parameters: str | int) -> Connection:
         make_conninfo(dsn, **parameters),
         prepare_threshold=None,
         cursor_factory=_StatementsCursor,
-        context=_TextAsText(),
+        context=_Adapters(),
     )
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from psycopg import sql
 
 from maskline.postgres.arrays import array_literal
-from maskline.postgres.statements import InsertStatement, row_arrays, row_parameters
+from maskline.postgres.statements import InsertStatement, Parameter, row_arrays, row_parameters
 from maskline.records import Receipt, Redacted
 from maskline.streams.definition import StreamDefinition
 
@@ -66,7 +66,7 @@ class InsertRestoredRows(InsertStatement[RestoredRow]):
             sql.Identifier(RESTORES), sql.Literal(stream.name), sql.Literal(self._lake_table), sql.Literal(len(records))
         )
 
-    def parameters(self, records: Sequence[RestoredRow]) -> Sequence[str]:
+    def parameters(self, records: Sequence[RestoredRow]) -> Sequence[Parameter]:
         """Return the arrays, one a column."""
         return [
             *row_parameters(records),

@@ -16,6 +16,7 @@ from typing import Generic, Protocol, TypeVar
 from psycopg import sql
 
 from maskline.postgres.arrays import array_literal, moment_array
+from maskline.postgres.binary_arrays import BinaryArray, bigint_array, date_array, microseconds, timestamptz_array
 from maskline.postgres.ledger import OUTCOMES, VOUCHED_AGE, VOUCHED_LEAD, WRITES_LEDGER
 from maskline.records import MaskedRow, Receipt, Rejection
 from maskline.streams.definition import StreamDefinition
@@ -58,6 +59,9 @@ class _HasReceipt(Protocol):
 
 
 Record = TypeVar("Record", bound=_HasReceipt)
+
+Parameter = str | BinaryArray
+"""An array of a statement."""
 
 
 def transaction_settings(queue: str | None = None) -> sql.Composed:
@@ -185,7 +189,7 @@ class InsertStatement(Generic[Record]):
         """
         return self.table
 
-    def parameters(self, records: Sequence[Record]) -> Sequence[str]:
+    def parameters(self, records: Sequence[Record]) -> Sequence[Parameter]:
         """Return the arrays for a micro-batch, one a column.
 
         Args:
@@ -206,7 +210,7 @@ class InsertRows(InsertStatement[MaskedRow]):
         super().__init__(stream.table, row_arrays(stream))
         self.streams = (stream,)
 
-    def parameters(self, records: Sequence[MaskedRow]) -> Sequence[str]:
+    def parameters(self, records: Sequence[MaskedRow]) -> Sequence[Parameter]:
         """Return the arrays for a micro-batch."""
         return row_parameters(records)
 
@@ -250,7 +254,7 @@ class InsertRowsOfStreams(InsertStatement[MaskedRow]):
         """Return the table of the row's stream."""
         return self._inserts[record.stream].table
 
-    def parameters(self, records: Sequence[MaskedRow]) -> Sequence[str]:
+    def parameters(self, records: Sequence[MaskedRow]) -> Sequence[Parameter]:
         """Return the arrays for a micro-batch that has rows of each stream, those of the first stream first."""
         rows: dict[str, list[MaskedRow]] = {name: [] for name in self._inserts}
         for row in records:
@@ -280,7 +284,7 @@ class InsertRejections(InsertStatement[Rejection]):
         }
         super().__init__(REJECTED_MESSAGES, arrays, keeps_earlier=True, queue=queue)
 
-    def parameters(self, records: Sequence[Rejection]) -> Sequence[str]:
+    def parameters(self, records: Sequence[Rejection]) -> Sequence[Parameter]:
         """Return the arrays for a micro-batch."""
         return [
             array_literal(rejection.receipt.message_id for rejection in records),
@@ -309,18 +313,19 @@ class _Row(_HasReceipt, Protocol):
     def values(self) -> tuple[object, ...]: ...
 
 
-def row_parameters(rows: Sequence[_Row]) -> list[str]:
+def row_parameters(rows: Sequence[_Row]) -> list[Parameter]:
     """Return the arrays of `row_arrays`; create_date is the UTC date of SentTimestamp, so it never changes.
 
     Args:
         rows: Rows of one stream, not empty.
     """
+    sent_at = microseconds([row.sent_at for row in rows])
     return [
         *map(array_literal, zip(*(row.values for row in rows), strict=True)),
-        moment_array([row.sent_at.date() for row in rows]),
+        date_array(sent_at),
         array_literal([row.receipt.message_id for row in rows]),
-        moment_array([row.sent_at for row in rows]),
-        array_literal([str(row.key_id) for row in rows]),
+        timestamptz_array(sent_at),
+        bigint_array([row.key_id for row in rows]),
     ]
 
 

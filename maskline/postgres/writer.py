@@ -30,6 +30,7 @@ from maskline.postgres.statements import (
     CONFIRMATION,
     STATEMENT_TIMEOUT_SECONDS,
     InsertStatement,
+    Parameter,
     Record,
     transaction_settings,
 )
@@ -311,7 +312,7 @@ class BatchWriter(Generic[Record]):
 
 
 def _confirmed_row(
-    connection: Connection, before: sql.Composed, query: str, parameters: Sequence[str]
+    connection: Connection, before: sql.Composed, query: str, parameters: Sequence[Parameter]
 ) -> tuple[Any, ...]:
     row = _committed_row(connection, before, query, parameters)
     if connection.notices:
@@ -320,7 +321,7 @@ def _confirmed_row(
 
 
 def _committed_row(
-    connection: Connection, before: sql.Composed, query: str, parameters: Sequence[str]
+    connection: Connection, before: sql.Composed, query: str, parameters: Sequence[Parameter]
 ) -> tuple[Any, ...]:
     """Run a statement in a transaction, after what comes before it, and return its only row.
 
