@@ -10,8 +10,9 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from maskline.errors import DatabaseError, KeysetError
-from maskline.keys import Keyset
+from maskline.errors import DatabaseError, DatabaseUnavailableError, KeysetError
+from maskline.keys import Keyset, open_keyset
+from maskline.postgres import key_registry
 from maskline.postgres.connection import Connection, connect
 from maskline.postgres.key_registry import (
     DESTROYED,
@@ -24,13 +25,16 @@ from maskline.postgres.key_registry import (
 )
 from maskline.postgres.ledger import WRITES_LEDGER
 from maskline.postgres.remask import Remasker
-from maskline.postgres.remask_statements import rejections_table
+from maskline.postgres.remask_statements import rejections_table, stream_table
 from maskline.postgres.schema import Schema
 from maskline.postgres.statements import InsertRejections, InsertRows, InsertRowsOfStreams
 from maskline.postgres.writer import BatchWriter
 from maskline.records import MaskedRow, Rejection
-from maskline.streams.definition import StreamDefinition, parse_stream
+from maskline.streams.definition import StreamDefinition, load_stream, parse_stream
 from tests.awaiting import await_until
+from tests.maskline.keysets import OTHER_KEY, aes_siv_key, opened, stored
+from tests.maskline.logins import login
+from tests.maskline.postgres.masked_rows import write_masked
 from tests.maskline.postgres.older_job import write_rows
 from tests.maskline.postgres.records import (
     connected,
@@ -182,6 +186,31 @@ def test_disabling_waits_for_the_statement_that_may_still_write(
     assert outcomes(database) == (1, 0, 1)
 
 
+def test_disabling_gives_up_where_a_statement_does_not_end_and_the_key_stays_as_it_was(
+    dsn: str, database: Connection, operator: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_registry, "LOCK_WAIT_SECONDS", 0.1)
+    set_key_state(operator, KEY, ENABLED)
+    with connected(dsn, autocommit=False) as writer:
+        value_of(writer, "SELECT count(*) FROM maskline_keys")
+
+        with pytest.raises(DatabaseUnavailableError):
+            set_key_state(operator, KEY, DISABLED)
+
+    assert [key.state for key in known_keys(database)] == [ENABLED]
+
+
+def test_a_key_is_disabled_whatever_kind_of_transaction_the_login_begins(
+    database: Connection, operator: Connection
+) -> None:
+    run(operator, "SET default_transaction_isolation = serializable; SET default_transaction_read_only = on")
+    operator.commit()
+
+    set_key_state(operator, KEY, DISABLED)
+
+    assert [key.state for key in known_keys(database)] == [DISABLED]
+
+
 def test_no_row_appears_under_a_key_once_it_is_disabled_however_many_write(
     dsn: str, database: Connection, operator: Connection, user_logins: StreamDefinition
 ) -> None:
@@ -232,6 +261,32 @@ def test_a_job_of_the_ledger_alone_is_refused_once_a_key_is_not_enabled(
 
     assert refused.value.sqlstate == "57000"  # which such a job retries, and then stops
     assert outcomes(database) == (1, 0, 1)
+
+
+def test_a_job_of_the_ledger_alone_is_refused_a_key_that_was_disabled_while_its_statement_waited(
+    dsn: str, database: Connection, operator: Connection, user_logins: StreamDefinition
+) -> None:
+    statement = InsertRows(user_logins)
+    refusals = []
+
+    def write() -> None:
+        with connected(dsn) as older, pytest.raises(psycopg2.Error) as refused:
+            run(older, statement.query_without_keys.as_string(older), statement.parameters([row(1)]))
+        refusals.append(refused.value.pgcode)
+
+    with connected(dsn, autocommit=False) as blocker:
+        receipt = row(1).receipt
+        entry = "INSERT INTO maskline_outcomes (message_id, sent_at) VALUES (%s, %s)"
+        run(blocker, entry, [receipt.message_id, row(1).sent_at])
+        writing = threading.Thread(target=write)
+        writing.start()
+        await_until(lambda: waiting_for_a_lock(database), "it waits")
+        set_key_state(operator, 7, DISABLED)
+        blocker.rollback()
+        writing.join(timeout=30)
+
+    assert refusals == ["57000"]
+    assert outcomes(database) == (0, 0, 0)
 
 
 def test_a_job_before_the_ledger_is_refused_the_key_and_no_other(unmigrated_dsn: str) -> None:
@@ -324,6 +379,23 @@ def test_remask_writes_nothing_under_a_primary_that_is_not_enabled(
 
     with pytest.raises(KeysetError, match=f"key {keyset.primary_key_id} is disabled"):
         list(remasker.run())
+
+
+def test_remask_stops_at_a_primary_that_is_disabled_while_it_runs(
+    dsn: str, database: Connection, operator: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("maskline.postgres.remask.MAX_ROWS", 1)
+    write_masked(dsn, opened(7), [login(), login()])
+    rotated = open_keyset(stored(aes_siv_key(7), aes_siv_key(8, OTHER_KEY), primary=8))
+    table = stream_table(load_stream("user_logins"), rotated)
+    steps = Remasker(functools.partial(connect, dsn), table, rotated, threading.Event(), 0).run()
+    assert next(steps).remasked == 1
+    set_key_state(operator, 8, DISABLED)
+
+    with pytest.raises(KeysetError, match="key 8 is disabled"):
+        next(steps)
+
+    assert rows_of(database, "SELECT key_id FROM user_logins ORDER BY 1") == [(7,), (8,)]
 
 
 def test_a_job_can_enter_keys_and_change_none(dsn: str, operator: Connection) -> None:
