@@ -309,8 +309,7 @@ MISTAKES = {
     ),
     "a wrong host": Mistake(
         "check $job --postgres postgresql://postgres@db.invalid/logins",
-        "PROBLEM  postgres: database logins, user postgres, host db.invalid: failed to resolve host "
-        "'db.invalid': …",
+        "PROBLEM  postgres: database logins, user postgres, host db.invalid: failed to resolve host 'db.invalid': …",
         exit_code=75,
     ),
     "a wrong user": Mistake(

@@ -267,12 +267,13 @@ def test_a_job_of_the_ledger_alone_is_refused_a_key_that_was_disabled_while_its_
     dsn: str, database: Connection, operator: Connection, user_logins: StreamDefinition
 ) -> None:
     statement = InsertRows(user_logins)
+    statement.query = statement.query_without_keys
     refusals = []
 
     def write() -> None:
-        with connected(dsn) as older, pytest.raises(psycopg2.Error) as refused:
-            run(older, statement.query_without_keys.as_string(older), statement.parameters([row(1)]))
-        refusals.append(refused.value.pgcode)
+        with connected(dsn) as older, pytest.raises(psycopg.Error) as refused:
+            run_insert(older, statement, [row(1)])
+        refusals.append(refused.value.sqlstate)
 
     with connected(dsn, autocommit=False) as blocker:
         receipt = row(1).receipt
