@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from maskline.errors import RunnerError
+from maskline.errors import RunnerError, UsageError
 from maskline.keys import KeysetUri
 from maskline.pipeline.beam_options import parse_beam_options
 from maskline.pipeline.job_settings import JobSettings
@@ -37,6 +37,47 @@ def test_a_runner_that_fails_is_reported_in_one_line(
 
     with pytest.raises(RunnerError, match=r"^the runner reported: Pipeline failed in state FAILED$"):
         submit_job(job, parse_beam_options(["--runner=FlinkRunner"]), Console(quiet=True))
+
+
+def test_an_option_that_beam_refuses_is_named_in_one_line(user_logins: StreamDefinition) -> None:
+    job = JobSettings(
+        user_logins,
+        QueueAddress("logins"),
+        PostgresDsn.parse("postgresql://writer@db/logins"),
+        KeysetUri.parse("env:KEYSET"),
+    )
+    options = parse_beam_options(["--runner=PortableRunner", "--dataflow_job_file=job.json", "--template_location=job"])
+
+    with pytest.raises(
+        UsageError, match=r"^Beam refuses its options: --dataflow_job_file and --template_location are"
+    ) as refusal:
+        submit_job(job, options, Console(quiet=True))
+
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_refusal_of_dataflow_is_reported_in_one_line(
+    user_logins: StreamDefinition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exceptions = pytest.importorskip("google.api_core.exceptions", reason="the extra dataflow is not installed")
+    job = JobSettings(
+        user_logins,
+        QueueAddress("logins"),
+        PostgresDsn.parse("postgresql://writer@db/logins"),
+        KeysetUri.parse("env:KEYSET"),
+    )
+
+    def refuse(*_: object) -> None:
+        raise exceptions.Forbidden("The caller does not have permission\nwith details")
+
+    monkeypatch.setattr("apache_beam.Pipeline.run", refuse)
+
+    with pytest.raises(RunnerError, match=r"^the runner reported: 403 The caller does not have permission$"):
+        submit_job(
+            job,
+            parse_beam_options(["--runner=DataflowRunner", "--dataflow_endpoint=http://localhost:9"]),
+            Console(quiet=True),
+        )
 
 
 def test_on_a_cluster_an_idle_poll_lasts_as_long_as_sqs_allows(user_logins: StreamDefinition) -> None:
