@@ -52,12 +52,13 @@ def submit_job(job: JobSettings, options: PipelineOptions, terminal: Console) ->
     """
     runner = options.view_as(StandardOptions).runner
     flink = FlinkSubmission(options) if runner == "FlinkRunner" else None
-    failures = dataflow_failures() if runner == "DataflowRunner" else ()
+    is_on_dataflow = runner == "DataflowRunner"
+    failures: tuple[type[Exception], ...] = (RuntimeError, *(dataflow_failures() if is_on_dataflow else (OSError,)))
     try:
         pipeline = _pipeline(options)
         build(pipeline, job)
         result = _started(pipeline, flink, terminal)
-        if runner == "DataflowRunner":
+        if is_on_dataflow:
             _follow_dataflow(DataflowJob(result, options), terminal)
             return 0
         # Beam's own wait closes its connection when it is interrupted, and nothing could be canceled over it.
@@ -67,7 +68,7 @@ def submit_job(job: JobSettings, options: PipelineOptions, terminal: Console) ->
             except KeyboardInterrupt:
                 result.cancel()
                 _cancel_on_flink(flink, terminal)
-    except (RuntimeError, OSError, *failures) as error:
+    except failures as error:
         raise RunnerError(f"the runner reported: {str(error).splitlines()[0]}") from error
     return 0
 
