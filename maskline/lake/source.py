@@ -29,14 +29,14 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import msgspec
-import psycopg2
-from psycopg2 import sql
+import psycopg
+from psycopg import sql
 
 from maskline.errors import DatabaseError, DatabaseUnavailableError, Remedy
 from maskline.lake.columns import KEY_ID, NOT_HELD, PARTITION, LakeColumn, day_expression
 from maskline.lake.copies import Copy
 from maskline.postgres.access_log import record_access
-from maskline.postgres.connection import Connect, Connection, map_postgres_errors
+from maskline.postgres.connection import Connect, Connection, map_postgres_errors, transaction
 from maskline.postgres.key_usage import FULL_SCAN_SETTINGS
 from maskline.streams.definition import WRITTEN_IN, StreamDefinition
 
@@ -379,7 +379,7 @@ class RowSource:
                     connection.rollback()  # a pooler lends the session to others meanwhile
                     stopping.wait(LOCK_POLL_SECONDS)
             yield is_held
-            with contextlib.suppress(psycopg2.Error):
+            with contextlib.suppress(psycopg.Error):
                 connection.rollback()
 
     def close(self) -> None:
@@ -397,7 +397,7 @@ class RowSource:
     def _transaction(self, isolation: str = "REPEATABLE READ") -> Iterator[Any]:
         connection = self._open()
         try:
-            with map_postgres_errors(), connection, connection.cursor() as cursor:
+            with map_postgres_errors(), transaction(connection) as cursor:
                 cursor.execute(
                     f"SET TRANSACTION ISOLATION LEVEL {isolation}; {FULL_SCAN_SETTINGS}; {_SESSION_SETTINGS}"
                 )

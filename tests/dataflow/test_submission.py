@@ -174,7 +174,7 @@ def test_a_worker_with_beam_alone_installs_what_was_staged_and_writes_every_mess
     sent = queue.send([login(1), login(2), "not JSON"])
     worker = BeamWorker(tmp_path)
     subprocess.run([worker.python, "-m", "pip", "install", "--quiet", SETUPTOOLS], check=True)
-    assert not any(map(worker.has, ("maskline", "boto3", "psycopg2", "tink", "google.cloud.storage")))
+    assert not any(map(worker.has, ("maskline", "boto3", "psycopg", "tink", "google.cloud.storage")))
 
     with WorkerPool(tmp_path / "pool.txt", worker.python, worker.variables, container_executable=START_WORKER) as pool:
         graph = placed(submission, pool)

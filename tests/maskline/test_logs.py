@@ -76,6 +76,40 @@ def test_a_level_of_a_single_module_brings_no_body_either(
     assert "203.0.113.7" not in caplog.text
 
 
+@pytest.mark.parametrize(
+    "module",
+    [
+        "boto3.resources.action",
+        "botocore.parsers",
+        "s3transfer.tasks",
+        "urllib3.connectionpool",
+        "google.auth.transport.requests",
+        "google.auth._helpers",
+        "msal.application",
+        "azure.core.pipeline.policies.http_logging_policy",
+        "azure.identity._internal.get_token_mixin",
+    ],
+)
+def test_no_module_of_a_clouds_library_brings_its_details_whatever_its_own_level(
+    caplog: pytest.LogCaptureFixture, module: str
+) -> None:
+    silence_wire_logging()
+    caplog.set_level(logging.DEBUG, logger=module)
+
+    logging.getLogger(module).debug("Request body: 203.0.113.7")
+
+    assert "203.0.113.7" not in caplog.text
+
+
+def test_azures_library_brings_no_headers_either_which_it_logs_as_information(caplog: pytest.LogCaptureFixture) -> None:
+    silence_wire_logging()
+    caplog.set_level(logging.DEBUG, logger="azure.core.pipeline.policies.http_logging_policy")
+
+    logging.getLogger("azure.core.pipeline.policies.http_logging_policy").info("Request URL: 'https://vault/secrets'")
+
+    assert "https://vault" not in caplog.text
+
+
 def test_what_is_no_detail_still_reaches_the_log_once(caplog: pytest.LogCaptureFixture) -> None:
     silence_wire_logging()
     silence_wire_logging()
