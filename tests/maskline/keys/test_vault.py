@@ -18,7 +18,7 @@ from maskline.keys.keyset import keyset_handle
 from maskline.keys.keyset_editor import KeysetEditor
 from maskline.keys.keyset_store import change_keyset, store_keyset
 from maskline.keys.kms import NotDecryptedError
-from maskline.keys.vault import VaultKvKeyset, VaultTransitKey
+from maskline.keys.vault import VaultKvKeyset, VaultTransitKey, open_vault
 from maskline.pipeline.cli import main
 from tests.maskline.keys.stub_services import StubVault
 from tests.maskline.keysets import KEY, aes_siv_key, siv, stored
@@ -145,8 +145,15 @@ def test_where_nobody_listens_is_worth_another_try(monkeypatch: pytest.MonkeyPat
 def test_a_keyset_goes_over_no_network_in_clear(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VAULT_ADDR", "http://vault.example.com:8200")
 
-    with pytest.raises(KeysetError, match="VAULT_ADDR begins with http://"):
+    with pytest.raises(KeysetError, match=r"VAULT_ADDR begins with http://.*MASKLINE_ALLOW_PLAINTEXT_ENDPOINT=true"):
         VaultKvKeyset("//secret/logins").fetch()
+
+
+def test_who_has_tls_around_vault_may_allow_http(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VAULT_ADDR", "http://vault.mesh.example.com:8200")
+    monkeypatch.setenv("MASKLINE_ALLOW_PLAINTEXT_ENDPOINT", "true")
+
+    assert open_vault().url == "http://vault.mesh.example.com:8200"
 
 
 @pytest.mark.parametrize(
