@@ -42,14 +42,14 @@ def open_vault() -> Any:
     """Make a client that gives up within some seconds.
 
     Raises:
-        KeysetError: The address would carry keys in clear over a network, which the environment does not allow.
+        KeysetError: The address would carry keys in clear over a network, and nobody allowed it.
     """
     silence_wire_logging()
     client = hvac.Client(namespace=os.environ.get("VAULT_NAMESPACE"), timeout=TIMEOUT_SECONDS)
     if is_plaintext_beyond_loopback(client.url) and not is_plaintext_allowed():
         raise KeysetError(
-            "keyset: VAULT_ADDR begins with http://, which would carry keys in clear over the network; give https://, "
-            f"or allow it: {ALLOWED_VARIABLE}=true"
+            "keyset: VAULT_ADDR begins with http:// and is not on this machine, so the network could read keys; give "
+            f"https://, or allow it: {ALLOWED_VARIABLE}=true"
         )
     return client
 

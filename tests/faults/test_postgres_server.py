@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from psycopg2.extensions import make_dsn, parse_dsn
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from maskline.pipeline.local.postgres import OWNERS_TABLE
 from maskline.postgres.connection import connect
@@ -43,7 +43,7 @@ class PasswordLogin(NamedTuple):
     def option(self) -> str:
         """What lets a job log in so."""
         dsn = dsn_through(self.case.database_line, self.case.dsn, user=self.role)
-        return f"--postgres={make_dsn(dsn, passfile=str(self.file))}"
+        return f"--postgres={make_conninfo(dsn, passfile=str(self.file))}"
 
     def put_into_file(self, password: str) -> None:
         """Replace the file's password."""
@@ -119,7 +119,7 @@ def test_a_primary_that_is_read_only_after_a_failover_is_waited_for(case: FaultC
     case.send(150)
     job = case.start()
     case.await_accounted()
-    name = parse_dsn(case.dsn)["dbname"]
+    name = conninfo_to_dict(case.dsn)["dbname"]
 
     run_sql(case.dsn, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     case.database_line.cut()

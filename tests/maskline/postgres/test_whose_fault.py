@@ -6,11 +6,10 @@ import functools
 import threading
 from collections.abc import Iterator
 
-import psycopg2
 import pytest
 
 from maskline.errors import DatabaseError, DatabaseUnavailableError, TableError
-from maskline.postgres.connection import Connection, connect
+from maskline.postgres.connection import Connection, connect, open_connection
 from maskline.postgres.statements import InsertRejections, InsertRows
 from maskline.postgres.writer import BatchWriter
 from maskline.records import MaskedRow
@@ -127,7 +126,7 @@ def test_a_row_that_a_policy_does_not_let_in_is_rejected_though_nobody_may_read_
         " CREATE POLICY p ON user_logins FOR INSERT WITH CHECK (device_type <> 'Windows')",
     )
     writer = BatchWriter(
-        lambda: psycopg2.connect(dsn, options="-c role=maskline_writer"), InsertRows(user_logins), 0, threading.Event()
+        lambda: open_connection(dsn, options="-c role=maskline_writer"), InsertRows(user_logins), 0, threading.Event()
     )
 
     outcome = writer.write([row(1), row(2, device_type="Windows"), row(3)])
