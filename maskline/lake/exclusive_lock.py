@@ -55,6 +55,7 @@ def exclusive_lock(
     stopping = stopping or threading.Event()
     deadline = time.monotonic() + seconds
     with contextlib.closing(connect()) as connection:
+        connection.autocommit = True  # what begins the transaction sets its time-outs aside at once
         key = f"{stream.table} {what}"
         with map_postgres_errors():
             while not (is_held := _try_lock(connection, key)) and not stopping.is_set():
@@ -75,7 +76,7 @@ def _try_lock(connection: Connection, key: str) -> bool:
     with connection.cursor() as cursor:
         # Read committed: between two statements such a transaction holds no snapshot.
         cursor.execute(
-            "SET TRANSACTION ISOLATION LEVEL READ COMMITTED;"
+            "BEGIN ISOLATION LEVEL READ COMMITTED;"
             " SELECT set_config(name, '0', true) FROM pg_settings"
             " WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout');"
             " SELECT pg_try_advisory_xact_lock(%s, hashtext(%s))",
