@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import apache_beam as beam
@@ -19,6 +19,9 @@ from maskline.pipeline.job import build
 from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.logs import announce
 from maskline.sqs.connections import MAX_WAIT_SECONDS
+
+SIGNAL_SECONDS = 0.5
+"""How long after a Ctrl-C it may be seen."""
 
 
 def with_max_long_poll(job: JobSettings) -> JobSettings:
@@ -89,12 +92,19 @@ def _follow_dataflow(job: DataflowJob, terminal: Console) -> None:
     try:
         announce(f"Dataflow has taken job {job.name}. Ctrl-C cancels it.", terminal)
         waiting.start()
-        state = ended.result()
+        state = _result(ended)
     except KeyboardInterrupt:
         announce("Canceling the job at Dataflow, which takes it minutes. Ctrl-C once more does not wait.", terminal)
         job.cancel()
-        state = ended.result()
+        state = _result(ended)
     announce(f"Dataflow says that the job is {state}.", terminal)
+
+
+def _result(ended: Future[str]) -> str:
+    # In steps: a signal that comes just before a wait does not end it, and is seen only after it.
+    while not wait([ended], SIGNAL_SECONDS).done:
+        pass
+    return ended.result()
 
 
 def _await_end(job: DataflowJob, ended: Future[str]) -> None:

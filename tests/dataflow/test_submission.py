@@ -34,7 +34,7 @@ from tests.flink.beam_worker import START_WORKER, BeamWorker, takes_beam_worker
 from tests.install.environments import copy_of_checkout
 from tests.maskline.key_traces import holds, keys_of, traces
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 PASSWORD = "correct-horse-battery-staple"
 AWS_SECRET = "wJalrXUtnFEMI-of-a-stand-in"
