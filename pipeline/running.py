@@ -50,16 +50,17 @@ def run(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
     """
     options = parse_beam_options(beam_arguments, "run", vars(arguments))
     job = job_settings(arguments)
-    check_beam_options(options, job, arguments.allow_cleartext_keyset)
     runner = resolve_runner(options)
+    if not runner.is_in_process and arguments.long_poll_seconds is None:
+        job = with_max_long_poll(job)
+    check_beam_options(options, job, arguments.allow_cleartext_keyset)
     check_processes(arguments.processes, runner)
     if runner.name == "FlinkRunner":
         options = set_flink_defaults(options, job)
     for option in ("http_port", "otlp_endpoint", "emf_namespace"):
         if getattr(arguments, option) is not None and not runner.is_in_process:
-            raise UsageError(
-                f"{option}: {runner.name} runs the job elsewhere, and has metrics of its own: docs/flink.md"
-            )
+            page = "docs/dataflow.md" if runner.name == "DataflowRunner" else "docs/flink.md"
+            raise UsageError(f"{option}: {runner.name} runs the job elsewhere, and has metrics of its own: {page}")
     terminal = Console(stderr=True)
     name_run_in_logs(job.stream.name, job.queue.name)
     with _workers(arguments, job, beam_arguments) as workers, _showing(arguments, job, terminal) as follow:
@@ -69,8 +70,7 @@ def run(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
         ends = "It ends once polls bring nothing and SQS counts no message. " if job.until_empty else ""
         announce(f"Running on {runner.description}. {ends}Ctrl-C stops.", terminal)
         if not runner.is_in_process:
-            is_poll_given = arguments.long_poll_seconds is not None
-            return submit_job(job if is_poll_given else with_max_long_poll(job), options, terminal)
+            return submit_job(job, options, terminal)
         if workers:
             ran = run_processes(workers, terminal, follow)
         else:

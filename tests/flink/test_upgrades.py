@@ -9,8 +9,9 @@ import pytest
 from maskline.keys import StoredKeyset, keyset_provider, open_keyset
 from maskline.keys.keyset import keyset_handle, serialize_keyset
 from maskline.keys.keyset_editor import KeysetEditor
+from tests.awaiting import await_until
 from tests.e2e.conftest import WRONG_TYPE, login
-from tests.flink.case import FlinkCase, workers_of_another_version
+from tests.flink.case import FlinkCase, workers_of, workers_of_another_version
 from tests.flink.submitted_job import takes_flink
 from tests.maskline.postgres.records import connected, rows_of
 
@@ -31,6 +32,7 @@ def test_canceled_before_its_deletes_and_submitted_again_in_another_version_unde
     case.await_outcomes(41)
 
     case.cancel(old)
+    await_until(lambda: not workers_of(case.parts.workers), "its workers have ended, and delete nothing any more")
     deletes.drop()
     case.sqs.heal()
     assert case.queue.depth().total == 41

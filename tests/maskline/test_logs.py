@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import logging
 
 import pytest
@@ -54,6 +56,34 @@ def test_messages_leave_no_body_in_the_log(
     assert "203.0.113.7" not in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("library", "opener", "arguments", "module"),
+    [
+        ("hvac", "vault.open_vault", [], "urllib3.connectionpool"),
+        ("google.auth", "google_cloud.api.open_session", [], "google.auth.transport.requests"),
+        ("azure.keyvault.keys", "azure_key_vault.clients.open_keys", ["https://v.vault.azure.net"], "azure.core"),
+        ("azure.keyvault.secrets", "azure_key_vault.clients.open_secrets", ["https://v.vault.azure.net"], "azure.core"),
+    ],
+)
+def test_a_client_of_another_cloud_is_silenced_before_it_sends_anything(
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    library: str,
+    opener: str,
+    arguments: list[str],
+    module: str,
+) -> None:
+    pytest.importorskip(library, reason="its extra is not installed")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere")
+    place, _, name = f"maskline.keys.{opener}".rpartition(".")
+    with contextlib.suppress(Exception):  # Google's looks for credentials at once
+        getattr(importlib.import_module(place), name)(*arguments)
+
+    logging.getLogger(module).debug("Request body: 203.0.113.7")
+
+    assert "203.0.113.7" not in caplog.text
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_level_of_a_single_module_brings_no_body_either(
     queue_address: QueueAddress, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, when: str
@@ -74,6 +104,40 @@ def test_a_level_of_a_single_module_brings_no_body_either(
     queue.send(["203.0.113.7"])
 
     assert "203.0.113.7" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "boto3.resources.action",
+        "botocore.parsers",
+        "s3transfer.tasks",
+        "urllib3.connectionpool",
+        "google.auth.transport.requests",
+        "google.auth._helpers",
+        "msal.application",
+        "azure.core.pipeline.policies.http_logging_policy",
+        "azure.identity._internal.get_token_mixin",
+    ],
+)
+def test_no_module_of_a_clouds_library_brings_its_details_whatever_its_own_level(
+    caplog: pytest.LogCaptureFixture, module: str
+) -> None:
+    silence_wire_logging()
+    caplog.set_level(logging.DEBUG, logger=module)
+
+    logging.getLogger(module).debug("Request body: 203.0.113.7")
+
+    assert "203.0.113.7" not in caplog.text
+
+
+def test_azures_library_brings_no_headers_either_which_it_logs_as_information(caplog: pytest.LogCaptureFixture) -> None:
+    silence_wire_logging()
+    caplog.set_level(logging.DEBUG, logger="azure.core.pipeline.policies.http_logging_policy")
+
+    logging.getLogger("azure.core.pipeline.policies.http_logging_policy").info("Request URL: 'https://vault/secrets'")
+
+    assert "https://vault" not in caplog.text
 
 
 def test_what_is_no_detail_still_reaches_the_log_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -18,7 +18,7 @@ from maskline.keys.keyset import keyset_handle
 from maskline.keys.keyset_editor import KeysetEditor
 from maskline.keys.keyset_store import change_keyset, store_keyset
 from maskline.keys.kms import NotDecryptedError
-from maskline.keys.vault import VaultKvKeyset, VaultTransitKey
+from maskline.keys.vault import VaultKvKeyset, VaultTransitKey, open_vault
 from maskline.pipeline.cli import main
 from tests.maskline.keys.stub_services import StubVault
 from tests.maskline.keysets import KEY, aes_siv_key, siv, stored
@@ -145,8 +145,20 @@ def test_where_nobody_listens_is_worth_another_try(monkeypatch: pytest.MonkeyPat
 def test_a_keyset_goes_over_no_network_in_clear(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VAULT_ADDR", "http://vault.example.com:8200")
 
-    with pytest.raises(KeysetError, match="VAULT_ADDR begins with http://"):
+    with pytest.raises(KeysetError) as refused:
         VaultKvKeyset("//secret/logins").fetch()
+
+    assert str(refused.value) == (
+        "keyset: VAULT_ADDR begins with http:// and is not on this machine, so the network could read keys; give "
+        "https://, or allow it: MASKLINE_ALLOW_PLAINTEXT_ENDPOINT=true"
+    )
+
+
+def test_a_vault_in_clear_is_asked_where_that_was_allowed_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VAULT_ADDR", "http://vault.example.com:8200")
+    monkeypatch.setenv("MASKLINE_ALLOW_PLAINTEXT_ENDPOINT", "true")
+
+    assert open_vault().url == "http://vault.example.com:8200"
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,12 @@ import re
 import threading
 from collections.abc import Iterator
 
-import psycopg2
+import psycopg
 import pytest
 
-from maskline.errors import DatabaseError, KeysetError
-from maskline.keys import Keyset
+from maskline.errors import DatabaseError, DatabaseUnavailableError, KeysetError
+from maskline.keys import Keyset, open_keyset
+from maskline.postgres import key_registry
 from maskline.postgres.connection import Connection, connect
 from maskline.postgres.key_registry import (
     DESTROYED,
@@ -24,15 +25,27 @@ from maskline.postgres.key_registry import (
 )
 from maskline.postgres.ledger import WRITES_LEDGER
 from maskline.postgres.remask import Remasker
-from maskline.postgres.remask_statements import rejections_table
+from maskline.postgres.remask_statements import rejections_table, stream_table
 from maskline.postgres.schema import Schema
 from maskline.postgres.statements import InsertRejections, InsertRows, InsertRowsOfStreams
 from maskline.postgres.writer import BatchWriter
 from maskline.records import MaskedRow, Rejection
-from maskline.streams.definition import StreamDefinition, parse_stream
+from maskline.streams.definition import StreamDefinition, load_stream, parse_stream
 from tests.awaiting import await_until
+from tests.maskline.keysets import OTHER_KEY, aes_siv_key, opened, stored
+from tests.maskline.logins import login
+from tests.maskline.postgres.masked_rows import write_masked
 from tests.maskline.postgres.older_job import write_rows
-from tests.maskline.postgres.records import connected, rejection, row, rows_of, run, value_of, waiting_for_a_lock
+from tests.maskline.postgres.records import (
+    connected,
+    rejection,
+    row,
+    rows_of,
+    run,
+    run_insert,
+    value_of,
+    waiting_for_a_lock,
+)
 
 KEY = 4_000_000_001
 REFUSED = (
@@ -161,7 +174,7 @@ def test_disabling_waits_for_the_statement_that_may_still_write(
     with connected(dsn, autocommit=False) as writer:
         KeyUse("test").enter(writer, [KEY])
         writer.commit()
-        run(writer, statement.query.as_string(writer), statement.parameters([row(1)]))
+        run_insert(writer, statement, [row(1)])
 
         disabling = threading.Thread(target=set_key_state, args=(operator, KEY, DISABLED))
         disabling.start()
@@ -171,6 +184,31 @@ def test_disabling_waits_for_the_statement_that_may_still_write(
 
     assert [key.state for key in known_keys(database)] == [DISABLED]
     assert outcomes(database) == (1, 0, 1)
+
+
+def test_disabling_gives_up_where_a_statement_does_not_end_and_the_key_stays_as_it_was(
+    dsn: str, database: Connection, operator: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_registry, "LOCK_WAIT_SECONDS", 0.1)
+    set_key_state(operator, KEY, ENABLED)
+    with connected(dsn, autocommit=False) as writer:
+        value_of(writer, "SELECT count(*) FROM maskline_keys")
+
+        with pytest.raises(DatabaseUnavailableError):
+            set_key_state(operator, KEY, DISABLED)
+
+    assert [key.state for key in known_keys(database)] == [ENABLED]
+
+
+def test_a_key_is_disabled_whatever_kind_of_transaction_the_login_begins(
+    database: Connection, operator: Connection
+) -> None:
+    run(operator, "SET default_transaction_isolation = serializable; SET default_transaction_read_only = on")
+    operator.commit()
+
+    set_key_state(operator, KEY, DISABLED)
+
+    assert [key.state for key in known_keys(database)] == [DISABLED]
 
 
 def test_no_row_appears_under_a_key_once_it_is_disabled_however_many_write(
@@ -214,15 +252,42 @@ def test_a_job_of_the_ledger_alone_is_refused_once_a_key_is_not_enabled(
     dsn: str, database: Connection, operator: Connection, user_logins: StreamDefinition
 ) -> None:
     statement = InsertRows(user_logins)
-    older = statement.query_without_keys.as_string(database)
-    run(database, older, statement.parameters([row(1)]))
+    statement.query = statement.query_without_keys
+    run_insert(database, statement, [row(1)])
     set_key_state(operator, 7, DISABLED)
 
-    with pytest.raises(psycopg2.Error) as refused:
-        run(database, older, statement.parameters([row(2)]))
+    with pytest.raises(psycopg.Error) as refused:
+        run_insert(database, statement, [row(2)])
 
-    assert refused.value.pgcode == "57000"  # which such a job retries, and then stops
+    assert refused.value.sqlstate == "57000"  # which such a job retries, and then stops
     assert outcomes(database) == (1, 0, 1)
+
+
+def test_a_job_of_the_ledger_alone_is_refused_a_key_that_was_disabled_while_its_statement_waited(
+    dsn: str, database: Connection, operator: Connection, user_logins: StreamDefinition
+) -> None:
+    statement = InsertRows(user_logins)
+    statement.query = statement.query_without_keys
+    refusals = []
+
+    def write() -> None:
+        with connected(dsn) as older, pytest.raises(psycopg.Error) as refused:
+            run_insert(older, statement, [row(1)])
+        refusals.append(refused.value.sqlstate)
+
+    with connected(dsn, autocommit=False) as blocker:
+        receipt = row(1).receipt
+        entry = "INSERT INTO maskline_outcomes (message_id, sent_at) VALUES (%s, %s)"
+        run(blocker, entry, [receipt.message_id, row(1).sent_at])
+        writing = threading.Thread(target=write)
+        writing.start()
+        await_until(lambda: waiting_for_a_lock(database), "it waits")
+        set_key_state(operator, 7, DISABLED)
+        blocker.rollback()
+        writing.join(timeout=30)
+
+    assert refusals == ["57000"]
+    assert outcomes(database) == (0, 0, 0)
 
 
 def test_a_job_before_the_ledger_is_refused_the_key_and_no_other(unmigrated_dsn: str) -> None:
@@ -240,10 +305,10 @@ def test_a_job_before_the_ledger_is_refused_the_key_and_no_other(unmigrated_dsn:
         write_rows(connection, [row(1)])
         run(connection, "UPDATE maskline_keys SET key_id = %s", [KEY])
 
-        with pytest.raises(psycopg2.Error) as refused:
+        with pytest.raises(psycopg.Error) as refused:
             write_rows(connection, [row(2)])
 
-    assert refused.value.pgcode == "57000"
+    assert refused.value.sqlstate == "57000"
 
 
 def test_a_job_runs_on_a_schema_that_does_not_know_its_keys_yet(
@@ -317,6 +382,23 @@ def test_remask_writes_nothing_under_a_primary_that_is_not_enabled(
         list(remasker.run())
 
 
+def test_remask_stops_at_a_primary_that_is_disabled_while_it_runs(
+    dsn: str, database: Connection, operator: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("maskline.postgres.remask.MAX_ROWS", 1)
+    write_masked(dsn, opened(7), [login(), login()])
+    rotated = open_keyset(stored(aes_siv_key(7), aes_siv_key(8, OTHER_KEY), primary=8))
+    table = stream_table(load_stream("user_logins"), rotated)
+    steps = Remasker(functools.partial(connect, dsn), table, rotated, threading.Event(), 0).run()
+    assert next(steps).remasked == 1
+    set_key_state(operator, 8, DISABLED)
+
+    with pytest.raises(KeysetError, match="key 8 is disabled"):
+        next(steps)
+
+    assert rows_of(database, "SELECT key_id FROM user_logins ORDER BY 1") == [(7,), (8,)]
+
+
 def test_a_job_can_enter_keys_and_change_none(dsn: str, operator: Connection) -> None:
     set_key_state(operator, KEY, DISABLED)
     with connected(dsn, role="maskline_writer") as job:
@@ -331,6 +413,6 @@ def test_a_job_can_enter_keys_and_change_none(dsn: str, operator: Connection) ->
             "SELECT * FROM maskline_key_writers",
             "UPDATE maskline_columns SET domain = ''",
         ):
-            with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 run(job, f"BEGIN; {forbidden}; COMMIT")
             run(job, "ROLLBACK")
