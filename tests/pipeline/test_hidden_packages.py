@@ -45,7 +45,12 @@ def test_a_runner_that_was_named_finds_the_clients_of_its_services(
     monkeypatch: pytest.MonkeyPatch, arguments: list[str], hidden: tuple[str, ...]
 ) -> None:
     asked: list[object] = []
-    monkeypatch.setattr(run_command, "hidden_packages", lambda names: asked.append(names) or contextlib.nullcontext())
+
+    def hiding(names: tuple[str, ...]) -> contextlib.AbstractContextManager[None]:
+        asked.append(names)
+        return contextlib.nullcontext()
+
+    monkeypatch.setattr(run_command, "hidden_packages", hiding)
     monkeypatch.setitem(sys.modules, "maskline.pipeline.running", SimpleNamespace(run=lambda *_: 0))
 
     run_command.main(argparse.Namespace(), arguments)

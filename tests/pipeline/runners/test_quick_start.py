@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import apache_beam as beam
 import pytest
@@ -69,7 +69,12 @@ def test_beam_is_as_it_was_afterwards() -> None:
 def test_a_method_is_looked_at_once_and_each_who_asks_has_a_list_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     looked_at: list[object] = []
     look = core.get_function_args_defaults
-    monkeypatch.setattr(core, "get_function_args_defaults", lambda f: looked_at.append(f) or look(f))
+
+    def looking(function: Callable[..., object]) -> tuple[list[str], list[object]]:
+        looked_at.append(function)
+        return look(function)  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(core, "get_function_args_defaults", looking)
 
     with remember_answers():
         names, defaults = core.get_function_arguments(Counting(), "process")
