@@ -7,8 +7,10 @@ cd "$(dirname "$0")"
 if [ ! -x .venv/bin/python ]; then
     for python in ${PYTHON:-python3.11 python3}; do
         if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-            echo "Installing into .venv (about a minute, once)" >&2
+            echo "Installing into .venv (about half a minute, once)" >&2
             "$python" -m venv .venv
+            # Python's own pip takes twice as long; where there is no newer one to be had, it does as well.
+            .venv/bin/python -m pip install --quiet --upgrade --constraint constraints.txt pip >&2 || true
             break
         fi
     done
@@ -28,7 +30,10 @@ for requirements in requirements.txt "$@"; do
     # The folder, too: what is installed leads to it, and a moved one has to be installed again.
     wanted=$({ pwd; cat "$requirements" constraints.txt pyproject.toml setup.py; } | cksum)
     if [ "$(cat "$marker" 2>/dev/null)" != "$wanted" ]; then
-        .venv/bin/python -m pip install --progress-bar=off --disable-pip-version-check -r "$requirements" | show_progress
+        # --no-compile: most modules of these packages are never imported, and Python compiles the others when they are.
+        # Warnings: setuptools says at length what an editable installation is.
+        PYTHONWARNINGS=ignore .venv/bin/python -m pip install --no-compile --progress-bar=off \
+            --disable-pip-version-check -r "$requirements" | show_progress
         echo "$wanted" > "$marker"
     fi
 done

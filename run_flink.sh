@@ -3,6 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 ./install.sh
+unset PYTHONDONTWRITEBYTECODE # as in run_local.sh
 deploy/flink/fetch.sh
 flink=.cache/flink
 jar=()

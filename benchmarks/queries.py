@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from psycopg2 import sql
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 - a class by a name in the case of one
+from psycopg import sql
 
-from maskline.postgres.connection import Connection
+from maskline.postgres.connection import Connection, Cursor
 
 
-def value_of(connection: Connection, query: str | sql.Composable, parameters: Sequence[object] = ()) -> Any:
+def value_of(connection: Connection, query: str | sql.SQL | sql.Composed, parameters: Sequence[object] = ()) -> Any:
     """Return the one value that a query gives.
 
     Args:
@@ -23,7 +22,7 @@ def value_of(connection: Connection, query: str | sql.Composable, parameters: Se
         return fetch_value(cursor, query, parameters)
 
 
-def fetch_value(cursor: Cursor, query: str | sql.Composable, parameters: Sequence[object] = ()) -> Any:
+def fetch_value(cursor: Cursor, query: str | sql.SQL | sql.Composed, parameters: Sequence[object] = ()) -> Any:
     """Return the one value that a query gives, over a cursor that is used again.
 
     Args:

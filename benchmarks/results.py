@@ -21,7 +21,7 @@ from maskline.errors import UsageError
 
 RESULTS = Path(__file__).with_name("results")
 NOTHING = "-"
-_PACKAGES = ("apache-beam", "boto3", "msgspec", "psycopg2-binary", "tink")
+_PACKAGES = ("apache-beam", "boto3", "msgspec", "psycopg", "tink")
 
 _LOAD_BEFORE = round(os.getloadavg()[0], 1)
 

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any
 
 import msgspec
-from psycopg2 import sql
+from psycopg import sql
 
 from benchmarks.queries import fetch_value
 from maskline.postgres.connection import Connection
@@ -118,7 +118,7 @@ class TableWatch:
         place = bisect.bisect_left(self._snapshots, True, key=lambda snapshot: snapshot.shows(transaction))
         return self._snapshots[place].taken_at
 
-    def _query(self, query: sql.Composable) -> list[tuple[Any, ...]]:
+    def _query(self, query: sql.SQL | sql.Composed) -> list[tuple[Any, ...]]:
         connection = self._connect()
         try:
             with connection.cursor() as cursor:

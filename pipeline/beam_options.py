@@ -19,6 +19,7 @@ from apache_beam.options.pipeline_options import (
 
 from maskline.errors import UsageError
 from maskline.pipeline.command_parser import unknown_option
+from maskline.pipeline.dataflow.options import check_dataflow_options
 from maskline.pipeline.flink.options import check_flink_options
 from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.program import program_name
@@ -33,6 +34,9 @@ _NO_EXCEPTION_SAMPLING = "disable_always_on_exception_sampling"
 
 Source: https://cloud.google.com/dataflow/docs/guides/data-sampling
 """
+
+_CREDENTIALS = ("s3_access_key_id", "s3_secret_access_key", "s3_session_token", "azure_connection_string")
+"""Options of Beam's file systems, which the job does not use; and engines show a job's options."""
 
 IN_PROCESS_RUNNERS = ("FnApiRunner", "PrismRunner")
 
@@ -62,9 +66,9 @@ def parse_beam_options(
         own_options: The command's own options, one of which may be what was meant.
 
     Raises:
-        UsageError: One would have the engine show messages, or is not known. (Beam itself would drop it with a warning.
-            A portable runner's job server may know more options than Beam's Python, so with those runners unknown ones
-            are passed on.)
+        UsageError: One would have the engine show messages or a credential, or is not known. (Beam itself would drop it
+            with a warning. A portable runner's job server may know more options than Beam's Python, so with those
+            runners unknown ones are passed on.)
     """
     parser = _beam_parser()
     known, unknown = parser.parse_known_args(list(arguments))
@@ -76,6 +80,7 @@ def parse_beam_options(
     options = PipelineOptions(list(arguments))
     options.view_as(StandardOptions).streaming = True
     _keep_elements_unseen(options)
+    _keep_credentials_unseen(options)
     return options
 
 
@@ -91,6 +96,16 @@ def _keep_elements_unseen(options: PipelineOptions) -> None:
     if services.enable_hot_key_logging:
         raise UsageError("enable_hot_key_logging: would log elements, which may be messages in clear; leave it out")
     experiments.add_experiment(_NO_EXCEPTION_SAMPLING)
+
+
+def _keep_credentials_unseen(options: PipelineOptions) -> None:
+    given = options.get_all_options(drop_default=True)
+    for name in _CREDENTIALS:
+        if name in given:
+            raise UsageError(
+                f"{name}: an engine shows the options of a job; leave it out: the job takes AWS' credentials from "
+                "where boto3 finds them, and no others"
+            )
 
 
 def resolve_runner(options: PipelineOptions) -> Runner:
@@ -124,11 +139,6 @@ def check_beam_options(options: PipelineOptions, job: JobSettings, allow_clearte
         UsageError: The combination cannot work, or is not safe.
     """
     runner = resolve_runner(options)
-    if "checkpointing_interval" in options.get_all_options(drop_default=True, retain_unknown_options=True):
-        raise UsageError(
-            "checkpointing_interval: the job keeps no state, SQS is its checkpoint; one of Flink's would hold nothing "
-            "but where the pollers stand, and wait for their polls; leave it out and use a restart strategy"
-        )
     if runner.name == "FnApiRunner" and job.pollers > 1:
         raise UsageError(
             f"pollers is {job.pollers}: FnApiRunner lets them poll one after another, and each waits for the "
@@ -139,6 +149,8 @@ def check_beam_options(options: PipelineOptions, job: JobSettings, allow_clearte
         return
     if runner.name == "FlinkRunner":
         check_flink_options(options, job)
+    elif runner.name == "DataflowRunner":
+        check_dataflow_options(options, job)
     keysets = [job.keyset, *([job.hash_keyset] if job.hash_keyset else [])]
     in_cleartext = [keyset for keyset in keysets if keyset.kms_key is None]
     if in_cleartext and not allow_cleartext_keyset:

@@ -22,6 +22,9 @@ PROGRESS_LOGGER = "maskline.progress"
 _NOISY_LOGGERS = ("apache_beam", "boto3", "botocore")
 """Those whose ``info`` is for who debugs them."""
 
+_MISSING_PACKAGES = ("apitools not found", "Could not find a compatible bson package")
+"""How Beam complains of packages that it finds missing when it is imported."""
+
 EXIT_CODE_FIELD = "exit_code"
 """The field of the record that says why the program ends, which only that one has."""
 
@@ -113,7 +116,7 @@ def _is_ours_to_show(record: logging.LogRecord) -> bool:
     command line will show as one clear line.
     """
     is_below_level = record.levelno < logging.getLogger(record.name).getEffectiveLevel()  # set late, by Prism's relay
-    is_missing_package = record.name == "root" and "apitools not found" in record.getMessage()
+    is_missing_package = record.getMessage().startswith(_MISSING_PACKAGES)
     # Options that only the job server knows are passed on to it.
     is_passed_on = record.name == "apache_beam.options.pipeline_options" and "Unparseable" in record.getMessage()
     is_service_life = record.name == "apache_beam.utils.subprocess_server" and record.levelno <= logging.WARNING

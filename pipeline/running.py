@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -17,7 +18,6 @@ from maskline.pipeline.beam_options import (
     resolve_runner,
 )
 from maskline.pipeline.flink.options import set_flink_defaults
-from maskline.pipeline.http.monitor import HttpMonitor
 from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.logs import announce, name_run_in_logs
 from maskline.pipeline.options import job_settings
@@ -29,9 +29,10 @@ from maskline.pipeline.runners.processes import Worker, run_processes, waiting_w
 from maskline.pipeline.stopping import interruptible
 from maskline.pipeline.summary import summary_table
 from maskline.pipeline.tables import print_table
-from maskline.pipeline.telemetry.emf import EmfPublisher
-from maskline.pipeline.telemetry.job_metrics import Follow, JobMetrics
-from maskline.pipeline.telemetry.publishing import Publish, Publishing
+
+if TYPE_CHECKING:
+    from maskline.pipeline.telemetry.job_metrics import Follow
+    from maskline.pipeline.telemetry.publishing import Publish
 
 
 def run(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
@@ -49,16 +50,17 @@ def run(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
     """
     options = parse_beam_options(beam_arguments, "run", vars(arguments))
     job = job_settings(arguments)
-    check_beam_options(options, job, arguments.allow_cleartext_keyset)
     runner = resolve_runner(options)
+    if not runner.is_in_process and arguments.long_poll_seconds is None:
+        job = with_max_long_poll(job)
+    check_beam_options(options, job, arguments.allow_cleartext_keyset)
     check_processes(arguments.processes, runner)
     if runner.name == "FlinkRunner":
         options = set_flink_defaults(options, job)
     for option in ("http_port", "otlp_endpoint", "emf_namespace"):
         if getattr(arguments, option) is not None and not runner.is_in_process:
-            raise UsageError(
-                f"{option}: {runner.name} runs the job elsewhere, and has metrics of its own: docs/flink.md"
-            )
+            page = "docs/dataflow.md" if runner.name == "DataflowRunner" else "docs/flink.md"
+            raise UsageError(f"{option}: {runner.name} runs the job elsewhere, and has metrics of its own: {page}")
     terminal = Console(stderr=True)
     name_run_in_logs(job.stream.name, job.queue.name)
     with _workers(arguments, job, beam_arguments) as workers, _showing(arguments, job, terminal) as follow:
@@ -68,8 +70,7 @@ def run(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
         ends = "It ends once polls bring nothing and SQS counts no message. " if job.until_empty else ""
         announce(f"Running on {runner.description}. {ends}Ctrl-C stops.", terminal)
         if not runner.is_in_process:
-            is_poll_given = arguments.long_poll_seconds is not None
-            return submit_job(job if is_poll_given else with_max_long_poll(job), options, terminal)
+            return submit_job(job, options, terminal)
         if workers:
             ran = run_processes(workers, terminal, follow)
         else:
@@ -96,10 +97,15 @@ def _workers(arguments: argparse.Namespace, job: JobSettings, beam_arguments: Se
 @contextlib.contextmanager
 def _showing(arguments: argparse.Namespace, job: JobSettings, terminal: Console) -> Iterator[Follow]:
     """Serve and send the run's metrics while the block runs, as was asked for; yield what is told of its state."""
-    publishers = _publishers(arguments, job)
-    if arguments.http_port is None and not publishers:
+    if arguments.http_port is None and not arguments.otlp_endpoint and not arguments.emf_namespace:
         yield lambda _state: None
         return
+    # A server, a page and a library of metrics, for those who ask for one.
+    from maskline.pipeline.http.monitor import HttpMonitor
+    from maskline.pipeline.telemetry.job_metrics import JobMetrics
+    from maskline.pipeline.telemetry.publishing import Publishing
+
+    publishers = _publishers(arguments, job)
     with contextlib.ExitStack() as parts:
         metrics = parts.enter_context(JobMetrics(job, arguments.stall_seconds, arguments.processes))
         if arguments.http_port is not None:
@@ -118,5 +124,7 @@ def _publishers(arguments: argparse.Namespace, job: JobSettings) -> list[Publish
             from maskline.pipeline.telemetry.otlp import OtlpPublisher
         publishers.append(OtlpPublisher(arguments.otlp_endpoint))
     if arguments.emf_namespace:
+        from maskline.pipeline.telemetry.emf import EmfPublisher
+
         publishers.append(EmfPublisher(arguments.emf_namespace, job.queue.name))
     return publishers

@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg2
 import pytest
 from botocore.loaders import create_loader
 
@@ -24,7 +23,7 @@ from maskline.keys import Keyset, StoredKeyset, create_keyset, open_keyset
 from maskline.keys.files import FileKeyset
 from maskline.pipeline.local.postgres import OWNERS_TABLE, EmbeddedPostgres
 from maskline.pipeline.local.sqs import CREDENTIALS, EmbeddedSqs
-from maskline.postgres.connection import Connection, connect
+from maskline.postgres.connection import Connection, connect, open_connection
 from maskline.postgres.schema import Schema
 from maskline.sqs import QueueAddress, SqsQueue
 from maskline.streams.definition import StreamDefinition, load_stream
@@ -58,6 +57,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if is_unit_test(item):
             item.add_marker("unit")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Iterator[None]:
+    """Close what connections a test has left open, in a writer say, which psycopg would warn of when it finds them."""
+    opened: list[Connection] = []
+    make = Connection.__init__
+
+    def make_and_keep(connection: Connection, *arguments: Any, **options: Any) -> None:
+        make(connection, *arguments, **options)
+        opened.append(connection)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Connection, "__init__", make_and_keep)
+        yield
+    for connection in opened:
+        connection.close()
 
 
 @pytest.hookimpl(optionalhook=True)  # -p no:xdist
@@ -100,7 +116,7 @@ def postgres() -> Iterator[EmbeddedPostgres]:
 @pytest.fixture(scope="session")
 def administrator(postgres: EmbeddedPostgres) -> Iterator[Connection]:
     """A connection that makes and drops the databases of the tests."""
-    connection = psycopg2.connect(postgres.dsn("postgres"))
+    connection = open_connection(postgres.dsn("postgres"))
     connection.autocommit = True
     yield connection
     connection.close()
@@ -148,7 +164,7 @@ def unmigrated_dsn(postgres: EmbeddedPostgres, administrator: Connection) -> Ite
 @pytest.fixture
 def database(dsn: str) -> Iterator[Connection]:
     """A connection to the migrated database, every statement a transaction."""
-    connection = psycopg2.connect(dsn)
+    connection = open_connection(dsn)
     connection.autocommit = True
     yield connection
     connection.close()
@@ -265,7 +281,7 @@ def copy_of(template: str, administrator: Connection) -> Iterator[str]:
 
 def run_sql(dsn: str, statement: str) -> None:
     """Run one statement over a connection of its own, outside a transaction."""
-    connection = psycopg2.connect(dsn)
+    connection = open_connection(dsn)
     connection.autocommit = True
     with connection.cursor() as cursor:
         cursor.execute(statement)

@@ -11,7 +11,7 @@ from pathlib import Path
 from xdist.scheduler import LoadFileScheduling
 
 TESTS = Path(__file__).parent
-LONGEST_FIRST = ("install", "flink", "faults", "e2e", "benchmarks")
+LONGEST_FIRST = ("install", "flink", "dataflow", "faults", "e2e", "benchmarks")
 """The folders of tests that take long; the others follow."""
 
 ON_ONE_CLUSTER = frozenset(

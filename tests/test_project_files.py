@@ -72,6 +72,44 @@ def test_an_installation_that_is_up_to_date_starts_no_pip(tmp_path: Path) -> Non
     assert calls_of_pip() == 2
 
 
+@pytest.mark.parametrize(
+    ("arguments", "installed"),
+    [([], ["requirements.txt"]), (["--lake", "--fresh"], ["requirements.txt", "requirements-lake.txt"])],
+)
+def test_a_local_run_installs_what_a_lake_takes_only_where_it_is_asked_for(
+    arguments: list[str], installed: list[str], tmp_path: Path
+) -> None:
+    calls = calls_of_python("run_local.sh", arguments, tmp_path)
+
+    *installations, started = calls
+    assert [call.split()[-1] for call in installations] == installed
+    assert started.split() == ["-m", "pipeline", "local", *arguments]
+
+
+def test_what_is_installed_is_not_compiled_before_it_is_used(tmp_path: Path) -> None:
+    (installation, _) = calls_of_python("run_flink.sh", [], tmp_path)
+
+    assert "--no-compile" in installation.split()
+
+
+def calls_of_python(script: str, arguments: list[str], project: Path) -> list[str]:
+    """Run a script of the project with a Python that only notes what it was called with, and return that."""
+    (project / ".venv" / "bin").mkdir(parents=True)
+    (project / "deploy" / "flink").mkdir(parents=True)
+    for name in (script, "install.sh", "constraints.txt", "pyproject.toml", "setup.py"):
+        shutil.copy(PROJECT / name, project / name)
+    for requirements in PROJECT.glob("requirements*.txt"):
+        shutil.copy(requirements, project)
+    python = project / ".venv" / "bin" / "python"
+    python.write_text('#!/bin/sh\necho "$@" >> "$(dirname "$0")/calls"\n')
+    fetch = project / "deploy" / "flink" / "fetch.sh"
+    fetch.write_text("#!/bin/sh\n")
+    for program in (python, fetch):
+        program.chmod(0o755)
+    subprocess.run(["bash", project / script, *arguments], check=True)
+    return (python.parent / "calls").read_text().splitlines()
+
+
 @pytest.mark.slow
 def test_the_suite_may_be_started_where_ctrl_c_is_ignored() -> None:
     tests = ["tests/pipeline/test_stopping.py", "tests/pipeline/runners/test_cluster.py"]

@@ -8,8 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from psycopg2.extras import execute_values
-
 from maskline.postgres.connection import Connection
 from maskline.sqs import QueueAddress, SqsQueue
 from tests.documents import blocks
@@ -23,9 +21,10 @@ LAST_PROCESSED, MISSING, RECOVER, LAST_SENT, DOUBLES = blocks(MANUAL, "sql")
 
 def _enter(database: Connection, *messages: str) -> None:
     with database.cursor() as cursor:
-        values = [(message,) for message in messages]
-        execute_values(cursor, "INSERT INTO user_logins (message_id, sent_at) VALUES %s", values, "(%s, now())")
-        execute_values(cursor, "INSERT INTO maskline_outcomes (message_id, sent_at) VALUES %s", values, "(%s, now())")
+        for table in ("user_logins", "maskline_outcomes"):
+            cursor.executemany(
+                f"INSERT INTO {table} (message_id, sent_at) VALUES (%s, now())", [(message,) for message in messages]
+            )
 
 
 def _settle(queue: SqsQueue, address: QueueAddress, dsn: str, script: Path, *options: str) -> str:

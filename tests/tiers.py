@@ -13,7 +13,7 @@ SERVERS = frozenset({"postgres", "sqs", "elasticmq", "aws_server", "server_direc
 OTHER_TIERS = frozenset({"slow", "soak", "prism", "heavy"})
 """The markers of what is no unit test, whatever fixtures it asks for."""
 
-FOLDERS_OF_OTHER_TIERS = ("e2e", "faults", "flink", "install")
+FOLDERS_OF_OTHER_TIERS = ("dataflow", "e2e", "faults", "flink", "install")
 
 
 def is_unit_test(item: pytest.Item) -> bool:

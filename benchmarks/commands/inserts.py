@@ -16,12 +16,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from psycopg2 import sql
+from psycopg import sql
 
 from benchmarks.masked_rows import masked_rows
 from benchmarks.measuring import add_count, add_name, finish, positive, progress_bars
 from benchmarks.results import Cell, measured
 from benchmarks.workbench import TABLE, Workbench
+from maskline.postgres.arrays import array_literal, moment_array
 from maskline.postgres.connection import Connection
 from maskline.postgres.statements import InsertRows
 from maskline.postgres.writer import BatchWriter
@@ -172,7 +173,6 @@ def _without_keys(connect: Connect) -> Write:
 
 def _unique_index(connect: Connect) -> Write:
     """Return the insert of version 0.1, as that version sent it."""
-    insert = InsertRows(STREAM)
     columns = [column.name for column in STREAM.columns]
     arrays = [column.type.array for column in STREAM.columns]
     columns += ["create_date", "message_id", "sent_at", "key_id"]
@@ -193,7 +193,17 @@ def _unique_index(connect: Connect) -> Write:
 
     def write(rows: Sequence[MaskedRow]) -> set[str]:
         with connection.cursor() as cursor:
-            cursor.execute(query, insert.parameters(rows))
+            cursor.execute(query, _parameters(rows))
             return {message_id for (message_id,) in cursor}
 
     return write
+
+
+def _parameters(rows: Sequence[MaskedRow]) -> list[str]:
+    return [
+        *map(array_literal, zip(*(row.values for row in rows), strict=True)),
+        moment_array([row.sent_at.date() for row in rows]),
+        array_literal([row.receipt.message_id for row in rows]),
+        moment_array([row.sent_at for row in rows]),
+        array_literal([str(row.key_id) for row in rows]),
+    ]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 import pyarrow as pa
-from psycopg2 import sql
+from psycopg import sql
 
 from maskline.lake.copies import Copy
 from maskline.streams.column_types import ColumnType

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-import psycopg2
+import psycopg
 
 from maskline.errors import DatabaseUnavailableError
 from maskline.postgres.connection import Connect, Connection, map_postgres_errors
@@ -67,7 +67,7 @@ def exclusive_lock(
                 connection.rollback()  # a pooler lends the session to others meanwhile
                 stopping.wait(_POLL_SECONDS)
         yield is_held
-        with contextlib.suppress(psycopg2.Error):
+        with contextlib.suppress(psycopg.Error):
             connection.rollback()
 
 

@@ -29,14 +29,14 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import msgspec
-from psycopg2 import sql
+from psycopg import sql
 
 from maskline.errors import DatabaseError, Remedy
 from maskline.lake.columns import KEY_ID, NOT_HELD, PARTITION, LakeColumn, day_expression
 from maskline.lake.copies import Copy
 from maskline.lake.exclusive_lock import LOCK_SECONDS, exclusive_lock
 from maskline.postgres.access_log import record_access
-from maskline.postgres.connection import Connect, Connection, map_postgres_errors
+from maskline.postgres.connection import Connect, Connection, map_postgres_errors, transaction
 from maskline.postgres.key_usage import FULL_SCAN_SETTINGS
 from maskline.streams.definition import WRITTEN_IN, StreamDefinition
 
@@ -363,7 +363,7 @@ class RowSource:
     def _transaction(self, isolation: str = "REPEATABLE READ") -> Iterator[Any]:
         connection = self._open()
         try:
-            with map_postgres_errors(), connection, connection.cursor() as cursor:
+            with map_postgres_errors(), transaction(connection) as cursor:
                 cursor.execute(
                     f"SET TRANSACTION ISOLATION LEVEL {isolation}; {FULL_SCAN_SETTINGS}; {_SESSION_SETTINGS}"
                 )

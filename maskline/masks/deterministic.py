@@ -8,6 +8,7 @@ how often a value occurs, and how long it is. docs/masking.md says what follows 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 
 import tink
 
@@ -57,7 +58,16 @@ class Masker:
             value: Any bytes.
             domain: The associated data.
         """
-        return encode_token(self._keyset.encrypt(value, domain.encode()))
+        return self.in_domain(domain)(value)
+
+    def in_domain(self, domain: str) -> Callable[[bytes], str]:
+        """Return what makes the tokens of one domain, as `encrypt` does, for who has many values to mask.
+
+        Args:
+            domain: The associated data.
+        """
+        encrypt, associated_data = self._keyset.encrypt, domain.encode()
+        return lambda value: encode_token(encrypt(value, associated_data))
 
     def unmask(self, token: str, domain: str) -> str:
         """Return the value of a token.
@@ -197,12 +207,14 @@ class DeterministicMask:
 
     def __init__(self, masker: Masker, domain: str, pad: int | None = None) -> None:
         self._masker = masker
+        self._encrypt = masker.in_domain(domain)
         self._domain = domain
         self._pad = pad
 
     def mask(self, value: str) -> str:
         """Return the token of a value."""
-        return self._masker.encrypt(add_padding(value.encode(), self._pad), self._domain)
+        clear = value.encode()
+        return self._encrypt(clear if self._pad is None else add_padding(clear, self._pad))
 
     def unmask(self, token: str) -> str:
         """Return the value of a token.

@@ -32,6 +32,7 @@ class RandomMask:
         self, masker: Masker, domain: str, pad: int | None = None, new_salt: Callable[[], bytes] = new_salt
     ) -> None:
         self._masker = masker
+        self._encrypt = masker.in_domain(domain)
         self._domain = domain
         self._pad = pad
         self._new_salt = new_salt
@@ -39,7 +40,7 @@ class RandomMask:
     def mask(self, value: str) -> str:
         """Return a token of a value."""
         salted = self._new_salt() + value.encode()
-        return self._masker.encrypt(add_padding(salted, self._pad), self._domain)
+        return self._encrypt(add_padding(salted, self._pad))
 
     def unmask(self, token: str) -> str:
         """Return the value of a token.

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import psycopg2
-from psycopg2 import sql
+import psycopg
+from psycopg import sql
 
 from maskline.errors import DatabaseError, DatabaseUnavailableError, Remedy, UsageError
-from maskline.postgres.connection import Connection, map_postgres_errors
+from maskline.postgres.connection import Connection, map_postgres_errors, transaction
 
 LOG = "pii_access_log"
 MAX_REASON = 1_000
@@ -76,7 +76,7 @@ def record_access(
         DatabaseError: The role may not write to the log, and so may not see a value.
         DatabaseUnavailableError: The login has entered as much in this hour as it may.
     """
-    with map_postgres_errors(), connection, connection.cursor() as cursor:
+    with map_postgres_errors(), transaction(connection) as cursor:
         # Whatever the login has set: an entry that a crash of the server takes back was none.
         cursor.execute("SET LOCAL TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = on")
         enter_access(
@@ -143,8 +143,8 @@ def enter_access(
     ).format(log=access_log(cursor))
     try:
         cursor.execute(insert, [action, stream, column, row_count, reason, _one_line(condition)])
-    except psycopg2.Error as error:
-        if error.pgcode != LIMIT_REACHED:
+    except psycopg.Error as error:
+        if error.sqlstate != LIMIT_REACHED:
             raise
         raise DatabaseUnavailableError(
             f"postgres: this login has entered as much into {LOG} in this hour as it may; try again in the next"

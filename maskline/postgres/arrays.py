@@ -1,6 +1,6 @@
 """Arrays in Postgres's own text form, which costs a fraction of what a driver's ``ARRAY['…', …]`` does.
 
-A micro-batch travels as one parameter a column. psycopg2 would adapt each value by itself, and the server would parse
+A micro-batch travels as one parameter a column. psycopg would adapt each value by itself, and the server would parse
 each as an expression: together 20 µs a row, as text 8 µs.
 
 Source: https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from maskline.postgres.connection import Connection, map_postgres_errors
+from maskline.postgres.connection import Connection, map_postgres_errors, transaction
 from maskline.streams.columns import Column
 from maskline.streams.stream import StreamDefinition
 
@@ -73,7 +73,7 @@ def compare_columns(connection: Connection, stream: StreamDefinition) -> ColumnC
         Nothing where the stream is new to the database, or the schema older than that table.
 
     Raises:
-        psycopg2.Error: It cannot be read.
+        psycopg.Error: It cannot be read.
     """
     comparison = ColumnComparison()
     columns = {column.name: column for column in stream.columns}
@@ -99,7 +99,7 @@ def enter_columns(connection: Connection, stream: StreamDefinition) -> None:
         stream: The stream.
 
     Raises:
-        psycopg2.Error: It cannot be entered.
+        psycopg.Error: It cannot be entered.
     """
     if _rows(connection, _IS_KNOWN) != [(True,)]:
         return
@@ -123,7 +123,7 @@ def adopt_columns(connection: Connection, stream: StreamDefinition) -> tuple[lis
     Raises:
         MasklineError: It cannot be changed.
     """
-    with map_postgres_errors(), connection, connection.cursor() as cursor:
+    with map_postgres_errors(), transaction(connection) as cursor:
         before = _known_columns(connection, stream)
         for (table,) in _rows(connection, _TABLE, [stream.table]):
             cursor.execute(_FORGET, [stream.name, table])

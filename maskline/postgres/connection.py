@@ -6,27 +6,82 @@ Source: https://www.postgresql.org/docs/current/libpq-connect.html
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, Self, TypeVar
 
 import msgspec
-import psycopg2
-from psycopg2.extensions import connection, make_dsn, parse_dsn
+import psycopg
+from psycopg import waiting
+from psycopg.abc import PQGen, Query
+from psycopg.adapt import AdaptersMap
+from psycopg.conninfo import make_conninfo
+from psycopg.pq import TransactionStatus
+from psycopg.types.string import TextLoader
 
 from maskline.errors import DatabaseError, MasklineError
-from maskline.postgres.dsn import TLS_MODES, PostgresAuth, PostgresDsn
+from maskline.postgres.binary_arrays import BinaryArray, BinaryArrayDumper
+from maskline.postgres.dsn import TLS_MODES, PostgresAuth, PostgresDsn, libpq_parameters
 from maskline.postgres.failures import map_postgres_error
 from maskline.postgres.rds import MakeToken, rds_endpoint, rds_token
 
-Connection = connection
-"""A psycopg2 connection, by a name in the case of a class."""
+Result = TypeVar("Result")
+
+
+Cursor = psycopg.Cursor[tuple[Any, ...]]
+"""Runs statements, several in one text if need be, of which the last has the rows."""
+
+
+class _StatementsCursor(psycopg.ClientCursor[tuple[Any, ...]]):
+    def execute(self, query: Query, *arguments: Any, **options: Any) -> Self:
+        super().execute(query, *arguments, **options)
+        return self.set_result(-1)
+
+
+class Connection(psycopg.Connection[tuple[Any, ...]]):
+    """A connection of psycopg that keeps the server's notices, and whose wait for an answer others may look after.
+
+    Attributes:
+        notices: What the server said beside its answers, oldest first. Whoever asks clears it before.
+        wait_for_answer: Waits in the place of psycopg, in all of the process: it is given the connection, and what
+            waits for so many seconds at most.
+    """
+
+    wait_for_answer: ClassVar[Callable[[Connection, Callable[[float], Any]], Any] | None] = None
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.notices: list[str] = []
+        self.add_notice_handler(lambda notice: self.notices.append(notice.message_primary or ""))
+
+    def wait(self, gen: PQGen[Result], interval: float = 0.1, timeout: float | None = None) -> Result:
+        """Wait for an answer; see `psycopg.Connection.wait`."""
+        take_over = type(self).wait_for_answer
+        if take_over is None or timeout is not None:
+            return super().wait(gen, interval, timeout)
+        answer: Result = take_over(self, functools.partial(waiting.wait, gen, self.pgconn.socket, interval))
+        return answer
+
 
 Connect = Callable[[], Connection]
 """Opens a connection."""
 
+
+class _Adapters:
+    """Has identifiers and addresses come as the texts that they travel as, and arrays go as they are."""
+
+    def __init__(self) -> None:
+        self.adapters = AdaptersMap(psycopg.adapters)
+        self.connection = None
+        for name in ("uuid", "inet", "cidr"):
+            self.adapters.register_loader(name, TextLoader)
+        self.adapters.register_dumper(BinaryArray, BinaryArrayDumper)
+
+
 _NAMED_BY_LIBPQ = "connection to server"
 
-_DEFAULTS: dict[str, object] = {
+_DEFAULTS: dict[str, str | int] = {
     "connect_timeout": 10,
     "keepalives_idle": 30,
     "keepalives_interval": 10,
@@ -49,15 +104,15 @@ def connect(dsn: PostgresDsn | str, token: MakeToken = rds_token) -> Connection:
     """
     try:
         text = str(dsn)
-        parameters = parse_dsn(text)
+        parameters = libpq_parameters(text)
         added = _defaults_beside(parameters)
         if isinstance(dsn, PostgresDsn):
             if dsn.requires_tls:
                 added |= _tls_beside(parameters)
             if dsn.auth is PostgresAuth.RDS_IAM:
                 added["password"] = token(rds_endpoint(parameters))
-        connection = psycopg2.connect(make_dsn(text, **added))
-    except psycopg2.Error as error:
+        connection = open_connection(text, **added)
+    except psycopg.Error as error:
         meaning = map_postgres_error(error)
         raise _naming_server(meaning, text) if isinstance(meaning, MasklineError) else meaning from None
     if isinstance(dsn, PostgresDsn) and dsn.requires_tls and not tls_state(connection).is_private:
@@ -66,11 +121,54 @@ def connect(dsn: PostgresDsn | str, token: MakeToken = rds_token) -> Connection:
     return connection
 
 
+def open_connection(dsn: str, **parameters: str | int) -> Connection:
+    """Open a connection by libpq's own rules.
+
+    Statements are put together here, so that they may be several and of any kind, and none is prepared unless it is
+    said: a pooler could look for it in another session.
+
+    Args:
+        dsn: The data source name.
+        parameters: Those of libpq that are to go before what it says.
+
+    Raises:
+        psycopg.Error: Nobody answers, or the login is refused.
+    """
+    return Connection.connect(
+        make_conninfo(dsn, **parameters),
+        prepare_threshold=None,
+        cursor_factory=_StatementsCursor,
+        context=_Adapters(),
+    )
+
+
+@contextlib.contextmanager
+def transaction(connection: Connection) -> Iterator[Cursor]:
+    """Run a block in the transaction that is open, or in one of its own; commit it, or roll it back where it raises.
+
+    Args:
+        connection: A connection that is not in autocommit.
+
+    Yields:
+        A cursor.
+    """
+    try:
+        with connection.cursor() as cursor:
+            yield cursor
+    except BaseException:
+        if connection.info.transaction_status == TransactionStatus.ACTIVE:
+            connection.close()  # a signal ended the wait for an answer
+        elif not connection.closed:
+            connection.rollback()
+        raise
+    connection.commit()
+
+
 def _naming_server(error: MasklineError, dsn: str) -> MasklineError:
     """Return an error that says which server it is about; libpq leaves that out where it does not wait itself."""
     if _NAMED_BY_LIBPQ in str(error):
         return error
-    given = parse_dsn(dsn)
+    given = libpq_parameters(dsn)
     names = {"dbname": "database", "user": "user", "host": "host", "port": "port", "service": "service"}
     server = ", ".join(f"{names[name]} {given[name]}" for name in names if given.get(name))
     text = str(error).removeprefix("postgres: ")
@@ -114,23 +212,33 @@ def tls_state(connection: Connection) -> TlsState:
     Args:
         connection: The connection, open.
     """
-    information = connection.info
-    has_tls = information.ssl_in_use
+    options = {option.keyword: option.val for option in connection.pgconn.info}
+    version, cipher = _tls_of_server(connection) if connection.pgconn.ssl_in_use else (None, None)
     return TlsState(
-        version=information.ssl_attribute("protocol") if has_tls else None,
-        cipher=information.ssl_attribute("cipher") if has_tls else None,
-        mode=connection.get_dsn_parameters().get("sslmode", "prefer"),
-        host=information.host or "",
+        version=version,
+        cipher=cipher,
+        mode=(options.get(b"sslmode") or b"prefer").decode(),
+        host=connection.info.host or "",
     )
 
 
-def _tls_beside(given: dict[str, str]) -> dict[str, object]:
+def _tls_of_server(connection: Connection) -> tuple[str, str | None]:
+    """Return version and cipher as the server knows them; a pooler between has a connection of its own to it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pid, version, cipher FROM pg_catalog.pg_stat_ssl WHERE pid = pg_catalog.pg_backend_pid()"
+        )
+        ((pid, version, cipher),) = cursor.fetchall()
+    return (version, cipher) if pid == connection.info.backend_pid else ("TLS", None)
+
+
+def _tls_beside(given: dict[str, str]) -> dict[str, str | int]:
     """Return what to add to a data source name for TLS to be required before anything is sent.
 
     Raises:
         DatabaseError: A service that the environment names could say otherwise.
     """
-    always: dict[str, object] = {} if "gssencmode" in given else {"gssencmode": "disable"}
+    always: dict[str, str | int] = {} if "gssencmode" in given else {"gssencmode": "disable"}
     if "sslmode" in given:
         return always
     if "PGSERVICE" in os.environ:
@@ -138,10 +246,10 @@ def _tls_beside(given: dict[str, str]) -> dict[str, object]:
     return always if os.environ.get("PGSSLMODE") in TLS_MODES else always | {"sslmode": "require"}
 
 
-def _defaults_beside(given: dict[str, str]) -> dict[str, object]:
+def _defaults_beside(given: dict[str, str]) -> dict[str, str | int]:
     """Return what to add to a data source name; libpq would prefer it to a service file and to the environment."""
     # Whatever encoding is set elsewhere, or is the database's own: text of a login is Unicode.
-    always: dict[str, object] = {"fallback_application_name": "maskline", "client_encoding": "UTF8"}
+    always: dict[str, str | int] = {"fallback_application_name": "maskline", "client_encoding": "UTF8"}
     if "service" in given or "PGSERVICE" in os.environ:
         return always
     said = {*given, *({"connect_timeout"} if "PGCONNECT_TIMEOUT" in os.environ else ())}
@@ -150,13 +258,13 @@ def _defaults_beside(given: dict[str, str]) -> dict[str, object]:
 
 @contextlib.contextmanager
 def map_postgres_errors() -> Iterator[None]:
-    """Turn psycopg2's errors into ours, for commands that a person runs.
+    """Turn psycopg's errors into ours, for commands that a person runs.
 
     Raises:
         MasklineError: What the error means; see `maskline.postgres.failures`.
     """
     try:
         yield
-    except psycopg2.Error as error:
+    except psycopg.Error as error:
         meaning = map_postgres_error(error)
         raise meaning if isinstance(meaning, MasklineError) else DatabaseError(f"postgres: {meaning}") from None

@@ -13,7 +13,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 
-import psycopg2
+import psycopg
 
 from maskline.errors import DatabaseUnavailableError
 from maskline.postgres.connection import Connect, Connection
@@ -59,7 +59,7 @@ class Deadlines:
             with self._watchdog.watching(f"postgres: {what}", seconds, shut_down, stopping) as wait:
                 try:
                     yield
-                except psycopg2.Error as error:
+                except psycopg.Error as error:
                     if wait.is_over:
                         raise self._too_long(wait) from error
                     raise

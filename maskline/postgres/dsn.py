@@ -8,8 +8,8 @@ from __future__ import annotations
 import enum
 
 import msgspec
-import psycopg2
-from psycopg2.extensions import parse_dsn
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from maskline.errors import ArgumentError
 from maskline.postgres.rds import rds_endpoint
@@ -65,9 +65,11 @@ class PostgresDsn(msgspec.Struct, frozen=True):
         if isinstance(dsn, PostgresDsn):
             return dsn
         try:
-            parameters = parse_dsn(dsn)
-        except (psycopg2.ProgrammingError, TypeError):
-            raise ArgumentError("dsn: not a data source name; give one like postgresql://user@host/database") from None
+            parameters = libpq_parameters(dsn) if isinstance(dsn, str) else None
+        except psycopg.ProgrammingError:
+            parameters = None
+        if parameters is None:
+            raise ArgumentError("dsn: not a data source name; give one like postgresql://user@host/database")
         for secret in _SECRETS:
             if parameters.get(secret):
                 raise ArgumentError(
@@ -86,11 +88,23 @@ class PostgresDsn(msgspec.Struct, frozen=True):
     @property
     def parameters(self) -> dict[str, str]:
         """What it says, by the names of libpq's parameters."""
-        return dict(parse_dsn(self.text))
+        return libpq_parameters(self.text)
 
     def __str__(self) -> str:
         """The data source name."""
         return self.text
+
+
+def libpq_parameters(dsn: str) -> dict[str, str]:
+    """Return what a data source name says, by the names of libpq's parameters.
+
+    Args:
+        dsn: The data source name.
+
+    Raises:
+        psycopg.ProgrammingError: It is not one.
+    """
+    return {name: str(value) for name, value in conninfo_to_dict(dsn).items()}
 
 
 def _check_tls(parameters: dict[str, str]) -> None:

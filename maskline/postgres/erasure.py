@@ -10,14 +10,13 @@ reach from here; docs/erasure.md says how long that stays and what ends it.
 
 from __future__ import annotations
 
-import io
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from psycopg2 import extensions, sql
+from psycopg import sql
 
 from maskline.errors import TokenError
 from maskline.keys import Keyset
@@ -25,8 +24,7 @@ from maskline.masks.deterministic import Masker
 from maskline.masks.fingerprints import PersonFingerprints
 from maskline.masks.tokens import plain_texts
 from maskline.postgres.access_log import enter_access
-from maskline.postgres.connection import Connection, map_postgres_errors
-from maskline.postgres.interruption import libpq_waits
+from maskline.postgres.connection import Connection, map_postgres_errors, transaction
 from maskline.postgres.key_usage import FULL_SCAN_SETTINGS
 from maskline.postgres.statements import REJECTED_MESSAGES
 from maskline.postgres.suppressions import SUPPRESSIONS
@@ -54,7 +52,7 @@ _OTHER_TABLES = """
     JOIN pg_namespace ON pg_namespace.oid = relnamespace
     WHERE (attname = 'key_id' AND atttypid = 'bigint'::regtype
            OR attname = 'message_id' AND atttypid = 'uuid'::regtype)
-      AND relpersistence <> 't' AND pg_class.oid <> ALL (ARRAY(SELECT to_regclass(unnest(%s))::oid))
+      AND relpersistence <> 't' AND pg_class.oid <> ALL (ARRAY(SELECT to_regclass(unnest(%s::text[]))::oid))
     GROUP BY nspname, relname
     HAVING count(*) = 2
     ORDER BY 1
@@ -146,7 +144,7 @@ class DatabaseEraser:
             DatabaseError: A table or a permission is missing.
         """
         erasure = Erasure()
-        with map_postgres_errors(), self._connection, self._connection.cursor() as cursor:
+        with map_postgres_errors(), transaction(self._connection) as cursor:
             self._begin(cursor)
             erasure.other_tables = self._other_tables(cursor)
             for place, subject in enumerate(self._subjects):
@@ -168,7 +166,7 @@ class DatabaseEraser:
             DatabaseUnavailableError: A writer did not end in time; nothing was changed.
         """
         erasure = Erasure()
-        with map_postgres_errors(), self._connection, self._connection.cursor() as cursor:
+        with map_postgres_errors(), transaction(self._connection) as cursor:
             beginning = self._begin(cursor)
             self._delete_rows(cursor, erasure)
             logger.debug("erase: deleted rows")
@@ -203,8 +201,8 @@ class DatabaseEraser:
             for place, subject in enumerate(self._subjects)
             for value in self._stored[subject]
         )
-        with libpq_waits():
-            cursor.copy_expert("COPY pg_temp.maskline_erased FROM STDIN", io.StringIO("".join(lines)))
+        with cursor.copy("COPY pg_temp.maskline_erased FROM STDIN") as copy:
+            copy.write("".join(lines))
         return str(beginning)
 
     def _rows_of(self, subject: Subject) -> sql.Composable:
@@ -283,7 +281,7 @@ class DatabaseEraser:
 
     def _suppress(self, cursor: Any) -> None:
         fingerprints = [
-            extensions.Binary(fingerprint)
+            fingerprint
             for subject in self._subjects
             for value in self._values[subject]
             for fingerprint in self._fingerprints.of_column(subject.stream.name, subject.column.name)(value)
@@ -349,7 +347,7 @@ def published_copies(connection: Connection) -> set[tuple[str, str]]:
     Raises:
         DatabaseError: It cannot be read.
     """
-    with map_postgres_errors(), connection, connection.cursor() as cursor:
+    with map_postgres_errors(), transaction(connection) as cursor:
         cursor.execute("SELECT DISTINCT stream, copy FROM lake_publications")
         return set(cursor.fetchall())
 

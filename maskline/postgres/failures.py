@@ -7,10 +7,11 @@ Source: https://www.postgresql.org/docs/current/errcodes-appendix.html
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
-import psycopg2
-from psycopg2 import errorcodes
+import psycopg
+from psycopg import errors
 
 from maskline.errors import (
     DatabaseError,
@@ -23,22 +24,29 @@ from maskline.errors import (
 )
 from maskline.postgres.ledger import KEYS_REFUSED, ROWS_MISSING
 
+_WORD_BEGINS = re.compile("(?<=[a-z0-9])(?=[A-Z])")
+
 _ROW_CLASSES = ("22", "23", "44", "54", "P0")
 _TRANSIENT_CLASSES = ("08", "40", "53", "57", "58")
-_TRANSIENT_CODES = (errorcodes.LOCK_NOT_AVAILABLE, errorcodes.OBJECT_IN_USE, errorcodes.READ_ONLY_SQL_TRANSACTION)
+_TRANSIENT_CODES = (
+    errors.LockNotAvailable.sqlstate,
+    errors.ObjectInUse.sqlstate,
+    errors.ReadOnlySqlTransaction.sqlstate,
+)
 _TABLE_CAUSES = {
-    errorcodes.SEQUENCE_GENERATOR_LIMIT_EXCEEDED: "a sequence of the table is at its end",
-    errorcodes.FEATURE_NOT_SUPPORTED: "the table cannot be written so",
+    errors.SequenceGeneratorLimitExceeded.sqlstate: "a sequence of the table is at its end",
+    errors.FeatureNotSupported.sqlstate: "the table cannot be written so",
 }
 _REMEDIES = {
-    errorcodes.UNDEFINED_TABLE: Remedy.MIGRATE,
-    errorcodes.UNDEFINED_COLUMN: Remedy.MIGRATE,
-    errorcodes.UNDEFINED_FUNCTION: Remedy.MIGRATE,
-    errorcodes.INSUFFICIENT_PRIVILEGE: Remedy.TAKE_ROLE,
+    errors.UndefinedTable.sqlstate: Remedy.MIGRATE,
+    errors.UndefinedColumn.sqlstate: Remedy.MIGRATE,
+    errors.UndefinedFunction.sqlstate: Remedy.MIGRATE,
+    errors.InsufficientPrivilege.sqlstate: Remedy.TAKE_ROLE,
 }
 _FAILED_AUTHENTICATION = "authentication failed"
 _NOTHING_SUPPLIED = "no password supplied"
 _REFUSED_LOGINS = (
+    "bad value for",
     "certificate verify failed",
     "definition of service",
     "does not exist",
@@ -56,6 +64,8 @@ _REFUSED_LOGINS = (
     "server does not support SSL",
     "service file",
 )
+UNSTORABLE_TEXT = "a text that Postgres cannot store (NUL or a lone surrogate)"
+
 _RAISED_BY_A_TRIGGER = "exec_stmt_raise"
 _ROW_POLICY = "ExecWithCheckOptions"
 """Where in the server an error comes from: that is alike in every language of its messages."""
@@ -75,12 +85,12 @@ class RowRejectedError(Exception):
 
 
 def map_postgres_error(
-    error: psycopg2.Error, filled_columns: Collection[str] | None = None
+    error: psycopg.Error, filled_columns: Collection[str] | None = None
 ) -> MasklineError | RowRejectedError:
     """Return what an error means to the job.
 
     Args:
-        error: What psycopg2 raised.
+        error: What psycopg raised.
         filled_columns: The columns that the statement gave values for, or None where that is not known.
 
     Returns:
@@ -91,7 +101,7 @@ def map_postgres_error(
         time-out, a standby that was promoted); a `DatabaseLoginError` where a password is not taken; else a
         `DatabaseError`: no table, no column, no permission, no database, or anything not known to be harmless.
     """
-    code = error.pgcode
+    code = error.sqlstate
     if code is None:
         return _without_code(error)
     if code.startswith(_TRANSIENT_CLASSES) or code in _TRANSIENT_CODES:
@@ -104,7 +114,7 @@ def map_postgres_error(
     if code == ROWS_MISSING:
         return RowRejectedError(f"{code} a trigger or a rule of the table swallowed it")
     function = error.diag.source_function
-    is_row_policy = code == errorcodes.INSUFFICIENT_PRIVILEGE and function == _ROW_POLICY
+    is_row_policy = code == errors.InsufficientPrivilege.sqlstate and function == _ROW_POLICY
     if code.startswith(_ROW_CLASSES) or function == _RAISED_BY_A_TRIGGER or is_row_policy:
         names_field = bool(error.diag.column_name or error.diag.constraint_name)
         return RowRejectedError(_described(error, code), names_field=names_field)
@@ -127,35 +137,37 @@ def refused_keys_error(what: str) -> KeysetError:
     )
 
 
-def _cause_of_the_table(error: psycopg2.Error, code: str, filled_columns: Collection[str] | None) -> str | None:
+def _cause_of_the_table(error: psycopg.Error, code: str, filled_columns: Collection[str] | None) -> str | None:
     if error.diag.source_function == _RAISED_BY_A_TRIGGER:
         return None
-    if code == errorcodes.CHECK_VIOLATION and not error.diag.constraint_name:
+    if code == errors.CheckViolation.sqlstate and not error.diag.constraint_name:
         return "the table has no partition for a row"
-    if code == errorcodes.NOT_NULL_VIOLATION and filled_columns is not None:
+    if code == errors.NotNullViolation.sqlstate and filled_columns is not None:
         column = error.diag.column_name
         if column is not None and column not in filled_columns:
             return f"column {column} is NOT NULL, and the stream does not fill it"
     return _TABLE_CAUSES.get(code)
 
 
-def _without_code(error: psycopg2.Error) -> MasklineError:
-    """Tell errors of a login and a connection apart, for which psycopg2 gives no SQLSTATE."""
-    text = " ".join(str(error).split())
+def _without_code(error: psycopg.Error) -> MasklineError | RowRejectedError:
+    """Tell errors of a login and a connection apart, for which psycopg gives no SQLSTATE."""
+    if isinstance(error, psycopg.DataError):
+        return RowRejectedError(UNSTORABLE_TEXT)
+    text = " ".join(str(error).split()).removeprefix("connection failed: ").removeprefix("connection is bad: ")
     if _FAILED_AUTHENTICATION in text:
         return DatabaseLoginError(f"postgres: {text}", remedy=Remedy.GIVE_PASSWORD)
     if _NOTHING_SUPPLIED in text:
         return DatabaseError(f"postgres: {text}", remedy=Remedy.GIVE_PASSWORD)
     if any(mark in text for mark in _REFUSED_LOGINS):
         return DatabaseError(f"postgres: {text}", remedy=Remedy.CHECK_DSN)
-    if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return DatabaseUnavailableError(f"postgres: {text or 'the connection was lost'}")
     return DatabaseError(f"postgres: {type(error).__name__} without a SQLSTATE")
 
 
-def _described(error: psycopg2.Error, code: str) -> str:
+def _described(error: psycopg.Error, code: str) -> str:
     try:
-        name = errorcodes.lookup(code).lower()
+        name = _WORD_BEGINS.sub("_", errors.lookup(code).__name__).lower()
     except KeyError:
         name = "unknown"
     about = [

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from psycopg2 import sql
+import psycopg
+from psycopg import sql
 
 from maskline.masks.leakage import EquivalenceClass
-from maskline.postgres.connection import Connection, map_postgres_errors
+from maskline.postgres.connection import Connection, map_postgres_errors, transaction
 
 
 class TokenFrequencies(msgspec.Struct, frozen=True):
@@ -49,8 +50,8 @@ def token_frequencies(
     """
     names = {"table": sql.Identifier(*table.split(".")), "column": sql.Identifier(column)}
     # One snapshot for all that is counted, while the job goes on writing.
-    connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
-    with map_postgres_errors(), connection, connection.cursor() as cursor:
+    connection.isolation_level, connection.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
+    with map_postgres_errors(), transaction(connection) as cursor:
         classes = _equivalence_classes(cursor, names, [])
         classes_beside = [_equivalence_classes(cursor, names, beside[: count + 1]) for count in range(len(beside))]
         cursor.execute(

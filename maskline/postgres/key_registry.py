@@ -21,7 +21,7 @@ import msgspec
 
 from maskline.errors import DatabaseError, Remedy
 from maskline.postgres.arrays import array_literal
-from maskline.postgres.connection import Connection, map_postgres_errors
+from maskline.postgres.connection import Connection, map_postgres_errors, transaction
 from maskline.postgres.failures import refused_keys_error
 
 KEYS = "maskline_keys"
@@ -101,7 +101,7 @@ class KeyUse:
 
         Raises:
             KeysetError: One of them is not enabled there.
-            psycopg2.Error: It cannot be asked.
+            psycopg.Error: It cannot be asked.
         """
         if connection is not self._connection:
             ((self._is_known,),) = _rows(connection, _IS_KNOWN)
@@ -129,7 +129,7 @@ def check_key_is_enabled(cursor: Any, key_id: int) -> None:
 
     Raises:
         KeysetError: It is not enabled.
-        psycopg2.Error: It cannot be asked.
+        psycopg.Error: It cannot be asked.
     """
     cursor.execute("SELECT state FROM maskline_keys WHERE key_id = %s AND state <> 'enabled'", [key_id])
     for (state,) in cursor.fetchall():
@@ -146,7 +146,7 @@ def known_keys(connection: Connection) -> list[KnownKey]:
         Nothing where the schema is older than that table.
 
     Raises:
-        psycopg2.Error: It cannot be read.
+        psycopg.Error: It cannot be read.
     """
     ((has_keys,),) = _rows(connection, _IS_KNOWN)
     return [KnownKey(*row) for row in _rows(connection, _KEYS)] if has_keys else []
@@ -181,7 +181,7 @@ def set_key_state(connection: Connection, key_id: int, state: str) -> None:
         DatabaseError: The schema is older than ``maskline_keys``, or a permission is missing.
         DatabaseUnavailableError: Statements are under way for longer than `LOCK_WAIT_SECONDS`.
     """
-    with map_postgres_errors(), connection, connection.cursor() as cursor:
+    with map_postgres_errors(), transaction(connection) as cursor:
         cursor.execute(
             "SET LOCAL TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE;"
             f" SET LOCAL lock_timeout = '{LOCK_WAIT_SECONDS}s'; SET LOCAL statement_timeout = 0"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import msgspec
-from psycopg2 import sql
+from psycopg import sql
 
 from maskline.errors import DatabaseError, Remedy
-from maskline.postgres.connection import Connection, map_postgres_errors
+from maskline.postgres.connection import Connection, map_postgres_errors, transaction
 from maskline.postgres.statements import LOCK_TIMEOUT_SECONDS, REJECTED_MESSAGES
 
 FULL_SCAN_SETTINGS = f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'; SET LOCAL row_security = off"
@@ -53,7 +53,7 @@ def key_usage(connection: Connection, only: str | None = None) -> list[KeyUsage]
         DatabaseError: There are no such tables, so this is not the job's database, or the connection may not read
             those of some table, so nobody knows.
     """
-    with map_postgres_errors(), connection, connection.cursor() as cursor:
+    with map_postgres_errors(), transaction(connection) as cursor:
         cursor.execute(FULL_SCAN_SETTINGS)
         cursor.execute(_TABLES_WITH_KEY_IDS)
         tables = cursor.fetchall()

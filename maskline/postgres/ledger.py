@@ -8,9 +8,9 @@ row, so both are committed or neither is. SQS keeps a message for 14 days; a day
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
-import psycopg2
-from psycopg2.extensions import connection as Connection  # noqa: N812 - see maskline.postgres.connection
+import psycopg
 
 OUTCOMES = "maskline_outcomes"
 """The ledger's table."""
@@ -33,7 +33,7 @@ _EMPTY_OLD_DAYS = (
 )
 
 
-def empty_old_days(connection: Connection) -> int:
+def empty_old_days(connection: psycopg.Connection[Any]) -> int:
     """Empty the partitions of days that are more than 16 days gone; where one is locked, leave it for the next time.
 
     Args:
@@ -43,12 +43,12 @@ def empty_old_days(connection: Connection) -> int:
         How many partitions were emptied.
 
     Raises:
-        psycopg2.Error: The server does not answer, or the function is not there.
+        psycopg.Error: The server does not answer, or the function is not there.
     """
     try:
         with connection.cursor() as cursor:
             cursor.execute(_EMPTY_OLD_DAYS)
             ((emptied,),) = cursor.fetchall()
-    except psycopg2.errors.LockNotAvailable:
+    except psycopg.errors.LockNotAvailable:
         return 0
     return int(emptied)

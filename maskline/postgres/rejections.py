@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
-from psycopg2 import sql
+from psycopg import sql
 
-from maskline.postgres.connection import Connection, map_postgres_errors
+from maskline.postgres.connection import Connection, map_postgres_errors, transaction
 
 ROWS_PER_DELETE = 5_000
 _COLUMNS = "message_id::text, stream, reason, detail, sent_at, rejected_at, receive_count, requeued_at"
@@ -81,7 +81,7 @@ class RejectedMessages:
 
     def count_by_reason(self, stream: str | None = None) -> dict[str, int]:
         """Count those that were not sent back, by reason."""
-        with map_postgres_errors(), self._connection, self._connection.cursor() as cursor:
+        with map_postgres_errors(), transaction(self._connection) as cursor:
             cursor.execute(
                 "SELECT reason, count(*) FROM rejected_messages"
                 " WHERE requeued_at IS NULL AND stream = coalesce(%s, stream) GROUP BY reason ORDER BY reason",
@@ -105,7 +105,7 @@ class RejectedMessages:
             " AND reason = coalesce(%s, reason) AND (%s OR requeued_at IS NULL)"
             " ORDER BY rejected_at DESC, message_id LIMIT %s"
         ).format(columns=sql.SQL(_COLUMNS))
-        with map_postgres_errors(), self._connection, self._connection.cursor() as cursor:
+        with map_postgres_errors(), transaction(self._connection) as cursor:
             cursor.execute(query, [stream, reason, requeued, limit])
             return [RejectedMessage(*row) for row in cursor]
 
@@ -118,7 +118,7 @@ class RejectedMessages:
             streams: Only those that one of these streams rejected; of all if None.
             message_ids: Only these; all if None.
         """
-        with map_postgres_errors(), self._connection, self._connection.cursor() as cursor:
+        with map_postgres_errors(), transaction(self._connection) as cursor:
             cursor.execute(
                 "SELECT message_id::text, stream, queue FROM rejected_messages WHERE requeued_at IS NULL"
                 " AND (%s::text[] IS NULL OR stream = ANY (%s::text[]))"
@@ -132,7 +132,7 @@ class RejectedMessages:
         query = sql.SQL("SELECT body, {columns} FROM rejected_messages WHERE message_id = %s").format(
             columns=sql.SQL(_COLUMNS)
         )
-        with map_postgres_errors(), self._connection, self._connection.cursor() as cursor:
+        with map_postgres_errors(), transaction(self._connection) as cursor:
             cursor.execute(query, [message_id])
             row = cursor.fetchone()
         return (RejectedMessage(*row[1:]), bytes(row[0])) if row else None
@@ -150,7 +150,7 @@ class RejectedMessages:
             message_id: The MessageId.
             stream: The stream that rejected it; one of another stream is not there.
         """
-        with map_postgres_errors(), self._connection, self._connection.cursor() as cursor:
+        with map_postgres_errors(), transaction(self._connection) as cursor:
             cursor.execute(
                 "SELECT body FROM rejected_messages"
                 " WHERE message_id = %s AND stream = %s AND requeued_at IS NULL FOR UPDATE",
@@ -172,7 +172,7 @@ class RejectedMessages:
             age: How long ago.
             stream: Only those of one stream.
         """
-        with map_postgres_errors(), self._connection, self._connection.cursor() as cursor:
+        with map_postgres_errors(), transaction(self._connection) as cursor:
             cursor.execute(
                 "SELECT now() - %s, count(*), count(*) FILTER (WHERE requeued_at IS NULL) FROM rejected_messages"
                 " WHERE rejected_at < now() - %s AND stream = coalesce(%s, stream)",
@@ -190,7 +190,7 @@ class RejectedMessages:
         """
         deleted = 0
         while True:
-            with map_postgres_errors(), self._connection, self._connection.cursor() as cursor:
+            with map_postgres_errors(), transaction(self._connection) as cursor:
                 cursor.execute(
                     "DELETE FROM rejected_messages WHERE message_id IN (SELECT message_id FROM rejected_messages"
                     " WHERE rejected_at < %s AND stream = coalesce(%s, stream) LIMIT %s)",

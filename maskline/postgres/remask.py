@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-import psycopg2
+import psycopg
 
 from maskline.errors import TokenError
 from maskline.keys import Keyset
-from maskline.postgres.connection import Connect, Connection
+from maskline.postgres.connection import Connect, Connection, transaction
 from maskline.postgres.failures import RowRejectedError, map_postgres_error
 from maskline.postgres.key_registry import KeyUse, check_key_is_enabled
 from maskline.postgres.key_usage import FULL_SCAN_SETTINGS
@@ -146,10 +146,10 @@ class Remasker:
         try:
             if self._connection is None:
                 self._connection = self._connect()
-            with self._connection, self._connection.cursor() as cursor:
+            with transaction(self._connection) as cursor:
                 cursor.execute(_SETTINGS)
                 return work(cursor, *arguments)
-        except psycopg2.Error as error:
+        except psycopg.Error as error:
             meaning = map_postgres_error(error)
             if not isinstance(meaning, RowRejectedError):
                 self._close()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import msgspec
-from psycopg2 import sql
+from psycopg import sql
 
 from maskline.errors import TokenError
 from maskline.keys import Keyset

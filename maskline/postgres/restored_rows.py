@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from psycopg2 import sql
+from psycopg import sql
 
 from maskline.postgres.arrays import array_literal
-from maskline.postgres.statements import InsertStatement, row_arrays, row_parameters, transaction_settings
+from maskline.postgres.statements import InsertStatement, Parameter, row_arrays, row_parameters
 from maskline.records import Receipt, Redacted
 from maskline.streams.definition import StreamDefinition
 
@@ -55,16 +55,20 @@ class InsertRestoredRows(InsertStatement[RestoredRow]):
     def __init__(self, stream: StreamDefinition, lake_table: str) -> None:
         super().__init__(stream.table, row_arrays(stream) | {"processed_at": "timestamptz[]"})
         self.streams = (stream,)
-        entry = sql.SQL("INSERT INTO {} (stream, lake_table, row_count) VALUES ({}, {}, %s); ").format(
-            sql.Identifier(RESTORES), sql.Literal(stream.name), sql.Literal(lake_table)
-        )
-        self.query = transaction_settings() + entry + self.query
-        self.query_without_keys = transaction_settings() + entry + self.query_without_keys
+        self._lake_table = lake_table
 
-    def parameters(self, records: Sequence[RestoredRow]) -> Sequence[str]:
-        """Return how many they are, and the arrays, one a column."""
+    def before(self, records: Sequence[RestoredRow]) -> sql.Composed:
+        """Return the statements that come before it, of which the last enters the transaction."""
+        (stream,) = self.streams
+        return super().before(records) + sql.SQL(
+            "INSERT INTO {} (stream, lake_table, row_count) VALUES ({}, {}, {}); "
+        ).format(
+            sql.Identifier(RESTORES), sql.Literal(stream.name), sql.Literal(self._lake_table), sql.Literal(len(records))
+        )
+
+    def parameters(self, records: Sequence[RestoredRow]) -> Sequence[Parameter]:
+        """Return the arrays, one a column."""
         return [
-            str(len(records)),
             *row_parameters(records),
             array_literal([row.processed_at for row in records]),
         ]

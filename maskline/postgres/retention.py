@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import msgspec
-from psycopg2 import sql
+from psycopg import sql
 
 from maskline.postgres.access_log import access_log, enter_access
-from maskline.postgres.connection import Connection, map_postgres_errors
+from maskline.postgres.connection import Connection, map_postgres_errors, transaction
 from maskline.postgres.key_usage import FULL_SCAN_SETTINGS
 from maskline.postgres.statements import REJECTED_MESSAGES
 from maskline.streams.stream import StreamDefinition
@@ -59,7 +59,7 @@ def find_old_rows(connection: Connection, stream: StreamDefinition, age: timedel
         DatabaseError: The table or a permission is missing.
     """
     table = sql.Identifier(*stream.table_parts)
-    with map_postgres_errors(), connection, connection.cursor() as cursor:
+    with map_postgres_errors(), transaction(connection) as cursor:
         cursor.execute(_SETTINGS)
         cursor.execute("SELECT (now() - %s)::date", [age])
         ((before,),) = cursor.fetchall()
@@ -84,7 +84,7 @@ def delete_old_rows(connection: Connection, stream: StreamDefinition, old: OldRo
     """
     table = sql.Identifier(*stream.table_parts)
     for partition in old.partitions:
-        with map_postgres_errors(), connection, connection.cursor() as cursor:
+        with map_postgres_errors(), transaction(connection) as cursor:
             cursor.execute(_SETTINGS)
             name = sql.SQL(partition)  # regclass has quoted it
             cursor.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(name))
@@ -98,7 +98,7 @@ def delete_old_rows(connection: Connection, stream: StreamDefinition, old: OldRo
     ).format(table=table, limit=sql.Literal(ROWS_PER_BATCH))
     deleted = -1
     while deleted:
-        with map_postgres_errors(), connection, connection.cursor() as cursor:
+        with map_postgres_errors(), transaction(connection) as cursor:
             cursor.execute(_SETTINGS)
             cursor.execute(batch, [old.before])
             deleted = cursor.rowcount
@@ -119,7 +119,7 @@ def delete_requeued(connection: Connection, age: timedelta, reason: str | None) 
     Raises:
         DatabaseError: The table or a permission is missing.
     """
-    with map_postgres_errors(), connection, connection.cursor() as cursor:
+    with map_postgres_errors(), transaction(connection) as cursor:
         cursor.execute(_SETTINGS)
         cursor.execute("DELETE FROM rejected_messages WHERE requeued_at < now() - %s", [age])
         deleted = int(cursor.rowcount)
@@ -150,7 +150,7 @@ def delete_log_entries(connection: Connection, age: timedelta, reason: str | Non
     Raises:
         DatabaseError: The log is somebody else's.
     """
-    with map_postgres_errors(), connection, connection.cursor() as cursor:
+    with map_postgres_errors(), transaction(connection) as cursor:
         cursor.execute(_SETTINGS)
         log = access_log(cursor)
         cursor.execute("SELECT now() - %s", [age])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from psycopg2 import sql
+from psycopg import sql
 
 from maskline.postgres.connection import Connection
 
@@ -23,7 +23,7 @@ def database_revision(connection: Connection) -> str | None:
         connection: A connection to it.
 
     Raises:
-        psycopg2.Error: It cannot be read.
+        psycopg.Error: It cannot be read.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [VERSION_TABLE])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from psycopg2 import sql
+from psycopg import sql
 
 from maskline.postgres.connection import Connection, map_postgres_errors
 from maskline.streams.definition import StreamDefinition
@@ -35,7 +35,7 @@ def find_rows(
     Raises:
         DatabaseError: The role may not read the table, or the table lacks a column.
     """
-    connection.set_session(readonly=True)
+    connection.read_only = True
     is_array = stream.column(column).type.is_array
     query = sql.SQL(
         "SELECT wanted.number, {columns} FROM {table} AS target JOIN unnest(%s::integer[], %s::text[])"

@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import psycopg2
+import psycopg
 import sqlalchemy
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from psycopg2 import errorcodes
+from psycopg import errors
 
 from maskline.errors import DatabaseError, DatabaseUnavailableError, MasklineError, SetupError, UsageError
 from maskline.postgres.column_registry import compare_columns, enter_columns
-from maskline.postgres.connection import Connect, Connection
+from maskline.postgres.connection import Connect, Connection, transaction
 from maskline.postgres.ddl import create_table
 from maskline.postgres.failures import map_postgres_error
 from maskline.postgres.migrations.catalogue import IS_OWNERS_TABLE, WRITTEN_TABLES, leaves
@@ -45,6 +45,7 @@ _CONTRACTED = "0011"
 """The revision that takes from an older job what it needs, and the one before it, on which old and new ones run."""
 
 _ADVISORY_LOCK = 0x6D61736B
+_CLOSED = "the connection is closed"
 _SCRIPTS = Path(__file__).with_name("migrations")
 _LOCK_HOLDER = f"""
     SELECT format('session %s of %s, since %s', pid, usename, to_char(backend_start, 'YYYY-MM-DD HH24:MI:SS'))
@@ -138,7 +139,7 @@ class Schema:
         lock_deadline_seconds: float = LOCK_DEADLINE_SECONDS,
     ) -> None:
         self._engine = sqlalchemy.create_engine(
-            "postgresql+psycopg2://", creator=connect, poolclass=sqlalchemy.NullPool, isolation_level="AUTOCOMMIT"
+            "postgresql+psycopg://", creator=connect, poolclass=sqlalchemy.NullPool, isolation_level="AUTOCOMMIT"
         )
         self._wait_seconds = wait_seconds
         self._lock_deadline_seconds = lock_deadline_seconds
@@ -279,7 +280,7 @@ class Schema:
                 try:
                     _rows(driver, f"{SETTINGS}; {statement}; SELECT")
                     break
-                except psycopg2.errors.LockNotAvailable:
+                except psycopg.errors.LockNotAvailable:
                     if time.monotonic() >= deadline:
                         raise
                 time.sleep(random.uniform(0.1, 0.5))  # noqa: S311 - others get their turn
@@ -294,7 +295,7 @@ class Schema:
         while True:
             driver.autocommit = False
             try:
-                with driver:
+                with transaction(driver):
                     command.downgrade(config, target)
                 return
             except DatabaseUnavailableError:
@@ -396,7 +397,7 @@ def _has_job_rows(driver: Connection) -> bool:
 
 def _driver(connection: sqlalchemy.Connection) -> Connection:
     driver = connection.connection.driver_connection
-    assert isinstance(driver, psycopg2.extensions.connection), "psycopg2 is the only driver here"
+    assert isinstance(driver, Connection), "psycopg is the only driver here"
     return driver
 
 
@@ -421,13 +422,13 @@ def _describing_errors() -> Iterator[None]:
         yield
     except sqlalchemy.exc.DBAPIError as error:
         raise _described(_first_of(error.orig)) from None
-    except psycopg2.Error as error:
+    except psycopg.Error as error:
         raise _described(_first_of(error)) from None
 
 
 def _first_of(error: BaseException | None) -> BaseException | None:
     """Return why a connection was lost; what is then tried on it fails next, and says only that it is closed."""
-    while isinstance(error, psycopg2.InterfaceError) and error.__context__ is not None:
+    while isinstance(error, psycopg.OperationalError) and str(error) == _CLOSED:
         before = error.__context__
         error = before.orig if isinstance(before, sqlalchemy.exc.DBAPIError) else before
     return error
@@ -451,11 +452,11 @@ def _config(output: io.StringIO | None = None) -> Config:
 
 def _described(error: BaseException | None) -> MasklineError:
     """Pass on what a revision says in its own words, name what is in the way, and translate the rest."""
-    assert isinstance(error, psycopg2.Error), "psycopg2 is the only driver here"
+    assert isinstance(error, psycopg.Error), "psycopg is the only driver here"
     diagnostics = error.diag
-    if error.pgcode == errorcodes.RAISE_EXCEPTION and diagnostics.message_hint:
+    if error.sqlstate == errors.RaiseException.sqlstate and diagnostics.message_hint:
         return DatabaseError(f"postgres: {diagnostics.message_primary}. {diagnostics.message_hint}")
-    if error.pgcode in (errorcodes.DEPENDENT_OBJECTS_STILL_EXIST, errorcodes.FEATURE_NOT_SUPPORTED):
+    if error.sqlstate in (errors.DependentObjectsStillExist.sqlstate, errors.FeatureNotSupported.sqlstate):
         # The detail names objects, and never a value.
         detail = "; ".join((diagnostics.message_detail or "").splitlines())
         return DatabaseError(

@@ -20,7 +20,7 @@ def server_version_problems(connection: Connection) -> list[str]:
     Returns:
         What stands in the way, a sentence; empty if nothing does.
     """
-    return problems_of_version(connection.server_version)
+    return problems_of_version(connection.info.server_version)
 
 
 def problems_of_version(version: int) -> list[str]:

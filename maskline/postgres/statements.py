@@ -1,22 +1,22 @@
 """The statement that gives each message of a micro-batch its outcome: ledger and tables in one transaction.
 
 It enters the messages into the ledger, inserts those that are new there into their tables, and raises, so that all of
-it rolls back, where a table took another number of rows. It is one string, works behind PgBouncer in transaction mode,
-and does not depend on how the server is set up: isolation, durability, time-outs and deferred constraints are said in
-it. Names are quoted, every value is a parameter, and each column travels as one array, ahead of the statement, so that
-a server which writes the statement into its log does not write the values (see `stage_arrays`).
+it rolls back, where a table took another number of rows. It works behind PgBouncer in transaction mode, and does not
+depend on how the server is set up: isolation, durability, time-outs and deferred constraints are said before it. Names
+are quoted, every value is a parameter, and each column is one array. Parameters travel beside the statement, so that a
+server which writes a statement that failed into its log does not write the values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
-from psycopg2 import sql
-from psycopg2.extensions import AsIs
+from psycopg import sql
 
 from maskline.postgres.arrays import array_literal, moment_array
+from maskline.postgres.binary_arrays import BinaryArray, bigint_array, date_array, microseconds, timestamptz_array
 from maskline.postgres.ledger import OUTCOMES, VOUCHED_AGE, VOUCHED_LEAD, WRITES_LEDGER
 from maskline.records import MaskedRow, Receipt, Rejection
 from maskline.streams.definition import StreamDefinition
@@ -60,8 +60,11 @@ class _HasReceipt(Protocol):
 
 Record = TypeVar("Record", bound=_HasReceipt)
 
+Parameter = str | BinaryArray
+"""An array of a statement."""
 
-def transaction_settings(queue: str | None = None) -> sql.Composable:
+
+def transaction_settings(queue: str | None = None) -> sql.Composed:
     """Return what each transaction begins with, whatever the server, the database or the role has set.
 
     ``synchronous_commit`` is raised to ``on`` and never lowered. Deferred constraints are checked before the commit, so
@@ -90,30 +93,7 @@ def transaction_settings(queue: str | None = None) -> sql.Composable:
 def _queue_setting(queue: str | None) -> sql.Composable:
     if queue is None:
         return sql.SQL("")
-    queue = queue.replace("%", "%%")  # psycopg2 puts parameters into the statement
     return sql.SQL(", set_config({}, {}, true)").format(sql.Literal(QUEUE_SETTING), sql.Literal(queue))
-
-
-def stage_arrays(parameters: Sequence[str]) -> tuple[str, list[str], list[str | AsIs]]:
-    """Have the arrays of a statement travel ahead of it, as settings of its transaction, from where it reads them.
-
-    Args:
-        parameters: Those of the statement.
-
-    Returns:
-        What begins the transaction and brings the arrays, the arrays, and the parameters that then are the statement's.
-    """
-    begin = "BEGIN ISOLATION LEVEL READ COMMITTED"
-    arrays: list[str] = []
-    references: list[str | AsIs] = []
-    for parameter in parameters:
-        if parameter.startswith("{"):
-            references.append(AsIs(f"current_setting('maskline.array_{len(arrays)}')"))
-            arrays.append(parameter)
-        else:
-            references.append(parameter)
-    settings = (f"set_config('maskline.array_{place}', %s, true) IS NULL" for place in range(len(arrays)))
-    return (f"{begin}; SELECT {', '.join(settings)}" if arrays else begin), arrays, references
 
 
 class InsertStatement(Generic[Record]):
@@ -134,14 +114,14 @@ class InsertStatement(Generic[Record]):
     Attributes:
         table: The table.
         columns: The columns that it fills.
-        query: The statement.
+        query: The statement, with its parameters as ``$1`` and so on.
         query_without_keys: The same for a schema before revision 0012, which does not know its keys.
         streams: The streams whose rows it inserts; none where it inserts rejections.
         warns_of_age: Whether a row whose message may come again after its day of the ledger was emptied is news.
     """
 
-    query: sql.Composable
-    query_without_keys: sql.Composable
+    query: str
+    query_without_keys: str
     streams: tuple[StreamDefinition, ...] = ()
     warns_of_age = True
 
@@ -172,7 +152,7 @@ class InsertStatement(Generic[Record]):
         )
         parts = {
             "values": sql.SQL(", ").join(values),
-            "arrays": sql.SQL(", ").join(sql.SQL(f"%s::{_transport(array)}") for array in arrays.values()),
+            "arrays": _numbered(arrays.values(), first=1),
             "columns": columns,
             "outcomes": sql.Identifier(OUTCOMES),
             "target": target,
@@ -181,9 +161,9 @@ class InsertStatement(Generic[Record]):
             "age": sql.Literal(VOUCHED_AGE),
             "lead": sql.Literal(VOUCHED_LEAD),
         }
-        settings = transaction_settings(queue)
-        self.query = settings + template.format(refused_keys=_REFUSED_KEYS, **parts)
-        self.query_without_keys = settings + template.format(refused_keys=_NO_KEYS, **parts)
+        self._settings = transaction_settings(queue)
+        self.query = template.format(refused_keys=_REFUSED_KEYS, **parts).as_string()
+        self.query_without_keys = template.format(refused_keys=_NO_KEYS, **parts).as_string()
 
     def for_records(self, records: Sequence[Record]) -> InsertStatement[Record]:  # noqa: ARG002
         """Return the statement that writes these records, which is this one unless it writes several tables.
@@ -193,6 +173,14 @@ class InsertStatement(Generic[Record]):
         """
         return self
 
+    def before(self, records: Sequence[Record]) -> sql.Composed:  # noqa: ARG002
+        """Return the statements that come before it in its transaction.
+
+        Args:
+            records: The micro-batch, not empty.
+        """
+        return self._settings
+
     def table_of(self, record: Record) -> str:  # noqa: ARG002
         """Return the table that a record goes to.
 
@@ -201,7 +189,7 @@ class InsertStatement(Generic[Record]):
         """
         return self.table
 
-    def parameters(self, records: Sequence[Record]) -> Sequence[str]:
+    def parameters(self, records: Sequence[Record]) -> Sequence[Parameter]:
         """Return the arrays for a micro-batch, one a column.
 
         Args:
@@ -222,7 +210,7 @@ class InsertRows(InsertStatement[MaskedRow]):
         super().__init__(stream.table, row_arrays(stream))
         self.streams = (stream,)
 
-    def parameters(self, records: Sequence[MaskedRow]) -> Sequence[str]:
+    def parameters(self, records: Sequence[MaskedRow]) -> Sequence[Parameter]:
         """Return the arrays for a micro-batch."""
         return row_parameters(records)
 
@@ -243,6 +231,7 @@ class InsertRowsOfStreams(InsertStatement[MaskedRow]):
         self._streams = {stream.name: stream for stream in streams}
         self._inserts = {stream.name: InsertRows(stream) for stream in streams}
         self._statements: dict[tuple[str, ...], InsertStatement[MaskedRow]] = {}
+        self._settings = transaction_settings()
         self.table = ", ".join(dict.fromkeys(stream.table for stream in streams))
         self.columns = frozenset[str]().union(*(insert.columns for insert in self._inserts.values()))
         targets = [(stream.table, row_arrays(stream)) for stream in streams]
@@ -265,7 +254,7 @@ class InsertRowsOfStreams(InsertStatement[MaskedRow]):
         """Return the table of the row's stream."""
         return self._inserts[record.stream].table
 
-    def parameters(self, records: Sequence[MaskedRow]) -> Sequence[str]:
+    def parameters(self, records: Sequence[MaskedRow]) -> Sequence[Parameter]:
         """Return the arrays for a micro-batch that has rows of each stream, those of the first stream first."""
         rows: dict[str, list[MaskedRow]] = {name: [] for name in self._inserts}
         for row in records:
@@ -295,7 +284,7 @@ class InsertRejections(InsertStatement[Rejection]):
         }
         super().__init__(REJECTED_MESSAGES, arrays, keeps_earlier=True, queue=queue)
 
-    def parameters(self, records: Sequence[Rejection]) -> Sequence[str]:
+    def parameters(self, records: Sequence[Rejection]) -> Sequence[Parameter]:
         """Return the arrays for a micro-batch."""
         return [
             array_literal(rejection.receipt.message_id for rejection in records),
@@ -324,24 +313,27 @@ class _Row(_HasReceipt, Protocol):
     def values(self) -> tuple[object, ...]: ...
 
 
-def row_parameters(rows: Sequence[_Row]) -> list[str]:
+def row_parameters(rows: Sequence[_Row]) -> list[Parameter]:
     """Return the arrays of `row_arrays`; create_date is the UTC date of SentTimestamp, so it never changes.
 
     Args:
         rows: Rows of one stream, not empty.
     """
+    sent_at = microseconds([row.sent_at for row in rows])
     return [
         *map(array_literal, zip(*(row.values for row in rows), strict=True)),
-        moment_array([row.sent_at.date() for row in rows]),
+        date_array(sent_at),
         array_literal([row.receipt.message_id for row in rows]),
-        moment_array([row.sent_at for row in rows]),
-        array_literal([str(row.key_id) for row in rows]),
+        timestamptz_array(sent_at),
+        bigint_array([row.key_id for row in rows]),
     ]
 
 
-def _insert_of_several(targets: Sequence[tuple[str, dict[str, str]]], refused_keys: sql.SQL) -> sql.Composable:
+def _insert_of_several(targets: Sequence[tuple[str, dict[str, str]]], refused_keys: sql.SQL) -> str:
     """Return the statement over several tables, whose one row is that of `InsertStatement`."""
-    batches, inserts = [], []
+    batches: list[sql.Composable] = []
+    inserts: list[sql.Composable] = []
+    first = 1
     for place, (table, arrays) in enumerate(targets):
         names = {
             "batch": sql.Identifier(f"batch_{place}"),
@@ -351,10 +343,11 @@ def _insert_of_several(targets: Sequence[tuple[str, dict[str, str]]], refused_ke
         batches.append(
             sql.SQL("{batch} AS MATERIALIZED (SELECT {values} FROM unnest({arrays}) AS batch ({columns}))").format(
                 values=sql.SQL(", ").join(_value(name, array) for name, array in arrays.items()),
-                arrays=sql.SQL(", ").join(sql.SQL(f"%s::{_transport(array)}") for array in arrays.values()),
+                arrays=_numbered(arrays.values(), first),
                 **names,
             )
         )
+        first += len(arrays)
         inserts.append(
             sql.SQL(
                 "{written} AS (INSERT INTO {target} ({columns}) SELECT {columns} FROM {batch}"
@@ -362,7 +355,7 @@ def _insert_of_several(targets: Sequence[tuple[str, dict[str, str]]], refused_ke
             ).format(target=sql.Identifier(*table.split(".")), **names)
         )
     places = range(len(targets))
-    return transaction_settings() + sql.SQL(
+    statement = sql.SQL(
         "WITH {batches},"
         " batch AS MATERIALIZED ({messages}),"
         " fresh AS (INSERT INTO {outcomes} (message_id, sent_at) SELECT message_id, sent_at FROM batch"
@@ -387,6 +380,14 @@ def _insert_of_several(targets: Sequence[tuple[str, dict[str, str]]], refused_ke
         ),
         age=sql.Literal(VOUCHED_AGE),
         lead=sql.Literal(VOUCHED_LEAD),
+    )
+    return statement.as_string()
+
+
+def _numbered(arrays: Iterable[str], first: int) -> sql.Composed:
+    """Return parameters of these types, from a number on."""
+    return sql.SQL(", ").join(
+        sql.SQL(f"${number}::{_transport(array)}") for number, array in enumerate(arrays, start=first)
     )
 
 

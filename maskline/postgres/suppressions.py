@@ -18,14 +18,14 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
-from psycopg2 import sql
+from psycopg import sql
 
 from maskline.errors import KeysetError
 from maskline.masks.fingerprints import PREFIX_BYTES
 from maskline.postgres.arrays import array_literal
 from maskline.postgres.connection import Connection
 from maskline.postgres.ledger import OUTCOMES, VOUCHED_AGE, VOUCHED_LEAD
-from maskline.postgres.statements import CONFIRMATION, LOCK_TIMEOUT_SECONDS, Record, transaction_settings
+from maskline.postgres.statements import CONFIRMATION, LOCK_TIMEOUT_SECONDS, Record
 
 SUPPRESSIONS = "maskline_suppressions"
 """The table."""
@@ -35,29 +35,22 @@ UNJUDGED = "MK004"
 
 IN_FORCE = "erased_at > now() - interval '16 days'"
 
-QUESTION: sql.Composable = sql.SQL(
-    "SET LOCAL TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {lock_timeout};"
-    " SELECT maskline_raise_unjudged() WHERE EXISTS (SELECT FROM {suppressions}"
-    " WHERE erased_at >= %s::timestamptz AND id > %s AND {in_force}); "
-).format(
-    lock_timeout=sql.Literal(f"{LOCK_TIMEOUT_SECONDS}s"),
-    suppressions=sql.Identifier(SUPPRESSIONS),
-    in_force=sql.SQL(IN_FORCE),
-)
-"""Stands before a statement that writes. Takes the time of the oldest message, and the last suppression read."""
-
-ENTER_SUPPRESSED: sql.Composable = transaction_settings() + sql.SQL(
-    "WITH batch AS MATERIALIZED (SELECT message_id, sent_at FROM unnest(%s::uuid[], %s::timestamptz[])"
-    " AS batch (message_id, sent_at)),"
-    " fresh AS (INSERT INTO {outcomes} (message_id, sent_at) SELECT message_id, sent_at FROM batch"
-    " ON CONFLICT DO NOTHING RETURNING sent_at)"
-    " SELECT count(*), count(*) FILTER (WHERE sent_at NOT BETWEEN now() - {age} AND now() + {lead}), ({emit})"
-    " FROM fresh"
-).format(
-    outcomes=sql.Identifier(OUTCOMES),
-    age=sql.Literal(VOUCHED_AGE),
-    lead=sql.Literal(VOUCHED_LEAD),
-    emit=sql.SQL(CONFIRMATION),
+ENTER_SUPPRESSED = (
+    sql.SQL(
+        "WITH batch AS MATERIALIZED (SELECT message_id, sent_at FROM unnest($1::uuid[], $2::timestamptz[])"
+        " AS batch (message_id, sent_at)),"
+        " fresh AS (INSERT INTO {outcomes} (message_id, sent_at) SELECT message_id, sent_at FROM batch"
+        " ON CONFLICT DO NOTHING RETURNING sent_at)"
+        " SELECT count(*), count(*) FILTER (WHERE sent_at NOT BETWEEN now() - {age} AND now() + {lead}), ({emit})"
+        " FROM fresh"
+    )
+    .format(
+        outcomes=sql.Identifier(OUTCOMES),
+        age=sql.Literal(VOUCHED_AGE),
+        lead=sql.Literal(VOUCHED_LEAD),
+        emit=sql.SQL(CONFIRMATION),
+    )
+    .as_string()
 )
 """Enters messages into the ledger alone; its one row is how many are new there, and how many it cannot vouch for."""
 
@@ -110,6 +103,26 @@ class Suppressions(msgspec.Struct, frozen=True):
         return False
 
 
+def question(last_id: int, oldest: datetime) -> sql.Composed:
+    """Return what stands before a statement that writes: are there suppressions that the writer has not read?
+
+    Args:
+        last_id: The last suppression read.
+        oldest: When the oldest message was sent.
+    """
+    return sql.SQL(
+        "SET LOCAL TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {lock_timeout};"
+        " SELECT maskline_raise_unjudged() WHERE EXISTS (SELECT FROM {suppressions}"
+        " WHERE erased_at >= {oldest}::timestamptz AND id > {last_id} AND {in_force}); "
+    ).format(
+        lock_timeout=sql.Literal(f"{LOCK_TIMEOUT_SECONDS}s"),
+        suppressions=sql.Identifier(SUPPRESSIONS),
+        oldest=sql.Literal(str(oldest)),
+        last_id=sql.Literal(last_id),
+        in_force=sql.SQL(IN_FORCE),
+    )
+
+
 def has_suppressions(connection: Connection) -> bool:
     """Say whether the schema has the table, which it has from revision 0015 on.
 
@@ -129,7 +142,7 @@ def read_suppressions(connection: Connection) -> Suppressions:
         connection: A connection in autocommit with the permissions of ``maskline_writer``.
 
     Raises:
-        psycopg2.Error: They cannot be read.
+        psycopg.Error: They cannot be read.
     """
     query = sql.SQL("SELECT id, fingerprint, erased_at FROM {} WHERE {} ORDER BY id").format(
         sql.Identifier(SUPPRESSIONS), sql.SQL(IN_FORCE)
@@ -164,7 +177,7 @@ def expire_suppressions(connection: Connection) -> None:
         connection: A connection in autocommit with the permissions of ``maskline_writer``.
 
     Raises:
-        psycopg2.Error: The server does not answer, or the function is not there.
+        psycopg.Error: The server does not answer, or the function is not there.
     """
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL lock_timeout = '1s'; SELECT maskline_expire_suppressions()")

@@ -15,11 +15,10 @@ import time
 from collections.abc import Callable, Sequence
 
 import msgspec
-import psycopg2
-from psycopg2 import errors
+from psycopg import errors
 
 from maskline.errors import DatabaseError, DatabaseUnavailableError
-from maskline.postgres.connection import Connection, map_postgres_errors
+from maskline.postgres.connection import Connection, Cursor, map_postgres_errors
 from maskline.postgres.ddl import WRITTEN_IN_DECLARATION, create_bare_table, create_index
 from maskline.postgres.grants import CREATE_ROLES, ROLES, Grant, table_grants
 from maskline.postgres.identifiers import quoted_table
@@ -172,7 +171,7 @@ def apply_changes(
             except _RETRIED as error:
                 if time.monotonic() >= deadline:
                     raise DatabaseUnavailableError(
-                        f"postgres: got no lock in {deadline_seconds:g} s ({error.pgcode}), for somebody uses the "
+                        f"postgres: got no lock in {deadline_seconds:g} s ({error.sqlstate}), for somebody uses the "
                         "table all the time; nothing was changed"
                     ) from None
             sleep(random.uniform(0.1, 0.5))  # noqa: S311 - others get their turn
@@ -203,7 +202,7 @@ def _run_together(connection: Connection, statements: Sequence[str]) -> None:
         cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_MILLISECONDS}ms';\n{text}")
 
 
-def _found(cursor: psycopg2.extensions.cursor, stream: StreamDefinition) -> _Found | None:
+def _found(cursor: Cursor, stream: StreamDefinition) -> _Found | None:
     cursor.execute(_TABLE, [WRITTEN_IN, stream.table])
     tables = cursor.fetchall()
     if not tables:
@@ -214,7 +213,7 @@ def _found(cursor: psycopg2.extensions.cursor, stream: StreamDefinition) -> _Fou
     return _Found(kind, schema, size, is_indexed, columns)
 
 
-def _made(cursor: psycopg2.extensions.cursor, stream: StreamDefinition) -> list[Change]:
+def _made(cursor: Cursor, stream: StreamDefinition) -> list[Change]:
     changes = []
     if stream.schema is not None:
         cursor.execute("SELECT to_regnamespace(%s) IS NULL", [f'"{stream.schema}"'])
@@ -362,7 +361,7 @@ def _indexed(stream: StreamDefinition, found: _Found, problems: list[str]) -> li
 
 
 def _usage(
-    cursor: psycopg2.extensions.cursor, stream: StreamDefinition, found: _Found | None, missing_roles: Sequence[str]
+    cursor: Cursor, stream: StreamDefinition, found: _Found | None, missing_roles: Sequence[str]
 ) -> list[Change]:
     cursor.execute("SELECT coalesce(%s, current_schema())", [stream.schema if found is None else found.schema])
     ((schema,),) = cursor.fetchall()
@@ -379,7 +378,7 @@ def _usage(
     return [Change(f"granted {names} USAGE of schema {schema}", f'GRANT USAGE ON SCHEMA "{schema}" TO {names}')]
 
 
-def _is_granted(cursor: psycopg2.extensions.cursor, table: str, found: _Found, grant: Grant) -> bool:
+def _is_granted(cursor: Cursor, table: str, found: _Found, grant: Grant) -> bool:
     for privilege in grant.privileges:
         if set(privilege.columns) - found.columns.keys() - _SYSTEM_COLUMNS:
             return False

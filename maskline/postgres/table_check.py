@@ -103,7 +103,7 @@ def check_tables(connection: Connection, stream: StreamDefinition) -> TableRepor
         stream: The stream.
 
     Raises:
-        psycopg2.Error: The catalogue cannot be read.
+        psycopg.Error: The catalogue cannot be read.
     """
     report = TableReport()
     _check_server(connection, report)

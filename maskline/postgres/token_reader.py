@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterator
 
-from psycopg2 import errors, sql
+from psycopg import errors, sql
 
 from maskline.errors import UsageError
 from maskline.postgres.connection import Connection, map_postgres_errors
@@ -41,7 +41,7 @@ def read_tokens(
     """
     if where and ";" in where:
         raise UsageError("where: give one condition without a semicolon; in a text write chr(59)")
-    connection.set_session(readonly=True)
+    connection.read_only = True
     is_array = stream.column(column).type.is_array
     tokens = sql.SQL("unnest(array_remove({column}, NULL))" if is_array else "{column}::text")
     # The condition ends with its line, and so does a comment in it.

@@ -9,9 +9,9 @@ from __future__ import annotations
 import base64
 
 import msgspec
-from psycopg2 import sql
+from psycopg import sql
 
-from maskline.postgres.connection import Connection, map_postgres_errors
+from maskline.postgres.connection import Connection, map_postgres_errors, transaction
 from maskline.postgres.key_usage import FULL_SCAN_SETTINGS, KeyUsage
 from maskline.streams.stream import JOB_TABLES
 
@@ -66,7 +66,7 @@ def search_tokens(connection: Connection, key_id: int) -> TokenSearch:
         MasklineError: The catalogue or a table cannot be read.
     """
     search = TokenSearch([], [], [])
-    with map_postgres_errors(), connection, connection.cursor() as cursor:
+    with map_postgres_errors(), transaction(connection) as cursor:
         cursor.execute(FULL_SCAN_SETTINGS)
         cursor.execute(_SEARCHED_COLUMNS, [list(JOB_TABLES)])
         readable: dict[tuple[str, str, str], list[sql.Composable]] = {}

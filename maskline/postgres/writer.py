@@ -15,32 +15,32 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic
 
 import msgspec
-import psycopg2
+import psycopg
 import tenacity
-from psycopg2 import sql
+from psycopg import sql
 
 from maskline.errors import ArgumentError, DatabaseError, DatabaseLoginError, DatabaseUnavailableError, TableError
 from maskline.postgres.column_registry import compare_columns, enter_columns
 from maskline.postgres.connection import Connect, Connection
 from maskline.postgres.deadlines import DEADLINES, Deadlines
-from maskline.postgres.failures import RowRejectedError, map_postgres_error
+from maskline.postgres.failures import UNSTORABLE_TEXT, RowRejectedError, map_postgres_error
 from maskline.postgres.key_registry import KeyUse
 from maskline.postgres.ledger import VOUCHED_AGE, empty_old_days
 from maskline.postgres.statements import (
     CONFIRMATION,
     STATEMENT_TIMEOUT_SECONDS,
     InsertStatement,
+    Parameter,
     Record,
-    stage_arrays,
     transaction_settings,
 )
 from maskline.postgres.suppressions import (
     ENTER_SUPPRESSED,
-    QUESTION,
     UNJUDGED,
     Suppressions,
     expire_suppressions,
     has_suppressions,
+    question,
     read_suppressions,
     suppressed_parameters,
 )
@@ -215,7 +215,7 @@ class BatchWriter(Generic[Record]):
             connection = self._open_connection(seconds)
             with self._deadlines.within(connection, seconds, "an insert", self._stopping):
                 entered = self._enter(connection, records)
-        except psycopg2.Error as error:
+        except psycopg.Error as error:
             meaning = map_postgres_error(error, self._statement.for_records(records).columns)
             if not isinstance(meaning, RowRejectedError):
                 self.close()
@@ -223,8 +223,8 @@ class BatchWriter(Generic[Record]):
         except DatabaseUnavailableError:
             self.close()
             raise
-        except (ValueError, UnicodeError):
-            raise RowRejectedError("a text that Postgres cannot store (NUL or a lone surrogate)") from None
+        except UnicodeError:
+            raise RowRejectedError(UNSTORABLE_TEXT) from None
         outcome.committed.extend(records)
         outcome.inserted |= entered.inserted
         outcome.suppressed += entered.suppressed
@@ -244,8 +244,8 @@ class BatchWriter(Generic[Record]):
         while True:
             try:
                 return self._enter_apart(connection, records)
-            except psycopg2.Error as error:
-                if error.pgcode != UNJUDGED:
+            except psycopg.Error as error:
+                if error.sqlstate != UNJUDGED:
                     raise
             self._suppressions = read_suppressions(connection)
 
@@ -255,8 +255,9 @@ class BatchWriter(Generic[Record]):
         suppressed, others = self._suppressions.split(records) if self._suppressions else ([], records)
         entered = _Entered()
         if suppressed:
-            parameters = suppressed_parameters(suppressed)
-            (entered.suppressed, entered.unvouched, _) = _confirmed_row(connection, ENTER_SUPPRESSED, parameters)
+            (entered.suppressed, entered.unvouched, _) = _confirmed_row(
+                connection, transaction_settings(), ENTER_SUPPRESSED, suppressed_parameters(suppressed)
+            )
         if others:
             statement = self._statement.for_records(others)
             is_guarded = self._key_use.enter(connection, {record.key_id for record in others})
@@ -264,12 +265,11 @@ class BatchWriter(Generic[Record]):
                 _compare_and_enter_columns(connection, self._statement)
                 self._are_columns_entered = True
             query = statement.query if is_guarded else statement.query_without_keys
-            parameters = list(statement.parameters(others))
+            before = statement.before(others)
             if self._suppressions is not None:
-                oldest = str(min(record.sent_at for record in others))
-                query = QUESTION + query
-                parameters = [oldest, str(self._suppressions.last_id), *parameters]
-            (_, inserted, unvouched, _) = _confirmed_row(connection, query, parameters)
+                oldest = min(record.sent_at for record in others)
+                before = question(self._suppressions.last_id, oldest) + before
+            (_, inserted, unvouched, _) = _confirmed_row(connection, before, query, statement.parameters(others))
             entered.inserted = set(map(_message_id, others)) if inserted is None else set(inserted)
             entered.unvouched += unvouched
         return entered
@@ -298,7 +298,7 @@ class BatchWriter(Generic[Record]):
                 emptied = empty_old_days(self._connection)
                 if self._suppressions is not None:
                     expire_suppressions(self._connection)
-        except (psycopg2.Error, DatabaseUnavailableError) as error:
+        except (psycopg.Error, DatabaseUnavailableError) as error:
             self.close()
             logger.warning("the ledger's old days were not emptied: %s", type(error).__name__)
             return
@@ -311,32 +311,37 @@ class BatchWriter(Generic[Record]):
             logger.warning("writing failed, trying again: %s", attempt.outcome.exception())
 
 
-def _confirmed_row(connection: Connection, query: sql.Composable, parameters: Sequence[str]) -> tuple[Any, ...]:
-    row = _committed_row(connection, query, parameters)
+def _confirmed_row(
+    connection: Connection, before: sql.Composed, query: str, parameters: Sequence[Parameter]
+) -> tuple[Any, ...]:
+    row = _committed_row(connection, before, query, parameters)
     if connection.notices:
         _confirm(connection)
     return row
 
 
-def _committed_row(connection: Connection, query: sql.Composable, parameters: Sequence[str]) -> tuple[Any, ...]:
-    """Run a statement in a transaction that brought its arrays before, and return its only row.
+def _committed_row(
+    connection: Connection, before: sql.Composed, query: str, parameters: Sequence[Parameter]
+) -> tuple[Any, ...]:
+    """Run a statement in a transaction, after what comes before it, and return its only row.
 
-    A server writes each statement that fails into its log, as a whole: a micro-batch and its values, and as much again
-    for every half that is tried after it. This one is as long as its columns are many.
+    It is prepared, which saves a millisecond of planning each time, where no pooler may give the next transaction to
+    another session of the server.
     """
-    del connection.notices[:]
-    begin, arrays, references = stage_arrays(parameters)
-    with connection.cursor() as cursor:
-        try:
-            cursor.execute(begin, arrays)
-            cursor.execute(query, references)
+    connection.notices.clear()
+    try:
+        opening = sql.SQL("BEGIN; {before}SELECT pg_backend_pid()").format(before=before)
+        ((server_pid,),) = connection.execute(opening).fetchall()
+        is_own_session = server_pid == connection.info.backend_pid
+        with psycopg.RawCursor(connection) as cursor:
+            cursor.execute(query, parameters, prepare=is_own_session)
             (row,) = cursor.fetchall()
-            cursor.execute("COMMIT")
-            if cursor.statusmessage != "COMMIT":
-                raise DatabaseUnavailableError(f"postgres: the server answered COMMIT by {cursor.statusmessage}")
-        except psycopg2.Error:
-            _roll_back(connection)
-            raise
+        status = connection.execute("COMMIT").statusmessage
+        if status != "COMMIT":
+            raise DatabaseUnavailableError(f"postgres: the server answered COMMIT by {status}")
+    except BaseException:
+        _roll_back(connection)
+        raise
     return row
 
 
@@ -345,9 +350,8 @@ def _roll_back(connection: Connection) -> None:
     if connection.closed:
         return
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("ROLLBACK")
-    except psycopg2.Error:
+        connection.execute("ROLLBACK")
+    except psycopg.Error:
         connection.close()
 
 
@@ -363,20 +367,13 @@ def _compare_and_enter_columns(connection: Connection, statement: InsertStatemen
         enter_columns(connection, stream)
 
 
-def _only_row(connection: Connection, query: sql.Composable, parameters: Sequence[object] | None) -> tuple[Any, ...]:
-    del connection.notices[:]
-    with connection.cursor() as cursor:
-        cursor.execute(query, parameters)
-        (row,) = cursor.fetchall()
-    return row
-
-
 def _confirm(connection: Connection) -> None:
     """Have the server acknowledge the log up to here without a complaint.
 
     A server that gives up waiting for its synchronous standby says so by a warning, commits, and calls that success.
     """
-    _only_row(connection, transaction_settings() + sql.SQL(CONFIRMATION), None)
+    connection.notices.clear()
+    connection.execute(transaction_settings() + sql.SQL(CONFIRMATION))
     if connection.notices:
         raise DatabaseUnavailableError("postgres: the commit is not confirmed: its synchronous standby did not answer")
 

@@ -39,6 +39,16 @@ def column_reader(column: Column, count_invalid: Callable[[], None] = lambda: No
     return _plain_text_or(column, slow, normalize) if _is_plain_text(column) else slow
 
 
+def plain_text_limit(column: Column) -> int | None:
+    """Return up to how many ASCII characters, but NUL, a text is always taken as it is; None where that depends on it.
+
+    Args:
+        column: The column.
+    """
+    is_changed = column.normalization is not None or column.missing
+    return _shortest_limit(column) if _is_plain_text(column) and not is_changed else None
+
+
 def _found_reader(column: Column, normalize: Normalize | None) -> Reader:
     """Return the reader of what is there."""
     read = _reader_of_one(column, normalize)
@@ -98,10 +108,14 @@ def _max_characters(column: Column) -> int | None:
     return column.max_length or (sys.maxsize if is_shortened else column.type.max_length)
 
 
+def _shortest_limit(column: Column) -> int:
+    limits = (_max_characters(column), _longest_clear_value(column))
+    return min(limit if limit is not None else sys.maxsize for limit in limits)
+
+
 def _plain_text_or(column: Column, slow: Reader, normalize: Normalize | None) -> Reader:
     """Return a reader that passes a short text without anything remarkable at once, as nearly all are."""
-    limits = (_max_characters(column), _longest_clear_value(column))
-    shortest_limit = min(limit if limit is not None else sys.maxsize for limit in limits)
+    shortest_limit = _shortest_limit(column)
 
     def read(value: object) -> object:
         if type(value) is str and len(value) <= shortest_limit and value.isascii() and "\0" not in value:

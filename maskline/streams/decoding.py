@@ -14,6 +14,7 @@ from maskline.streams.message_format import MessageFormat
 from maskline.streams.opening import MessageOpener, Opened, read_record, source_finder
 from maskline.streams.paths import ABSENT
 from maskline.streams.payloads import PayloadStore, S3Payloads
+from maskline.streams.plain_records import plain_record_reader
 from maskline.streams.recognition import difference
 from maskline.streams.stream import StreamDefinition
 from maskline.streams.unknown_fields import unknown_field_counter
@@ -77,6 +78,7 @@ class MessageDecoder:
         names = {source.path.name for source in sources if source.origin is Origin.RECORD}
         self._is_flat = None not in names and all(source.origin is Origin.RECORD for source in sources)
         self._is_simple = self._is_flat and stream.format == MessageFormat() and not stream.conditions
+        self._read_plain = plain_record_reader(stream.columns, self._count_invalid) if self._is_simple else None
         required = {column.source.path.name for column in stream.columns if column.required}
         # Where all that is known has to be there, what is not known is counted without a look.
         self._known_count = len(names) if self._is_flat and names == required else None
@@ -99,6 +101,8 @@ class MessageDecoder:
             PayloadUnavailableError: S3 did not give out the object that it points to.
             PayloadError: S3 cannot be used at all.
         """
+        if self._read_plain is not None and (values := self._read_plain(body)) is not None:
+            return Decoded(values, 0)
         if self._is_simple:
             record = read_record(body)
             return Decoded(self._flat_values(record), self._unknown_fields(record))

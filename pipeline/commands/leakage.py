@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
@@ -50,6 +52,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=float,
         metavar="PERCENT",
     )
+    options.add("json", "print JSON, an object", action="store_true")
     options.add("plot", "draw how well rows hide, an SVG file", type=Path, metavar="FILE")
     options.add("top", "how many tokens to show (%(default)s)", type=int, default=5, metavar="N")
     options.add(
@@ -76,11 +79,15 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
         frequencies = token_frequencies(connection, stream.table, column.name, arguments.top, beside)
     leakage = measure_leakage(frequencies.classes)
     name = f"{stream.table}.{column.name}"
-    echo(f"{name}: {leakage.rows:,} rows with a token, {frequencies.null_rows:,} with NULL")
+    classes = dict(zip(_known(beside), [frequencies.classes, *frequencies.classes_beside], strict=True))
+    if arguments.json:
+        echo(_as_json(name, leakage, frequencies, dict(zip(beside, frequencies.classes_beside, strict=True))))
+    else:
+        echo(f"{name}: {leakage.rows:,} rows with a token, {frequencies.null_rows:,} with NULL")
     if not leakage.rows:
         return 0
-    classes = dict(zip(_known(beside), [frequencies.classes, *frequencies.classes_beside], strict=True))
-    _print(leakage, frequencies, arguments.possible_values, classes)
+    if not arguments.json:
+        _print(leakage, frequencies, arguments.possible_values, classes)
     if arguments.plot:
         from maskline.pipeline.leakage_plot import plot_anonymity  # matplotlib comes with an extra of its own
 
@@ -129,6 +136,31 @@ def _exit_code(
     known = f", with {', '.join(beside)} beside it," if beside else ""
     report_failure(f"{name}: {percent:.1f}% of its rows{known} are identified; the budget is {budget:g}%", 1)
     return 1
+
+
+def _as_json(
+    name: str, leakage: Leakage, frequencies: TokenFrequencies, beside: dict[str, list[EquivalenceClass]]
+) -> str:
+    """Return what was measured as JSON.
+
+    Args:
+        name: The table and its column.
+        leakage: What its tokens alone give away.
+        frequencies: What that was measured of.
+        beside: The classes that remain when a column is known, too, and those before it.
+    """
+    return json.dumps(
+        {
+            "column": name,
+            "null_rows": frequencies.null_rows,
+            "keys": frequencies.keys,
+            **msgspec.structs.asdict(leakage),
+            "most_frequent": [{"token": token, "rows": rows} for token, rows in frequencies.most_frequent],
+            "identified_rows_beside": {
+                column: measure_leakage(classes).identified_rows for column, classes in beside.items()
+            },
+        }
+    )
 
 
 def _print(

@@ -71,8 +71,11 @@ def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
     stream = load_stream(arguments.stream)
     is_sampled = arguments.stream == SAMPLED_STREAM
     own = own_messages(stream, arguments.send) if arguments.send or not is_sampled else None
-    if arguments.lake and not is_sampled:
-        raise UsageError("lake: shows sample logins; publish a stream of your own with: lake publish --stream FILE")
+    if arguments.lake:
+        if not is_sampled:
+            raise UsageError("lake: shows sample logins; publish a stream of your own with: lake publish --stream FILE")
+        # Takes what the extra `lake` brings and a job does without: said here, before anything is started.
+        from maskline.pipeline.local.lake import publish_locally
     os.environ.update(CREDENTIALS)
     console = Console(highlight=False)
     with LocalDirectory(arguments.data_directory) as directory:
@@ -96,8 +99,6 @@ def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
                 ran = _send_and_run(job, sending, options, runner, context)
             show_results(console, job, ran, started_at)
             if arguments.lake:
-                from maskline.pipeline.local.lake import publish_locally  # takes pyarrow, which a job does without
-
                 publish_locally(console, job, directory)
             if not arguments.follow:
                 console.print(steps, soft_wrap=True, markup=False)

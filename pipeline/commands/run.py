@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from maskline.pipeline.beam_help import add_beam_help
 from maskline.pipeline.command_parser import gc_paused
-from maskline.pipeline.hidden_packages import UNUSED_BY_A_JOB, hidden_packages
+from maskline.pipeline.hidden_packages import UNUSED_BY_A_JOB, UNUSED_IN_PROCESS, hidden_packages
 from maskline.pipeline.options import Options
 
 TAKES_BEAM_OPTIONS = True
@@ -40,6 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
     """Run the job; 0 when it ended in an orderly way."""
-    with gc_paused(), hidden_packages(UNUSED_BY_A_JOB):
+    is_runner_chosen = any(argument.startswith("--runner") for argument in beam_arguments)
+    with gc_paused(), hidden_packages(UNUSED_BY_A_JOB if is_runner_chosen else UNUSED_IN_PROCESS):
         from maskline.pipeline.running import run  # takes Beam, which --help does without
     return run(arguments, beam_arguments)

@@ -6,9 +6,10 @@ from urllib.parse import urlsplit
 
 from apache_beam.options.pipeline_options import FlinkRunnerOptions, PipelineOptions
 
-from maskline.errors import UsageError
+from maskline.pipeline.flink.checkpoints import check_checkpoints, checkpoint_defaults
 from maskline.pipeline.flink.environment import check_environment, environment_defaults
 from maskline.pipeline.job_settings import JobSettings
+from maskline.pipeline.loopback import LOOPBACK_HOSTS, check_reachable
 
 FLINK_VERSION = "1.19"
 DEFAULTS = {
@@ -25,8 +26,6 @@ KEY_GROUPS_OF_A_SLOT = 4
 
 MAGIC_MASTERS = ("[local]", "[auto]")
 """A Flink in the job server's own process, and, for a jar, the cluster that it will be submitted to."""
-
-_LOOPBACK = ("", "localhost", "127.0.0.1", "::1")
 
 
 def set_flink_defaults(options: PipelineOptions, job: JobSettings) -> PipelineOptions:
@@ -47,7 +46,7 @@ def set_flink_defaults(options: PipelineOptions, job: JobSettings) -> PipelineOp
     missing = [f"--{name}={value}" for name, value in defaults.items() if name not in given]
     if "--streaming" not in options._flags:
         missing.append("--streaming")
-    return PipelineOptions([*options._flags, *missing, *environment_defaults(options)])
+    return PipelineOptions([*options._flags, *missing, *checkpoint_defaults(options), *environment_defaults(options)])
 
 
 def _key_groups(parallelism: int) -> int:
@@ -56,33 +55,23 @@ def _key_groups(parallelism: int) -> int:
 
 
 def check_flink_options(options: PipelineOptions, job: JobSettings) -> None:
-    """Refuse an environment that cannot work, and parts on this machine's loopback that workers elsewhere cannot reach.
+    """Refuse what cannot work: checkpoints, an environment, parts on loopback that workers elsewhere cannot reach.
 
     Args:
         options: Beam's options.
         job: The job.
 
     Raises:
-        UsageError: The environment cannot work, or the cluster is elsewhere, and the database or the queue is not.
+        UsageError: Checkpoints or the environment cannot work, or the cluster is elsewhere, and the database or the
+            queue is not.
     """
+    check_checkpoints(options, job)
     master = options.view_as(FlinkRunnerOptions).flink_master
     is_elsewhere = master not in MAGIC_MASTERS and not _is_here(master)
     check_environment(options, is_elsewhere)
-    if not is_elsewhere:
-        return
-    parameters = job.postgres.parameters
-    host = parameters.get("host", "")
-    if "service" not in parameters and (host in _LOOPBACK or host.startswith("/")):
-        raise UsageError(
-            f"postgres: is on this machine's loopback, and the workers of {master} are not on this machine; give a "
-            "host that they reach"
-        )
-    endpoint = job.queue.service_endpoint
-    if endpoint and urlsplit(endpoint).hostname in _LOOPBACK:
-        raise UsageError(
-            f"queue {job.queue}: is on this machine's loopback, and the workers of {master} are not on this machine"
-        )
+    if is_elsewhere:
+        check_reachable(job, str(master))
 
 
 def _is_here(master: str) -> bool:
-    return urlsplit(master if "://" in master else f"http://{master}").hostname in _LOOPBACK
+    return urlsplit(master if "://" in master else f"http://{master}").hostname in LOOPBACK_HOSTS

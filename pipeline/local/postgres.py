@@ -13,11 +13,11 @@ from pathlib import Path
 from types import TracebackType
 
 import psutil
-from psycopg2 import sql
+from psycopg import sql
 
 from maskline.errors import SetupError
 from maskline.pipeline.local.processes import running_process, stop_process
-from maskline.postgres.connection import connect
+from maskline.postgres.connection import connect, transaction
 
 DATABASE = "maskline"
 OWNERS_TABLE = """
@@ -108,7 +108,7 @@ class EmbeddedPostgres:
                 cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         connection.close()
         connection = connect(self.dsn(name))
-        with connection, connection.cursor() as cursor:
+        with transaction(connection) as cursor:
             cursor.execute(table)
         connection.close()
 

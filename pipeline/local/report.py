@@ -8,7 +8,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from psycopg2 import sql
+from psycopg import sql
 from rich.console import Console
 from rich.table import Table
 
@@ -22,7 +22,7 @@ from maskline.pipeline.program import program_name
 from maskline.pipeline.runners.in_process import RunResult
 from maskline.pipeline.summary import summary_table
 from maskline.pipeline.tables import new_table, print_table, rows_table
-from maskline.postgres.connection import Connection, connect
+from maskline.postgres.connection import Connection, connect, transaction
 from maskline.postgres.rejections import RejectedMessages
 from maskline.streams.definition import StreamDefinition
 
@@ -42,7 +42,7 @@ def show_results(console: Console, job: JobSettings, ran: RunResult, started_at:
     """
     (stream,) = job.streams
     connection = connect(job.postgres)
-    with connection, connection.cursor() as cursor:
+    with transaction(connection) as cursor:
         cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(*stream.table_parts)))
         ((total,),) = cursor.fetchall()
         masked = sql.SQL(", ").join(sql.Identifier(column.name) for column in stream.columns)
@@ -74,7 +74,7 @@ def _frequent_tokens_table(stream: StreamDefinition, connection: Connection) -> 
     table.add_column("column", overflow="fold")
     table.add_column("token", style="cyan", overflow="fold")
     table.add_column("rows", justify="right", no_wrap=True)
-    with connection, connection.cursor() as cursor:
+    with transaction(connection) as cursor:
         for column in stream.masked_columns:
             if column.mask is None or not column.mask.keeps_equality or column.type.is_array:
                 continue

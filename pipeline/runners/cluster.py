@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import apache_beam as beam
@@ -11,10 +12,12 @@ import msgspec
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from rich.console import Console
 
-from maskline.errors import RunnerError
+from maskline.errors import RunnerError, UsageError
+from maskline.pipeline.dataflow.submission import DataflowJob, dataflow_failures
 from maskline.pipeline.flink.submission import APPEAR_SECONDS, FlinkSubmission
 from maskline.pipeline.job import build
 from maskline.pipeline.job_settings import JobSettings
+from maskline.pipeline.logs import announce
 from maskline.sqs.connections import MAX_WAIT_SECONDS
 
 
@@ -45,24 +48,60 @@ def submit_job(job: JobSettings, options: PipelineOptions, terminal: Console) ->
         0 when the job ended in an orderly way.
 
     Raises:
+        UsageError: Beam refuses an option of its own.
         RunnerError: The runner could not be reached, the job failed there, or it could not be canceled.
     """
-    is_on_flink = options.view_as(StandardOptions).runner == "FlinkRunner"
-    submission = FlinkSubmission(options) if is_on_flink else None
-    pipeline = beam.Pipeline(options=options)
-    build(pipeline, job)
+    runner = options.view_as(StandardOptions).runner
+    flink = FlinkSubmission(options) if runner == "FlinkRunner" else None
+    is_on_dataflow = runner == "DataflowRunner"
+    failures: tuple[type[Exception], ...] = (RuntimeError, *(dataflow_failures() if is_on_dataflow else (OSError,)))
     try:
-        result = _started(pipeline, submission, terminal)
+        pipeline = _pipeline(options)
+        build(pipeline, job)
+        result = _started(pipeline, flink, terminal)
+        if is_on_dataflow:
+            _follow_dataflow(DataflowJob(result, options), terminal)
+            return 0
         # Beam's own wait closes its connection when it is interrupted, and nothing could be canceled over it.
         with ThreadPoolExecutor(1, thread_name_prefix="job-end") as threads:
             try:
                 threads.submit(result.wait_until_finish).result()
             except KeyboardInterrupt:
                 result.cancel()
-                _cancel_on_flink(submission, terminal)
-    except (RuntimeError, OSError) as error:
+                _cancel_on_flink(flink, terminal)
+    except failures as error:
         raise RunnerError(f"the runner reported: {str(error).splitlines()[0]}") from error
     return 0
+
+
+def _pipeline(options: PipelineOptions) -> beam.Pipeline:
+    try:
+        return beam.Pipeline(options=options)
+    except ValueError as error:
+        _, *complaints = str(error).splitlines()  # the first says that there are some
+        raise UsageError(f"Beam refuses its options: {' '.join(complaints) or error}") from error
+
+
+def _follow_dataflow(job: DataflowJob, terminal: Console) -> None:
+    ended: Future[str] = Future()
+    # Not of a pool: that would wait for it at a second Ctrl-C, too, and Dataflow takes minutes to cancel a job.
+    waiting = threading.Thread(target=_await_end, args=(job, ended), name="job-end", daemon=True)
+    try:
+        announce(f"Dataflow has taken job {job.name}. Ctrl-C cancels it.", terminal)
+        waiting.start()
+        state = ended.result()
+    except KeyboardInterrupt:
+        announce("Canceling the job at Dataflow, which takes it minutes. Ctrl-C once more does not wait.", terminal)
+        job.cancel()
+        state = ended.result()
+    announce(f"Dataflow says that the job is {state}.", terminal)
+
+
+def _await_end(job: DataflowJob, ended: Future[str]) -> None:
+    try:
+        ended.set_result(job.wait())
+    except Exception as error:
+        ended.set_exception(error)
 
 
 def _started(pipeline: beam.Pipeline, submission: FlinkSubmission | None, terminal: Console) -> Any:

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
 
@@ -39,8 +39,10 @@ from maskline.pipeline.runners.in_process import (
     stop_seconds,
 )
 from maskline.pipeline.stopping import STOPPED_EXIT_CODE, end_process, stopping_on_signals
-from maskline.pipeline.telemetry.job_metrics import Follow
 from maskline.transforms.run_context import RunContext
+
+if TYPE_CHECKING:
+    from maskline.pipeline.telemetry.job_metrics import Follow
 
 REPORT_SECONDS = 0.25
 

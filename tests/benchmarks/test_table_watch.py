@@ -5,11 +5,10 @@ from __future__ import annotations
 import functools
 import itertools
 
-import psycopg2
 import pytest
 
 from benchmarks.table_watch import Snapshot, TableWatch
-from maskline.postgres.connection import Connection, connect
+from maskline.postgres.connection import Connection, connect, open_connection
 from tests.awaiting import await_until
 
 
@@ -37,7 +36,7 @@ def test_a_row_arrives_when_it_is_committed_and_not_when_it_is_inserted(dsn: str
         looked_at.append(float(next(ticks)))
         return looked_at[-1]
 
-    slow = psycopg2.connect(dsn)
+    slow = open_connection(dsn)
     with TableWatch(functools.partial(connect, dsn), "user_logins", seconds=0.001, clock=clock) as watch:
         with slow.cursor() as cursor:
             cursor.execute("INSERT INTO user_logins (user_id) VALUES ('slow')")

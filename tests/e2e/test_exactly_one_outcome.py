@@ -7,7 +7,7 @@ import json
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from maskline.postgres.connection import connect
+from maskline.postgres.connection import connect, transaction
 from maskline.sqs import SqsQueue
 from tests.e2e.conftest import WRONG_TYPE, RunHere, login
 
@@ -72,7 +72,7 @@ def test_each_message_is_exactly_one_row_or_one_rejection_and_the_queue_is_empty
 def _outcomes(dsn: str, message_ids: list[str]) -> list[str]:
     """Return the message ids of these messages' rows and rejections, with repetitions."""
     connection = connect(dsn)
-    with connection, connection.cursor() as cursor:
+    with transaction(connection) as cursor:
         cursor.execute(
             "SELECT message_id::text FROM user_logins WHERE message_id = ANY (%s::uuid[])"
             " UNION ALL SELECT message_id::text FROM rejected_messages WHERE message_id = ANY (%s::uuid[])",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from maskline.pipeline.local.postgres import EmbeddedPostgres
-from maskline.postgres.connection import connect
+from maskline.postgres.connection import connect, transaction
 from tests.awaiting import await_until
 from tests.e2e.job_process import JobProcess
 
@@ -87,7 +87,7 @@ def test_killed_and_started_again_it_goes_on_with_what_was_sent(server_directory
 def _count(directory: Path, query: str) -> int:
     with EmbeddedPostgres(directory / "postgres") as postgres:
         connection = connect(postgres.dsn("maskline"))
-        with connection, connection.cursor() as cursor:
+        with transaction(connection) as cursor:
             cursor.execute(query)
             ((count,),) = cursor.fetchall()
         connection.close()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import signal
 
-import psycopg2
 import pytest
 
 from maskline.keys import Keyset
 from maskline.masks.deterministic import Masker
-from maskline.postgres.connection import Connection
+from maskline.postgres.connection import Connection, open_connection
 from maskline.sqs import SqsQueue
 from tests.awaiting import await_until
 from tests.e2e.conftest import WRONG_TYPE, Ledger, RunHere, StartJob, login
@@ -117,7 +116,7 @@ def test_messages_in_flight_stay_invisible_while_the_database_is_away(
     start_job: StartJob, queue: SqsQueue, ledger: Ledger, dsn: str
 ) -> None:
     sent = queue.send([*(login(number) for number in range(15)), *["not JSON"] * 5])
-    with psycopg2.connect(dsn) as blocker, blocker.cursor() as cursor:
+    with open_connection(dsn) as blocker, blocker.cursor() as cursor:
         cursor.execute("LOCK TABLE user_logins IN ACCESS EXCLUSIVE MODE")
         job = start_job("--until_empty", "--visibility_timeout_seconds=2")
         await_until(lambda: queue.depth().in_flight == 20, "the job has received them")

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from psycopg2.extensions import make_dsn
+from psycopg.conninfo import make_conninfo
 
 from maskline.postgres.connection import Connection
 from maskline.sqs import SqsQueue
@@ -40,7 +40,7 @@ def as_writer(dsn: str) -> Iterator[str]:
     """The option that lets a job log in with the permissions of ``maskline_writer`` alone: policies hold for it."""
     role = f"writer_{uuid.uuid4().hex}"
     run_sql(dsn, f"CREATE ROLE {role} LOGIN IN ROLE maskline_writer")
-    yield f"--postgres={make_dsn(dsn, user=role)}"
+    yield f"--postgres={make_conninfo(dsn, user=role)}"
     run_sql(dsn, f"DROP ROLE {role}")
 
 
@@ -106,7 +106,7 @@ def test_a_search_path_in_the_data_source_name_finds_the_owners_table(
     run_sql(dsn, "CREATE SCHEMA app; ALTER TABLE user_logins SET SCHEMA app")
     sent = queue.send([login(1)])
 
-    job = start_job("--until_empty", f"--postgres={make_dsn(dsn, options='-csearch_path=app,public')}")
+    job = start_job("--until_empty", f"--postgres={make_conninfo(dsn, options='-csearch_path=app,public')}")
 
     assert job.wait() == 0, job.errors
     assert rows_of(database, "SELECT message_id::text FROM app.user_logins") == [(sent[0],)]

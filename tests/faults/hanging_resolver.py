@@ -9,22 +9,22 @@ import sys
 import threading
 from pathlib import Path
 
-import psycopg2
+import psycopg
 
 LOOK_SECONDS = 0.05
 
 hangs = Path(sys.argv.pop(1))
-connect = psycopg2.connect
+connect = psycopg.Connection.connect.__func__  # type: ignore[attr-defined]
 
 
 def connect_once_resolved(*arguments: object, **options: object) -> object:
     """Connect when the name server answers."""
     while hangs.exists():
         threading.Event().wait(LOOK_SECONDS)
-    return connect(*arguments, **options)  # type: ignore[call-overload]
+    return connect(*arguments, **options)
 
 
-psycopg2.connect = connect_once_resolved  # type: ignore[assignment]
+psycopg.Connection.connect = classmethod(connect_once_resolved)  # type: ignore[method-assign, assignment]
 
 from maskline.pipeline.cli import run  # noqa: E402 - only now, as `shifted_clock` does
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
-from psycopg2.extensions import make_dsn, parse_dsn
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from maskline.pipeline.local.postgres import EmbeddedPostgres
 from maskline.pipeline.local.processes import free_port, is_listening
@@ -114,7 +114,7 @@ class PgBouncer:
     def __enter__(self) -> PgBouncer:
         """Start it, and wait until it listens."""
         self._port = free_port()
-        server = parse_dsn(self._dsn)
+        server = conninfo_to_dict(self._dsn)
         configuration = self._directory / "pgbouncer.ini"
         configuration.write_text(
             _CONFIGURATION.format(
@@ -148,7 +148,7 @@ class PgBouncer:
     @property
     def dsn(self) -> str:
         """The data source name of the database by way of PgBouncer."""
-        return make_dsn(self._dsn, host="127.0.0.1", port=self._port)
+        return make_conninfo(self._dsn, host="127.0.0.1", port=self._port)
 
 
 _CONFIGURATION = """

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from psycopg2.extensions import make_dsn, parse_dsn
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tests.faults.points import Direction, Framing, Point
 from tests.faults.tcp_proxy import TcpProxy
@@ -53,10 +53,34 @@ def query_of(text: bytes) -> Point:
     return Point(Direction.TO_SERVER, lambda message: message.startswith(b"Q") and text in message)
 
 
-INSERT_SENT = query_of(b'INSERT INTO "user_logins"')
+class _ParametersOf:
+    """Says of the messages of clients which one brings the parameters of a statement, told by a text in it.
+
+    A statement that was prepared before is named alone, and by names that clients give alike, so their number counts.
+
+    Source: https://www.postgresql.org/docs/current/protocol-message-formats.html
+    """
+
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+        self._known: set[tuple[bytes, int]] = set()
+
+    def __call__(self, message: bytes) -> bool:
+        kind, body = message[:1], message[1 + LENGTH_BYTES :]
+        if kind == b"P" and self._text in body:
+            name, query, _ = body.split(b"\0", 2)
+            self._known.add((name, len(set(re.findall(rb"\$\d+", query)))))
+        if kind != b"B":
+            return False
+        _, name, rest = body.split(b"\0", 2)
+        formats = int.from_bytes(rest[:2], "big")
+        return (name, int.from_bytes(rest[2 + 2 * formats :][:2], "big")) in self._known
+
+
+INSERT_SENT = Point(Direction.TO_SERVER, _ParametersOf(b'INSERT INTO "user_logins"'))
 """The job has sent the micro-batch; the server has nothing of it yet."""
 
-REJECTIONS_SENT = query_of(b'INSERT INTO "rejected_messages"')
+REJECTIONS_SENT = Point(Direction.TO_SERVER, _ParametersOf(b'INSERT INTO "rejected_messages"'))
 """The same of a micro-batch of rejections."""
 
 
@@ -94,7 +118,7 @@ def postgres_proxy(dsn: str) -> TcpProxy:
 
 def postgres_connect(dsn: str) -> Callable[[], socket.socket]:
     """Return what connects to a server that listens on a Unix socket."""
-    directory = Path(parse_dsn(dsn)["host"])
+    directory = Path(str(conninfo_to_dict(dsn)["host"]))
 
     def connect() -> socket.socket:
         server = socket.socket(socket.AF_UNIX)
@@ -110,4 +134,4 @@ def postgres_connect(dsn: str) -> Callable[[], socket.socket]:
 
 def dsn_through(proxy: TcpProxy, dsn: str, user: str = "postgres") -> str:
     """Return the data source name of a database by way of its proxy, which reads no encrypted conversation."""
-    return make_dsn(dsn, host="127.0.0.1", port=proxy.port, user=user, sslmode="disable", gssencmode="disable")
+    return make_conninfo(dsn, host="127.0.0.1", port=proxy.port, user=user, sslmode="disable", gssencmode="disable")

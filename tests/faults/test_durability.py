@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from psycopg2.extensions import parse_dsn
+from psycopg.conninfo import conninfo_to_dict
 
 from maskline.pipeline.local.postgres import OWNERS_TABLE
 from maskline.postgres.connection import connect
@@ -56,7 +56,7 @@ def configure(server: OwnPostgres, setting: str) -> None:
 def test_rows_are_there_after_a_crash_though_the_database_commits_asynchronously(
     case: FaultCase, own_postgres: OwnPostgres
 ) -> None:
-    name = parse_dsn(case.dsn)["dbname"]
+    name = conninfo_to_dict(case.dsn)["dbname"]
     run_sql(own_postgres.dsn("postgres"), f"ALTER DATABASE {name} SET synchronous_commit = off")
     job = case.start()
     case.send(150, "not JSON")

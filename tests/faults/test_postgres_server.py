@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from psycopg2.extensions import make_dsn, parse_dsn
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from maskline.pipeline.local.postgres import OWNERS_TABLE
 from maskline.postgres.connection import connect
@@ -27,6 +27,7 @@ from tests.faults.disks import fill, small_disk
 from tests.faults.postgres_servers import OwnPostgres, PgBouncer
 from tests.faults.postgres_wire import INSERT_SENT, dsn_through
 from tests.maskline.postgres.records import connected, run, waiting_for_a_lock
+from tests.runbook import heading_for
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +43,7 @@ class PasswordLogin(NamedTuple):
     def option(self) -> str:
         """What lets a job log in so."""
         dsn = dsn_through(self.case.database_line, self.case.dsn, user=self.role)
-        return f"--postgres={make_dsn(dsn, passfile=str(self.file))}"
+        return f"--postgres={make_conninfo(dsn, passfile=str(self.file))}"
 
     def put_into_file(self, password: str) -> None:
         """Replace the file's password."""
@@ -118,7 +119,7 @@ def test_a_primary_that_is_read_only_after_a_failover_is_waited_for(case: FaultC
     case.send(150)
     job = case.start()
     case.await_accounted()
-    name = parse_dsn(case.dsn)["dbname"]
+    name = conninfo_to_dict(case.dsn)["dbname"]
 
     run_sql(case.dsn, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     case.database_line.cut()
@@ -130,6 +131,7 @@ def test_a_primary_that_is_read_only_after_a_failover_is_waited_for(case: FaultC
     case.await_accounted()
     case.stop(job)
     assert "25006" in job.errors
+    assert heading_for(None, job.errors) == "MasklineDatabaseRetries"
     case.check()
 
 
@@ -189,6 +191,7 @@ def test_a_password_rotated_for_good_ends_the_job_with_75(case: FaultCase, with_
     case.send(150)
 
     assert job.wait() == 75, job.errors
+    assert heading_for(75, job.errors) == "Exit code 2"
     case.ended_well(case.start("--until_empty"))
     case.check()
 
@@ -219,6 +222,7 @@ def test_the_life_of_a_pod(case: FaultCase, with_password: PasswordLogin) -> Non
     case.database_line.hang()
     await_until(lambda: _status(f"{url[0]}live") == 503, "the probe sees it")
     _says(job, "postgres: an insert has taken 5 s so far")
+    assert heading_for(None, job.errors_so_far()) == "MasklineStalled"
     case.database_line.resume()
     hold.release()
     case.await_accounted()
@@ -264,6 +268,7 @@ def test_a_full_disk_is_waited_for(case: FaultCase, own_postgres: OwnPostgres, s
 
         case.ended_well(job)
         assert "53100" in job.errors
+        assert heading_for(None, job.errors) == "MasklineDatabaseRetries"
         case.check()
 
 

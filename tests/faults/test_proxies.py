@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import psycopg2
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
 import pytest
 
+from maskline.postgres.connection import open_connection
 from maskline.sqs import QueueAddress, SqsQueue
-from tests.awaiting import await_until
 from tests.faults import sqs_faults
 from tests.faults.case import FaultCase
 from tests.faults.points import Direction
@@ -15,7 +17,7 @@ from tests.maskline.postgres.records import connected, value_of
 
 
 def test_without_a_fault_a_database_answers_through_its_proxy(case: FaultCase) -> None:
-    connection = psycopg2.connect(dsn_through(case.database_line, case.dsn))
+    connection = open_connection(dsn_through(case.database_line, case.dsn))
 
     with connection.cursor() as cursor:
         cursor.execute("SELECT repeat('x', 1000000)")
@@ -29,11 +31,11 @@ def test_a_refusing_proxy_answers_again_on_the_same_port_when_it_accepts(case: F
     dsn = dsn_through(case.database_line, case.dsn)
 
     case.database_line.refuse()
-    with pytest.raises(psycopg2.OperationalError, match="Connection refused"):
-        psycopg2.connect(dsn)
+    with pytest.raises(psycopg.OperationalError, match="Connection refused"):
+        open_connection(dsn)
     case.database_line.accept()
 
-    psycopg2.connect(dsn).close()
+    open_connection(dsn).close()
 
 
 def test_a_query_cut_before_it_arrives_is_not_done_and_the_next_one_is(case: FaultCase) -> None:
@@ -41,12 +43,12 @@ def test_a_query_cut_before_it_arrives_is_not_done_and_the_next_one_is(case: Fau
     case.database_line.cut_at(query_of(b"CREATE TABLE"))
 
     for _ in range(2):
-        connection = psycopg2.connect(dsn)
+        connection = open_connection(dsn)
         connection.autocommit = True
         with connection.cursor() as cursor:
             try:
                 cursor.execute("CREATE TABLE made_once (number integer)")
-            except psycopg2.OperationalError:
+            except psycopg.OperationalError:
                 assert case.database_line.cuts == 1
         connection.close()
 
@@ -57,26 +59,22 @@ def test_a_query_cut_before_it_arrives_is_not_done_and_the_next_one_is(case: Fau
 def test_a_conversation_is_cut_at_the_very_byte(case: FaultCase) -> None:
     case.database_line.cut_at_byte = (Direction.TO_CLIENT, 100)
 
-    with pytest.raises(psycopg2.OperationalError):
-        psycopg2.connect(dsn_through(case.database_line, case.dsn))
+    with pytest.raises(psycopg.OperationalError):
+        open_connection(dsn_through(case.database_line, case.dsn))
 
     assert case.database_line.cuts == 1
 
 
 def test_a_conversation_held_at_a_point_goes_on_when_it_is_released(case: FaultCase) -> None:
     hold = case.database_line.hold_at(query_of(b"SELECT 4711"))
-    connection = psycopg2.connect(dsn_through(case.database_line, case.dsn), async_=True)
-    await_until(lambda: connection.poll() == 0, "it is connected")
+    with connected(dsn_through(case.database_line, case.dsn)) as connection, ThreadPoolExecutor(1) as executor:
+        answer = executor.submit(value_of, connection, "SELECT 4711")
+        hold.await_reached()
+        is_answered_while_held = answer.done()
+        hold.release()
 
-    cursor = connection.cursor()
-    cursor.execute("SELECT 4711")
-    hold.await_reached()
-    is_answered_while_held = connection.poll() == 0
-    hold.release()
-
+        assert answer.result(timeout=30) == 4711
     assert not is_answered_while_held
-    await_until(lambda: connection.poll() == 0, "the query is answered")
-    connection.close()
 
 
 def test_the_queues_proxy_counts_deliveries_and_those_beyond_the_first(case: FaultCase) -> None:

@@ -44,6 +44,6 @@ def beam_worker(tmp_path: Path) -> Iterator[BeamWorker]:
     """An environment of the test's own with Beam alone, whose workers have ended when the test is over."""
     worker = BeamWorker(tmp_path)
     assert worker.has("apache_beam")
-    assert not any(map(worker.has, ("maskline", "boto3", "psycopg2", "tink")))
+    assert not any(map(worker.has, ("maskline", "boto3", "psycopg", "tink")))
     yield worker
     await_until(lambda: worker.running() == [], "the workers have ended")

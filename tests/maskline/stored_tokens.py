@@ -7,11 +7,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import psycopg2
 from Crypto.Cipher import AES
 from tink import daead, json_proto_keyset_format, secret_key_access
 
 from maskline.keys import StoredKeyset
+from maskline.postgres.connection import open_connection, transaction
 from tests.maskline.keysets import siv
 
 PREFIX_LENGTH = 5
@@ -71,8 +71,8 @@ def stored_values(dsn: str, stored: StoredKeyset) -> dict[str, list[bytes]]:
     MODE_SIV give.
     """
     keys = known_keys(stored)
-    connection = psycopg2.connect(dsn)
-    with connection, connection.cursor() as cursor:
+    connection = open_connection(dsn)
+    with transaction(connection) as cursor:
         values = {
             (table, column): _values(cursor, table, column, keys)
             for table, column in COLUMNS

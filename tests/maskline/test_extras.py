@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -76,7 +77,9 @@ def test_the_extra_of_a_cloud_is_named_though_others_bring_packages_of_its_name(
     ], result.stderr
 
 
-@pytest.mark.parametrize("module", ["google.cloud.storage", "google.protobuf", "googleapiclient", "azure.storage.blob"])
+@pytest.mark.parametrize(
+    "module", ["google.cloud.bigquery", "google.protobuf", "googleapiclient", "azure.storage.blob"]
+)
 def test_another_package_of_a_clouds_name_is_not_taken_for_an_extra(module: str) -> None:
     assert missing_extra(ModuleNotFoundError(f"No module named {module!r}", name=module), "this") is None
 
@@ -102,6 +105,23 @@ def test_a_command_without_its_extra_is_one_line(command: str) -> None:
         f"maskline: the command {command} needs pythonjsonlogger, which is not installed: "
         f"pip install 'maskline[{extra}]'\n"
     )
+
+
+@pytest.mark.heavy
+def test_a_local_run_takes_no_lake_and_one_that_asks_for_it_says_so_before_anything_starts(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['deltalake'] = None\n"
+        "from maskline.pipeline.cli import main; sys.exit(main(['local', '--lake', '--data_directory', sys.argv[1]]))"
+    )
+
+    command = [sys.executable, "-c", code, tmp_path / "data"]
+    result = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+
+    assert result.returncode == 2
+    assert result.stderr == (
+        "maskline: the command local needs deltalake, which is not installed: pip install 'maskline[lake]'\n"
+    )
+    assert not (tmp_path / "data").exists()
 
 
 def test_a_module_of_ours_that_is_missing_is_not_taken_for_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,6 +49,16 @@ def test_a_mistyped_option_is_refused_without_its_value() -> None:
     assert "secret" not in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    "name", ["s3_access_key_id", "s3_secret_access_key", "s3_session_token", "azure_connection_string"]
+)
+def test_a_credential_that_an_engine_would_show_is_refused_without_its_value(name: str) -> None:
+    with pytest.raises(UsageError, match=f"^{name}: an engine shows the options of a job") as refusal:
+        parse_beam_options(["--runner=DataflowRunner", f"--{name}=correct-horse"])
+
+    assert "correct-horse" not in str(refusal.value)
+
+
 def test_options_of_a_job_server_are_passed_on() -> None:
     options = parse_beam_options(["--runner=FlinkRunner", "--flink_master=flink:8081", "--max_bundle_time_mills=200"])
 
@@ -58,7 +68,6 @@ def test_options_of_a_job_server_are_passed_on() -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["--runner=FlinkRunner", "--checkpointing_interval=1000"], "SQS is its checkpoint"),
         (["--runner=FlinkRunner"], "say --allow_cleartext_keyset"),
         (["--runner=DataflowRunner"], "say --allow_cleartext_keyset"),
         (["--direct_running_mode=multi_processing"], "writes no row"),

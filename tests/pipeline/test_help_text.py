@@ -12,7 +12,7 @@ from maskline.pipeline.cli import COMMANDS, main
 from tests.e2e.job_process import PROJECT
 
 HEAVY = (
-    *("apache_beam", "boto3", "botocore", "pycurl", "psycopg2", "tink", "google.protobuf", "rich", "msgspec"),
+    *("apache_beam", "boto3", "botocore", "pycurl", "psycopg", "tink", "google.protobuf", "rich", "msgspec"),
     *("maskline.keys", "maskline.sqs", "maskline.streams", "maskline.postgres", "maskline.pipeline.options"),
 )
 """What takes most of a second to import, and what brings it."""

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import importlib
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from maskline.pipeline.hidden_packages import hidden_packages
+from maskline.pipeline.commands import run as run_command
+from maskline.pipeline.hidden_packages import UNUSED_BY_A_JOB, UNUSED_IN_PROCESS, hidden_packages
 
 JOB_WITHOUT_A_KEYSET = """
 import sys
 from maskline.pipeline.cli import main
 exit_code = main(["run", "--queue=logins", "--postgres=postgresql://127.0.0.1:1/none", "--keyset=file:none.json"])
-print(exit_code, sorted({"apache_beam", "pandas", "pyarrow"} & sys.modules.keys()))
+unused = {"pandas", "pyarrow", "azure", "google.cloud", "pymongo", "requests"}
+print(exit_code, sorted(({"apache_beam"} | unused) & sys.modules.keys()))
 """
 
 
@@ -32,8 +37,24 @@ def test_a_hidden_package_is_missing_for_as_long_as_it_is_hidden(
     assert importlib.import_module("maskline_large").SIZE == 33
 
 
+@pytest.mark.parametrize(
+    ("arguments", "hidden"),
+    [([], UNUSED_IN_PROCESS), (["--runner=DataflowRunner"], UNUSED_BY_A_JOB), (["--runner", "x"], UNUSED_BY_A_JOB)],
+)
+def test_a_runner_that_was_named_finds_the_clients_of_its_services(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], hidden: tuple[str, ...]
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(run_command, "hidden_packages", lambda names: asked.append(names) or contextlib.nullcontext())
+    monkeypatch.setitem(sys.modules, "maskline.pipeline.running", SimpleNamespace(run=lambda *_: 0))
+
+    run_command.main(argparse.Namespace(), arguments)
+
+    assert asked == [hidden]
+
+
 @pytest.mark.slow
-def test_a_job_imports_beam_and_none_of_the_packages_for_data_frames() -> None:
+def test_a_job_imports_beam_and_none_of_the_packages_that_it_does_not_use() -> None:
     command = [sys.executable, "-c", JOB_WITHOUT_A_KEYSET]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
 

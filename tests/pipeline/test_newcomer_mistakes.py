@@ -303,45 +303,44 @@ MISTAKES = {
     ),
     "a wrong port": Mistake(
         "check $job --postgres postgresql://postgres@127.0.0.1:$nobody/logins",
-        "PROBLEM  postgres: database logins, user postgres, host 127.0.0.1, port $nobody: Connection "
+        'PROBLEM  postgres: connection to server at "127.0.0.1", port $nobody failed: Connection '
         "refused Is the server running on that host and accepting TCP/IP connections?",
         exit_code=75,
     ),
     "a wrong host": Mistake(
         "check $job --postgres postgresql://postgres@db.invalid/logins",
-        "PROBLEM  postgres: database logins, user postgres, host db.invalid: could not translate "
-        'host name "db.invalid" to address: …',
+        "PROBLEM  postgres: database logins, user postgres, host db.invalid: failed to resolve host 'db.invalid': …",
         exit_code=75,
     ),
     "a wrong user": Mistake(
         "check $job --postgres '$nobody_dsn'",
-        'PROBLEM  postgres: database …, user nobody_knows, host …: FATAL: role "nobody_knows" does '
+        'PROBLEM  postgres: connection to server on socket "…" failed: FATAL: role "nobody_knows" does '
         "not exist; see what --postgres says, and PGHOST, PGUSER and the like",
     ),
     "a wrong password": Mistake(
         "check $job --postgres '$locked_dsn'",
-        "PROBLEM  postgres: database …, user …, host …: FATAL: password authentication failed for "
+        'PROBLEM  postgres: connection to server on socket "…" failed: FATAL: password authentication failed for '
         'user "…"; the password comes from PGPASSWORD, PGPASSFILE or a service file',
         environment={"PGPASSWORD": PASSWORD},
     ),
     "no password": Mistake(
         "check $job --postgres '$locked_dsn'",
-        "PROBLEM  postgres: database …, user …, host …: fe_sendauth: no password supplied; the "
+        'PROBLEM  postgres: connection to server on socket "…" failed: fe_sendauth: no password supplied; the '
         "password comes from PGPASSWORD, PGPASSFILE or a service file",
     ),
     "a user who may not come from here": Mistake(
         "check $job --postgres '$shut_out_dsn'",
-        "PROBLEM  postgres: database …, user …, host …: FATAL: pg_hba.conf rejects connection for "
+        'PROBLEM  postgres: connection to server on socket "…" failed: FATAL: pg_hba.conf rejects connection for '
         'host "[local]", user …; see what --postgres says, and PGHOST, PGUSER and the like',
     ),
     "a wrong database": Mistake(
         "check $job --postgres '$other_database'",
-        'PROBLEM  postgres: database lgoins, user postgres, host …: FATAL: database "lgoins" does '
+        'PROBLEM  postgres: connection to server on socket "…" failed: FATAL: database "lgoins" does '
         "not exist; see what --postgres says, and PGHOST, PGUSER and the like",
     ),
     "a server without TLS": Mistake(
         "check $job --postgres '$tcp_dsn?sslmode=require'",
-        "PROBLEM  postgres: database logins, user postgres, host 127.0.0.1, port …: server does not "
+        'PROBLEM  postgres: connection to server at "127.0.0.1", port … failed: server does not '
         "support SSL, but SSL was required; see what --postgres says, and PGHOST, PGUSER and the like",
     ),
     "a mode of TLS that is none": Mistake(

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import apache_beam as beam
-import psycopg2
 import pytest
 from apache_beam.testing.util import assert_that, equal_to
 
 from maskline.errors import DatabaseError, DatabaseUnavailableError, UsageError
-from maskline.postgres.connection import Connection
+from maskline.postgres.connection import Connection, open_connection
 from maskline.records import MaskedRow, Reason, Receipt, Rejection
 from maskline.streams.definition import StreamDefinition, parse_stream
 from maskline.streams.stream_set import StreamSet
@@ -206,7 +205,7 @@ def failure_of(
 
 def rows_that_others_see(dsn: str, receipts: list[Receipt]) -> Iterator[tuple[str, int]]:
     """Count each message's rows over a connection of one's own."""
-    with psycopg2.connect(dsn) as connection:
+    with open_connection(dsn) as connection:
         for one in receipts:
             query = "SELECT count(*) FROM user_logins WHERE message_id = %s"
             yield one.message_id, value_of(connection, query, [one.message_id])

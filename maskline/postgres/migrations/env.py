@@ -14,7 +14,7 @@ def run_migrations() -> None:
             version_table=VERSION_TABLE,
             literal_binds=True,
             transactional_ddl=False,
-            dialect_opts={"paramstyle": "named"},  # psycopg2's own would print each % twice
+            dialect_opts={"paramstyle": "named"},  # psycopg's own would print each % twice
         )
     else:
         context.configure(connection=connection, version_table=VERSION_TABLE, transactional_ddl=False)

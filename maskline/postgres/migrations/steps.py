@@ -20,9 +20,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
-import psycopg2
+import psycopg
 from alembic import op
-from psycopg2 import errors
+from psycopg import errors
 
 from maskline.errors import DatabaseUnavailableError
 from maskline.postgres.connection import Connection
@@ -152,7 +152,7 @@ def through_pages(name: str, query: str) -> None:
 
 def _pass(name: str, statement: str, pages: int, rows: int) -> None:
     size = PAGES_PER_BATCH
-    if _connection().server_version < 140000:
+    if _connection().info.server_version < 140000:
         size = max(size, pages // 20 + 1)  # without range scans of tuple ids, each range reads the whole table
     progress: Progress = _attributes().get("progress", no_progress)
     rows = rows or pages
@@ -196,13 +196,13 @@ def _retry(name: str, attempt: Callable[[], None]) -> None:
             time.sleep(random.uniform(0.1, 0.5))  # noqa: S311 - others get their turn
 
 
-def _locked(name: str, error: psycopg2.Error) -> DatabaseUnavailableError:
+def _locked(name: str, error: psycopg.Error) -> DatabaseUnavailableError:
     holders = None
     if _connection().autocommit:
         ((holders,),) = _rows(_HOLDERS)
     by = f"; transactions under way: {holders}" if holders else ""
     return DatabaseUnavailableError(
-        f"postgres: step {name!r} got no lock ({error.pgcode}){by}; what was done so far stays, run migrate again"
+        f"postgres: step {name!r} got no lock ({error.sqlstate}){by}; what was done so far stays, run migrate again"
     )
 
 
@@ -217,7 +217,7 @@ def _attributes() -> dict[str, Any]:
 
 def _connection() -> Connection:
     connection = op.get_bind().connection.driver_connection
-    assert isinstance(connection, psycopg2.extensions.connection), "psycopg2 is the only driver here"
+    assert isinstance(connection, Connection), "psycopg is the only driver here"
     return connection
 
 

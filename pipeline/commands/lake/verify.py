@@ -8,10 +8,12 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from maskline.lake.copies import Copy
 from maskline.lake.maintenance import CopyStatus, status
 from maskline.lake.source import Backlog
-from maskline.lake.verification import DayDifference, Verifier
+from maskline.lake.verification import DayDifference, Verification, Verifier
 from maskline.pipeline.command_parser import add_action
 from maskline.pipeline.commands.lake.oddities import echo_oddities
 from maskline.pipeline.lake_options import add_lake, lake_tables, masker_for, row_source
@@ -32,9 +34,9 @@ def add_actions(actions: Any) -> None:
         actions, "verify", "compare each copy with the table, a day at a time; 1 if they differ", _verify
     )
     Options(verifying).add_keyset()
-    Options(showing).add("json", "print JSON, an object a copy", action="store_true")
     for parser in (showing, verifying):
         options = Options(parser)
+        options.add("json", "print JSON, an object a copy", action="store_true")
         options.add_postgres()
         options.add_stream()
         add_lake(options)
@@ -102,12 +104,16 @@ def _verify(arguments: argparse.Namespace) -> int:
         with contextlib.closing(row_source(arguments, stream)) as source:
             source.check()
             found = Verifier(source, table, masker_for(arguments, table.copy)).verify()
+        if found.differences:
+            exit_code = DIFFERENT_EXIT_CODE
+        if arguments.json:
+            echo(_comparison_as_json(table.copy, found))
+            continue
         what = f"{table.copy.value}: {found.rows:,} rows on {found.days:,} days"
         if not found.differences:
             echo(f"{what}, as in {stream.table}.")
             echo_oddities(found.oddities)
             continue
-        exit_code = DIFFERENT_EXIT_CODE
         echo(f"{what}; {len(found.differences):,} of them differ from {stream.table}:")
         echo_oddities(found.oddities)
         for difference in found.differences:
@@ -118,6 +124,11 @@ def _verify(arguments: argparse.Namespace) -> int:
                 f"new key with: {program_name()} lake remask"
             )
     return exit_code
+
+
+def _comparison_as_json(copy: Copy, found: Verification) -> str:
+    """Return what a comparison found as JSON, with every message id that is known to differ."""
+    return msgspec.json.encode({"copy": copy.value, **msgspec.structs.asdict(found)}).decode()
 
 
 def _echo_difference(difference: DayDifference) -> None:

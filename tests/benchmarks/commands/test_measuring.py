@@ -15,15 +15,16 @@ pytestmark = pytest.mark.slow
 
 MOVER = """
 import json, os, signal, sys
-import psycopg2
+import psycopg
+from maskline.postgres.connection import transaction
 from maskline.records import Receipt
 from maskline.sqs import QueueAddress, SqsQueue
 
 queue = SqsQueue.open(QueueAddress(os.environ["QUEUE_URL"], os.environ["SQS_ENDPOINT"]))
-database = psycopg2.connect(os.environ["POSTGRES_URL"])
+database = open_connection(os.environ["POSTGRES_URL"])
 while True:
     messages = queue.receive(10, 1, 60)
-    with database, database.cursor() as cursor:
+    with transaction(database) as cursor:
         for message in messages:
             cursor.execute("INSERT INTO user_logins (user_id) VALUES (%s)", [json.loads(message.body)["user_id"]])
     queue.delete([Receipt(message.message_id, message.receipt_handle) for message in messages])

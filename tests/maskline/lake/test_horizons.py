@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import io
 from pathlib import Path
 
-import psycopg2
 import pytest
 
 from maskline.keys import Keyset
 from maskline.lake.copies import Copy
 from maskline.lake.publisher import Publication
 from maskline.pipeline.cli import main
-from maskline.postgres.connection import Connection
+from maskline.postgres.connection import Connection, open_connection, transaction
 from tests.e2e.conftest import login
 from tests.maskline.lake.copies import lake_table, publish, publisher, rows_in
 from tests.maskline.lake.test_values import verify
@@ -26,17 +24,15 @@ TABLES = ("user_logins", "lake_publications")
 def restore_dump(dsn: str, second_dsn: str) -> None:
     """Copy rows and publications into another database, as pg_dump and psql do."""
     with (
-        contextlib.closing(psycopg2.connect(dsn)) as source,
-        contextlib.closing(psycopg2.connect(second_dsn)) as target,
+        contextlib.closing(open_connection(dsn)) as source,
+        contextlib.closing(open_connection(second_dsn)) as target,
     ):
         for table in TABLES:
-            dump = io.StringIO()
-            with source.cursor() as cursor:
-                cursor.copy_expert(f"COPY {table} TO STDOUT", dump)
-            dump.seek(0)
-            with target, target.cursor() as cursor:
-                cursor.copy_expert(f"COPY {table} FROM STDIN", dump)
-        with target, target.cursor() as cursor:
+            with source.cursor() as reading, reading.copy(f"COPY {table} TO STDOUT") as dump:
+                lines = b"".join(map(bytes, dump))
+            with transaction(target) as writing, writing.copy(f"COPY {table} FROM STDIN") as load:
+                load.write(lines)
+        with transaction(target) as cursor:
             cursor.execute("SELECT setval('lake_publications_id_seq', max(id)) FROM lake_publications")
 
 

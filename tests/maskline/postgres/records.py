@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
-import psycopg2
+import psycopg
+from psycopg import sql
 
-from maskline.postgres.connection import Connection
+from maskline.postgres.connection import Connection, open_connection
+from maskline.postgres.statements import InsertStatement
 from maskline.records import MaskedRow, Reason, Receipt, Rejection
 
 SENT_AT = datetime(2023, 11, 5, 12, 30, tzinfo=UTC)
@@ -56,16 +58,24 @@ def value_of(connection: Connection, query: str, parameters: Sequence[object] = 
     return value
 
 
-def run(connection: Connection, statement: str, parameters: Sequence[object] = ()) -> None:
+def run(connection: Connection, statement: str | sql.SQL | sql.Composed, parameters: Sequence[object] = ()) -> None:
     """Run a statement."""
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters or None)
 
 
+def run_insert(connection: Connection, statement: InsertStatement[Any], records: Sequence[Any]) -> None:
+    """Run a statement that inserts, after what comes before it, in the transaction under way or in one of its own."""
+    with connection.transaction() if connection.autocommit else nullcontext():
+        run(connection, statement.before(records))
+        with psycopg.RawCursor(connection) as cursor:
+            cursor.execute(statement.query, statement.parameters(records))
+
+
 @contextmanager
 def connected(dsn: str, *, role: str | None = None, autocommit: bool = True) -> Iterator[Connection]:
     """Connect for the time of a block, with the permissions of a role alone where one is named."""
-    connection = psycopg2.connect(dsn)
+    connection = open_connection(dsn)
     connection.autocommit = autocommit
     if role:
         run(connection, f"SET ROLE {role}")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import psycopg2.extensions
 import pytest
+from psycopg.pq import TransactionStatus
 
 from maskline.errors import DatabaseError, UsageError
 from maskline.postgres.access_log import record_access
@@ -30,7 +30,7 @@ def test_an_entry_is_committed_when_the_call_returns(dsn: str, database: Connect
         status = connection.info.transaction_status
 
     assert entries == [("postgres", "unmask", "user_logins", "masked_ip", 12, "it's 100% needed \\ 😀", True)]
-    assert status == psycopg2.extensions.TRANSACTION_STATUS_IDLE
+    assert status == TransactionStatus.IDLE
 
 
 def test_the_permissions_of_maskline_analyst_are_enough(dsn: str, database: Connection) -> None:

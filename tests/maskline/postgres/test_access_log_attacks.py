@@ -6,12 +6,13 @@ import contextlib
 import uuid
 from collections.abc import Iterator
 
-import psycopg2
+import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from maskline.errors import DatabaseError, DatabaseUnavailableError, UsageError
 from maskline.postgres.access_log import record_access
-from maskline.postgres.connection import Connection
+from maskline.postgres.connection import Connection, open_connection
 from tests.maskline.postgres.records import connected, rows_of, run, value_of
 
 LOGGING_ROLES = ["maskline_analyst", "maskline_remasker", "maskline_publisher", "maskline_eraser"]
@@ -72,7 +73,7 @@ def login_of(dsn: str, role: str) -> Iterator[str]:
 
 def enter(dsn: str, reason: str = "ticket 7", condition: str | None = None) -> None:
     """Enter a recovery over a connection of a login's own."""
-    with contextlib.closing(psycopg2.connect(dsn)) as connection:
+    with contextlib.closing(open_connection(dsn)) as connection:
         record_access(
             connection,
             action="unmask",
@@ -129,7 +130,7 @@ def test_a_log_of_its_own_takes_no_entry_of_the_login_and_none_of_anybody_else(
 
 
 def test_a_temporary_log_takes_no_entry(dsn: str, database: Connection) -> None:
-    with login_of(dsn, "maskline_analyst") as eve, contextlib.closing(psycopg2.connect(eve)) as connection:
+    with login_of(dsn, "maskline_analyst") as eve, contextlib.closing(open_connection(eve)) as connection:
         run(
             connection,
             "CREATE TEMPORARY TABLE pii_access_log (accessed_at timestamptz, role_name name, action text, stream text,"
@@ -168,12 +169,12 @@ def test_the_owners_log_in_another_schema_is_found_by_the_search_path(unmigrated
 def test_a_login_floods_the_log_neither_in_one_statement_nor_in_many(dsn: str, database: Connection, role: str) -> None:
     flood = ENTRY.replace("VALUES (", "SELECT ")[:-1] + " FROM generate_series(1, %s)"
     with login_of(dsn, role) as eve:
-        with connected(eve) as connection, pytest.raises(psycopg2.Error) as refused:
+        with connected(eve) as connection, pytest.raises(psycopg.Error) as refused:
             run(connection, flood, [10_001])
         run(
             database,
             "INSERT INTO maskline_access_counts VALUES (%s, date_trunc('hour', now()), 9999)",
-            [psycopg2.extensions.parse_dsn(eve)["user"]],
+            [conninfo_to_dict(eve)["user"]],
         )
         enter(eve)
         with pytest.raises(DatabaseUnavailableError, match="has entered as much into pii_access_log in this hour"):
@@ -182,7 +183,7 @@ def test_a_login_floods_the_log_neither_in_one_statement_nor_in_many(dsn: str, d
         run(database, "UPDATE maskline_access_counts SET hour = hour - interval '1 hour'")
         enter(eve)
 
-    assert refused.value.pgcode == "MK003"
+    assert refused.value.sqlstate == "MK003"
     assert others == [(True, True)]
     assert len(entries(database)) == 2
 
@@ -242,7 +243,7 @@ def test_an_entry_is_of_bounded_length_and_one_line(database: Connection, column
     entry = {"action": "unmask", "stream": "s", "column_name": "c", "reason": "ticket 7", "condition": None}
     entry[column] = value
 
-    with pytest.raises(psycopg2.errors.CheckViolation):
+    with pytest.raises(psycopg.errors.CheckViolation):
         run(
             database,
             "INSERT INTO pii_access_log"
@@ -257,7 +258,7 @@ def test_a_login_chooses_no_number_for_its_entry(dsn: str, role: str) -> None:
     numbered = ENTRY.replace("(accessed_at", "(id, accessed_at").replace(
         "VALUES (now()", "OVERRIDING SYSTEM VALUE VALUES (9223372036854775807, now()"
     )
-    with login_of(dsn, role) as eve, connected(eve) as connection, pytest.raises(psycopg2.errors.InsufficientPrivilege):
+    with login_of(dsn, role) as eve, connected(eve) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         run(connection, numbered)
 
 
@@ -268,7 +269,7 @@ def test_a_login_hides_no_entry(dsn: str, role: str) -> None:
     with login_of(dsn, role) as eve, connected(eve) as connection:
         run(connection, "CREATE FUNCTION evil.f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'")
         for statement in HIDING:
-            with contextlib.suppress(psycopg2.errors.InsufficientPrivilege):
+            with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
                 run(connection, statement)
                 continue
             refused.append(statement)

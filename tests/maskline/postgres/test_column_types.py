@@ -13,7 +13,7 @@ from maskline.records import MaskedRow, SqsMessage
 from maskline.streams.definition import parse_stream
 from maskline.streams.masking import MessageMasker
 from tests.maskline.keysets import opened
-from tests.maskline.postgres.records import message_id, run, value_of
+from tests.maskline.postgres.records import message_id, run, run_insert, value_of
 
 TYPES = [
     ("varchar(9)", r'"a\"b\\{c,\n"', 'a"b\\{c,\n'),
@@ -79,7 +79,7 @@ def test_a_value_arrives_in_a_table_of_any_schema(
     ]
     assert all(isinstance(row, MaskedRow) for row in rows), rows
 
-    run(database, insert.query.as_string(database), insert.parameters(rows))  # type: ignore[arg-type]
+    run_insert(database, insert, rows)
 
     query = f"SELECT v::text FROM shop.\"order\" WHERE message_id = '{message_id(0)}'"
     expected = stored if stored is not None else '{"a": [1.50, "x\\"y\\\\", null, 123456789012345678901234567890]}'

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import msgspec
-import psycopg2.errors
+import psycopg
 import pytest
 
 from maskline.postgres.connection import Connection, connect
@@ -171,9 +171,9 @@ def test_the_roles_get_their_permissions_on_what_was_printed_and_no_others(
 
     with connected(dsn, role="maskline_analyst") as analyst:
         assert rows_of(analyst, "SELECT * FROM orders") == []
-    with connected(dsn, role="maskline_writer") as writer, pytest.raises(psycopg2.errors.InsufficientPrivilege):
+    with connected(dsn, role="maskline_writer") as writer, pytest.raises(psycopg.errors.InsufficientPrivilege):
         run(writer, "SELECT masked_email FROM orders")
-    with connected(dsn, role="maskline_auditor") as auditor, pytest.raises(psycopg2.errors.InsufficientPrivilege):
+    with connected(dsn, role="maskline_auditor") as auditor, pytest.raises(psycopg.errors.InsufficientPrivilege):
         run(auditor, "SELECT message_id FROM orders")
 
 
@@ -234,7 +234,7 @@ def test_the_table_takes_what_each_mask_makes_and_nothing_in_clear(
         run(database, insert, [value])
 
     for value in refused:
-        with pytest.raises(psycopg2.errors.CheckViolation) as violation:
+        with pytest.raises(psycopg.errors.CheckViolation) as violation:
             run(database, insert, [value])
         assert violation.value.diag.constraint_name == f"{column}_is_masked"
 
@@ -247,5 +247,5 @@ def test_a_table_that_is_there_takes_nothing_in_clear_from_now_on(dsn: str, data
     assert made == []
     run(database, "INSERT INTO user_logins (masked_ip, key_id) VALUES (%s, 7)", [TOKEN])
     run(database, "INSERT INTO user_logins (masked_ip) VALUES ('masked elsewhere')")
-    with pytest.raises(psycopg2.errors.CheckViolation):
+    with pytest.raises(psycopg.errors.CheckViolation):
         run(database, "INSERT INTO user_logins (masked_ip, key_id) VALUES (%s, 7)", [IN_CLEAR])

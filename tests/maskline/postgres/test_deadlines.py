@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 
 import psutil
-import psycopg2
+import psycopg
 import pytest
 
 from maskline.errors import DatabaseError, DatabaseUnavailableError
@@ -61,7 +61,7 @@ def test_a_query_in_time_is_left_alone_and_so_is_its_connection(connection: Conn
 
 
 def test_an_error_in_time_is_raised_as_it_is(connection: Connection) -> None:
-    with pytest.raises(psycopg2.errors.DivisionByZero), Deadlines().within(connection, 5, "a query", NEVER):
+    with pytest.raises(psycopg.errors.DivisionByZero), Deadlines().within(connection, 5, "a query", NEVER):
         run(connection, "SELECT 1 / 0")
 
 

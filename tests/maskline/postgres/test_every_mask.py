@@ -10,13 +10,12 @@ import uuid
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-import psycopg2
 import pytest
 
 from maskline.keys import Keyset, open_keyset
 from maskline.lake.copies import Copy
 from maskline.masks.deterministic import Masker
-from maskline.postgres.connection import Connection, connect
+from maskline.postgres.connection import Connection, connect, open_connection
 from maskline.postgres.ddl import create_table
 from maskline.postgres.erasure import DatabaseEraser
 from maskline.postgres.remask import Remasker
@@ -178,7 +177,7 @@ def test_arrays_documents_and_random_tokens_come_under_the_new_key_and_hashes_st
 ) -> None:
     write(dsn, database, with_documents, BODY, BODY | {"emails": None, "note": ""}, BODY | {"emails": []})
     hashes = rows_of(database, "SELECT email_hash FROM everything")
-    connecting = functools.partial(psycopg2.connect, dsn, options="-c role=maskline_remasker")
+    connecting = functools.partial(open_connection, dsn, options="-c role=maskline_remasker")
 
     steps = list(Remasker(connecting, stream_table(with_documents, ROTATED), ROTATED, threading.Event(), 0).run())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-import psycopg2
+import psycopg
 import pytest
 
 from maskline.errors import DatabaseError, DatabaseLoginError, DatabaseUnavailableError, MasklineError, Remedy
@@ -18,7 +18,7 @@ SECRET = "s3cr3t-value"
 
 def provoked(connection: Connection, statement: str, *parameters: object) -> MasklineError | RowRejectedError:
     """Return what the error of a statement means; none may hold the secret, which the server's own text does."""
-    with pytest.raises(psycopg2.Error) as failed:
+    with pytest.raises(psycopg.Error) as failed:
         run(connection, statement, parameters)
     meaning = map_postgres_error(failed.value)
     assert SECRET not in str(meaning)
@@ -232,7 +232,7 @@ def test_a_connection_ended_by_the_server_may_come_back(dsn: str, database: Conn
 
 
 def test_an_error_without_a_code_that_is_not_of_the_connection_stops_the_job() -> None:
-    meaning = map_postgres_error(psycopg2.ProgrammingError(f"can't adapt {SECRET}"))
+    meaning = map_postgres_error(psycopg.ProgrammingError(f"can't adapt {SECRET}"))
 
     assert isinstance(meaning, DatabaseError)
     assert str(meaning) == "postgres: ProgrammingError without a SQLSTATE"
@@ -240,7 +240,7 @@ def test_an_error_without_a_code_that_is_not_of_the_connection_stops_the_job() -
 
 @pytest.mark.parametrize("method", ["password", "PAM", "LDAP", "GSSAPI"])
 def test_a_refused_password_is_told_apart_for_it_may_be_one_that_is_rotated(method: str) -> None:
-    meaning = map_postgres_error(psycopg2.OperationalError(f'FATAL:  {method} authentication failed for user "writer"'))
+    meaning = map_postgres_error(psycopg.OperationalError(f'FATAL:  {method} authentication failed for user "writer"'))
 
     assert type(meaning) is DatabaseLoginError
 
@@ -255,7 +255,7 @@ def test_a_refused_password_is_told_apart_for_it_may_be_one_that_is_rotated(meth
     ],
 )
 def test_a_refused_login_stops_the_job(text: str) -> None:
-    meaning = map_postgres_error(psycopg2.OperationalError(text))
+    meaning = map_postgres_error(psycopg.OperationalError(text))
 
     assert isinstance(meaning, DatabaseError)
 
@@ -273,6 +273,6 @@ def test_a_refused_login_stops_the_job(text: str) -> None:
     ],
 )
 def test_a_lost_connection_may_come_back(text: str) -> None:
-    meaning = map_postgres_error(psycopg2.OperationalError(text))
+    meaning = map_postgres_error(psycopg.OperationalError(text))
 
     assert isinstance(meaning, DatabaseUnavailableError)

@@ -7,7 +7,7 @@ import re
 import threading
 from collections.abc import Iterator
 
-import psycopg2
+import psycopg
 import pytest
 
 from maskline.errors import DatabaseError, DatabaseUnavailableError, KeysetError
@@ -36,7 +36,16 @@ from tests.maskline.keysets import OTHER_KEY, aes_siv_key, opened, stored
 from tests.maskline.logins import login
 from tests.maskline.postgres.masked_rows import write_masked
 from tests.maskline.postgres.older_job import write_rows
-from tests.maskline.postgres.records import connected, rejection, row, rows_of, run, value_of, waiting_for_a_lock
+from tests.maskline.postgres.records import (
+    connected,
+    rejection,
+    row,
+    rows_of,
+    run,
+    run_insert,
+    value_of,
+    waiting_for_a_lock,
+)
 
 KEY = 4_000_000_001
 REFUSED = (
@@ -165,7 +174,7 @@ def test_disabling_waits_for_the_statement_that_may_still_write(
     with connected(dsn, autocommit=False) as writer:
         KeyUse("test").enter(writer, [KEY])
         writer.commit()
-        run(writer, statement.query.as_string(writer), statement.parameters([row(1)]))
+        run_insert(writer, statement, [row(1)])
 
         disabling = threading.Thread(target=set_key_state, args=(operator, KEY, DISABLED))
         disabling.start()
@@ -243,14 +252,14 @@ def test_a_job_of_the_ledger_alone_is_refused_once_a_key_is_not_enabled(
     dsn: str, database: Connection, operator: Connection, user_logins: StreamDefinition
 ) -> None:
     statement = InsertRows(user_logins)
-    older = statement.query_without_keys.as_string(database)
-    run(database, older, statement.parameters([row(1)]))
+    statement.query = statement.query_without_keys
+    run_insert(database, statement, [row(1)])
     set_key_state(operator, 7, DISABLED)
 
-    with pytest.raises(psycopg2.Error) as refused:
-        run(database, older, statement.parameters([row(2)]))
+    with pytest.raises(psycopg.Error) as refused:
+        run_insert(database, statement, [row(2)])
 
-    assert refused.value.pgcode == "57000"  # which such a job retries, and then stops
+    assert refused.value.sqlstate == "57000"  # which such a job retries, and then stops
     assert outcomes(database) == (1, 0, 1)
 
 
@@ -258,12 +267,13 @@ def test_a_job_of_the_ledger_alone_is_refused_a_key_that_was_disabled_while_its_
     dsn: str, database: Connection, operator: Connection, user_logins: StreamDefinition
 ) -> None:
     statement = InsertRows(user_logins)
+    statement.query = statement.query_without_keys
     refusals = []
 
     def write() -> None:
-        with connected(dsn) as older, pytest.raises(psycopg2.Error) as refused:
-            run(older, statement.query_without_keys.as_string(older), statement.parameters([row(1)]))
-        refusals.append(refused.value.pgcode)
+        with connected(dsn) as older, pytest.raises(psycopg.Error) as refused:
+            run_insert(older, statement, [row(1)])
+        refusals.append(refused.value.sqlstate)
 
     with connected(dsn, autocommit=False) as blocker:
         receipt = row(1).receipt
@@ -295,10 +305,10 @@ def test_a_job_before_the_ledger_is_refused_the_key_and_no_other(unmigrated_dsn:
         write_rows(connection, [row(1)])
         run(connection, "UPDATE maskline_keys SET key_id = %s", [KEY])
 
-        with pytest.raises(psycopg2.Error) as refused:
+        with pytest.raises(psycopg.Error) as refused:
             write_rows(connection, [row(2)])
 
-    assert refused.value.pgcode == "57000"
+    assert refused.value.sqlstate == "57000"
 
 
 def test_a_job_runs_on_a_schema_that_does_not_know_its_keys_yet(
@@ -403,7 +413,7 @@ def test_a_job_can_enter_keys_and_change_none(dsn: str, operator: Connection) ->
             "SELECT * FROM maskline_key_writers",
             "UPDATE maskline_columns SET domain = ''",
         ):
-            with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 run(job, f"BEGIN; {forbidden}; COMMIT")
             run(job, "ROLLBACK")
 

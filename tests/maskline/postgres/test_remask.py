@@ -5,12 +5,11 @@ from __future__ import annotations
 import functools
 import threading
 
-import psycopg2
 import pytest
 
 from maskline.errors import DatabaseError
 from maskline.keys import Keyset, open_keyset
-from maskline.postgres.connection import Connection, connect
+from maskline.postgres.connection import Connection, connect, open_connection
 from maskline.postgres.remask import NotRemasked, Remasker, Step
 from maskline.postgres.remask_statements import RemaskedTable, rejections_table, stream_table
 from maskline.streams.definition import StreamDefinition, parse_stream
@@ -27,7 +26,7 @@ ROTATED = open_keyset(STORED)
 
 def remask(dsn: str, table: RemaskedTable, keyset: Keyset = ROTATED, role: str = "maskline_remasker") -> Step:
     """Walk a table once with the permissions of a role, and return what all transactions did together."""
-    connecting = functools.partial(psycopg2.connect, dsn, options=f"-c role={role}")
+    connecting = functools.partial(open_connection, dsn, options=f"-c role={role}")
     steps = list(Remasker(connecting, table, keyset, threading.Event(), retry_seconds=0).run())
     return Step(sum(step.remasked for step in steps), [row for step in steps for row in step.not_remasked])
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import functools
 import threading
 
-import psycopg2.errors
 import pytest
 
 from maskline.errors import DatabaseError, DatabaseUnavailableError
 from maskline.keys import open_keyset
-from maskline.postgres.connection import Connection
+from maskline.postgres.connection import Connection, open_connection
 from maskline.postgres.ddl import create_table
 from maskline.postgres.remask import Remasker, Step
 from maskline.postgres.remask_statements import RemaskedTable, rejections_table, stream_table
@@ -38,7 +37,7 @@ pii = true
 
 def remasker(dsn: str, table: RemaskedTable, role: str = "maskline_remasker") -> Remasker:
     """Return what re-encrypts a table with the permissions of a role."""
-    connecting = functools.partial(psycopg2.connect, dsn, options=f"-c role={role}")
+    connecting = functools.partial(open_connection, dsn, options=f"-c role={role}")
     return Remasker(connecting, table, ROTATED, threading.Event(), retry_seconds=0)
 
 
@@ -128,7 +127,7 @@ def test_a_foreign_key_to_a_row_that_is_locked_can_be_checked(
             inserted.append(1)
             return super()._remasked_values(values, bound_to)
 
-    connecting = functools.partial(psycopg2.connect, dsn)
+    connecting = functools.partial(open_connection, dsn)
     list(Watched(connecting, stream_table(user_logins, ROTATED), ROTATED, threading.Event()).run())
 
     assert inserted == [1]

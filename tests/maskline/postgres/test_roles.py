@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from datetime import UTC, datetime
 
-import psycopg2.errors
+import psycopg
 import pytest
 
 from maskline.postgres.connection import Connection, connect
@@ -161,7 +161,7 @@ def test_a_role_can_do_nothing_more(dsn: str) -> None:
         with connected(dsn, role=role) as connection:
             try:
                 run(connection, statement)
-            except psycopg2.errors.InsufficientPrivilege:
+            except psycopg.errors.InsufficientPrivilege:
                 refused.append((role, statement))
 
     assert refused == DENIED
@@ -190,7 +190,7 @@ def _refused(connection: Connection, statements: list[str]) -> list[str]:
     for statement in statements:
         try:
             run(connection, statement)
-        except psycopg2.errors.InsufficientPrivilege:
+        except psycopg.errors.InsufficientPrivilege:
             refused.append(statement)
     return refused
 
@@ -216,7 +216,7 @@ def test_no_role_can_log_in_or_rule_over_others(database: Connection) -> None:
 def test_the_access_log_is_append_only_even_for_its_owner(database: Connection, statement: str) -> None:
     run(database, INSERT_ACCESS)
 
-    with pytest.raises(psycopg2.errors.InsufficientPrivilege, match="pii_access_log is append-only"):
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="pii_access_log is append-only"):
         run(database, statement)
 
     assert rows_of(database, "SELECT reason FROM pii_access_log") == [("ticket 7",)]
@@ -244,7 +244,7 @@ def test_the_access_log_keeps_its_numbering(database: Connection) -> None:
     run(database, INSERT_ACCESS)
     run(database, INSERT_ACCESS)
 
-    with pytest.raises(psycopg2.errors.GeneratedAlways):
+    with pytest.raises(psycopg.errors.GeneratedAlways):
         run(
             database,
             "INSERT INTO pii_access_log (id, accessed_at, role_name, action, stream, column_name, row_count, reason)"
@@ -256,7 +256,7 @@ def test_the_access_log_keeps_its_numbering(database: Connection) -> None:
 
 @pytest.mark.parametrize("reason", ["", "   ", "\t\n"])
 def test_the_access_log_takes_no_entry_without_a_reason(database: Connection, reason: str) -> None:
-    with pytest.raises(psycopg2.errors.CheckViolation):
+    with pytest.raises(psycopg.errors.CheckViolation):
         run(database, INSERT_ACCESS.replace("'ticket 7'", "%s"), [reason])
 
     assert value_of(database, "SELECT count(*) FROM pii_access_log") == 0

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
-import psycopg2
+import psycopg
 import pytest
 
 from maskline.errors import DatabaseError
@@ -97,7 +97,7 @@ def test_a_large_table_keeps_every_version_and_all_that_belongs_to_the_column(
         ("character varying(32)", True, "{pg_monitor=r*w*/postgres,=r/postgres}", "the app's"),
     ]
     assert value_of(large, "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'user_logins'::regclass") == 0
-    with pytest.raises(psycopg2.errors.NotNullViolation):
+    with pytest.raises(psycopg.errors.NotNullViolation):
         run(large, "INSERT INTO user_logins (app_version) VALUES (NULL)")
 
 
@@ -203,7 +203,7 @@ def test_a_way_back_from_the_middle_of_a_copy_leaves_the_owners_table(unmigrated
 def test_an_index_that_a_killed_run_left_invalid_is_built_anew(unmigrated_dsn: str, large: Connection) -> None:
     schema(unmigrated_dsn).migrate("0007")
     run(large, "ALTER TABLE user_logins ADD COLUMN written_in xid8 NOT NULL DEFAULT pg_current_xact_id()")
-    with pytest.raises(psycopg2.errors.UniqueViolation):  # every row has one value
+    with pytest.raises(psycopg.errors.UniqueViolation):  # every row has one value
         run(large, "CREATE UNIQUE INDEX CONCURRENTLY user_logins_written_in ON user_logins (written_in)")
 
     schema(unmigrated_dsn).migrate()
@@ -259,7 +259,7 @@ def test_everything_is_in_the_schema_of_the_search_path_and_the_roles_may_use_it
         schema(dsn).migrate("base")
         assert value_of(connection, "SELECT nspacl FROM pg_namespace WHERE nspname = 'app'") in (
             None,
-            "{postgres=UC/postgres}",
+            ["postgres=UC/postgres"],
         )
 
 
@@ -342,7 +342,7 @@ class _Busy:
             while not self._ended.wait(0.01):
                 try:
                     self._act(connection)
-                except psycopg2.Error as error:
+                except psycopg.Error as error:
                     self.failures.append(str(error))
                 self.done += 1
 

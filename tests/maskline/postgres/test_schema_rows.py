@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-import psycopg2
+import psycopg
 import pytest
 
 from maskline.errors import DatabaseError
@@ -202,7 +202,7 @@ def test_an_access_log_with_entries_is_kept_under_another_name_and_stays_guarded
 
     kept = value_of(database, "SELECT relname FROM pg_class WHERE relname LIKE 'pii_access_log_until_%'")
     assert value_of(database, f"SELECT reason FROM {kept}") == "ticket 7"
-    with pytest.raises(psycopg2.errors.InsufficientPrivilege, match=f"{kept} is append-only"):
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match=f"{kept} is append-only"):
         run(database, f"DELETE FROM {kept}")
     assert value_of(database, "SELECT count(*) FROM pii_access_log") == 0
 
@@ -219,7 +219,7 @@ def test_rows_that_have_a_message_keep_it_through_a_step_back(dsn: str, database
     schema(dsn).migrate()
 
     assert kept == [(7, message_id(1), 12)]
-    with pytest.raises(psycopg2.errors.UniqueViolation):
+    with pytest.raises(psycopg.errors.UniqueViolation):
         run(database, "INSERT INTO user_logins (message_id) VALUES (%s)", [message_id(1)])
 
 

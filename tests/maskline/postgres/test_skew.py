@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
-import psycopg2
+import psycopg
 import pytest
 
 from maskline.postgres.connection import Connection, connect
@@ -59,11 +59,10 @@ def older_dsn(unmigrated_dsn: str) -> str:
 
 
 @pytest.fixture
-def older(older_dsn: str) -> Connection:
+def older(older_dsn: str) -> Iterator[Connection]:
     """A connection of an older job to it."""
-    connection = psycopg2.connect(older_dsn)
-    connection.autocommit = True
-    return connection
+    with connected(older_dsn) as connection:
+        yield connection
 
 
 def new_rows(dsn: str, stream: StreamDefinition) -> BatchWriter[MaskedRow]:
@@ -181,7 +180,7 @@ def _until_no_deadlock(write: Callable[[list[int]], object], numbers: list[int])
     for _ in range(100):
         try:
             write(numbers)
-        except psycopg2.errors.DeadlockDetected:
+        except psycopg.errors.DeadlockDetected:
             continue
         return
     raise AssertionError("a deadlock a hundred times")
@@ -194,7 +193,7 @@ def test_after_the_contract_an_older_job_stops_and_nothing_is_lost_or_doubled(
     schema(older_dsn).migrate()
     schema(older_dsn).migrate()
 
-    with pytest.raises(psycopg2.errors.InvalidColumnReference):
+    with pytest.raises(psycopg.errors.InvalidColumnReference):
         write_rows(older, rows(1, 2))
     written = write_rejections(older, rejections(3))
     outcome = new_rows(older_dsn, user_logins).write(rows(1, 2, 3))

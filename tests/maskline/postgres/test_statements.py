@@ -14,11 +14,11 @@ from maskline.postgres.key_registry import KeyUse
 from maskline.postgres.statements import InsertRejections, InsertRows
 from maskline.records import MaskedRow, Reason, Receipt
 from maskline.streams.definition import StreamDefinition, parse_stream
-from tests.maskline.postgres.records import message_id, rejection, row, rows_of, run, value_of
+from tests.maskline.postgres.records import message_id, rejection, row, rows_of, run, run_insert, value_of
 
 ARRAYS = (
-    "%s::varchar[], %s::varchar[], %s::varchar[], %s::varchar[], %s::varchar[], %s::varchar[], "
-    "%s::date[], %s::uuid[], %s::timestamptz[], %s::bigint[]"
+    "$1::varchar[], $2::varchar[], $3::varchar[], $4::varchar[], $5::varchar[], $6::varchar[], "
+    "$7::date[], $8::uuid[], $9::timestamptz[], $10::bigint[]"
 )
 COLUMNS = (
     '"user_id", "device_type", "masked_ip", "masked_device_id", "locale", "app_version", '
@@ -33,23 +33,25 @@ def _known_keys(database: Connection) -> None:
 
 
 def test_names_are_quoted_and_every_value_is_a_parameter(database: Connection, user_logins: StreamDefinition) -> None:
-    query = InsertRows(user_logins).query.as_string(database)
+    statement = InsertRows(user_logins)
 
-    assert query == (
+    assert statement.before([row(1)]).as_string() == (
         "SET LOCAL TRANSACTION ISOLATION LEVEL READ COMMITTED;"
         " SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = '30s';"
         " SET LOCAL client_min_messages = warning; SET CONSTRAINTS ALL IMMEDIATE;"
         " SELECT set_config('synchronous_commit',"
         " CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true),"
         " set_config('maskline.ledger', 'on', true); "
+    )
+    assert statement.query == (
         f"WITH batch AS MATERIALIZED (SELECT {COLUMNS} FROM unnest({ARRAYS}) AS batch ({COLUMNS})),"
         ' fresh AS (INSERT INTO "maskline_outcomes" (message_id, sent_at) SELECT message_id, sent_at FROM batch'
         " ON CONFLICT DO NOTHING RETURNING message_id, sent_at),"
         f' written AS (INSERT INTO "user_logins" ({COLUMNS}) SELECT {COLUMNS} FROM batch'
         " WHERE (message_id IN (SELECT message_id FROM fresh)) IS TRUE RETURNING 1),"
         " entered AS (SELECT count(*) AS messages,"
-        " count(*) FILTER (WHERE sent_at NOT BETWEEN now() - '15 days 0.000000 seconds'::interval"
-        " AND now() + '1 days 0.000000 seconds'::interval) AS unvouched FROM fresh)"
+        " count(*) FILTER (WHERE sent_at NOT BETWEEN now() - '15 days 0:00:00'::interval"
+        " AND now() + '1 day 0:00:00'::interval) AS unvouched FROM fresh)"
         " SELECT maskline_guard(messages, (SELECT count(*) FROM written), ARRAY(SELECT key_id FROM"
         " (SELECT DISTINCT key_id FROM batch) AS used WHERE (key_id IN"
         " (SELECT known.key_id FROM maskline_keys AS known WHERE known.state = 'enabled')) IS NOT TRUE)),"
@@ -68,7 +70,7 @@ def test_names_may_be_words_of_sql(database: Connection) -> None:
     only = MaskedRow(Receipt(message_id(1), "handle"), datetime(2023, 11, 5, tzinfo=UTC), 1, 1, ("order by",), b"")
     insert = InsertRows(stream)
 
-    run(database, insert.query.as_string(database), insert.parameters([only]))
+    run_insert(database, insert, [only])
 
     assert value_of(database, 'SELECT "select" FROM "table"') == "order by"
 
@@ -104,7 +106,7 @@ def test_text_comes_out_as_it_went_in(database: Connection, user_logins: StreamD
     insert = InsertRows(user_logins)
     rows = [row(1, user_id=text, locale=text), row(2, user_id="beside", locale=None)]
 
-    run(database, insert.query.as_string(database), insert.parameters(rows))
+    run_insert(database, insert, rows)
 
     stored = rows_of(database, "SELECT user_id, locale FROM user_logins ORDER BY message_id")
     assert stored == [(text, text), ("beside", None)]
@@ -113,7 +115,7 @@ def test_text_comes_out_as_it_went_in(database: Connection, user_logins: StreamD
 def test_a_row_is_stored_as_it_was_masked(database: Connection, user_logins: StreamDefinition) -> None:
     insert = InsertRows(user_logins)
 
-    run(database, insert.query.as_string(database), insert.parameters([row(7)]))
+    run_insert(database, insert, [row(7)])
 
     columns = (
         "user_id, device_type, masked_ip, masked_device_id, locale, app_version, create_date, message_id, sent_at, "
@@ -140,7 +142,7 @@ def test_none_stays_null_also_where_a_whole_column_is(database: Connection, user
     insert = InsertRows(user_logins)
     rows = [row(number, masked_ip=None, locale=None) for number in (1, 2)]
 
-    run(database, insert.query.as_string(database), insert.parameters(rows))
+    run_insert(database, insert, rows)
 
     stored = rows_of(database, "SELECT masked_ip, locale, masked_device_id FROM user_logins")
     assert stored == [
@@ -160,7 +162,7 @@ def test_create_date_is_the_utc_date_whatever_the_servers_zone(
         row(2, sent_at=datetime(2023, 11, 6, 0, 0, 0, tzinfo=UTC)),
     ]
 
-    run(database, insert.query.as_string(database), insert.parameters(rows))
+    run_insert(database, insert, rows)
 
     stored = rows_of(database, "SELECT create_date, sent_at AT TIME ZONE 'UTC' FROM user_logins ORDER BY message_id")
     assert stored == [
@@ -186,7 +188,7 @@ def test_create_date_is_the_utc_date_whatever_the_workers_zone(
     insert = InsertRows(user_logins)
     only = row(1, sent_at=datetime(2023, 11, 5, 23, 59, tzinfo=UTC))
 
-    run(database, insert.query.as_string(database), insert.parameters([only]))
+    run_insert(database, insert, [only])
 
     assert value_of(database, "SELECT create_date FROM user_logins") == date(2023, 11, 5)
 
@@ -214,7 +216,7 @@ def test_every_type_of_a_stream_comes_out_as_it_went_in(database: Connection) ->
         MaskedRow(Receipt(message_id(2), "b"), sent_at, 1, 1, nulls, b""),
     ]
 
-    run(database, insert.query.as_string(database), insert.parameters(rows))
+    run_insert(database, insert, rows)
 
     assert rows_of(database, "SELECT c0, c1, c2, c3, c4, c5, c6 FROM s ORDER BY message_id") == [
         (
@@ -235,7 +237,7 @@ def test_a_rejection_is_stored_with_its_sealed_body_byte_for_byte(
 ) -> None:
     insert = InsertRejections()
 
-    run(database, insert.query.as_string(database), insert.parameters([rejection(3, reason=Reason.TOO_LONG)]))
+    run_insert(database, insert, [rejection(3, reason=Reason.TOO_LONG)])
 
     columns = "message_id, stream, reason, detail, sent_at, receive_count, key_id, requeued_at, requeued_message_id"
     assert rows_of(database, f"SELECT {columns} FROM rejected_messages") == [

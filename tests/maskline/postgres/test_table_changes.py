@@ -7,7 +7,7 @@ import uuid
 
 import msgspec
 import pytest
-from psycopg2 import errors
+from psycopg import errors
 
 from maskline.errors import DatabaseError, DatabaseUnavailableError
 from maskline.postgres.connection import Connection

@@ -9,20 +9,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
-import psycopg2
 import pytest
 import trustme
-from psycopg2.extensions import make_dsn
+from psycopg.conninfo import make_conninfo
 
 from maskline.errors import DatabaseError, DatabaseLoginError
 from maskline.pipeline.local.processes import free_port
-from maskline.postgres.connection import TlsState, connect, tls_state
+from maskline.postgres.connection import TlsState, connect, open_connection, tls_state, transaction
 from maskline.postgres.dsn import PostgresAuth, PostgresDsn
 from maskline.postgres.rds import RdsEndpoint, rds_token
 from tests.debian_postgres import DebianPostgres
 from tests.faults.postgres_wire import postgres_connect
 from tests.faults.tcp_proxy import TcpProxy
 from tests.maskline.postgres.records import run, value_of
+from tests.runbook import heading_for
 
 RDS_HOST = "logins.c9akciq32rgw.eu-central-1.rds.amazonaws.com"
 RULES = """
@@ -48,7 +48,7 @@ class TlsServer:
     def dsn(self, host: str = RDS_HOST, **parameters: object) -> str:
         """Return a data source name that leads there, whatever host it names."""
         given = {"host": host, "hostaddr": "127.0.0.1", "port": self.port, "dbname": "postgres", **parameters}
-        return make_dsn("", **given)
+        return make_conninfo("", **{name: str(value) for name, value in given.items()})
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +79,8 @@ def server() -> Iterator[TlsServer]:
         for name in ("key.pem", "certificate.pem"):
             os.chown(own / name, postgres.user, -1)
         with postgres:
-            admin = make_dsn(postgres.dsn("postgres"), port=port)
-            with contextlib.closing(psycopg2.connect(admin)) as connection, connection:
+            admin = make_conninfo(postgres.dsn("postgres"), port=port)
+            with contextlib.closing(open_connection(admin)) as connection, connection:
                 run(connection, "CREATE ROLE iam LOGIN")
             yield TlsServer(admin, port, place / "authority.pem")
 
@@ -125,17 +125,21 @@ def test_what_the_environment_demands_beyond_that_stays(server: TlsServer, monke
 def test_a_server_of_another_name_is_refused_by_verify_full(server: TlsServer) -> None:
     dsn = server.dsn("other.example.com", user="postgres", sslmode="verify-full", sslrootcert=server.authority)
 
-    with pytest.raises(DatabaseError, match="server certificate for"):
+    with pytest.raises(DatabaseError, match="server certificate for") as refused:
         connect(PostgresDsn.parse(dsn, require_tls=True))
+
+    assert heading_for(refused.value.exit_code, str(refused.value)) == "Exit code 2"
 
 
 def test_a_server_without_tls_is_refused_before_a_password_is_sent(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The embedded server, behind a port, has no TLS."""
     with TcpProxy(postgres_connect(dsn)) as proxy:
-        by_port = PostgresDsn.parse(make_dsn(dsn, host="127.0.0.1", port=proxy.port), require_tls=True)
+        by_port = PostgresDsn.parse(make_conninfo(dsn, host="127.0.0.1", port=proxy.port), require_tls=True)
 
-        with pytest.raises(DatabaseError, match="server does not support SSL"):
+        with pytest.raises(DatabaseError, match="server does not support SSL") as refused:
             connect(by_port)
+
+    assert heading_for(refused.value.exit_code, str(refused.value)) == "Exit code 2"
 
 
 def test_a_unix_socket_takes_no_tls_even_where_it_is_required(dsn: str) -> None:
@@ -149,7 +153,7 @@ def test_every_connection_logs_in_with_a_token_of_its_own(server: TlsServer) -> 
 
     def token(endpoint: RdsEndpoint) -> str:
         tokens.append(f"{rds_token(endpoint, lambda *_: client)}&n={len(tokens)}")
-        with contextlib.closing(psycopg2.connect(server.admin)) as admin, admin, admin.cursor() as cursor:
+        with contextlib.closing(open_connection(server.admin)) as admin, transaction(admin) as cursor:
             cursor.execute("ALTER ROLE iam PASSWORD %s", [tokens[-1]])
         return tokens[-1]
 
@@ -158,7 +162,7 @@ def test_every_connection_logs_in_with_a_token_of_its_own(server: TlsServer) -> 
         with contextlib.closing(connect(dsn, token)) as connection:
             assert value_of(connection, "SELECT current_user") == "iam"
             assert tls_state(connection).version == "TLSv1.3"
-            assert "X-Amz" not in connection.dsn
+            assert "X-Amz" not in connection.info.dsn
 
     assert len(set(tokens)) == 2
     assert all(made.startswith(f"{RDS_HOST}:{server.port}/?Action=connect&DBUser=iam") for made in tokens)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 
-import psycopg2
 import pytest
 
 from maskline.errors import DatabaseError, MasklineError, UsageError
 from maskline.postgres import token_reader
-from maskline.postgres.connection import Connection
+from maskline.postgres.connection import Connection, open_connection
 from maskline.postgres.token_reader import read_tokens
 from maskline.streams.definition import StreamDefinition
 from tests.maskline.postgres.records import message_id, run, value_of
@@ -29,7 +28,7 @@ def three_rows(database: Connection) -> None:
 def read(
     dsn: str, stream: StreamDefinition, where: str | None = None, role: str = "postgres"
 ) -> list[tuple[str, str, bool]]:
-    with contextlib.closing(psycopg2.connect(dsn, options=f"-c role={role}")) as connection:
+    with contextlib.closing(open_connection(dsn, options=f"-c role={role}")) as connection:
         return sorted(read_tokens(connection, stream, "masked_ip", where))
 
 

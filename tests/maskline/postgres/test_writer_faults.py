@@ -9,13 +9,13 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import psycopg
 import pytest
-from psycopg2 import extensions
-from psycopg2.extensions import cursor
+from psycopg.pq import TransactionStatus
 
 from maskline.errors import DatabaseError, DatabaseUnavailableError
 from maskline.postgres import statements
-from maskline.postgres.connection import Connection, connect
+from maskline.postgres.connection import Connection, Cursor, connect
 from maskline.postgres.statements import InsertRows
 from maskline.postgres.writer import BatchWriter
 from maskline.records import MaskedRow
@@ -170,31 +170,32 @@ def test_the_same_call_may_be_made_again_after_it_failed(
     [("BEGIN", {message_id(1), message_id(2)}), ("INSERT INTO", {message_id(1), message_id(2)}), ("COMMIT", set())],
 )
 def test_a_connection_lost_at_any_statement_is_repeated_without_a_second_row(
-    dsn: str, insert: InsertRows, database: Connection, statement: str, inserted: set[str]
+    dsn: str,
+    insert: InsertRows,
+    database: Connection,
+    statement: str,
+    inserted: set[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    class AnswerLost(cursor):
-        """Runs a statement, and loses the server's answer the first time."""
+    run_statement = psycopg.Cursor.execute
+    lost = threading.Event()
 
-        lost = False
+    def lose_the_answer(cursor: Cursor, query: Any, *arguments: Any, **options: Any) -> Cursor:
+        run_statement(cursor, query, *arguments, **options)
+        text = query if isinstance(query, str) else query.as_string()
+        if not lost.is_set() and (text == statement or f"{statement}; " in text or f"{statement} " in text):
+            lost.set()
+            run(database, "SELECT pg_terminate_backend(%s, 10000)", [cursor.connection.info.backend_pid])
+            run_statement(cursor, "SELECT 1")
+        return cursor
 
-        def execute(self, query: Any, parameters: Any = None) -> None:
-            super().execute(query, parameters)
-            if not AnswerLost.lost and (query == statement or f"{statement} " in str(query)):
-                AnswerLost.lost = True
-                run(database, "SELECT pg_terminate_backend(%s, 10000)", [self.connection.info.backend_pid])
-                super().execute("SELECT 1")
-
-    def losing() -> Connection:
-        connection = connect(dsn)
-        connection.cursor_factory = AnswerLost
-        return connection
-
-    writer = BatchWriter(losing, insert, 60, threading.Event())
+    monkeypatch.setattr(psycopg.Cursor, "execute", lose_the_answer)
+    writer = BatchWriter(functools.partial(connect, dsn), insert, 60, threading.Event())
 
     outcome = writer.write([row(1), row(2)])
     writer.close()
 
-    assert AnswerLost.lost
+    assert lost.is_set()
     assert len(outcome.committed) == 2
     assert (outcome.inserted, outcome.duplicates) == (inserted, 2 - len(inserted))
     assert value_of(database, "SELECT count(*) FROM user_logins") == 2
@@ -216,7 +217,7 @@ def test_a_statement_that_failed_leaves_a_connection_on_which_the_next_one_works
     writer.close()
 
     assert outcome.inserted == {message_id(1), message_id(3)}
-    assert (len(connections), state) == (1, extensions.TRANSACTION_STATUS_IDLE)
+    assert (len(connections), state) == (1, TransactionStatus.IDLE)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from maskline.errors import KeysetUnavailableError
+from maskline.masks import deterministic
 from maskline.masks.deterministic import Masker
 from maskline.records import MaskedRow, Reason, Rejection
 from maskline.streams.decoding import MessageDecoder
@@ -23,12 +24,12 @@ def failing(error: BaseException) -> object:
     return fail
 
 
-@pytest.mark.parametrize(("owner", "method"), [(MessageDecoder, "decode"), (Masker, "encrypt")])
+@pytest.mark.parametrize(("owner", "function"), [(MessageDecoder, "decode"), (deterministic, "encode_token")])
 def test_an_unexpected_exception_rejects_the_message_and_tells_its_type_alone(
-    user_logins: StreamDefinition, monkeypatch: pytest.MonkeyPatch, owner: type, method: str
+    user_logins: StreamDefinition, monkeypatch: pytest.MonkeyPatch, owner: object, function: str
 ) -> None:
     masker = MessageMasker(user_logins, opened(7))
-    monkeypatch.setattr(owner, method, failing(ZeroDivisionError("199.172.111.135 by zero")))
+    monkeypatch.setattr(owner, function, failing(ZeroDivisionError("199.172.111.135 by zero")))
 
     rejection = masker.mask(message(login()))
 

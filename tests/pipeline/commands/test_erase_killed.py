@@ -53,7 +53,7 @@ def test_killed_at_a_step_and_repeated_it_removes_the_person_and_nobody_else(
     written = write_masked(dsn, keyset, [*THEIRS, *OTHERS])
     theirs, others = set(written[: len(THEIRS)]), set(written[len(THEIRS) :])
     write_masked(dsn, keyset, [*THEIR_REJECTIONS, *OTHERS_REJECTIONS])
-    run(database, "UPDATE user_logins SET create_date = create_date - 1 WHERE message_id IN %s", [tuple(written[2:5])])
+    run(database, "UPDATE user_logins SET create_date = create_date - 1 WHERE message_id = ANY(%s)", [written[2:5]])
     assert main(["lake", "publish", *options]) == 0
     erase = ["erase", *options, f"--user_id={PERSON}", "--reason=request 12"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -44,6 +45,34 @@ FOUR_LOGINS = [
     login(ip="203.0.113.3", locale="RU"),
     login(ip="203.0.113.4", locale="RU"),
 ]
+
+
+def test_what_was_measured_is_an_object(dsn: str, write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    write(FOUR_LOGINS)
+
+    exit_code = leakage(dsn, "--column=masked_ip", "--beside=locale", "--budget=49.9", "--top=1", "--json")
+
+    said = capsys.readouterr()
+    measured = json.loads(said.out)
+    (most_frequent,) = measured.pop("most_frequent")
+    assert (exit_code, len(said.err.splitlines())) == (1, 1)
+    assert (most_frequent["rows"], most_frequent["token"][:1]) == (1, "A")
+    assert measured == {
+        "column": "user_logins.masked_ip",
+        "null_rows": 0,
+        "keys": 1,
+        "rows": 4,
+        "tokens": 4,
+        "singletons": 4,
+        "largest": 1,
+        "entropy_bits": 2.0,
+        "max_entropy_bits": 2.0,
+        "identified_tokens": 0,
+        "identified_rows": 0,
+        "guessed_tokens": 1,
+        "guessed_rows": 1,
+        "identified_rows_beside": {"locale": 2},
+    }
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ import signal
 from pathlib import Path
 
 import psutil
-import psycopg2
 import pytest
 
 from maskline.pipeline.local.postgres import OWNERS_TABLE, EmbeddedPostgres
 from maskline.pipeline.local.processes import running_process
+from maskline.postgres.connection import open_connection, transaction
 from tests.conftest import run_sql
 
 pytestmark = pytest.mark.heavy
@@ -61,8 +61,8 @@ def server_pid(data_directory: Path) -> int:
 
 
 def users(dsn: str) -> list[str]:
-    connection = psycopg2.connect(dsn)
-    with connection, connection.cursor() as cursor:
+    connection = open_connection(dsn)
+    with transaction(connection) as cursor:
         cursor.execute("SELECT user_id FROM user_logins")
         found = [user for (user,) in cursor]
     connection.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from maskline.lake import verification
 from maskline.pipeline.cli import main
 from maskline.postgres.connection import Connection
 from tests.e2e.conftest import login
-from tests.maskline.postgres.records import run
+from tests.maskline.postgres.records import rows_of, run
 from tests.pipeline.commands.conftest import Write
 
 HINT = (
@@ -72,3 +73,41 @@ def test_that_too_many_rows_differ_to_be_named_is_said(
     assert main(["lake", "verify", *options]) == 1
 
     assert "which of them differ is not known: they are too many to compare one by one" in capsys.readouterr().out
+
+
+def test_what_differs_is_an_object_a_copy_with_every_message_id(
+    write: Write, database: Connection, options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    written = sorted(write([login(number) for number in range(12)]))
+    main(["lake", "publish", *options])
+    run(database, "DELETE FROM user_logins WHERE message_id <> %s", [written[0]])
+    ((day,),) = rows_of(database, "SELECT create_date::text FROM user_logins")
+    capsys.readouterr()
+
+    assert main(["lake", "verify", *options, "--json"]) == 1
+
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert found == [
+        {
+            "copy": copy,
+            "rows": 12,
+            "days": 1,
+            "differences": [
+                {"day": day, "in_table": 1, "in_copy": 12, "missing": [], "extra": written[1:], "changed": []}
+            ],
+            "oddities": {"older_rows": 0, "not_held": {}, "rows": []},
+        }
+        for copy in ("opaque", "clear")
+    ]
+
+
+def test_copies_that_do_not_differ_are_objects_without_differences(
+    write: Write, options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    write([login(1)])
+    main(["lake", "publish", *options])
+    capsys.readouterr()
+
+    assert main(["lake", "verify", *options, "--json"]) == 0
+
+    assert [json.loads(line)["differences"] for line in capsys.readouterr().out.splitlines()] == [[], []]

@@ -1,0 +1,1 @@
+"""Submitting the job to Google's Dataflow."""
