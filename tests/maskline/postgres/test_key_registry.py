@@ -425,5 +425,5 @@ def test_who_is_no_job_enters_neither_keys_nor_columns(dsn: str, role: str) -> N
             "SELECT * FROM maskline_use_keys('{1}', 'a job')",
             "SELECT maskline_use_column('s', 't', 'c', 'd', 'deterministic', NULL, NULL)",
         ):
-            with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 run(connection, entering)
