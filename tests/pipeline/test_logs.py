@@ -41,6 +41,20 @@ def test_an_event_is_one_line_of_json(log: io.StringIO) -> None:
     assert event == {"level": "WARNING", "logger": "maskline.test", "event": "two\nlines of text", "count": 3}
 
 
+def test_no_level_brings_what_clouds_libraries_send_and_receive(
+    log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for attribute, value in (("level", logging.NOTSET), ("propagate", True), ("handlers", [])):
+        monkeypatch.setattr(logging.getLogger("botocore"), attribute, value)
+    stream = io.StringIO()
+
+    configure_logging("debug", stream)
+    logging.getLogger("maskline.test").debug("shown")
+    logging.getLogger("botocore.parsers").debug("Response body: 203.0.113.7")
+
+    assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["shown"]
+
+
 def test_it_is_quiet_by_default_but_for_progress(log: io.StringIO) -> None:
     logging.getLogger("maskline.test").info("hidden")
     logging.getLogger("apache_beam").info("hidden")

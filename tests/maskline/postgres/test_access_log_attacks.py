@@ -188,6 +188,46 @@ def test_a_login_floods_the_log_neither_in_one_statement_nor_in_many(dsn: str, d
     assert len(entries(database)) == 2
 
 
+def test_a_count_of_its_own_lets_no_login_flood_the_log(dsn: str, database: Connection) -> None:
+    with login_of(dsn, "maskline_analyst") as eve:
+        with connected(eve) as connection:
+            run(
+                connection,
+                "CREATE TABLE evil.maskline_access_counts (LIKE public.maskline_access_counts INCLUDING ALL);"
+                " GRANT ALL ON evil.maskline_access_counts TO PUBLIC; GRANT USAGE ON SCHEMA evil TO PUBLIC;"
+                " ALTER ROLE CURRENT_USER SET search_path = evil, public",
+            )
+        enter(eve)
+        run(database, "UPDATE maskline_access_counts SET entries = 10000")
+
+        with pytest.raises(DatabaseUnavailableError, match="has entered as much into pii_access_log in this hour"):
+            enter(eve)
+
+
+def test_every_function_finds_names_by_a_search_path_of_its_own(database: Connection) -> None:
+    without = rows_of(
+        database,
+        "SELECT proname::text FROM pg_proc WHERE proname LIKE 'maskline%%' AND NOT EXISTS"
+        " (SELECT FROM unnest(proconfig) AS setting WHERE setting LIKE 'search_path=%%')",
+    )
+
+    assert without == []
+
+
+def test_a_log_that_the_server_does_not_stamp_takes_no_entry(dsn: str, database: Connection) -> None:
+    run(
+        database,
+        "CREATE SCHEMA app; CREATE TABLE app.pii_access_log (LIKE public.pii_access_log);"
+        " CREATE FUNCTION app.note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+        " CREATE TRIGGER note BEFORE INSERT ON app.pii_access_log FOR EACH ROW EXECUTE FUNCTION app.note()",
+    )
+
+    enter(f"{dsn}&options=-csearch_path%3Dapp,public")
+
+    assert value_of(database, "SELECT count(*) FROM public.pii_access_log") == 1
+    assert value_of(database, "SELECT count(*) FROM app.pii_access_log") == 0
+
+
 @pytest.mark.parametrize(
     ("column", "value"),
     [

@@ -416,3 +416,14 @@ def test_a_job_can_enter_keys_and_change_none(dsn: str, operator: Connection) ->
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 run(job, f"BEGIN; {forbidden}; COMMIT")
             run(job, "ROLLBACK")
+
+
+@pytest.mark.parametrize("role", ["maskline_analyst", "maskline_auditor", "maskline_eraser", "maskline_publisher"])
+def test_who_is_no_job_enters_neither_keys_nor_columns(dsn: str, role: str) -> None:
+    with connected(dsn, role=role) as connection:
+        for entering in (
+            "SELECT * FROM maskline_use_keys('{1}', 'a job')",
+            "SELECT maskline_use_column('s', 't', 'c', 'd', 'deterministic', NULL, NULL)",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                run(connection, entering)
