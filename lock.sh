@@ -2,7 +2,7 @@
 # Make the lock files of production anew, from pyproject.toml and the pins of constraints.txt: every package, with hashes.
 #   requirements.lock         all that runs a job and its commands: maskline[beam,cli,lake]
 #   requirements-worker.lock  all that --setup_file needs where Beam is, for --requirements_file: docs/installing.md
-#   deploy/sbom.lock          what lists the packages of the image while it is built, and is not in it
+#   deploy/build.lock         what builds the package for the image and lists what is in it, and is not in it itself
 # What is in them already stays at its version, as far as the pins allow; to have the newest, remove them first.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -15,4 +15,4 @@ lock() {
 
 lock --extra beam --extra cli --extra lake --output-file requirements.lock pyproject.toml
 lock --constraint requirements.lock --output-file requirements-worker.lock pyproject.toml
-lock --output-file deploy/sbom.lock - <<<cyclonedx-bom
+printf '%s\n' 'setuptools>=77' cyclonedx-bom | lock --output-file deploy/build.lock -

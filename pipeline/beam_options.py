@@ -139,11 +139,6 @@ def check_beam_options(options: PipelineOptions, job: JobSettings, allow_clearte
         UsageError: The combination cannot work, or is not safe.
     """
     runner = resolve_runner(options)
-    if "checkpointing_interval" in options.get_all_options(drop_default=True, retain_unknown_options=True):
-        raise UsageError(
-            "checkpointing_interval: the job keeps no state, SQS is its checkpoint; one of Flink's would hold nothing "
-            "but where the pollers stand, and wait for their polls; leave it out and use a restart strategy"
-        )
     if runner.name == "FnApiRunner" and job.pollers > 1:
         raise UsageError(
             f"pollers is {job.pollers}: FnApiRunner lets them poll one after another, and each waits for the "

@@ -50,8 +50,10 @@ def run(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
     """
     options = parse_beam_options(beam_arguments, "run", vars(arguments))
     job = job_settings(arguments)
-    check_beam_options(options, job, arguments.allow_cleartext_keyset)
     runner = resolve_runner(options)
+    if not runner.is_in_process and arguments.long_poll_seconds is None:
+        job = with_max_long_poll(job)
+    check_beam_options(options, job, arguments.allow_cleartext_keyset)
     check_processes(arguments.processes, runner)
     if runner.name == "FlinkRunner":
         options = set_flink_defaults(options, job)
@@ -68,8 +70,7 @@ def run(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
         ends = "It ends once polls bring nothing and SQS counts no message. " if job.until_empty else ""
         announce(f"Running on {runner.description}. {ends}Ctrl-C stops.", terminal)
         if not runner.is_in_process:
-            is_poll_given = arguments.long_poll_seconds is not None
-            return submit_job(job if is_poll_given else with_max_long_poll(job), options, terminal)
+            return submit_job(job, options, terminal)
         if workers:
             ran = run_processes(workers, terminal, follow)
         else:

@@ -98,7 +98,8 @@ class ReadFromSqs(beam.PTransform):
             pbegin
             | "Pollers" >> beam.Create(range(self._pollers))
             | "Spread" >> beam.Reshuffle()
-            | "Poll" >> beam.ParDo(poll, *([self._after] if self._after else [])).with_output_types(SqsMessage)
+            | "Poll" >> beam.ParDo(poll, *([self._after] if self._after else [])).with_output_types(list[SqsMessage])
+            | "Each message" >> beam.ParDo(_EachMessage()).with_output_types(SqsMessage)
         )
 
     def display_data(self) -> dict[str, Any]:
@@ -159,8 +160,7 @@ class _Poll(beam.DoFn):
             left = self._context.left
             news = sum(message.message_id not in left for message in messages) if left else len(messages)
             state = tracker.current_restriction().after(news, polled_at)
-            sent_at = [message.sent_at.timestamp() for message in messages]
-            oldest = min(sent_at, default=None)
+            oldest = min(message.sent_at for message in messages).timestamp() if messages else None
             self._context.movement.mark_poll(oldest)
             is_finished = self._context.stopping.is_set() or (self._until_empty and self._is_drained(state))
         self._bundle_has_messages |= bool(messages)
@@ -169,8 +169,8 @@ class _Poll(beam.DoFn):
         self._context.in_flight.add(
             self._address, (Receipt(message.message_id, message.receipt_handle) for message in messages)
         )
-        for message, seconds in zip(messages, sent_at, strict=True):
-            yield windowed_value.create(message, int(seconds * 1_000_000), _GLOBAL_WINDOW)
+        if oldest is not None:
+            yield windowed_value.create(messages, _microseconds(oldest), _GLOBAL_WINDOW)
         _advance(watermark, polled_at if oldest is None else oldest)
         if is_finished:
             tracker.try_claim(FINISHED)
@@ -205,6 +205,20 @@ class _Poll(beam.DoFn):
             return False
         logger.warning("ending with %d messages left in flight with another consumer", depth.in_flight)
         return True
+
+
+class _EachMessage(beam.DoFn):
+    """Makes elements of what a poll brought: of what the poller itself emits, Beam observes the time of each."""
+
+    def process(self, messages: list[SqsMessage]) -> list[WindowedValue]:
+        return [
+            windowed_value.create(message, _microseconds(message.sent_at.timestamp()), _GLOBAL_WINDOW)
+            for message in messages
+        ]
+
+
+def _microseconds(seconds: float) -> int:
+    return int(seconds * 1_000_000)
 
 
 def _advance(watermark: Any, seconds: float) -> None:

@@ -23,18 +23,18 @@ import contextlib
 import itertools
 import operator
 import threading
-import time
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import msgspec
-import psycopg
 from psycopg import sql
 
-from maskline.errors import DatabaseError, DatabaseUnavailableError, Remedy
+from maskline.errors import DatabaseError, Remedy
 from maskline.lake.columns import KEY_ID, NOT_HELD, PARTITION, LakeColumn, day_expression
 from maskline.lake.copies import Copy
+from maskline.lake.exclusive_lock import LOCK_SECONDS, exclusive_lock
 from maskline.postgres.access_log import record_access
 from maskline.postgres.connection import Connect, Connection, map_postgres_errors, transaction
 from maskline.postgres.key_usage import FULL_SCAN_SETTINGS
@@ -47,14 +47,6 @@ _SESSION_SETTINGS = (
     " SET LOCAL extra_float_digits = 1"
 )
 """What the text of a value depends on, whatever the server, the database, the role or the environment has set."""
-
-PUBLICATION_LOCK = 0x6C616B65
-"""The advisory lock that spares two publishers the same work ("lake" in ASCII); no promise rests on it."""
-
-LOCK_SECONDS = 300.0
-"""How long to wait for another publisher."""
-
-LOCK_POLL_SECONDS = 0.25
 
 Row = tuple[Any, ...]
 
@@ -344,43 +336,17 @@ class RowSource:
             rows.execute(query.format(day=day_expression(), none=sql.Literal(NOT_HELD), table=self._table))
             yield _by_day(rows)
 
-    @contextlib.contextmanager
     def exclusive_lock(
         self, what: str, stopping: threading.Event | None = None, seconds: float = LOCK_SECONDS
-    ) -> Iterator[bool]:
-        """Wait until no other publisher does the same, and keep others waiting while the block runs.
-
-        It is a lock of a transaction that stays open and has written and read nothing, so it holds no horizon back,
-        works behind a pooler, and is gone with its connection. The wait is made of short questions, which signals end.
+    ) -> AbstractContextManager[bool]:
+        """Keep others from doing the same to the table's copies while a block runs, as `exclusive_lock` says.
 
         Args:
             what: What is done alone, the name of a copy say.
             stopping: Ends the wait when set.
             seconds: The longest to wait.
-
-        Yields:
-            Whether the lock is held; not where `stopping` ended the wait.
-
-        Raises:
-            DatabaseUnavailableError: Another held it all the time; the message says who.
         """
-        stopping = stopping or threading.Event()
-        deadline = time.monotonic() + seconds
-        with contextlib.closing(self._connect()) as connection:
-            key = f"{self._stream.table} {what}"
-            with map_postgres_errors():
-                while not (is_held := _try_lock(connection, key)) and not stopping.is_set():
-                    if time.monotonic() >= deadline:
-                        holder = _holder(connection, key)
-                        raise DatabaseUnavailableError(
-                            f"postgres: another command is at work on the {what} copy of {self._stream.name}"
-                            f"{holder}; waited {seconds:g} s"
-                        )
-                    connection.rollback()  # a pooler lends the session to others meanwhile
-                    stopping.wait(LOCK_POLL_SECONDS)
-            yield is_held
-            with contextlib.suppress(psycopg.Error):
-                connection.rollback()
+        return exclusive_lock(self._connect, self._stream, what, stopping, seconds)
 
     def close(self) -> None:
         """Close the connection, if there is one."""
@@ -417,32 +383,6 @@ def _by_day(rows: Any) -> Iterator[IdsOfDay]:
     for day, of_day in itertools.groupby(rows, key=operator.itemgetter(0)):
         ids = {message_id for _, message_id in of_day}
         yield IdsOfDay(None if day is None else date(1970, 1, 1) + timedelta(days=day), ids)
-
-
-def _try_lock(connection: Connection, key: str) -> bool:
-    with connection.cursor() as cursor:
-        # Read committed: between two statements such a transaction holds no snapshot.
-        cursor.execute(
-            "SET TRANSACTION ISOLATION LEVEL READ COMMITTED;"
-            " SELECT set_config(name, '0', true) FROM pg_settings"
-            " WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout');"
-            " SELECT pg_try_advisory_xact_lock(%s, hashtext(%s))",
-            [PUBLICATION_LOCK, key],
-        )
-        ((is_held,),) = cursor.fetchall()
-    return bool(is_held)
-
-
-def _holder(connection: Connection, key: str) -> str:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT format(' (session %%s of %%s, since %%s)', pid, usename, to_char(xact_start, 'HH24:MI:SS'))"
-            " FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND granted"
-            " AND classid = %s AND objid::bigint = hashtext(%s)::bigint & 4294967295"
-            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-            [PUBLICATION_LOCK, key],
-        )
-        return "".join(text for (text,) in cursor.fetchall())
 
 
 def _batches(rows: Any) -> Iterator[list[Row]]:

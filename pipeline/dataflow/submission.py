@@ -15,13 +15,13 @@ ENDED_AS_ASKED = (PipelineState.CANCELLED, PipelineState.DRAINED, PipelineState.
 
 
 def dataflow_failures() -> tuple[type[Exception], ...]:
-    """Return what Beam's runner for Dataflow raises beside what all runners do."""
+    """Return what Beam's runner for Dataflow raises where Google does not do what it is asked."""
     # Here, for only a submission to Dataflow takes these packages.
     from apache_beam.runners.dataflow.internal.apiclient import DataflowJobAlreadyExistsError
     from google.api_core.exceptions import GoogleAPIError
     from google.auth.exceptions import GoogleAuthError
 
-    return GoogleAPIError, GoogleAuthError, DataflowJobAlreadyExistsError
+    return OSError, GoogleAPIError, GoogleAuthError, DataflowJobAlreadyExistsError
 
 
 class DataflowJob:
@@ -52,13 +52,15 @@ class DataflowJob:
         """
         from apache_beam.runners.dataflow.dataflow_runner import DataflowRuntimeException
 
+        # The first: Beam asked in vain, gave up, and takes the job's state for one that cannot be.
+        unanswered: tuple[type[Exception], ...] = (AssertionError, *dataflow_failures())
         try:
             self._result.wait_until_finish()
         except DataflowRuntimeException as error:
             if error.result.state not in ENDED_AS_ASKED:
                 raise RunnerError(f"dataflow: job {self.name} is {error.result.state}") from error
             return str(error.result.state)
-        except (AssertionError, OSError, *dataflow_failures()) as error:  # the first: Beam asked in vain, and gave up
+        except unanswered as error:
             reason = str(error).splitlines()[0]
             raise RunnerError(
                 f"dataflow: job {self.name} may run on: Dataflow does not say how it is ({reason})"
@@ -77,6 +79,6 @@ class DataflowJob:
         logging.getLogger(dataflow_runner.__name__).setLevel(logging.CRITICAL)
         try:
             self._result.cancel()
-        except (dataflow_runner.DataflowRuntimeException, OSError, *dataflow_failures()) as error:
+        except (dataflow_runner.DataflowRuntimeException, *dataflow_failures()) as error:
             reason = str(error).splitlines()[0]
             raise RunnerError(f"dataflow: job {self.name} may run on: it cannot be canceled ({reason})") from error

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from apache_beam.options.pipeline_options import FlinkRunnerOptions, PipelineOptions
 
+from maskline.pipeline.flink.checkpoints import check_checkpoints, checkpoint_defaults
 from maskline.pipeline.flink.environment import check_environment, environment_defaults
 from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.loopback import LOOPBACK_HOSTS, check_reachable
@@ -45,7 +46,7 @@ def set_flink_defaults(options: PipelineOptions, job: JobSettings) -> PipelineOp
     missing = [f"--{name}={value}" for name, value in defaults.items() if name not in given]
     if "--streaming" not in options._flags:
         missing.append("--streaming")
-    return PipelineOptions([*options._flags, *missing, *environment_defaults(options)])
+    return PipelineOptions([*options._flags, *missing, *checkpoint_defaults(options), *environment_defaults(options)])
 
 
 def _key_groups(parallelism: int) -> int:
@@ -54,15 +55,17 @@ def _key_groups(parallelism: int) -> int:
 
 
 def check_flink_options(options: PipelineOptions, job: JobSettings) -> None:
-    """Refuse an environment that cannot work, and parts on this machine's loopback that workers elsewhere cannot reach.
+    """Refuse what cannot work: checkpoints, an environment, parts on loopback that workers elsewhere cannot reach.
 
     Args:
         options: Beam's options.
         job: The job.
 
     Raises:
-        UsageError: The environment cannot work, or the cluster is elsewhere, and the database or the queue is not.
+        UsageError: Checkpoints or the environment cannot work, or the cluster is elsewhere, and the database or the
+            queue is not.
     """
+    check_checkpoints(options, job)
     master = options.view_as(FlinkRunnerOptions).flink_master
     is_elsewhere = master not in MAGIC_MASTERS and not _is_here(master)
     check_environment(options, is_elsewhere)

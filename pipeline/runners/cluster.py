@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import apache_beam as beam
@@ -52,12 +53,13 @@ def submit_job(job: JobSettings, options: PipelineOptions, terminal: Console) ->
     """
     runner = options.view_as(StandardOptions).runner
     flink = FlinkSubmission(options) if runner == "FlinkRunner" else None
-    failures = dataflow_failures() if runner == "DataflowRunner" else ()
+    is_on_dataflow = runner == "DataflowRunner"
+    failures: tuple[type[Exception], ...] = (RuntimeError, *(dataflow_failures() if is_on_dataflow else (OSError,)))
     try:
         pipeline = _pipeline(options)
         build(pipeline, job)
         result = _started(pipeline, flink, terminal)
-        if runner == "DataflowRunner":
+        if is_on_dataflow:
             _follow_dataflow(DataflowJob(result, options), terminal)
             return 0
         # Beam's own wait closes its connection when it is interrupted, and nothing could be canceled over it.
@@ -67,7 +69,7 @@ def submit_job(job: JobSettings, options: PipelineOptions, terminal: Console) ->
             except KeyboardInterrupt:
                 result.cancel()
                 _cancel_on_flink(flink, terminal)
-    except (RuntimeError, OSError, *failures) as error:
+    except failures as error:
         raise RunnerError(f"the runner reported: {str(error).splitlines()[0]}") from error
     return 0
 
@@ -81,18 +83,25 @@ def _pipeline(options: PipelineOptions) -> beam.Pipeline:
 
 
 def _follow_dataflow(job: DataflowJob, terminal: Console) -> None:
-    announce(f"Dataflow has taken job {job.name}. Ctrl-C cancels it.", terminal)
-    with ThreadPoolExecutor(1, thread_name_prefix="job-end") as threads:
-        ended = threads.submit(job.wait)
-        try:
-            state = ended.result()
-        except KeyboardInterrupt:
-            announce(
-                "Canceling the job at Dataflow, which takes it minutes. Ctrl-C once more leaves it as it is.", terminal
-            )
-            job.cancel()
-            state = ended.result()
+    ended: Future[str] = Future()
+    # Not of a pool: that would wait for it at a second Ctrl-C, too, and Dataflow takes minutes to cancel a job.
+    waiting = threading.Thread(target=_await_end, args=(job, ended), name="job-end", daemon=True)
+    try:
+        announce(f"Dataflow has taken job {job.name}. Ctrl-C cancels it.", terminal)
+        waiting.start()
+        state = ended.result()
+    except KeyboardInterrupt:
+        announce("Canceling the job at Dataflow, which takes it minutes. Ctrl-C once more does not wait.", terminal)
+        job.cancel()
+        state = ended.result()
     announce(f"Dataflow says that the job is {state}.", terminal)
+
+
+def _await_end(job: DataflowJob, ended: Future[str]) -> None:
+    try:
+        ended.set_result(job.wait())
+    except Exception as error:
+        ended.set_exception(error)
 
 
 def _started(pipeline: beam.Pipeline, submission: FlinkSubmission | None, terminal: Console) -> Any:

@@ -47,3 +47,26 @@ mapfile -t kinds < <(sed -nE 's/^(resource|data) "aws_(\w+)".*/\1-\2/p' deploy/t
     sed 's/^resource-//; s/^data-/data-aws-/; s/_/-/g; s|.*|package/lib/&/index.d.ts|' | sort -u)
 fetch_from_npm @cdktf/provider-aws@21.22.1 provider-aws 2 "${kinds[@]}"
 fetch_from_npm @kubernetes-models/keda@2.0.0 keda 2 'package/keda.sh/*.d.ts'
+
+# What the image is built of where it is tested: Debian's bookworm with its own Python 3.11 in the place of the base that
+# the Dockerfile names, and the packages of the lock files.
+image=$tools/image
+if [ "$(id -u)" = 0 ] && command -v buildah >/dev/null && command -v mmdebstrap >/dev/null; then
+    mkdir -p "$image"
+    if [ ! -f "$image/base.tar" ]; then
+        echo "Making the image's base in .cache (half a minute, once)" >&2
+        { mmdebstrap --quiet --variant=minbase --include=ca-certificates,python-is-python3,python3-venv \
+            bookworm "$image/unfinished.tar" && mv "$image/unfinished.tar" "$image/base.tar"; } ||
+            echo "The image's base could not be made; its tests will be skipped" >&2
+    fi
+    locks=$(cat requirements.lock deploy/build.lock | cksum)
+    if [ "$(cat "$image/wheels.locks" 2>/dev/null)" != "$locks" ]; then
+        echo "Fetching the image's packages into .cache (half a minute, once)" >&2
+        rm -rf "$image/wheels"
+        for lock in requirements.lock deploy/build.lock; do
+            python -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes \
+                --requirement "$lock" --dest "$image/unfinished" || break
+        done && mv "$image/unfinished" "$image/wheels" && echo "$locks" >"$image/wheels.locks" ||
+            echo "The image's packages could not be fetched; its tests will be skipped" >&2
+    fi
+fi

@@ -71,6 +71,7 @@ def test_it_is_started_again_but_not_where_that_does_not_help_and_has_time_to_st
 
     assert container["restartPolicy"] == {"enabled": True, "ignoredExitCodes": [0, 2], "restartAttemptPeriod": 60}
     assert TIME_TO_STOP < container["stopTimeout"] <= 120  # the most that Fargate waits
+    assert {"name": "MASKLINE_LONG_POLL_SECONDS", "value": "20"} in container["environment"]
 
 
 def test_a_wrong_setup_is_taken_back_and_a_deployment_never_stops_all() -> None:

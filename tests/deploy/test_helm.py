@@ -165,6 +165,7 @@ def test_the_probes_ask_live_and_ready_at_the_port_that_the_job_serves(all_kinds
 def test_a_pod_has_time_to_stop_and_a_database_that_is_away_does_not_restart_it(all_kinds: dict[str, Any]) -> None:
     assert all_kinds["Deployment"]["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > 25
     assert float(variables(all_kinds["Deployment"])["MASKLINE_STALL_SECONDS"]) > 300  # --db_retry_seconds
+    assert variables(all_kinds["Deployment"])["MASKLINE_LONG_POLL_SECONDS"] == "20"
 
 
 def test_options_become_variables(all_kinds: dict[str, Any]) -> None:

@@ -72,3 +72,4 @@ def test_it_is_started_again_but_not_where_that_does_not_help_and_has_time_to_st
     assert service["Restart"] == "on-failure"
     assert (service["RestartPreventExitStatus"], service["SuccessExitStatus"]) == ("2", "130")
     assert int(service["TimeoutStopSec"]) > 25
+    assert service["Environment"] == "MASKLINE_LONG_POLL_SECONDS=20"

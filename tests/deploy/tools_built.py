@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.job_process import PROJECT
 
 DEPLOY = PROJECT / "deploy"
-_BUILT = PROJECT / ".cache" / "deploy-tools"
+FETCHED = PROJECT / ".cache" / "deploy-tools"
 
 
 def takes(tool: str) -> pytest.MarkDecorator:
@@ -37,5 +37,5 @@ def run_tool(tool: str, *arguments: str | Path, text: str = "") -> subprocess.Co
 
 
 def _find(tool: str) -> str | None:
-    built = _BUILT / tool
+    built = FETCHED / tool
     return str(built) if built.exists() else shutil.which(tool)

@@ -16,6 +16,7 @@ from tests.awaiting import await_until
 from tests.e2e.conftest import Ledger, StartJob, login
 from tests.e2e.job_process import JobProcess
 from tests.faults.postgres_wire import dsn_through, postgres_proxy
+from tests.runbook import heading_for
 
 NOBODY = "--postgres=postgresql://postgres@127.0.0.1:{}/none"
 
@@ -46,6 +47,7 @@ def test_the_last_line_of_a_failure_is_an_error_that_says_whose_it_is(start_job:
     assert (last["stream"], last["process"]) == ("user_logins", job.pid)
     assert last["queue"] == queue.url.rpartition("/")[2]
     assert "Connection refused" in last["event"]
+    assert heading_for(75, job.errors) == "Exit code 75"
     assert "trying again" in before[0]["event"]
 
 

@@ -19,6 +19,7 @@ from tests.e2e.conftest import Ledger, StartJob, login
 from tests.maskline.postgres.records import rows_of, value_of
 from tests.maskline.stored_tokens import stored_values
 from tests.pipeline.commands.keys.conftest import an_hour_passes
+from tests.runbook import heading_for
 
 PORTION = 60
 SAME_ADDRESS = "203.0.113.7"
@@ -178,6 +179,7 @@ def test_a_job_whose_key_is_disabled_ends_in_one_line_and_its_messages_stay_in_t
         f"keyset: key {old} is not enabled in this database, so nothing is written under it, and the messages stay in "
         "the queue; start the job with a keyset whose primary key is enabled there"
     )
+    assert heading_for(2, job.errors) == "Exit code 2"
     assert len(ledger.rows()) == len(sent)
     assert queue.depth().total == len(late)
     next_job = start_job("--until_empty")

@@ -27,6 +27,7 @@ from tests.faults.disks import fill, small_disk
 from tests.faults.postgres_servers import OwnPostgres, PgBouncer
 from tests.faults.postgres_wire import INSERT_SENT, dsn_through
 from tests.maskline.postgres.records import connected, run, waiting_for_a_lock
+from tests.runbook import heading_for
 
 pytestmark = pytest.mark.slow
 
@@ -130,6 +131,7 @@ def test_a_primary_that_is_read_only_after_a_failover_is_waited_for(case: FaultC
     case.await_accounted()
     case.stop(job)
     assert "25006" in job.errors
+    assert heading_for(None, job.errors) == "MasklineDatabaseRetries"
     case.check()
 
 
@@ -189,6 +191,7 @@ def test_a_password_rotated_for_good_ends_the_job_with_75(case: FaultCase, with_
     case.send(150)
 
     assert job.wait() == 75, job.errors
+    assert heading_for(75, job.errors) == "Exit code 2"
     case.ended_well(case.start("--until_empty"))
     case.check()
 
@@ -219,6 +222,7 @@ def test_the_life_of_a_pod(case: FaultCase, with_password: PasswordLogin) -> Non
     case.database_line.hang()
     await_until(lambda: _status(f"{url[0]}live") == 503, "the probe sees it")
     _says(job, "postgres: an insert has taken 5 s so far")
+    assert heading_for(None, job.errors_so_far()) == "MasklineStalled"
     case.database_line.resume()
     hold.release()
     case.await_accounted()
@@ -264,6 +268,7 @@ def test_a_full_disk_is_waited_for(case: FaultCase, own_postgres: OwnPostgres, s
 
         case.ended_well(job)
         assert "53100" in job.errors
+        assert heading_for(None, job.errors) == "MasklineDatabaseRetries"
         case.check()
 
 

@@ -8,6 +8,7 @@ from tests.faults import sqs_faults
 from tests.faults.case import FaultCase
 from tests.faults.conftest import on_both_brokers, quick_and_slow
 from tests.faults.sqs_proxy import SqsRequest
+from tests.runbook import heading_for
 
 PASSING = {
     "500": sqs_faults.INTERNAL_ERROR,
@@ -81,6 +82,7 @@ def test_what_only_a_person_can_fix_stops_the_job_with_one_line(case: FaultCase,
     assert job.wait() == 2
 
     assert says in job.errors.splitlines()[-1]
+    assert heading_for(2, job.errors) == "Exit code 2"
     assert "Traceback" not in job.errors
     case.sqs.heal()
     case.ended_well(case.start("--until_empty"))
@@ -149,5 +151,6 @@ def test_a_queue_deleted_under_the_job_stops_it_with_one_line(case: FaultCase) -
 
     assert job.wait() == 2
     assert "does not exist" in job.errors.splitlines()[-1]
+    assert heading_for(2, job.errors) == "Exit code 2"
     assert "Traceback" not in job.errors
     case.check()

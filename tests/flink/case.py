@@ -36,11 +36,19 @@ class FlinkParts:
 
     Args:
         directory: Where they keep their files.
+
+    Attributes:
+        directory: The same.
+        checkpoints: Where Flink keeps the checkpoints of jobs that ask for them, a directory for each job.
+        cluster: The cluster.
+        workers: The pool of SDK workers.
     """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.cluster = FlinkCluster(FLINK, directory / "flink", SLOTS)
+        self.checkpoints = directory / "checkpoints"
+        settings = {"state.checkpoints.dir": self.checkpoints.as_uri(), "state.storage.fs.memory-threshold": "0"}
+        self.cluster = FlinkCluster(FLINK, directory / "flink", SLOTS, settings)
         self.workers = WorkerPool(directory / "workers.txt")
         self._job_port = free_port()
         self._parts = contextlib.ExitStack()

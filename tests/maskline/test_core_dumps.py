@@ -28,6 +28,13 @@ try:
 except SystemExit:
     pass
 """,
+    "one of several processes of a run": """
+from multiprocessing import Pipe
+from maskline.pipeline.runners.processes import _worker_main
+ours, theirs = Pipe()
+ours.close()  # whoever started it has ended
+_worker_main(theirs, None, [], "warning", [])
+""",
     "a worker that opens a keyset": """
 from maskline.streams.definition import load_stream
 from maskline.transforms.mask import _MaskBySideInput

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import logging
 
 import pytest
@@ -51,6 +53,34 @@ def test_messages_leave_no_body_in_the_log(
     (message,) = queue.receive(1, 1, 10)
 
     assert message.body == "203.0.113.7"
+    assert "203.0.113.7" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("library", "opener", "arguments", "module"),
+    [
+        ("hvac", "vault.open_vault", [], "urllib3.connectionpool"),
+        ("google.auth", "google_cloud.api.open_session", [], "google.auth.transport.requests"),
+        ("azure.keyvault.keys", "azure_key_vault.clients.open_keys", ["https://v.vault.azure.net"], "azure.core"),
+        ("azure.keyvault.secrets", "azure_key_vault.clients.open_secrets", ["https://v.vault.azure.net"], "azure.core"),
+    ],
+)
+def test_a_client_of_another_cloud_is_silenced_before_it_sends_anything(
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    library: str,
+    opener: str,
+    arguments: list[str],
+    module: str,
+) -> None:
+    pytest.importorskip(library, reason="its extra is not installed")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere")
+    place, _, name = f"maskline.keys.{opener}".rpartition(".")
+    with contextlib.suppress(Exception):  # Google's looks for credentials at once
+        getattr(importlib.import_module(place), name)(*arguments)
+
+    logging.getLogger(module).debug("Request body: 203.0.113.7")
+
     assert "203.0.113.7" not in caplog.text
 
 

@@ -21,6 +21,7 @@ from maskline.streams.definition import StreamDefinition, parse_stream
 from tests.maskline.logins import login
 from tests.maskline.postgres.masked_rows import write_masked
 from tests.maskline.postgres.records import rows_of, run
+from tests.runbook import heading_for
 
 LOGINS = """
 name = "user_logins"
@@ -89,14 +90,16 @@ def test_a_keyset_that_none_of_the_rows_were_made_with_is_a_problem(
     other = FileKeyset(tmp_path / "other.json")
     other.create(create_keyset())
 
-    assert found(msgspec.structs.replace(job, keyset=KeysetUri.parse(other.uri))) == [
+    problems = found(msgspec.structs.replace(job, keyset=KeysetUri.parse(other.uri)))
+
+    assert problems == [
         (
             "keyset",
             f"it has none of the keys that this database's rows were masked under (key {keyset.primary_key_id}), so "
-            "they "
-            "neither join with new rows nor can be unmasked; give the keyset that has them, or another database",
+            "they neither join with new rows nor can be unmasked; give the keyset that has them, or another database",
         )
     ]
+    assert heading_for(2, problems[0][1]) == "Exit code 2"
 
 
 @pytest.mark.usefixtures("rows")

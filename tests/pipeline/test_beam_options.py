@@ -68,7 +68,6 @@ def test_options_of_a_job_server_are_passed_on() -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["--runner=FlinkRunner", "--checkpointing_interval=1000"], "SQS is its checkpoint"),
         (["--runner=FlinkRunner"], "say --allow_cleartext_keyset"),
         (["--runner=DataflowRunner"], "say --allow_cleartext_keyset"),
         (["--direct_running_mode=multi_processing"], "writes no row"),

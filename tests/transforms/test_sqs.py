@@ -265,7 +265,8 @@ def poll_once(queue: Queue, watermark: ManualWatermarkEstimator) -> list[SqsMess
     tracker = RestrictionTrackerView(ThreadsafeRestrictionTracker(PollingTracker(Polling())))
     poll.setup()
     try:
-        return [element.value for element in poll.process(0, tracker=tracker, watermark=watermark)]
+        polled = list(poll.process(0, tracker=tracker, watermark=watermark))
+        return [message for element in polled for message in element.value]
     finally:
         poll.teardown()
 

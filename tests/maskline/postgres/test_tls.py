@@ -22,6 +22,7 @@ from tests.debian_postgres import DebianPostgres
 from tests.faults.postgres_wire import postgres_connect
 from tests.faults.tcp_proxy import TcpProxy
 from tests.maskline.postgres.records import run, value_of
+from tests.runbook import heading_for
 
 RDS_HOST = "logins.c9akciq32rgw.eu-central-1.rds.amazonaws.com"
 RULES = """
@@ -124,8 +125,10 @@ def test_what_the_environment_demands_beyond_that_stays(server: TlsServer, monke
 def test_a_server_of_another_name_is_refused_by_verify_full(server: TlsServer) -> None:
     dsn = server.dsn("other.example.com", user="postgres", sslmode="verify-full", sslrootcert=server.authority)
 
-    with pytest.raises(DatabaseError, match="server certificate for"):
+    with pytest.raises(DatabaseError, match="server certificate for") as refused:
         connect(PostgresDsn.parse(dsn, require_tls=True))
+
+    assert heading_for(refused.value.exit_code, str(refused.value)) == "Exit code 2"
 
 
 def test_a_server_without_tls_is_refused_before_a_password_is_sent(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,8 +136,10 @@ def test_a_server_without_tls_is_refused_before_a_password_is_sent(dsn: str, mon
     with TcpProxy(postgres_connect(dsn)) as proxy:
         by_port = PostgresDsn.parse(make_conninfo(dsn, host="127.0.0.1", port=proxy.port), require_tls=True)
 
-        with pytest.raises(DatabaseError, match="server does not support SSL"):
+        with pytest.raises(DatabaseError, match="server does not support SSL") as refused:
             connect(by_port)
+
+    assert heading_for(refused.value.exit_code, str(refused.value)) == "Exit code 2"
 
 
 def test_a_unix_socket_takes_no_tls_even_where_it_is_required(dsn: str) -> None:

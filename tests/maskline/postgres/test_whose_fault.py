@@ -15,6 +15,7 @@ from maskline.postgres.writer import BatchWriter
 from maskline.records import MaskedRow
 from maskline.streams.definition import StreamDefinition
 from tests.maskline.postgres.records import message_id, rejection, row, rows_of, run, value_of
+from tests.runbook import heading_for
 
 DROP_ALL = """
 CREATE FUNCTION drop_it() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
@@ -177,8 +178,10 @@ def test_what_will_pass_is_nobodys_fault(writer: BatchWriter[MaskedRow], databas
 def test_one_bad_row_does_not_hide_what_is_the_tables_own(writer: BatchWriter[MaskedRow], database: Connection) -> None:
     run(database, NO_PARTITION)
 
-    with pytest.raises(TableError, match="no partition"):
+    with pytest.raises(TableError, match="no partition") as stopped:
         writer.write([row(1), row(2, user_id="x" * 129), row(3, locale="DE"), row(4)])
+
+    assert heading_for(stopped.value.exit_code, str(stopped.value)) == "Exit code 1"
 
 
 def test_rows_that_break_a_constraint_are_all_rejected_for_it_names_a_field(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import signal
 import threading
 
 import msgspec
@@ -122,6 +123,58 @@ def test_ctrl_c_cancels_the_job_over_a_connection_that_is_open_still(
 
     assert exit_code == 0
     assert submitted.was_canceled.is_set()
+
+
+def test_a_second_ctrl_c_does_not_wait_until_dataflow_has_canceled_the_job(
+    user_logins: StreamDefinition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("google.cloud.dataflow", reason="the extra dataflow is not installed")
+    job = JobSettings(
+        user_logins,
+        QueueAddress("logins"),
+        PostgresDsn.parse("postgresql://writer@db/logins"),
+        KeysetUri.parse("env:KEYSET"),
+    )
+    submitted = JobThatRunsOn()
+    monkeypatch.setattr("apache_beam.Pipeline.run", lambda _: submitted)
+
+    with pytest.raises(KeyboardInterrupt):
+        submit_job(
+            job,
+            parse_beam_options(["--runner=DataflowRunner", "--dataflow_endpoint=http://localhost:9"]),
+            Console(quiet=True),
+        )
+
+    assert submitted.was_canceled.is_set()
+    submitted.may_end.set()
+
+
+class JobThatRunsOn:
+    """A job at Dataflow that runs on when it is canceled, and whose starter gets a Ctrl-C before and after that."""
+
+    state = "CANCELLED"
+
+    def __init__(self) -> None:
+        self.was_canceled, self.may_end = threading.Event(), threading.Event()
+
+    def job_id(self) -> str:
+        return "job-1"
+
+    def wait_until_finish(self) -> None:
+        send_ctrl_c()
+        assert self.was_canceled.wait(10)
+        send_ctrl_c()
+        self.may_end.wait(60)
+
+    def cancel(self) -> None:
+        self.was_canceled.set()
+
+
+def send_ctrl_c() -> None:
+    """Interrupt the main thread, also where it waits for a lock."""
+    main = threading.main_thread().ident
+    assert main is not None
+    signal.pthread_kill(main, signal.SIGINT)
 
 
 class InterruptedJob:
