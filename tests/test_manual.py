@@ -8,12 +8,16 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from maskline.errors import UsageError
+import benchmarks.cli
+import manual.__main__
+import tests.faults.__main__
+from maskline.errors import MasklineError, UsageError
+from maskline.pipeline.beam_options import parse_beam_options
 from maskline.pipeline.cli import COMMANDS
 from maskline.pipeline.command_parser import CommandParser, open_command
 from maskline.pipeline.options import Options
@@ -26,6 +30,9 @@ INDEX = DOCS / "README.md"
 PAGES = sorted(DOCS.rglob("*.md"))
 DOCUMENTS = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *PAGES]
 SHELL = ("console", "bash", "sh")
+SCRIPTS = {"./run_local.sh": "local", "./run_flink.sh": "flink --flink_home .cache/flink"}
+"""What the scripts that pass their arguments on pass them to."""
+
 PUNCTUATION = set("\n|&;<>()")
 BRITISH = re.compile(
     r"\b\w*(?:colour|behaviour|favour|honour|neighbour|licence|catalogue|(?:normal|serial|organ|recogn|util|synchron)is[ei])\w*"
@@ -77,9 +84,41 @@ def test_every_command_that_is_shown_is_one_with_the_options_that_it_takes() -> 
     for document, (name, *arguments) in shown:
         if name not in ("--version", "--help"):
             try:
-                parsers[name].parse_known_args(arguments)
+                _, others = parsers[name].parse_known_args(arguments)
+                parse_beam_options(others, name)
             except (UsageError, KeyError) as error:
                 wrong.append(f"{document}: {name} {shlex.join(arguments)}: {error}")
+    assert len(shown) > 50
+    assert wrong == []
+
+
+def test_every_command_in_a_sentence_is_one_with_options_that_it_takes() -> None:
+    parsers = {name: parser_of(name) for name in COMMANDS}
+    shown = [(name_of(document), words) for document in DOCUMENTS for words in commands_in_sentences(document)]
+
+    wrong = []
+    for document, (name, *arguments) in shown:
+        try:
+            _, others = parsers[name].parse_known_args(arguments)
+            parse_beam_options(others, name)
+        except (UsageError, KeyError) as error:
+            # A sentence leaves out what it is not about, and has N for a number.
+            if not re.search(r"missing; |expected |invalid ", str(error)):
+                wrong.append(f"{document}: {name} {shlex.join(arguments)}: {error}")
+    assert len(shown) > 100
+    assert wrong == []
+
+
+def test_every_benchmark_suite_of_faults_and_page_that_is_shown_is_one_with_the_options_that_it_takes() -> None:
+    text = "\n".join(re.sub("<!--.*?-->", "", document.read_text()) for document in DOCUMENTS)
+    shown = re.findall(r"\bpython -m (benchmarks|manual|tests\.faults)\b((?: [^\n`|]*)?)", text)
+
+    wrong = []
+    for module, words in shown:
+        try:
+            PARSED_BY[module](shlex.split(words))
+        except (MasklineError, KeyError, SystemExit) as error:
+            wrong.append(f"python -m {module}{words}: {error}")
     assert len(shown) > 50
     assert wrong == []
 
@@ -145,7 +184,7 @@ def shell_blocks(text: str) -> Iterator[str]:
 
 
 def commands_in(text: str) -> Iterator[list[str]]:
-    """Return the words behind ``maskline`` of each command that a document shows."""
+    """Return the words behind ``maskline`` of each command that a document shows, by a script's name, too."""
     for block in shell_blocks(text):
         lexer = shlex.shlex(block, posix=True, punctuation_chars="\n|&;<>()")
         lexer.whitespace, lexer.whitespace_split = " \t", True
@@ -153,10 +192,38 @@ def commands_in(text: str) -> Iterator[list[str]]:
         for place, word in enumerate(words):
             before = words[place - 1] if place else "\n"
             begins = set(before) <= PUNCTUATION or "=" in before
-            if (word == "maskline" and begins) or (word == "pipeline" and before == "-m"):
-                command = words[place + 1 :]
+            if (word in ("maskline", *SCRIPTS) and begins) or (word == "pipeline" and before == "-m"):
+                command = [*SCRIPTS.get(word, "").split(), *words[place + 1 :]]
                 end = next((at for at, each in enumerate(command) if set(each) <= PUNCTUATION), len(command))
                 yield command[:end]
+
+
+def commands_in_sentences(document: Path) -> Iterator[list[str]]:
+    """Return the words of each command that a sentence or a table names, with more than its name."""
+    for span in re.findall(r"`([^`]+)`", without_code(document.read_text())):
+        code = re.sub(r"^(?:maskline|python -m pipeline) ", "", " ".join(span.split()))
+        for script, command in SCRIPTS.items():
+            code = code.replace(script, command)
+        name, _, rest = code.partition(" ")
+        if name in COMMANDS and rest and "…" not in rest and "--help" not in rest:
+            yield shlex.split(code.replace("\\", ""))
+
+
+def parse_benchmark(words: list[str]) -> None:
+    """Parse the command line of a benchmark, as the benchmarks do."""
+    if not words:
+        return
+    name, *arguments = words
+    command, parser = open_command("benchmarks", "python -m benchmarks", name, benchmarks.cli.COMMANDS)
+    command.add_options(parser)
+    parser.parse_args(benchmarks.cli._split(arguments)[0])
+
+
+PARSED_BY: dict[str, Callable[[list[str]], object]] = {
+    "benchmarks": parse_benchmark,
+    "manual": lambda words: [manual.__main__.COMMANDS[word] for word in words],
+    "tests.faults": lambda words: tests.faults.__main__._parser().parse_args(words),
+}
 
 
 def parser_of(name: str) -> CommandParser:

@@ -56,8 +56,9 @@ def show_results(console: Console, job: JobSettings, ran: RunResult, started_at:
     if stream.masked_columns:
         print_table(_frequent_tokens_table(stream, connection), console)
     rejected = RejectedMessages(connection)
-    console.print("\nRejected messages, the newest:", style="italic")
-    print_rejects(rejected.newest(REJECTIONS_SHOWN), console)
+    newest = rejected.newest(REJECTIONS_SHOWN)
+    console.print(f"\nRejected messages{', the newest:' if newest else ': none'}", style="italic")
+    print_rejects(newest, console)
     connection.close()
     console.print()
     print_table(summary_table(ran.counts, ran.seconds), console)

@@ -114,7 +114,7 @@ def test_a_local_run_takes_no_lake_and_one_that_asks_for_it_says_so_before_anyth
         "from maskline.pipeline.cli import main; sys.exit(main(['local', '--lake', '--data_directory', sys.argv[1]]))"
     )
 
-    command = [sys.executable, "-c", code, tmp_path / "data"]
+    command = [sys.executable, "-c", code, str(tmp_path / "data")]
     result = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
 
     assert result.returncode == 2
