@@ -47,6 +47,16 @@ def stopping_on_signals(stopping: threading.Event, console: Console) -> Iterator
             signal.signal(number, handler)
 
 
+@contextlib.contextmanager
+def interrupted_by_sigterm() -> Iterator[None]:
+    """Have a SIGTERM do what Ctrl-C does while the block runs, so that what was started is stopped on the way out."""
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def interruptible(work: Callable[[], T]) -> T:
     """Run work that a first Ctrl-C or SIGTERM leaves to itself at once, whatever it waits for.
 
@@ -67,12 +77,9 @@ def interruptible(work: Callable[[], T]) -> T:
         except BaseException as error:
             future.set_exception(error)
 
-    before = signal.signal(signal.SIGTERM, _interrupt)
-    try:
+    with interrupted_by_sigterm():
         threading.Thread(target=run, name="interruptible", daemon=True).start()
         return future.result()
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def close_standard_error() -> None:

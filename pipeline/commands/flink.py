@@ -39,7 +39,7 @@ from maskline.pipeline.options import Options
 from maskline.pipeline.run_progress import showing_progress
 from maskline.pipeline.run_state import RunState
 from maskline.pipeline.runners.in_process import RunMonitor, RunResult
-from maskline.pipeline.stopping import stopping_on_signals
+from maskline.pipeline.stopping import interrupted_by_sigterm, stopping_on_signals
 from maskline.pipeline.summary import RunCounts
 from maskline.sqs import SqsQueue
 
@@ -72,6 +72,7 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
             forget_earlier_runs(directory)
         console.print(f"Starting PostgreSQL, SQS and Flink; their data are in {directory.path}", soft_wrap=True)
         with (
+            interrupted_by_sigterm(),
             EmbeddedPostgres(directory.postgres) as postgres,
             EmbeddedSqs(directory.sqs) as sqs,
             FlinkCluster(arguments.flink_home.resolve(), directory.flink, SLOTS) as cluster,

@@ -1,4 +1,4 @@
-"""Beam's pool of SDK workers for a cluster whose environment type is EXTERNAL, on loopback's port.
+"""The pool of SDK workers for a cluster whose environment type is EXTERNAL, started at a port of loopback.
 
 Source: https://beam.apache.org/documentation/runtime/sdk-harness-config/
 """
@@ -17,6 +17,7 @@ from maskline.pipeline.local.processes import free_port, start_child, stop_child
 
 START_SECONDS = 60
 STOP_SECONDS = 15
+PROGRAM = Path(__file__).with_name("worker_pool_main.py")
 
 
 class WorkerPool:
@@ -49,15 +50,15 @@ class WorkerPool:
         Raises:
             SetupError: It did not start; the message names its log.
         """
-        module = "apache_beam.runners.worker.worker_pool_main"
-        command = [str(self._python), "-m", module, f"--service_port={self._port}"]
+        # As a file, for a Python that has Beam alone; its folder is no place to import from (-P).
+        command = [str(self._python), "-P", str(PROGRAM), f"--service_port={self._port}"]
         if self._container_executable:
             command.append(f"--container_executable={self._container_executable}")
         # The pool starts workers as bare "python".
         path = f"{self._python.parent}{os.pathsep}{os.environ['PATH']}"
         self._log.parent.mkdir(parents=True, exist_ok=True)
         pid_file = self._log.with_suffix(".pid")
-        stop_child_left_behind(pid_file, "worker_pool_main")
+        stop_child_left_behind(pid_file, PROGRAM.name)
         self.process = start_child(command, {**os.environ, **self._environment, "PATH": path}, self._log, pid_file)
         give_up = time.monotonic() + START_SECONDS
         while not self._listens():

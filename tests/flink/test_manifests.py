@@ -46,6 +46,27 @@ def test_the_cluster_counts_for_prometheus_as_the_settings_say() -> None:
     assert settings.items() <= cluster["spec"]["flinkConfiguration"].items()
 
 
+def test_a_jobmanager_that_is_started_again_finds_its_jobs() -> None:
+    (cluster,) = _documents(KUBERNETES / "cluster.yaml")
+    settings = cluster["spec"]["flinkConfiguration"]
+    (flink,) = cluster["spec"]["podTemplate"]["spec"]["containers"]
+    version = cluster["spec"]["image"].partition(":")[2]
+
+    assert settings["high-availability.type"] == "kubernetes"
+    assert settings["high-availability.storageDir"].startswith("s3://")
+    assert flink["name"] == "flink-main-container"
+    assert flink["env"] == [{"name": "ENABLE_BUILT_IN_PLUGINS", "value": f"flink-s3-fs-hadoop-{version}.jar"}]
+
+
+def test_the_pool_listens_where_its_own_pod_alone_reaches_it() -> None:
+    (cluster,) = _documents(KUBERNETES / "cluster.yaml")
+    (pool,) = cluster["spec"]["taskManager"]["podTemplate"]["spec"]["containers"]
+    dockerfile = (KUBERNETES / "Dockerfile").read_text()
+
+    assert 'ENTRYPOINT ["python", "-m", "maskline.pipeline.flink.worker_pool_main"]' in dockerfile
+    assert pool["args"] == ["--service_port=50000"]  # and no --host: loopback, which the pod's containers share
+
+
 def test_the_job_is_submitted_to_that_cluster_and_its_worker_pools() -> None:
     (cluster,) = _documents(KUBERNETES / "cluster.yaml")
     (job,) = _documents(KUBERNETES / "job.yaml")
