@@ -38,11 +38,18 @@ Source: https://www.postgresql.org/docs/current/functions-admin.html#PG-LOGICAL-
 """
 
 
+KEYS_SETTING = "maskline.used_keys"
+"""The setting that says, for the transaction, which keys its rows are masked under."""
+
 _REFUSED_KEYS = sql.SQL(
-    ", ARRAY(SELECT key_id FROM (SELECT DISTINCT key_id FROM batch) AS used WHERE (key_id IN"
+    ", ARRAY(SELECT key_id FROM unnest(current_setting('maskline.used_keys')::bigint[]) AS used (key_id)"
+    " WHERE (key_id IN"
     " (SELECT known.key_id FROM maskline_keys AS known WHERE known.state = 'enabled')) IS NOT TRUE)"
 )
-"""What the guard is told of keys. To read ``maskline_keys`` keeps each from being disabled until the commit."""
+"""What the guard is told of keys. To read ``maskline_keys`` keeps each from being disabled until the commit.
+
+The writer says which keys they are: to look for them in the batch would cost more than all the rest of the guard.
+"""
 
 _NO_KEYS = sql.SQL("")
 
@@ -173,13 +180,16 @@ class InsertStatement(Generic[Record]):
         """
         return self
 
-    def before(self, records: Sequence[Record]) -> sql.Composed:  # noqa: ARG002
-        """Return the statements that come before it in its transaction.
+    def before(self, records: Sequence[Record]) -> sql.Composed:
+        """Return the statements that come before it in its transaction, of which one says what keys it uses.
 
         Args:
             records: The micro-batch, not empty.
         """
-        return self._settings
+        used_keys = array_literal(sorted({str(record.key_id) for record in records}))
+        return self._settings + sql.SQL("SELECT set_config({}, {}, true); ").format(
+            sql.Literal(KEYS_SETTING), sql.Literal(used_keys)
+        )
 
     def table_of(self, record: Record) -> str:  # noqa: ARG002
         """Return the table that a record goes to.

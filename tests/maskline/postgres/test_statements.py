@@ -41,7 +41,8 @@ def test_names_are_quoted_and_every_value_is_a_parameter(database: Connection, u
         " SET LOCAL client_min_messages = warning; SET CONSTRAINTS ALL IMMEDIATE;"
         " SELECT set_config('synchronous_commit',"
         " CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true),"
-        " set_config('maskline.ledger', 'on', true); "
+        " set_config('maskline.ledger', 'on', true);"
+        " SELECT set_config('maskline.used_keys', '{\"4000000001\"}', true); "
     )
     assert statement.query == (
         f"WITH batch AS MATERIALIZED (SELECT {COLUMNS} FROM unnest({ARRAYS}) AS batch ({COLUMNS})),"
@@ -53,7 +54,7 @@ def test_names_are_quoted_and_every_value_is_a_parameter(database: Connection, u
         " count(*) FILTER (WHERE sent_at NOT BETWEEN now() - '15 days 0:00:00'::interval"
         " AND now() + '1 day 0:00:00'::interval) AS unvouched FROM fresh)"
         " SELECT maskline_guard(messages, (SELECT count(*) FROM written), ARRAY(SELECT key_id FROM"
-        " (SELECT DISTINCT key_id FROM batch) AS used WHERE (key_id IN"
+        " unnest(current_setting('maskline.used_keys')::bigint[]) AS used (key_id) WHERE (key_id IN"
         " (SELECT known.key_id FROM maskline_keys AS known WHERE known.state = 'enabled')) IS NOT TRUE)),"
         " CASE WHEN messages < (SELECT count(*) FROM batch) THEN ARRAY(SELECT message_id FROM fresh)::text[] END,"
         " unvouched, pg_logical_emit_message(true, 'maskline', '') FROM entered"
