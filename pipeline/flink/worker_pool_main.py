@@ -68,7 +68,7 @@ def main() -> int:
     return 0
 
 
-class _Pool(BeamFnExternalWorkerPoolServicer):  # type: ignore[misc]
+class _Pool(BeamFnExternalWorkerPoolServicer):
     def __init__(self, container_executable: str | None) -> None:
         # Sizes as Beam's own pool has them.
         super().__init__(use_process=True, container_executable=container_executable, data_buffer_time_limit_ms=-1)
