@@ -193,7 +193,8 @@ def test_a_count_of_its_own_lets_no_login_flood_the_log(dsn: str, database: Conn
         with connected(eve) as connection:
             run(
                 connection,
-                "CREATE TABLE evil.maskline_access_counts (LIKE public.maskline_access_counts INCLUDING ALL);"
+                "CREATE TABLE evil.maskline_access_counts"
+                " (role_name name PRIMARY KEY, hour timestamptz, entries integer);"
                 " GRANT ALL ON evil.maskline_access_counts TO PUBLIC; GRANT USAGE ON SCHEMA evil TO PUBLIC;"
                 " ALTER ROLE CURRENT_USER SET search_path = evil, public",
             )
