@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-
 import pytest
 
+from tests.deploy.tools_built import run_tool, takes
 from tests.flink.alerts import PROMETHEUS, alert_rules, alerted_metrics, metrics_of
 
 OPERATOR = "flink_taskmanager_job_task_operator"
@@ -45,10 +43,8 @@ def test_what_is_no_promql_is_found_out() -> None:
         metrics_of("sum by (job_name (a)")
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool, which comes with Prometheus, is not installed")
+@takes("promtool")
 def test_the_alerts_fire_when_they_should_and_only_then() -> None:
-    test = subprocess.run(
-        ["promtool", "test", "rules", PROMETHEUS / "alerts_test.yaml"], capture_output=True, text=True, check=False
-    )
+    tested = run_tool("promtool", "test", "rules", PROMETHEUS / "alerts_test.yaml")
 
-    assert test.returncode == 0, test.stdout + test.stderr
+    assert tested.returncode == 0, tested.stdout + tested.stderr
