@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.deploy.tools_built import run_tool, takes
-from tests.flink.alerts import PROMETHEUS, alert_rules, alerted_metrics, metrics_of
+from tests.flink.alerts import alert_rules, alerted_metrics, metrics_of
 
 OPERATOR = "flink_taskmanager_job_task_operator"
 
@@ -41,10 +40,3 @@ def test_every_alert_says_what_to_do() -> None:
 def test_what_is_no_promql_is_found_out() -> None:
     with pytest.raises(ValueError, match=r".+"):
         metrics_of("sum by (job_name (a)")
-
-
-@takes("promtool")
-def test_the_alerts_fire_when_they_should_and_only_then() -> None:
-    tested = run_tool("promtool", "test", "rules", PROMETHEUS / "alerts_test.yaml")
-
-    assert tested.returncode == 0, tested.stdout + tested.stderr
