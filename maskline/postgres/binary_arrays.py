@@ -1,10 +1,11 @@
-"""Arrays in Postgres's own binary form, of values that are all of one length, which the server need not parse.
+"""Arrays in Postgres's own binary form, which the server need not parse.
 
 Source: https://github.com/postgres/postgres/blob/master/src/backend/utils/adt/arrayfuncs.c, ``array_recv``
 """
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,8 @@ import msgspec
 from psycopg.adapt import Dumper
 from psycopg.postgres import types
 from psycopg.pq import Format
+
+from maskline.postgres.arrays import array_literal
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -76,6 +79,31 @@ def bigint_array(numbers: Sequence[int]) -> BinaryArray:
         numbers: From -2**63 to 2**63 - 1.
     """
     return _array_of_numbers("int8", "q", numbers)
+
+
+def text_array(element: str, values: Sequence[object]) -> BinaryArray | str:
+    """Return an array of texts: in binary form, or in text form where a value is not ASCII, is NULL or holds a NUL.
+
+    Args:
+        element: The type of its elements, ``text`` or ``varchar``.
+        values: As for `array_literal`.
+    """
+    try:
+        joined = "".join(values)  # type: ignore[arg-type]
+    except TypeError:
+        return array_literal(values)
+    if not joined.isascii() or "\0" in joined:
+        return array_literal(values)
+    lengths_and_texts = [""] * (2 * len(values))
+    lengths_and_texts[::2] = map(_length, map(len, values))  # type: ignore[arg-type]
+    lengths_and_texts[1::2] = values  # type: ignore[assignment]
+    return BinaryArray(_header(element, len(values)) + "".join(lengths_and_texts).encode("latin-1"))
+
+
+@functools.cache
+def _length(length: int) -> str:
+    """Return the four bytes of a length, each as the character that Latin-1 makes a byte of."""
+    return length.to_bytes(4, "big").decode("latin-1")
 
 
 def _array_of_numbers(element: str, code: str, numbers: Sequence[int]) -> BinaryArray:

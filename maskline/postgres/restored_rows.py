@@ -53,7 +53,8 @@ class InsertRestoredRows(InsertStatement[RestoredRow]):
     warns_of_age = False
 
     def __init__(self, stream: StreamDefinition, lake_table: str) -> None:
-        super().__init__(stream.table, row_arrays(stream) | {"processed_at": "timestamptz[]"})
+        self._arrays = row_arrays(stream)
+        super().__init__(stream.table, self._arrays | {"processed_at": "timestamptz[]"})
         self.streams = (stream,)
         self._lake_table = lake_table
 
@@ -69,6 +70,6 @@ class InsertRestoredRows(InsertStatement[RestoredRow]):
     def parameters(self, records: Sequence[RestoredRow]) -> Sequence[Parameter]:
         """Return the arrays, one a column."""
         return [
-            *row_parameters(records),
+            *row_parameters(records, self._arrays),
             array_literal([row.processed_at for row in records]),
         ]

@@ -16,7 +16,14 @@ from typing import Generic, Protocol, TypeVar
 from psycopg import sql
 
 from maskline.postgres.arrays import array_literal, moment_array
-from maskline.postgres.binary_arrays import BinaryArray, bigint_array, date_array, microseconds, timestamptz_array
+from maskline.postgres.binary_arrays import (
+    BinaryArray,
+    bigint_array,
+    date_array,
+    microseconds,
+    text_array,
+    timestamptz_array,
+)
 from maskline.postgres.ledger import OUTCOMES, VOUCHED_AGE, VOUCHED_LEAD, WRITES_LEDGER
 from maskline.records import MaskedRow, Receipt, Rejection
 from maskline.streams.definition import StreamDefinition
@@ -217,12 +224,13 @@ class InsertRows(InsertStatement[MaskedRow]):
     """
 
     def __init__(self, stream: StreamDefinition) -> None:
-        super().__init__(stream.table, row_arrays(stream))
+        self._arrays = row_arrays(stream)
+        super().__init__(stream.table, self._arrays)
         self.streams = (stream,)
 
     def parameters(self, records: Sequence[MaskedRow]) -> Sequence[Parameter]:
         """Return the arrays for a micro-batch."""
-        return row_parameters(records)
+        return row_parameters(records, self._arrays)
 
 
 class InsertRowsOfStreams(InsertStatement[MaskedRow]):
@@ -323,20 +331,26 @@ class _Row(_HasReceipt, Protocol):
     def values(self) -> tuple[object, ...]: ...
 
 
-def row_parameters(rows: Sequence[_Row]) -> list[Parameter]:
+def row_parameters(rows: Sequence[_Row], arrays: dict[str, str]) -> list[Parameter]:
     """Return the arrays of `row_arrays`; create_date is the UTC date of SentTimestamp, so it never changes.
 
     Args:
         rows: Rows of one stream, not empty.
+        arrays: What `row_arrays` returns for it.
     """
     sent_at = microseconds([row.sent_at for row in rows])
     return [
-        *map(array_literal, zip(*(row.values for row in rows), strict=True)),
+        *map(_array, arrays.values(), zip(*(row.values for row in rows), strict=True)),
         date_array(sent_at),
         array_literal([row.receipt.message_id for row in rows]),
         timestamptz_array(sent_at),
         bigint_array([row.key_id for row in rows]),
     ]
+
+
+def _array(array: str, values: Sequence[object]) -> Parameter:
+    element = array.removesuffix("[]")
+    return text_array(element, values) if element in ("text", "varchar") else array_literal(values)
 
 
 def _insert_of_several(targets: Sequence[tuple[str, dict[str, str]]], refused_keys: sql.SQL) -> str:

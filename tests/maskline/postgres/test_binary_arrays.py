@@ -10,7 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from maskline.postgres.binary_arrays import bigint_array, date_array, microseconds, timestamptz_array
+from maskline.postgres.binary_arrays import (
+    BinaryArray,
+    bigint_array,
+    date_array,
+    microseconds,
+    text_array,
+    timestamptz_array,
+)
 from maskline.postgres.connection import Connection
 
 MOMENTS = [
@@ -50,3 +57,27 @@ def test_numbers_come_as_they_are(database: Connection, numbers: list[int]) -> N
 @given(moments=st.lists(st.datetimes(timezones=st.just(UTC)), min_size=1))
 def test_any_moments_come_as_they_are(database: Connection, moments: list[datetime]) -> None:
     assert read(database, timestamptz_array(microseconds(moments)), "timestamptz") == moments
+
+
+@pytest.mark.parametrize(
+    ("values", "is_binary"),
+    [
+        ([""], True),
+        (["a", "", 'b"\\,{}', "NULL", "x" * 300], True),
+        (["é", "a"], False),
+        (["a", None], False),
+        ([["a"], "b"], False),
+        (["a\0"], False),
+    ],
+)
+def test_texts_go_in_binary_form_where_that_is_the_same(values: list[Any], is_binary: bool) -> None:
+    assert isinstance(text_array("text", values), BinaryArray) == is_binary
+
+
+@pytest.mark.parametrize("element", ["text", "varchar"])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@given(
+    values=st.lists(st.none() | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), min_size=1)
+)
+def test_any_texts_come_as_they_are(database: Connection, element: str, values: list[str | None]) -> None:
+    assert read(database, text_array(element, values), element) == values
