@@ -39,7 +39,9 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     report = Report(commit=_commit(), started_at=datetime.now(UTC).replace(microsecond=0))
     workers = [f"--numprocesses={options.workers}", "--dist=load"] if options.workers > 1 else []
-    exit_code = pytest.main([PLAIN, "--quiet", *workers, *markers, *files], plugins=[report])
+    # The reports' own conftest has imported xdist before pytest could rewrite it.
+    xdist_as_it_is = "-Wignore::pytest.PytestAssertRewriteWarning"
+    exit_code = pytest.main([PLAIN, xdist_as_it_is, "--quiet", *workers, *markers, *files], plugins=[report])
     Console().print(report.table())
     report.write(RESULTS, interrupted=exit_code == pytest.ExitCode.INTERRUPTED)
     write_documents(RESULTS, PROJECT / "docs")
