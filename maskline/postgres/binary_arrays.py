@@ -100,7 +100,7 @@ def text_array(element: str, values: Sequence[object]) -> BinaryArray | str:
     return BinaryArray(_header(element, len(values)) + "".join(lengths_and_texts).encode("latin-1"))
 
 
-@functools.cache
+@functools.lru_cache(maxsize=1_024)
 def _length(length: int) -> str:
     """Return the four bytes of a length, each as the character that Latin-1 makes a byte of."""
     return length.to_bytes(4, "big").decode("latin-1")
