@@ -66,7 +66,9 @@ def plain_record_reader(columns: Sequence[Column], count_invalid: Callable[[], N
 
 
 def _is_field(column: Column) -> bool:
-    return column.source.origin is Origin.RECORD and column.source.path.name is not None and column.required
+    name = column.source.path.name
+    is_plain = name is not None and name.isprintable() and '"' not in name and "\\" not in name
+    return is_plain and column.source.origin is Origin.RECORD and column.required
 
 
 def _type(column: Column) -> Any:

@@ -215,7 +215,7 @@ def test_the_chart_is_of_the_version_that_is_built() -> None:
 
 def _wrong() -> Iterator[tuple[dict[str, Any], str]]:
     yield {"queue": ""}, "queue"
-    yield {"postgres": "postgresql://maskline:secret@db/logins"}, "postgres"
+    yield {"postgres": "postgresql://maskline:hunter2@db/logins"}, "postgres"
     yield {"quue": "x"}, "quue"
     yield {"options": {"http_port": 9}}, "http_port"
     yield {"autoscaling": {"enabled": True}}, "aws.region"
@@ -230,4 +230,4 @@ def test_a_value_that_is_wrong_is_named_and_nothing_is_rendered(
 
     assert rendered == ""
     assert named in said
-    assert "secret" not in said
+    assert "hunter2" not in said

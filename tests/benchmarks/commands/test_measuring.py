@@ -15,8 +15,7 @@ pytestmark = pytest.mark.slow
 
 MOVER = """
 import json, os, signal, sys
-import psycopg
-from maskline.postgres.connection import transaction
+from maskline.postgres.connection import open_connection, transaction
 from maskline.records import Receipt
 from maskline.sqs import QueueAddress, SqsQueue
 

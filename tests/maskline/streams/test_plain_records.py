@@ -132,7 +132,7 @@ def test_a_text_that_is_not_plain_is_left_to_the_careful_way(value: str) -> None
 
 @pytest.mark.parametrize(
     "column",
-    ['field = "a.b"\n', 'field = "attribute:a"\n', "required = false\n", 'field = "id"\n'],
+    ['field = "a.b"\n', 'field = "attribute:a"\n', "required = false\n", 'field = "id"\n', 'field = "\\u001f"\n'],
 )
 def test_there_is_no_such_reader_where_a_column_asks_for_more_than_a_field_of_its_own(column: str) -> None:
     definition = ORDERS + f'[columns.more]\ntype = "text"\nclear = true\n{column}'
