@@ -6,6 +6,7 @@ import functools
 import threading
 from collections.abc import Callable, Iterator
 
+import psycopg
 import pytest
 
 from maskline.errors import UsageError
@@ -214,3 +215,19 @@ def test_the_permissions_of_maskline_writer_are_enough(
 def test_retrying_for_longer_than_sqs_waits_is_refused(seconds: float, user_logins: StreamDefinition) -> None:
     with pytest.raises(UsageError, match="it must be from 0 to 39600"):
         BatchWriter(functools.partial(connect, ""), InsertRows(user_logins), seconds, threading.Event())
+
+
+@pytest.mark.parametrize(("pid_told", "prepared"), [(None, 1), (4711, 0)])
+def test_the_statement_is_prepared_in_a_session_of_its_own_and_never_behind_a_pooler(
+    dsn: str, user_logins: StreamDefinition, monkeypatch: pytest.MonkeyPatch, pid_told: int | None, prepared: int
+) -> None:
+    connection = connect(dsn)
+    if pid_told is not None:  # a pooler tells each client a number of its own
+        monkeypatch.setattr(psycopg.ConnectionInfo, "backend_pid", pid_told)
+    writer = BatchWriter(lambda: connection, InsertRows(user_logins), 0, threading.Event())
+
+    writer.write([row(1)])
+    writer.write([row(2)])
+
+    assert value_of(connection, "SELECT count(*) FROM pg_prepared_statements") == prepared
+    writer.close()
