@@ -124,8 +124,8 @@ def connect(dsn: PostgresDsn | str, token: MakeToken = rds_token) -> Connection:
 def open_connection(dsn: str, **parameters: str | int) -> Connection:
     """Open a connection by libpq's own rules.
 
-    Statements are put together here, so that they may be several and of any kind, and none is prepared unless it is
-    said: a pooler could look for it in another session.
+    Statements are put together here, so that they may be several and of any kind, and none is prepared: a pooler could
+    look for it in another session.
 
     Args:
         dsn: The data source name.

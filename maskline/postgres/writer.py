@@ -323,18 +323,12 @@ def _confirmed_row(
 def _committed_row(
     connection: Connection, before: sql.Composed, query: str, parameters: Sequence[Parameter]
 ) -> tuple[Any, ...]:
-    """Run a statement in a transaction, after what comes before it, and return its only row.
-
-    It is prepared, which saves a millisecond of planning each time, where no pooler may give the next transaction to
-    another session of the server.
-    """
+    """Run a statement in a transaction, after what comes before it, and return its only row."""
     connection.notices.clear()
     try:
-        opening = sql.SQL("BEGIN; {before}SELECT pg_backend_pid()").format(before=before)
-        ((server_pid,),) = connection.execute(opening).fetchall()
-        is_own_session = server_pid == connection.info.backend_pid
+        connection.execute(sql.SQL("BEGIN; ") + before)
         with psycopg.RawCursor(connection) as cursor:
-            cursor.execute(query, parameters, prepare=is_own_session)
+            cursor.execute(query, parameters)
             (row,) = cursor.fetchall()
         status = connection.execute("COMMIT").statusmessage
         if status != "COMMIT":
