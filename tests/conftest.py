@@ -69,11 +69,13 @@ def pytest_runtest_call() -> Iterator[None]:
         make(connection, *arguments, **options)
         opened.append(connection)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Connection, "__init__", make_and_keep)
-        yield
-    for connection in opened:
-        connection.close()
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Connection, "__init__", make_and_keep)
+            yield
+    finally:
+        for connection in opened:
+            connection.close()
 
 
 @pytest.hookimpl(optionalhook=True)  # -p no:xdist
