@@ -115,7 +115,7 @@ def connect(dsn: PostgresDsn | str, token: MakeToken = rds_token) -> Connection:
     except psycopg.Error as error:
         meaning = map_postgres_error(error)
         raise _naming_server(meaning, text) if isinstance(meaning, MasklineError) else meaning from None
-    if isinstance(dsn, PostgresDsn) and dsn.requires_tls and not tls_state(connection).is_private:
+    if isinstance(dsn, PostgresDsn) and dsn.requires_tls and not _is_private(connection):
         connection.close()
         raise DatabaseError("postgres: the connection is without TLS, which is required; see sslmode")
     return connection
@@ -193,7 +193,7 @@ class TlsState(msgspec.Struct, frozen=True):
     @property
     def is_socket(self) -> bool:
         """Whether it goes by a Unix socket, which has no TLS."""
-        return self.host.startswith(("/", "@"))
+        return _is_socket(self.host)
 
     @property
     def is_private(self) -> bool:
@@ -224,12 +224,21 @@ def tls_state(connection: Connection) -> TlsState:
 
 def _tls_of_server(connection: Connection) -> tuple[str, str | None]:
     """Return version and cipher as the server knows them; a pooler between has a connection of its own to it."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pid, version, cipher FROM pg_catalog.pg_stat_ssl WHERE pid = pg_catalog.pg_backend_pid()"
-        )
-        ((pid, version, cipher),) = cursor.fetchall()
+    is_idle = connection.info.transaction_status == TransactionStatus.IDLE
+    query = "SELECT pid, version, cipher FROM pg_catalog.pg_stat_ssl WHERE pid = pg_catalog.pg_backend_pid()"
+    ((pid, version, cipher),) = connection.execute(query).fetchall()
+    if is_idle:
+        connection.rollback()  # a transaction that it began would be in the way of what comes next
     return (version, cipher) if pid == connection.info.backend_pid else ("TLS", None)
+
+
+def _is_private(connection: Connection) -> bool:
+    """Say what `TlsState.is_private` does, without asking the server."""
+    return bool(connection.pgconn.ssl_in_use) or _is_socket(connection.info.host or "")
+
+
+def _is_socket(host: str) -> bool:
+    return host.startswith(("/", "@"))
 
 
 def _tls_beside(given: dict[str, str]) -> dict[str, str | int]:

@@ -12,6 +12,7 @@ import boto3
 import pytest
 import trustme
 from psycopg.conninfo import make_conninfo
+from psycopg.pq import TransactionStatus
 
 from maskline.errors import DatabaseError, DatabaseLoginError
 from maskline.pipeline.local.processes import free_port
@@ -129,6 +130,15 @@ def test_a_server_of_another_name_is_refused_by_verify_full(server: TlsServer) -
         connect(PostgresDsn.parse(dsn, require_tls=True))
 
     assert heading_for(refused.value.exit_code, str(refused.value)) == "Exit code 2"
+
+
+def test_a_connection_over_tls_that_was_looked_at_has_no_transaction_under_way(server: TlsServer) -> None:
+    dsn = PostgresDsn.parse(server.dsn(user="postgres"), require_tls=True)
+    with contextlib.closing(connect(dsn)) as connection:
+        connection.autocommit = True  # as a writer does first, and psycopg lets nobody within a transaction
+        connection.autocommit = False
+        assert tls_state(connection).is_private
+        assert connection.info.transaction_status == TransactionStatus.IDLE
 
 
 def test_a_server_without_tls_is_refused_before_a_password_is_sent(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
