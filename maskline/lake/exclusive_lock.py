@@ -73,26 +73,24 @@ def exclusive_lock(
 
 
 def _try_lock(connection: Connection, key: str) -> bool:
-    with connection.cursor() as cursor:
-        # Read committed: between two statements such a transaction holds no snapshot.
-        cursor.execute(
-            "BEGIN ISOLATION LEVEL READ COMMITTED;"
-            " SELECT set_config(name, '0', true) FROM pg_settings"
-            " WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout');"
-            " SELECT pg_try_advisory_xact_lock(%s, hashtext(%s))",
-            [_LOCK, key],
-        )
-        ((is_held,),) = cursor.fetchall()
+    # Read committed: between two statements such a transaction holds no snapshot.
+    tried = connection.execute(
+        "BEGIN ISOLATION LEVEL READ COMMITTED;"
+        " SELECT set_config(name, '0', true) FROM pg_settings"
+        " WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout');"
+        " SELECT pg_try_advisory_xact_lock(%s, hashtext(%s))",
+        [_LOCK, key],
+    )
+    ((is_held,),) = tried.fetchall()
     return bool(is_held)
 
 
 def _holder(connection: Connection, key: str) -> str:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT format(' (session %%s of %%s, since %%s)', pid, usename, to_char(xact_start, 'HH24:MI:SS'))"
-            " FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND granted"
-            " AND classid = %s AND objid::bigint = hashtext(%s)::bigint & 4294967295"
-            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-            [_LOCK, key],
-        )
-        return "".join(text for (text,) in cursor.fetchall())
+    holders = connection.execute(
+        "SELECT format(' (session %%s of %%s, since %%s)', pid, usename, to_char(xact_start, 'HH24:MI:SS'))"
+        " FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND granted"
+        " AND classid = %s AND objid::bigint = hashtext(%s)::bigint & 4294967295"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        [_LOCK, key],
+    )
+    return "".join(text for (text,) in holders)

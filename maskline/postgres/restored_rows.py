@@ -53,8 +53,7 @@ class InsertRestoredRows(InsertStatement[RestoredRow]):
     warns_of_age = False
 
     def __init__(self, stream: StreamDefinition, lake_table: str) -> None:
-        self._arrays = row_arrays(stream)
-        super().__init__(stream.table, self._arrays | {"processed_at": "timestamptz[]"})
+        super().__init__(stream.table, row_arrays(stream) | {"processed_at": "timestamptz[]"})
         self.streams = (stream,)
         self._lake_table = lake_table
 

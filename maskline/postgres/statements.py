@@ -49,10 +49,9 @@ KEYS_SETTING = "maskline.used_keys"
 """The setting that says, for the transaction, which keys its rows are masked under."""
 
 _REFUSED_KEYS = sql.SQL(
-    ", ARRAY(SELECT key_id FROM unnest(current_setting('maskline.used_keys')::bigint[]) AS used (key_id)"
-    " WHERE (key_id IN"
+    ", ARRAY(SELECT key_id FROM unnest(current_setting({})::bigint[]) AS used (key_id) WHERE (key_id IN"
     " (SELECT known.key_id FROM maskline_keys AS known WHERE known.state = 'enabled')) IS NOT TRUE)"
-)
+).format(sql.Literal(KEYS_SETTING))
 """What the guard is told of keys. To read ``maskline_keys`` keeps each from being disabled until the commit.
 
 The writer says which keys they are: to look for them in the batch would cost more than all the rest of the guard.
@@ -144,6 +143,7 @@ class InsertStatement(Generic[Record]):
     ) -> None:
         self.table = table
         self.columns = frozenset(arrays)
+        self._arrays = arrays
         columns = sql.SQL(", ").join(map(sql.Identifier, arrays))
         values = (_value(name, array) for name, array in arrays.items())
         target = sql.Identifier(*table.split("."))
@@ -224,8 +224,7 @@ class InsertRows(InsertStatement[MaskedRow]):
     """
 
     def __init__(self, stream: StreamDefinition) -> None:
-        self._arrays = row_arrays(stream)
-        super().__init__(stream.table, self._arrays)
+        super().__init__(stream.table, row_arrays(stream))
         self.streams = (stream,)
 
     def parameters(self, records: Sequence[MaskedRow]) -> Sequence[Parameter]:
@@ -336,7 +335,7 @@ def row_parameters(rows: Sequence[_Row], arrays: dict[str, str]) -> list[Paramet
 
     Args:
         rows: Rows of one stream, not empty.
-        arrays: What `row_arrays` returns for it.
+        arrays: What `row_arrays` returns for it, and maybe more.
     """
     sent_at = microseconds([row.sent_at for row in rows])
     return [
@@ -353,7 +352,7 @@ def _array(array: str, values: Sequence[object]) -> Parameter:
     return text_array(element, values) if element in ("text", "varchar") else array_literal(values)
 
 
-def _insert_of_several(targets: Sequence[tuple[str, dict[str, str]]], refused_keys: sql.SQL) -> str:
+def _insert_of_several(targets: Sequence[tuple[str, dict[str, str]]], refused_keys: sql.Composable) -> str:
     """Return the statement over several tables, whose one row is that of `InsertStatement`."""
     batches: list[sql.Composable] = []
     inserts: list[sql.Composable] = []
