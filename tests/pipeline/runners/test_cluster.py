@@ -21,16 +21,18 @@ from maskline.sqs.receiver import ReceiveSettings
 from maskline.streams.definition import StreamDefinition
 
 
-def test_a_runner_that_fails_is_reported_in_one_line(
-    user_logins: StreamDefinition, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    job = JobSettings(
+@pytest.fixture
+def job(user_logins: StreamDefinition) -> JobSettings:
+    """A job to submit."""
+    return JobSettings(
         user_logins,
         QueueAddress("logins"),
         PostgresDsn.parse("postgresql://writer@db/logins"),
         KeysetUri.parse("env:KEYSET"),
     )
 
+
+def test_a_runner_that_fails_is_reported_in_one_line(job: JobSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise RuntimeError("Pipeline failed in state FAILED\nwith details")
 
@@ -40,13 +42,7 @@ def test_a_runner_that_fails_is_reported_in_one_line(
         submit_job(job, parse_beam_options(["--runner=FlinkRunner"]), Console(quiet=True))
 
 
-def test_an_option_that_beam_refuses_is_named_in_one_line(user_logins: StreamDefinition) -> None:
-    job = JobSettings(
-        user_logins,
-        QueueAddress("logins"),
-        PostgresDsn.parse("postgresql://writer@db/logins"),
-        KeysetUri.parse("env:KEYSET"),
-    )
+def test_an_option_that_beam_refuses_is_named_in_one_line(job: JobSettings) -> None:
     options = parse_beam_options(["--runner=PortableRunner", "--dataflow_job_file=job.json", "--template_location=job"])
 
     with pytest.raises(
@@ -57,16 +53,8 @@ def test_an_option_that_beam_refuses_is_named_in_one_line(user_logins: StreamDef
     assert "\n" not in str(refusal.value)
 
 
-def test_a_refusal_of_dataflow_is_reported_in_one_line(
-    user_logins: StreamDefinition, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_refusal_of_dataflow_is_reported_in_one_line(job: JobSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     exceptions = pytest.importorskip("google.api_core.exceptions", reason="the extra dataflow is not installed")
-    job = JobSettings(
-        user_logins,
-        QueueAddress("logins"),
-        PostgresDsn.parse("postgresql://writer@db/logins"),
-        KeysetUri.parse("env:KEYSET"),
-    )
 
     def refuse(*_: object) -> None:
         raise exceptions.Forbidden("The caller does not have permission\nwith details")
@@ -81,14 +69,7 @@ def test_a_refusal_of_dataflow_is_reported_in_one_line(
         )
 
 
-def test_on_a_cluster_an_idle_poll_lasts_as_long_as_sqs_allows(user_logins: StreamDefinition) -> None:
-    job = JobSettings(
-        user_logins,
-        QueueAddress("logins"),
-        PostgresDsn.parse("postgresql://writer@db/logins"),
-        KeysetUri.parse("env:KEYSET"),
-    )
-
+def test_on_a_cluster_an_idle_poll_lasts_as_long_as_sqs_allows(job: JobSettings) -> None:
     assert with_max_long_poll(job).receive == ReceiveSettings(long_poll_seconds=20)
 
 
@@ -108,14 +89,8 @@ def test_a_job_that_ends_with_its_queue_polls_as_shortly_as_before(user_logins: 
 
 
 def test_ctrl_c_cancels_the_job_over_a_connection_that_is_open_still(
-    user_logins: StreamDefinition, monkeypatch: pytest.MonkeyPatch
+    job: JobSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = JobSettings(
-        user_logins,
-        QueueAddress("logins"),
-        PostgresDsn.parse("postgresql://writer@db/logins"),
-        KeysetUri.parse("env:KEYSET"),
-    )
     submitted = InterruptedJob()
     monkeypatch.setattr("apache_beam.Pipeline.run", lambda _: submitted)
 
@@ -126,15 +101,9 @@ def test_ctrl_c_cancels_the_job_over_a_connection_that_is_open_still(
 
 
 def test_a_second_ctrl_c_does_not_wait_until_dataflow_has_canceled_the_job(
-    user_logins: StreamDefinition, monkeypatch: pytest.MonkeyPatch
+    job: JobSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("google.cloud.dataflow", reason="the extra dataflow is not installed")
-    job = JobSettings(
-        user_logins,
-        QueueAddress("logins"),
-        PostgresDsn.parse("postgresql://writer@db/logins"),
-        KeysetUri.parse("env:KEYSET"),
-    )
     submitted = JobThatRunsOn()
     monkeypatch.setattr("apache_beam.Pipeline.run", lambda _: submitted)
 
