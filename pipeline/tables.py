@@ -13,6 +13,7 @@ from rich.text import Text
 
 from maskline.pipeline.harmless_text import visible
 from maskline.pipeline.printing import ending_of
+from maskline.pipeline.screen import open_screen
 
 _MAX_WIDTH = 10_000
 _SHORTENED = (32, 24, 16, 12, 10, 8)
@@ -38,7 +39,7 @@ def print_table(table: Table, console: Console | None = None) -> None:
         table: The table.
         console: Where to; standard output if None.
     """
-    console = console or Console(highlight=False)
+    console = console or open_screen()
     needed = _measured(table, console)
     if console.is_terminal:
         before = console.width

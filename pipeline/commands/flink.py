@@ -20,7 +20,6 @@ from typing import Any
 import apache_beam as beam
 import msgspec
 from apache_beam.options.pipeline_options import PipelineOptions
-from rich.console import Console
 
 from maskline.errors import RunnerError, UsageError
 from maskline.pipeline.flink.counts import FlinkCounts
@@ -39,6 +38,7 @@ from maskline.pipeline.options import Options
 from maskline.pipeline.run_progress import showing_progress
 from maskline.pipeline.run_state import RunState
 from maskline.pipeline.runners.in_process import RunMonitor, RunResult
+from maskline.pipeline.screen import open_screen
 from maskline.pipeline.stopping import interrupted_by_sigterm, stopping_on_signals
 from maskline.pipeline.summary import RunCounts
 from maskline.sqs import SqsQueue
@@ -66,7 +66,7 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     if not (arguments.flink_home / "bin" / "jobmanager.sh").exists():
         raise UsageError(f"flink_home {arguments.flink_home}: Flink is not there; ./run_flink.sh fetches it")
     os.environ.update(CREDENTIALS)
-    console = Console(highlight=False)
+    console = open_screen()
     with LocalDirectory(arguments.data_directory) as directory:
         if arguments.fresh:
             forget_earlier_runs(directory)
@@ -131,7 +131,7 @@ def _running_job(cluster: FlinkCluster) -> str:
 
 
 def _send_and_watch(job: JobSettings, directory: LocalDirectory, count: int | None, counts: FlinkCounts) -> RunResult:
-    terminal = Console(stderr=True, highlight=False)
+    terminal = open_screen(stderr=True)
     stopping = threading.Event()
     queue = SqsQueue.open(job.queue)
     sender = SampleSender(queue, directory, count, stopping)

@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
-from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 
@@ -24,6 +23,7 @@ from maskline.masks.leakage import EquivalenceClass, Leakage, measure_leakage, r
 from maskline.pipeline.harmless_text import visible
 from maskline.pipeline.options import Options, postgres_dsn
 from maskline.pipeline.printing import echo, report_failure
+from maskline.pipeline.screen import open_screen
 from maskline.pipeline.tables import new_table, print_table
 from maskline.postgres.connection import connect
 from maskline.postgres.frequencies import TokenFrequencies, token_frequencies
@@ -169,7 +169,7 @@ def _print(
     possible_values: int | None,
     classes: dict[str, list[EquivalenceClass]],
 ) -> None:
-    console = Console(highlight=False)
+    console = open_screen()
     print_table(_measures(leakage))
     print_table(_most_frequent(frequencies, leakage.rows))
     if frequencies.classes_beside:

@@ -36,6 +36,7 @@ from maskline.pipeline.options import DATA_DIRECTORY, Options
 from maskline.pipeline.program import CONSOLE_SCRIPT, program_name
 from maskline.pipeline.run_state import RunState
 from maskline.pipeline.runners.in_process import RunResult, console_monitor, new_run, run_job
+from maskline.pipeline.screen import open_screen
 from maskline.pipeline.telemetry.job_metrics import JobMetrics
 from maskline.records import OutgoingMessage
 from maskline.sqs import SqsQueue
@@ -77,7 +78,7 @@ def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
         # Takes what the extra `lake` brings and a job does without: said here, before anything is started.
         from maskline.pipeline.local.lake import publish_locally
     os.environ.update(CREDENTIALS)
-    console = Console(highlight=False)
+    console = open_screen()
     with LocalDirectory(arguments.data_directory) as directory:
         if arguments.fresh:
             forget_earlier_runs(directory)
@@ -156,7 +157,7 @@ def _sending(
 def _send_and_run(
     job: JobSettings, sender: SampleSender, options: PipelineOptions, runner: Runner, context: RunContext
 ) -> RunResult:
-    terminal = Console(stderr=True, highlight=False)
+    terminal = open_screen(stderr=True)
     terminal.print(f"Running on {runner.description}. Ctrl-C stops.", soft_wrap=True)
     ran = run_job(job, options, runner, console_monitor(terminal), context)
     # Should the job ever have seen the queue empty while the sender was between two portions, there is more to do.
