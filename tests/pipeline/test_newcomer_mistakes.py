@@ -205,7 +205,7 @@ MISTAKES = {
     ),
     "messages that are no objects": Mistake(
         "streams draft --messages $folder/words.jsonl",
-        "maskline: messages: none of 1 has a JSON object in it (not_json 1)",
+        "maskline: messages: none of 1 has a JSON object in it (not_json 1); write one a line",
     ),
     "no table for the stream": Mistake(
         "check $job --stream $folder/orders.toml",

@@ -115,7 +115,7 @@ def _in_words(tried: Trial, streams: dict[str, StreamDefinition]) -> str:
 
 
 def _shortened(value: object) -> str:
-    """Return a value in one line, without anything that a terminal would obey; on a terminal no more than fits there."""
+    """Return a value in one line, without anything that a terminal would obey; a long one is cut on a terminal."""
     text = "NULL" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     text = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
     return text if len(text) <= MAX_SHOWN or not sys.stdout.isatty() else f"{text[: MAX_SHOWN - 1]}…"
