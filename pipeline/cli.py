@@ -15,7 +15,6 @@ from maskline.errors import MasklineError, StopTimedOutError
 from maskline.extras import missing_extra
 from maskline.pipeline.command_parser import open_command
 from maskline.pipeline.help_text import paragraph, summaries
-from maskline.pipeline.hidden_packages import UNUSED_BY_A_JOB
 from maskline.pipeline.logs import EXIT_CODE_FIELD, configure_logging
 from maskline.pipeline.printing import is_error_terminal, notice, notice_former_name, report_failure
 from maskline.pipeline.program import program_name
@@ -59,9 +58,6 @@ FORMER_COMMANDS = {"publish": ("lake", "publish")}
 
 _EXTRAS = {"run": "beam", "local": "local", "flink": "local", "publish": "lake", "lake": "lake"}
 """The extra that brings all that a command needs, where it is not ``cli``."""
-
-_UNUSED = dict.fromkeys(("local", "flink"), UNUSED_BY_A_JOB)
-"""The packages that a command does not use, and what it imports can do without; ``run`` imports its job later."""
 
 INTERRUPTED_EXIT_CODE = 130
 _DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -157,7 +153,7 @@ def _run_command(arguments: Sequence[str]) -> int:
         notice_former_name(arguments[0], " ".join(current))
         arguments = [*current, *arguments[1:]]
     name, *rest = arguments
-    command, parser = open_command("maskline.pipeline", program_name(), name, COMMANDS, _UNUSED.get(name, ()))
+    command, parser = open_command("maskline.pipeline", program_name(), name, COMMANDS)
     Options(parser).add_log_level()
     command.add_options(parser)
     parser.passes_unknown = getattr(command, "TAKES_BEAM_OPTIONS", False)

@@ -7,13 +7,12 @@ import contextlib
 import gc
 import importlib
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any, NoReturn
 
 from maskline.errors import UsageError
 from maskline.pipeline.help_text import HelpFormatter
-from maskline.pipeline.hidden_packages import hidden_packages
 from maskline.pipeline.suggestions import suggestion, unknown_name, with_help
 
 _MISSING = re.compile(r"the following arguments are required: (.+)")
@@ -140,7 +139,7 @@ def run_action(arguments: argparse.Namespace, _: Sequence[str]) -> int:
 
 
 def open_command(
-    package: str, program: str, name: str, commands: Mapping[str, str], unused: Collection[str] = ()
+    package: str, program: str, name: str, commands: Mapping[str, str]
 ) -> tuple[ModuleType, CommandParser]:
     """Import the module of a command, ``PACKAGE.commands.NAME``, and return it with an empty parser of its own.
 
@@ -149,14 +148,13 @@ def open_command(
         program: What the program is called.
         name: The command.
         commands: All commands, each with its summary.
-        unused: Packages that the command does not use, and that what it imports can do without.
 
     Raises:
         UsageError: There is no such command.
     """
     if name not in commands:
         raise UsageError(with_help(unknown_name("command", name, commands), program))
-    with gc_paused(), hidden_packages(unused):
+    with gc_paused():
         command = importlib.import_module(f"{package}.commands.{name}")
     return command, CommandParser(prog=f"{program} {name}", description=command.__doc__)
 
