@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import errno
 import logging
@@ -19,6 +20,7 @@ from maskline.pipeline.logs import EXIT_CODE_FIELD, configure_logging
 from maskline.pipeline.printing import is_error_terminal, notice, notice_former_name, report_failure
 from maskline.pipeline.program import program_name
 from maskline.pipeline.remedies import with_remedy
+from maskline.pipeline.standard_streams import open_missing_streams
 from maskline.pipeline.stopping import close_standard_error, end_process
 
 COMMAND_GROUPS = {
@@ -68,6 +70,7 @@ logger = logging.getLogger("maskline")
 def run() -> NoReturn:
     """Run the command line of this process: ``maskline``, once it is installed."""
     forbid_core_dumps()
+    open_missing_streams()
     exit_code = main(sys.argv[1:])
     if exit_code:
         close_standard_error()
@@ -102,6 +105,12 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         report_failure("interrupted", INTERRUPTED_EXIT_CODE)
         return INTERRUPTED_EXIT_CODE
+    except UnicodeEncodeError as error:
+        if not _is_encoding_of_output(error.encoding):
+            return _report_defect(error)
+        _drop_output()
+        report_failure(f"standard output: its encoding, {error.encoding}, lacks a character; set PYTHONUTF8=1", 2)
+        return 2
     except BrokenPipeError:  # the reader of our output, head say, has gone
         _drop_output()
         return 1
@@ -123,6 +132,10 @@ def _report_defect(error: Exception) -> int:
         raise error
     logger.error("a defect of maskline: %s", type(error).__name__, exc_info=True, extra={EXIT_CODE_FIELD: 1})
     return 1
+
+
+def _is_encoding_of_output(encoding: str) -> bool:
+    return codecs.lookup(encoding) == codecs.lookup(sys.stdout.encoding or "utf-8") != codecs.lookup("utf-8")
 
 
 def _drop_output() -> None:

@@ -83,8 +83,9 @@ class CommandParser(argparse.ArgumentParser):
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
-            what = action.metavar.lower() if isinstance(action.metavar, str) else action.dest
-            if isinstance(action, argparse._SubParsersAction) and not _ACTION.fullmatch(str(value)):
+            is_action = isinstance(action, argparse._SubParsersAction)
+            what = "action" if is_action else action.dest
+            if is_action and not _ACTION.fullmatch(str(value)):
                 # The value of an option that the action has, a DSN say: to be repeated to nobody.
                 raise argparse.ArgumentError(None, f"{what}: goes first; it is one of {', '.join(action.choices)}")
             raise argparse.ArgumentError(None, unknown_name(what, str(value), map(str, action.choices)))

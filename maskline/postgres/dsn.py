@@ -69,7 +69,11 @@ class PostgresDsn(msgspec.Struct, frozen=True):
         except psycopg.ProgrammingError:
             parameters = None
         if parameters is None:
-            raise ArgumentError("dsn: not a data source name; give one like postgresql://user@host/database")
+            hint = "; a % in it is written %25" if isinstance(dsn, str) and "%" in dsn else ""
+            raise ArgumentError(f"dsn: not a data source name; give one like postgresql://user@host/database{hint}")
+        for port in filter(None, parameters.get("port", "").split(",")):
+            if not port.isdecimal():
+                raise ArgumentError("dsn: its port is not a number; an IPv6 address stands in brackets: [::1]:5432")
         for secret in _SECRETS:
             if parameters.get(secret):
                 raise ArgumentError(

@@ -25,8 +25,9 @@ from maskline.pipeline.options import Options, postgres_dsn
 from maskline.pipeline.printing import echo, report_failure
 from maskline.pipeline.screen import open_screen
 from maskline.pipeline.tables import new_table, print_table
-from maskline.postgres.connection import connect
+from maskline.postgres.connection import Connection, connect
 from maskline.postgres.frequencies import TokenFrequencies, token_frequencies
+from maskline.postgres.token_reader import columns_of_table
 from maskline.streams.definition import Column, StreamDefinition, load_stream, masked_column
 
 ALONE = "frequency and length"
@@ -76,6 +77,7 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     _check_has_equal_tokens(column)
     beside = _columns_beside(stream, arguments.beside)
     with contextlib.closing(connect(postgres_dsn(arguments))) as connection:
+        _check_is_there(connection, stream, beside)
         frequencies = token_frequencies(connection, stream.table, column.name, arguments.top, beside)
     leakage = measure_leakage(frequencies.classes)
     name = f"{stream.table}.{column.name}"
@@ -120,6 +122,15 @@ def _columns_beside(stream: StreamDefinition, names: str) -> list[str]:
         if not name or name in beside[:number]:
             raise UsageError(f"beside is {names!r}; give columns with commas between, each once")
     return beside
+
+
+def _check_is_there(connection: Connection, stream: StreamDefinition, beside: Sequence[str]) -> None:
+    """Refuse columns that the table, which may have more than the stream fills, does not have."""
+    columns = columns_of_table(connection, stream)
+    connection.rollback()
+    for name in beside:
+        if columns and name not in columns:
+            raise UsageError(f"beside: {name!r} is not a column of {stream.table}; those are: {', '.join(columns)}")
 
 
 def _known(beside: Sequence[str]) -> list[str]:

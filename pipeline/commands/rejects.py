@@ -57,9 +57,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options = Options(listing)
     options.add(
         "rejection_reason",
-        "only those that were rejected for one reason",
+        f"only those that were rejected for one reason: {', '.join(Reason)}",
         former="reason",
         choices=[str(reason) for reason in Reason],
+        metavar="REASON",
     )
     options.add("limit", "the most to show (%(default)s)", type=int, default=20, metavar="N")
     options.add("all", "show those that were sent back, too", action="store_true")

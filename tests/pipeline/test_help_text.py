@@ -18,7 +18,7 @@ HEAVY = (
 )
 """What takes most of a second to import, and what brings it."""
 
-OF_JOBS = {"apache_beam", "pyarrow", "deltalake", "pandas", "alembic", "sqlalchemy", "moto", "ministack"}
+OF_JOBS = {"apache_beam", "pyarrow", "deltalake", "pandas", "moto", "ministack"}
 """What takes long to import, and no help needs."""
 
 

@@ -10,7 +10,6 @@ import shlex
 import termios
 import threading
 import uuid
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from string import Template
 
@@ -22,9 +21,10 @@ from maskline.keys.files import FileKeyset
 from maskline.pipeline.cli import main
 from maskline.pipeline.local.postgres import EmbeddedPostgres
 from maskline.pipeline.local.sqs import EmbeddedSqs
-from maskline.pipeline.summary import summary_table
+from maskline.pipeline.summary import RunCounts, summary_table
 from maskline.pipeline.tables import print_table
 from maskline.postgres.connection import Connection
+from maskline.transforms.tally import Tally
 from tests.command_line import actions
 from tests.conftest import MIGRATED, copy_of, run_sql
 from tests.e2e.conftest import WRONG_TYPE, login
@@ -33,7 +33,7 @@ from tests.maskline.postgres.masked_rows import write_masked
 
 PERSON = "a6a1d27f-forget-me"
 LONG = "x" * 100
-"""A value that is longer than a terminal is wide."""
+"""A value that is longer than a terminal is wide, of the column ``user_id``."""
 
 
 class Listing(msgspec.Struct, frozen=True):
@@ -58,7 +58,7 @@ TABLES = {
         "leakage --column masked_device_id --beside device_type,locale --possible_values 1000 --postgres $dsn",
         "and device_type",
     ),
-    "keys list": Listing("keys list --keyset $keyset --postgres $dsn --lake_opaque $folder/opaque", "lake copy opaque"),
+    "keys list": Listing("keys list --keyset $keyset --postgres $dsn --lake_opaque $folder/opaque", "opaque"),
     "lake status": Listing(
         "lake status --postgres $dsn --lake_opaque $folder/opaque --lake_clear $folder/clear", "not published yet"
     ),
@@ -84,7 +84,7 @@ LISTS = {
     ),
     "rejects purge": Listing("rejects purge --older_than 90d --dry_run --postgres $dsn", "0 rejected"),
     "unmask": Listing("unmask --column masked_ip --reason trying --postgres $dsn --keyset $keyset", "198.51.0.1"),
-    "mask": Listing("mask --column masked_ip --keyset $keyset", "AQ", "198.51.0.1\n"),
+    "mask": Listing("mask --column masked_ip --keyset $keyset", "A", "198.51.0.1\n"),
     "erase": Listing(
         "erase --by user_id --dry_run --postgres $dsn --keyset $keyset --lake_opaque $folder/opaque "
         "--lake_clear $folder/clear",
@@ -92,7 +92,7 @@ LISTS = {
         f"{PERSON}\n",
     ),
     "retain rows": Listing("retain rows --older_than 90d --dry_run --postgres $dsn", "user_logins"),
-    "retain rejections": Listing("retain rejections --older_than 90d --dry_run --postgres $dsn", "rejections"),
+    "retain rejections": Listing("retain rejections --older_than 90d --dry_run --postgres $dsn", "rejected_messages"),
     "retain log": Listing("retain log --older_than 90d --dry_run --postgres $dsn", "entries"),
     "lake vacuum": Listing("lake vacuum --dry_run --lake_opaque $folder/opaque --lake_clear $folder/clear", "opaque"),
     "lake restore": Listing(
@@ -137,7 +137,7 @@ def parts(
 ) -> Iterator[Mapping[str, str]]:
     """A small database, published to a lake, with what commands list: rows of two keys, a rejection, a difference."""
     folder = tmp_path_factory.mktemp("printed")
-    (folder / "messages.jsonl").write_text(f"{login(1, app_version=LONG)}\n{WRONG_TYPE}\n")
+    (folder / "messages.jsonl").write_text(f"{login(1, user_id=LONG)}\n{WRONG_TYPE}\n")
     (folder / "orders.toml").write_text(
         'name = "orders"\ntable = "orders"\n[columns.id]\ntype = "bigint"\n[[test]]\nbody = "{}"\nrow = { id = 1 }\n'
     )
@@ -145,7 +145,7 @@ def parts(
     file.create(stored_keyset.content)
     with copy_of(MIGRATED, administrator) as name:
         dsn = postgres.dsn(name)
-        write_masked(dsn, keyset, [login(number, app_version=LONG) for number in (1, 1, 2)])
+        write_masked(dsn, keyset, [login(1, user_id=LONG), login(1), login(2)])
         write_masked(dsn, keyset, [login(3, user_id=PERSON)])
         write_masked(dsn, open_keyset(stored(aes_siv_key(1, OTHER_KEY), primary=1)), [login(4, ip=None)])
         (rejected,) = write_masked(dsn, keyset, [WRONG_TYPE])
@@ -192,8 +192,10 @@ def test_a_pipe_gets_all_and_a_narrow_terminal_drops_nothing(
 @pytest.mark.parametrize("columns", [80, 60])
 def test_the_summary_of_a_run_is_whole_everywhere(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
     def run() -> int:
-        counts = Counter(received=12345678, written=12345000, rejected=678, rejected_missing_field=678)
-        print_table(summary_table(counts, 61.5))
+        tally = Tally()
+        for name, count in {"received": 12_345_678, "written": 12_345_000, "rejected_missing_field": 678}.items():
+            tally.add(name, count)
+        print_table(summary_table(RunCounts.of(tally), 61.5))
         return 0
 
     piped = printed_to_a_pipe(run, monkeypatch)
@@ -209,8 +211,8 @@ def test_what_becomes_of_a_message_is_shown_whole_in_a_pipe_and_shortened_on_a_t
     def run() -> int:
         return main(["streams", "try", "user_logins", "--messages", f"{parts['folder']}/messages.jsonl"])
 
-    assert f"app_version = {LONG}" in printed_to_a_pipe(run, monkeypatch)
-    assert f"app_version = {'x' * 59}…" in printed_to_a_terminal(run, 80, monkeypatch)
+    assert f"user_id = {LONG}" in printed_to_a_pipe(run, monkeypatch)
+    assert f"user_id = {'x' * 59}…" in printed_to_a_terminal(run, 80, monkeypatch)
 
 
 def printed_to_a_pipe(run: Callable[[], int], monkeypatch: pytest.MonkeyPatch) -> str:
