@@ -118,6 +118,53 @@ def test_a_second_ctrl_c_does_not_wait_until_dataflow_has_canceled_the_job(
     submitted.may_end.set()
 
 
+def test_a_ctrl_c_while_dataflow_takes_the_job_cancels_it(job: JobSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("google.cloud.dataflow", reason="the extra dataflow is not installed")
+    submitted, noticed = JobThatEndsWhenCanceled(), threading.Event()
+
+    def submit(_: object) -> JobThatEndsWhenCanceled:
+        send_ctrl_c()
+        assert noticed.wait(10)
+        return submitted
+
+    def notice(text: str, _: object) -> None:
+        if text.startswith("Canceling"):
+            noticed.set()
+
+    monkeypatch.setattr("apache_beam.Pipeline.run", submit)
+    monkeypatch.setattr("maskline.pipeline.runners.cluster.announce", notice)
+
+    exit_code = submit_job(
+        job,
+        parse_beam_options(["--runner=DataflowRunner", "--dataflow_endpoint=http://localhost:9"]),
+        Console(quiet=True),
+    )
+
+    assert exit_code == 0
+    assert submitted.was_canceled.is_set()
+
+
+class JobThatEndsWhenCanceled:
+    """A job at Dataflow."""
+
+    state = "CANCELLED"
+
+    def __init__(self) -> None:
+        self.was_canceled = threading.Event()
+
+    def job_id(self) -> str:
+        return "job-1"
+
+    def wait_until_finish(self) -> None:
+        from apache_beam.runners.dataflow.dataflow_runner import DataflowRuntimeException
+
+        assert self.was_canceled.wait(10)
+        raise DataflowRuntimeException("canceled", self)
+
+    def cancel(self) -> None:
+        self.was_canceled.set()
+
+
 class JobThatRunsOn:
     """A job at Dataflow that runs on when it is canceled, and whose starter gets a Ctrl-C before and after that."""
 
