@@ -99,12 +99,13 @@ def connect(dsn: PostgresDsn | str, token: MakeToken = rds_token) -> Connection:
         token: Makes what stands in the place of a password where the data source name says so.
 
     Raises:
+        ArgumentError: `dsn` is not a data source name.
         DatabaseError: The login is refused, the database does not exist, or TLS is required and not there.
         DatabaseUnavailableError: Nobody answers there now, or AWS gives out no credentials.
     """
+    text = str(dsn)
+    parameters = libpq_parameters(text)
     try:
-        text = str(dsn)
-        parameters = libpq_parameters(text)
         added = _defaults_beside(parameters)
         if isinstance(dsn, PostgresDsn):
             if dsn.requires_tls:
@@ -114,7 +115,7 @@ def connect(dsn: PostgresDsn | str, token: MakeToken = rds_token) -> Connection:
         connection = open_connection(text, **added)
     except psycopg.Error as error:
         meaning = map_postgres_error(error)
-        raise _naming_server(meaning, text) if isinstance(meaning, MasklineError) else meaning from None
+        raise _naming_server(meaning, parameters) if isinstance(meaning, MasklineError) else meaning from None
     if isinstance(dsn, PostgresDsn) and dsn.requires_tls and not _is_private(connection):
         connection.close()
         raise DatabaseError("postgres: the connection is without TLS, which is required; see sslmode")
@@ -164,11 +165,10 @@ def transaction(connection: Connection) -> Iterator[Cursor]:
     connection.commit()
 
 
-def _naming_server(error: MasklineError, dsn: str) -> MasklineError:
+def _naming_server(error: MasklineError, given: dict[str, str]) -> MasklineError:
     """Return an error that says which server it is about; libpq leaves that out where it does not wait itself."""
     if _NAMED_BY_LIBPQ in str(error):
         return error
-    given = libpq_parameters(dsn)
     names = {"dbname": "database", "user": "user", "host": "host", "port": "port", "service": "service"}
     server = ", ".join(f"{names[name]} {given[name]}" for name in names if given.get(name))
     text = str(error).removeprefix("postgres: ")

@@ -5,6 +5,7 @@ Source: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTR
 
 from __future__ import annotations
 
+import contextlib
 import enum
 
 import msgspec
@@ -64,12 +65,7 @@ class PostgresDsn(msgspec.Struct, frozen=True):
         """
         if isinstance(dsn, PostgresDsn):
             return dsn
-        try:
-            parameters = libpq_parameters(dsn) if isinstance(dsn, str) else None
-        except psycopg.ProgrammingError:
-            parameters = None
-        if parameters is None:
-            raise ArgumentError("dsn: not a data source name; give one like postgresql://user@host/database")
+        parameters = libpq_parameters(dsn)
         for secret in _SECRETS:
             if parameters.get(secret):
                 raise ArgumentError(
@@ -102,9 +98,12 @@ def libpq_parameters(dsn: str) -> dict[str, str]:
         dsn: The data source name.
 
     Raises:
-        psycopg.ProgrammingError: It is not one.
+        ArgumentError: It is not one. The error does not repeat it.
     """
-    return {name: str(value) for name, value in conninfo_to_dict(dsn).items()}
+    if isinstance(dsn, str):
+        with contextlib.suppress(psycopg.ProgrammingError, UnicodeEncodeError):
+            return {name: str(value) for name, value in conninfo_to_dict(dsn).items()}
+    raise ArgumentError("dsn: not a data source name; give one like postgresql://user@host/database")
 
 
 def _check_tls(parameters: dict[str, str]) -> None:
