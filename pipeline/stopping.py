@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from types import FrameType
 from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
 
@@ -58,10 +58,11 @@ def interrupted_by_sigterm() -> Iterator[None]:
 
 
 class BackgroundWork(Generic[T]):
-    """Work in a daemon thread, which a Ctrl-C leaves to itself at once, whatever it waits for.
+    """Work in a daemon thread, so that the main thread handles signals at once, whatever the work waits for.
 
-    Python handles a signal in the main thread, and only once that comes back from libpq or a name server. What was left
-    to itself can be waited for again, and ends with the process.
+    Python handles a signal in the main thread, and there only between two instructions: not before a call into libpq or
+    of a name server has returned. A signal handler that raises ends the wait for the work and not the work itself: that
+    can be waited for again, and ends with the process.
 
     Args:
         work: Is called in the thread, at once.
@@ -136,16 +137,3 @@ def _flush() -> None:
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
-
-
-def in_another_thread(work: Callable[[], int]) -> int:
-    """Run work where waiting for a database or a store does not keep this thread from its signals.
-
-    Args:
-        work: Returns an exit code, or a number of whatever was left.
-    """
-    with ThreadPoolExecutor(1, thread_name_prefix="work") as thread:
-        future = thread.submit(work)
-        while not future.done():
-            wait([future], timeout=SIGNAL_SECONDS)
-        return future.result()

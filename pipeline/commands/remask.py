@@ -21,7 +21,7 @@ from maskline.pipeline.options import Options, keyset_uri, postgres_dsn
 from maskline.pipeline.printing import echo
 from maskline.pipeline.progress import showing_rows
 from maskline.pipeline.remask_record import record_remask
-from maskline.pipeline.stopping import STOPPED_EXIT_CODE, in_another_thread, stopping_on_signals
+from maskline.pipeline.stopping import STOPPED_EXIT_CODE, BackgroundWork, stopping_on_signals
 from maskline.postgres.connection import Connect, connect
 from maskline.postgres.key_usage import key_usage
 from maskline.postgres.remask import NotRemasked, Remasker
@@ -50,16 +50,17 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     keyset = keyset_uri(arguments).open()
     tables = (stream_table(stream, keyset), rejections_table(keyset))
 
-    def work(stopping: threading.Event) -> int:
+    stopping = threading.Event()
+
+    def remask() -> int:
         left = 0
         for table in tables:
             if not stopping.is_set():
                 left += _Remasking(table, stream.name, keyset, connecting, stopping).run()
         return left
 
-    stopping = threading.Event()
     with stopping_on_signals(stopping, Console(stderr=True)):
-        left = in_another_thread(functools.partial(work, stopping))
+        left = BackgroundWork(remask, "remask").result()
     if stopping.is_set():
         echo("Stopped. Run it again to go on.")
         return STOPPED_EXIT_CODE

@@ -31,7 +31,7 @@ from maskline.pipeline.options import Options
 from maskline.pipeline.printing import echo
 from maskline.pipeline.program import program_name
 from maskline.pipeline.progress import showing_rows
-from maskline.pipeline.stopping import STOPPED_EXIT_CODE, in_another_thread, stopping_on_signals
+from maskline.pipeline.stopping import STOPPED_EXIT_CODE, BackgroundWork, stopping_on_signals
 from maskline.streams.definition import load_stream
 
 
@@ -86,16 +86,16 @@ def _publish(arguments: argparse.Namespace) -> int:
             places = " and ".join(table.uri for table in tables)
             echo(f"Publishing to {places} every {interval_seconds:g} seconds. Ctrl-C stops.")
         pause = interval_seconds if arguments.follow else None
-        in_another_thread(functools.partial(_publish_all, publishers, stopping, pause))
+        BackgroundWork(functools.partial(_publish_all, publishers, stopping, pause), "publish").result()
         return STOPPED_EXIT_CODE if stopping.is_set() and not arguments.follow else 0
 
 
-def _publish_all(publishers: list[tuple[LakeTable, Publisher]], stopping: threading.Event, pause: float | None) -> int:
+def _publish_all(publishers: list[tuple[LakeTable, Publisher]], stopping: threading.Event, pause: float | None) -> None:
     while True:
         for table, publisher in publishers:
             _publish_once(table, publisher, is_following=pause is not None)
         if pause is None or stopping.wait(pause):
-            return 0
+            return
 
 
 def _publish_once(table: LakeTable, publisher: Publisher, *, is_following: bool) -> None:
