@@ -15,7 +15,6 @@ import pytest
 
 import benchmarks.cli
 import manual.__main__
-import tests.faults.__main__
 from maskline.errors import MasklineError, UsageError
 from maskline.pipeline.beam_options import parse_beam_options
 from maskline.pipeline.cli import COMMANDS
@@ -23,6 +22,7 @@ from maskline.pipeline.command_parser import CommandParser, open_command
 from maskline.pipeline.options import Options
 from tests.documents import blocks, user_environment
 from tests.e2e.job_process import PROJECT
+from tests.faults.suite import suite_parser
 from tests.pinned import REQUIREMENTS, declared, listed
 
 DOCS = PROJECT / "docs"
@@ -222,7 +222,7 @@ def parse_benchmark(words: list[str]) -> None:
 PARSED_BY: dict[str, Callable[[list[str]], object]] = {
     "benchmarks": parse_benchmark,
     "manual": lambda words: [manual.__main__.COMMANDS[word] for word in words],
-    "tests.faults": lambda words: tests.faults.__main__._parser().parse_args(words),
+    "tests.faults": lambda words: suite_parser().parse_args(words),
 }
 
 
