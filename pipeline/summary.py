@@ -16,8 +16,8 @@ _REJECTED_PREFIX = "rejected_"
 _SUSPECT_PREFIX = "suspect_pii_"
 _STREAM_PREFIX = "stream:"
 
-MOST = 0.5
-"""The share of rejected messages from which on a summary says so, and why."""
+MAX_REJECTED_SHARE = 0.5
+"""From this share of rejected messages on, a summary says so, and why."""
 
 
 class Tallied(Protocol):
@@ -176,7 +176,7 @@ class RunCounts(msgspec.Struct, frozen=True):
     def complaint(self) -> str | None:
         """Return a sentence that says why most messages were rejected, or None where most were not."""
         handled = self.written + self.rejected
-        if not self.rejected or self.rejected < MOST * handled:
+        if not self.rejected or self.rejected < MAX_REJECTED_SHARE * handled:
             return None
         what = f"{self.rejected:,} of {handled:,} messages were rejected"
         if not self.causes:

@@ -26,7 +26,7 @@ _MIN_DIFFERENT_BYTES = 18
 
 ENABLED, DISABLED, DESTROYED = "enabled", "disabled", "destroyed"
 RAW = "raw"
-LARGEST_KEY_ID = 2**31 - 1
+MAX_KEY_ID = 2**31 - 1
 """Tink in Java reads an id as a signed 32-bit number, so new ids stay positive there, too."""
 
 
@@ -203,7 +203,7 @@ def _check_random(key: bytes) -> None:
 
 
 def _random_key_id() -> int:
-    return secrets.randbelow(LARGEST_KEY_ID) + 1
+    return secrets.randbelow(MAX_KEY_ID) + 1
 
 
 def _state(key: tink_pb2.Keyset.Key) -> str:
