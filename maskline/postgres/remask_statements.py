@@ -48,7 +48,7 @@ class RemaskedColumn(msgspec.Struct, frozen=True):
 
     @property
     def cast(self) -> str:
-        """What makes a column's value of one that has travelled."""
+        """What makes a column's value of one that has traveled."""
         return f"::{self.array.removesuffix('[]')}" if self.holds_arrays else ""
 
     def sent(self, values: Sequence[object]) -> object:

@@ -24,7 +24,7 @@ from maskline.postgres.column_registry import compare_columns, enter_columns
 from maskline.postgres.connection import Connect, Connection, transaction
 from maskline.postgres.ddl import create_table
 from maskline.postgres.failures import map_postgres_error
-from maskline.postgres.migrations.catalogue import IS_OWNERS_TABLE, WRITTEN_TABLES, leaves
+from maskline.postgres.migrations.catalog import IS_OWNERS_TABLE, WRITTEN_TABLES, leaves
 from maskline.postgres.migrations.steps import (
     LOCK_DEADLINE_SECONDS,
     SETTINGS,

@@ -109,7 +109,7 @@ class _Found(msgspec.Struct, frozen=True):
 def table_changes(connection: Connection, stream: StreamDefinition) -> list[Change]:
     """Return what a stream's table lacks of what the stream needs; nothing where it has all of it.
 
-    It reads the catalogue alone, and makes no difference between a database before and after `migrate`. The table
+    It reads the catalog alone, and makes no difference between a database before and after `migrate`. The table
     ``user_logins`` is `migrate`'s, and nothing is returned for it.
 
     Args:

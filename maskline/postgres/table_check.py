@@ -1,4 +1,4 @@
-"""Whether server and tables are as the job needs them, asked of the catalogue before the first message is taken.
+"""Whether server and tables are as the job needs them, asked of the catalog before the first message is taken.
 
 A trial row would meet the owner's triggers, so nothing is written. What the statement that writes proves by itself
 (see `maskline.postgres.statements`) is not asked here; what it cannot see is: a table that does not survive a crash, a
@@ -103,7 +103,7 @@ def check_tables(connection: Connection, stream: StreamDefinition) -> TableRepor
         stream: The stream.
 
     Raises:
-        psycopg.Error: The catalogue cannot be read.
+        psycopg.Error: The catalog cannot be read.
     """
     report = TableReport()
     _check_server(connection, report)

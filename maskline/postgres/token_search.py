@@ -63,7 +63,7 @@ def search_tokens(connection: Connection, key_id: int) -> TokenSearch:
         key_id: The key.
 
     Raises:
-        MasklineError: The catalogue or a table cannot be read.
+        MasklineError: The catalog or a table cannot be read.
     """
     search = TokenSearch([], [], [])
     with map_postgres_errors(), transaction(connection) as cursor:

@@ -1,4 +1,4 @@
-"""Names of types as the catalogue writes them, and which type takes the values of which.
+"""Names of types as the catalog writes them, and which type takes the values of which.
 
 Source: https://www.postgresql.org/docs/current/datatype.html
 """

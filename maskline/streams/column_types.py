@@ -87,7 +87,7 @@ class ColumnType(msgspec.Struct, frozen=True):
             if precision > MAX_PRECISION or scale > precision:
                 raise ValueError(f"type {declaration!r} has more than 1,000 digits, or more behind the point than all")
             digits = (precision - scale, scale)
-            if len(numbers) == 1:  # as the catalogue calls it
+            if len(numbers) == 1:  # as the catalog calls it
                 declaration = f"numeric({precision}, 0){'[]' if is_array else ''}"
         if name in ("varchar", "char") and numbers[0] > MAX_VARCHAR:
             raise ValueError(f"type {declaration!r} is longer than Postgres's longest {name}; write text")

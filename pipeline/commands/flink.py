@@ -115,7 +115,7 @@ def _submitted(job: JobSettings, options: PipelineOptions, cluster: FlinkCluster
     try:
         yield _running_job(cluster)
     finally:
-        with contextlib.suppress(RuntimeError):  # the runner calls a cancelled job a failed one
+        with contextlib.suppress(RuntimeError):  # the runner calls a canceled job a failed one
             result.cancel()
             result.wait_until_finish()
 
