@@ -11,10 +11,8 @@ from rich.table import Table
 
 from maskline.pipeline.tables import new_table
 from maskline.streams.stream_set import NO_STREAM
-
-_REJECTED_PREFIX = "rejected_"
-_SUSPECT_PREFIX = "suspect_pii_"
-_STREAM_PREFIX = "stream:"
+from maskline.transforms.metrics import REJECTED_PREFIX, STREAM_PREFIX
+from maskline.transforms.suspects import SUSPECT_PREFIX
 
 MAX_REJECTED_SHARE = 0.5
 """From this share of rejected messages on, a summary says so, and why."""
@@ -106,9 +104,9 @@ class RunCounts(msgspec.Struct, frozen=True):
             db_retries=counts["db_retries"],
             invalid_values=counts["invalid_values"],
             suspect_pii={
-                name.removeprefix(_SUSPECT_PREFIX): count
+                name.removeprefix(SUSPECT_PREFIX): count
                 for name, count in sorted(counts.items())
-                if name.startswith(_SUSPECT_PREFIX)
+                if name.startswith(SUSPECT_PREFIX)
             },
             suppressed=counts["suppressed"],
             left=counts["left"],
@@ -240,17 +238,17 @@ def _shown(stream: str) -> str:
 
 def _by_reason(counts: Mapping[str, int]) -> dict[str, int]:
     return {
-        name.removeprefix(_REJECTED_PREFIX): count
+        name.removeprefix(REJECTED_PREFIX): count
         for name, count in sorted(counts.items())
-        if name.startswith(_REJECTED_PREFIX)
+        if name.startswith(REJECTED_PREFIX)
     }
 
 
 def _of_streams(counts: Mapping[str, int]) -> dict[str, StreamCounts]:
     by_stream: dict[str, Counts[str]] = {}
     for name, count in sorted(counts.items()):
-        if name.startswith(_STREAM_PREFIX):
-            stream, _, counted = name.removeprefix(_STREAM_PREFIX).partition(":")
+        if name.startswith(STREAM_PREFIX):
+            stream, _, counted = name.removeprefix(STREAM_PREFIX).partition(":")
             by_stream.setdefault(stream, Counts())[counted] = count
     return {
         stream: StreamCounts(found["written"], found["rejected"], _by_reason(found))

@@ -21,7 +21,7 @@ from maskline.streams.payloads import S3Payloads
 from maskline.streams.rejection_share import check_max_percent
 from maskline.streams.stream_set import StreamSet, StreamSetMasker, Unmatched
 from maskline.transforms.arguments import parse_streams
-from maskline.transforms.metrics import JobCounter
+from maskline.transforms.metrics import JobCounter, rejected_metric
 from maskline.transforms.payloads import RetriedPayloads
 from maskline.transforms.run_context import RunContext, run_context
 from maskline.transforms.suspects import ROWS_PER_LOOK, SuspectPersonalData
@@ -256,7 +256,7 @@ class _Mask(beam.DoFn):
 
     def _count_rejected(self, record: RejectedRecord) -> None:
         # A message's rejection is counted when it is written; of a record nobody knows whether it ever is.
-        for name in ("rejected", f"rejected_{record.reason}"):
+        for name in ("rejected", rejected_metric(record.reason)):
             JobCounter(name, self._context).add()
 
 

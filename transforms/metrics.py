@@ -13,8 +13,11 @@ from maskline.transforms.run_context import RunContext
 
 NAMESPACE = "maskline"
 
-STREAM_MARK = "stream:"
-"""What the tally's name of a count of one stream begins with."""
+REJECTED_PREFIX = "rejected_"
+"""What the name of the count of one reason of rejections begins with; the reason follows."""
+
+STREAM_PREFIX = "stream:"
+"""What the tally's name of a count of one stream begins with; the stream, a colon and what is counted follow."""
 
 _NO_STREAM_METRIC = "no_stream"
 
@@ -74,7 +77,7 @@ class StreamCounter:
             name = branch_metric(f"stream_{named}_{self._name}", self._branch)
             self._metrics[stream] = Metrics.counter(NAMESPACE, name)
         self._metrics[stream].inc(amount)
-        self._context.tally.add(f"{STREAM_MARK}{stream}:{self._name}", amount)
+        self._context.tally.add(f"{STREAM_PREFIX}{stream}:{self._name}", amount)
 
 
 class JobDistribution:
@@ -106,6 +109,11 @@ class JobDistribution:
         self._sum.inc(sum(values))
         self._count.inc(len(values))
         self._context.tally.observe(self._name, values)
+
+
+def rejected_metric(reason: str) -> str:
+    """Return the name of the count of rejections for a reason."""
+    return f"{REJECTED_PREFIX}{reason}"
 
 
 def branch_metric(name: str, branch: str) -> str:

@@ -18,7 +18,7 @@ from maskline.postgres.statements import REJECTED_MESSAGES, InsertRejections
 from maskline.records import Reason, Receipt, Rejection
 from maskline.sqs.lease import VisibilityLease
 from maskline.transforms.arguments import check_lease
-from maskline.transforms.metrics import JobCounter, StreamCounter
+from maskline.transforms.metrics import JobCounter, StreamCounter, rejected_metric
 from maskline.transforms.run_context import RunContext, run_context
 from maskline.transforms.sink import CommitBatch, committed_receipts
 
@@ -93,7 +93,7 @@ class _WriteRejections(CommitBatch[Rejection]):
         self._rejected = JobCounter("rejected", context, branch)
         self._by_stream = by_stream
         self._rejected_by_stream = StreamCounter("rejected", context, branch)
-        self._reasons_by_stream = {reason: StreamCounter(f"rejected_{reason}", context, branch) for reason in Reason}
+        self._reasons_by_stream = {reason: StreamCounter(rejected_metric(reason), context, branch) for reason in Reason}
 
     def start_bundle(self) -> None:
         """Have its counters exist."""
@@ -110,7 +110,7 @@ class _WriteRejections(CommitBatch[Rejection]):
         inserted = [by_id[message_id] for message_id in outcome.inserted]
         self._rejected.add(len(inserted))
         for reason, count in Counts(rejection.reason for rejection in inserted).items():
-            JobCounter(f"rejected_{reason}", self._context, self._branch).add(count)
+            JobCounter(rejected_metric(reason), self._context, self._branch).add(count)
         if self._by_stream:
             streams_and_reasons = Counts((rejection.stream, rejection.reason) for rejection in inserted)
             for (stream, reason), count in streams_and_reasons.items():

@@ -27,7 +27,7 @@ from maskline.keys import Keyset
 from maskline.lake.copies import Copy
 from maskline.masks.deterministic import Masker
 from maskline.pipeline.lake_options import add_lake, lake_tables
-from maskline.pipeline.options import Options, keyset_uri, postgres_dsn
+from maskline.pipeline.options import DEFAULT_STREAM, Options, keyset_uri, postgres_dsn
 from maskline.pipeline.printing import echo, notice
 from maskline.pipeline.standard_input import values_of_lines
 from maskline.postgres.access_log import record_access
@@ -51,8 +51,7 @@ UNDECIDED_EXIT_CODE = 1
 RETRY_SECONDS = 300
 MAX_LISTED = 20
 MAX_PERSONS_PER_ENTRY = 10
-DEFAULT_STREAM = "user_logins"
-STREAM_MARK = "{stream}"
+STREAM_PLACEHOLDER = "{stream}"
 _USER_ID = "user_id"
 
 logger = logging.getLogger(__name__)
@@ -273,15 +272,17 @@ def _named_copies(
             "lake: missing; give --lake_opaque and --lake_clear, or say --no_lake where there are no copies in a lake"
         )
     for copy, uri in uris.items():
-        if uri and len(streams) > 1 and STREAM_MARK not in uri:
-            raise UsageError(f"lake_{copy.value}: write {STREAM_MARK} where the name of the stream stands, of several")
+        if uri and len(streams) > 1 and STREAM_PLACEHOLDER not in uri:
+            raise UsageError(
+                f"lake_{copy.value}: write {STREAM_PLACEHOLDER} where the name of the stream stands, of several"
+            )
     found = []
     for stream in streams:
         of_stream = argparse.Namespace(**vars(arguments))
         is_marked = False
         for copy, uri in uris.items():
-            is_marked = is_marked or STREAM_MARK in (uri or "")
-            setattr(of_stream, f"lake_{copy.value}", uri and uri.replace(STREAM_MARK, stream.name))
+            is_marked = is_marked or STREAM_PLACEHOLDER in (uri or "")
+            setattr(of_stream, f"lake_{copy.value}", uri and uri.replace(STREAM_PLACEHOLDER, stream.name))
         found += [
             table
             for table in lake_tables(of_stream, stream)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 
 from maskline.errors import DatabaseUnavailableError
+from maskline.pipeline.bounded_connection import bounded_connection
 from maskline.pipeline.http.readiness import FRESH_SECONDS, Part
 from maskline.pipeline.job_settings import JobSettings
-from maskline.postgres.connection import connect, map_postgres_errors
-from maskline.postgres.deadlines import DEADLINES
 from maskline.sqs import SqsQueue
 from maskline.sqs.client import QueueDepth
 
@@ -61,26 +59,12 @@ def outside_parts(job: JobSettings, depth: DepthGauge) -> dict[str, Part]:
     return {
         "queue": Part(depth.measure),
         "database": Part(lambda: _ask_database(job)),
-        "keyset": Part(lambda: _ask_keyset(job), KEYSET_SECONDS),
+        "keyset": Part(job.keyset.open, KEYSET_SECONDS),
     }
 
 
 def _ask_database(job: JobSettings) -> None:
-    never = threading.Event()
-    connection = DEADLINES.connect(lambda: connect(job.postgres), never, DATABASE_SECONDS)
-    try:
-        with (
-            map_postgres_errors(),
-            DEADLINES.within(connection, DATABASE_SECONDS, "a readiness check", never),
-            connection.cursor() as cursor,
-        ):
-            cursor.execute("SELECT pg_is_in_recovery()")
-            ((is_standby,),) = cursor.fetchall()
-    finally:
-        connection.close()
+    with bounded_connection(job.postgres, DATABASE_SECONDS, "a readiness check") as connection:
+        ((is_standby,),) = connection.execute("SELECT pg_is_in_recovery()").fetchall()
     if is_standby:
         raise DatabaseUnavailableError("postgres: the server is a standby, and takes no rows")
-
-
-def _ask_keyset(job: JobSettings) -> None:
-    job.keyset.open()

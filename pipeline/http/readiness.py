@@ -32,7 +32,7 @@ class Part(msgspec.Struct, frozen=True):
         seconds: How long after an answer it is asked again.
     """
 
-    ask: Callable[[], None]
+    ask: Callable[[], object]
     seconds: float = ASK_SECONDS
 
 

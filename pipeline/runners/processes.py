@@ -241,7 +241,9 @@ def _worker_main(
     name_run_in_logs(job.stream.name, job.queue.name)
     context = new_run()
     signal.signal(signal.SIGTERM, lambda _number, _frame: context.stopping.set())
-    threading.Thread(target=_stop_listener, args=(connection, context.stopping), name="obey", daemon=True).start()
+    threading.Thread(
+        target=_stop_listener, args=(connection, context.stopping), name="stop-listener", daemon=True
+    ).start()
     options = parse_beam_options(beam_arguments)
 
     @contextlib.contextmanager
