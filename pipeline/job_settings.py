@@ -44,4 +44,4 @@ class JobSettings(msgspec.Struct, frozen=True):
     @property
     def streams(self) -> tuple[StreamDefinition, ...]:
         """The streams, in the order in which they are tried."""
-        return self.stream.streams if isinstance(self.stream, StreamSet) else (self.stream,)
+        return self.stream.streams

@@ -1,4 +1,4 @@
-"""The job's metrics: Beam metrics for every runner, which the tally of the run follows in its process.
+"""The job's metrics: each is a Beam metric, for every runner, and is counted in the tally of the run as well.
 
 Source: https://beam.apache.org/documentation/programming-guide/#metrics
 """
@@ -23,13 +23,14 @@ _NO_STREAM_METRIC = "no_stream"
 
 
 class JobCounter:
-    """A Beam counter that the tally of a run follows.
+    """A Beam counter that is counted in the tally of a run as well.
 
     Args:
         name: Its name in the namespace ``maskline``.
         context: The run.
-        branch: What to put before the name where several branches of one graph count the same. Flink fuses them into
-            one operator, and there a metric is known by its name alone. The tally counts all branches together.
+        branch: What to put before the name where several branches of a pipeline count the same thing. Flink fuses them
+            into one operator, and tells the metrics of an operator apart by their names alone. The tally counts all
+            branches together.
     """
 
     def __init__(self, name: str, context: RunContext, branch: str = "") -> None:
@@ -38,18 +39,18 @@ class JobCounter:
         self._metric = Metrics.counter(NAMESPACE, branch_metric(name, branch))
 
     def declare(self) -> None:
-        """Have it exist before it counts: an alert sees a rise from 0, and none from nothing to 1."""
+        """Report 0, so that the counter exists before it counts: an alert cannot see a rise from nothing to 1."""
         self._metric.inc(0)
 
     def add(self, amount: int = 1) -> None:
-        """Add to it; nothing happens for 0."""
+        """Add to the counter; nothing happens for 0."""
         if amount:
             self._metric.inc(amount)
             self._context.tally.add(self._name, amount)
 
 
 class StreamCounter:
-    """A count of each stream: Beam counters ``stream_NAME_COUNT``, which the tally of a run follows.
+    """A Beam counter for each stream, ``stream_NAME_COUNT``, that is counted in the tally of a run as well.
 
     Args:
         name: What is counted.
@@ -81,10 +82,10 @@ class StreamCounter:
 
 
 class JobDistribution:
-    """A Beam distribution whose histogram a run's tally keeps, and two counters, ``NAME_sum`` and ``NAME_count``.
+    """A Beam distribution with two counters, ``NAME_sum`` and ``NAME_count``; its histogram is in the tally of a run.
 
-    Flink hands a distribution to no reporter but as 0 (apache/beam#20635); the mean over any time is what the sum rose
-    by, divided by what the count rose by.
+    Flink reports a distribution as 0 (apache/beam#20635), hence the counters: the mean over any time is the rise of the
+    sum divided by the rise of the count.
 
     Args:
         name: Its name in the namespace ``maskline``.
@@ -101,7 +102,7 @@ class JobDistribution:
         self._count = Metrics.counter(NAMESPACE, f"{full_name}_count")
 
     def update(self, *values: int) -> None:
-        """Add values to it."""
+        """Add values to the distribution."""
         if not values:
             return
         for value in values:

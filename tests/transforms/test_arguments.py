@@ -17,12 +17,21 @@ from maskline.sqs import QueueAddress
 from maskline.sqs.lease import VisibilityLease
 from maskline.sqs.receiver import ReceiveSettings
 from maskline.streams.definition import StreamDefinition
-from maskline.transforms import DeleteFromSqs, MaskPii, MicroBatch, ReadFromSqs, ReadKeyset, WriteRejections
+from maskline.transforms import (
+    DeleteFromSqs,
+    MaskPii,
+    MicroBatch,
+    ReadFromSqs,
+    ReadKeyset,
+    ReturnToSqs,
+    WriteRejections,
+)
 from maskline.transforms import WriteToPostgres as Write
 
 DSN = "postgresql://writer@db/logins"
 NO_STREAM: Any = {"name": "x"}
 A_NUMBER: Any = 7
+A_TEXT: Any = "7"
 NO_SETTINGS: Any = {"micro_batch_size": 1}
 
 
@@ -43,7 +52,12 @@ NO_SETTINGS: Any = {"micro_batch_size": 1}
         (lambda: ReadFromSqs("logins", NO_SETTINGS), "receive is a dict; give ReceiveSettings or None"),
         (lambda: ReadFromSqs("logins", pollers=0), "pollers is 0; it must be 1 or more"),
         (lambda: DeleteFromSqs(""), "queue '': give a queue's URL or its name"),
+        (lambda: ReadFromSqs("logins", pollers=A_TEXT), "pollers is a str; give a whole number, 1 or more"),
+        (lambda: ReadFromSqs("logins", after=A_TEXT), "after is a str; give beam.pvalue.AsSingleton(pcollection) or"),
+        (lambda: ReadFromSqs("logins", attribute_names="All"), "attribute_names is a str; give a collection of names"),
+        (lambda: ReturnToSqs("logins", A_TEXT), "context is a str; give a RunContext or None"),
         (lambda: MicroBatch(0), "size is 0; it must be 1 or more"),
+        (lambda: MicroBatch(A_TEXT), "size is a str; give a whole number, 1 or more"),
         (lambda: VisibilityLease(QueueAddress("logins"), 0), "visibility_timeout_seconds is 0; SQS takes 1 to 43200"),
         (lambda: ReceiveSettings(micro_batch_size=0), "micro_batch_size is 0; it must be 1 or more"),
     ],
