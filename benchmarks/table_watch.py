@@ -55,7 +55,7 @@ class Snapshot(msgspec.Struct, frozen=True):
         )
 
     def shows(self, transaction: int) -> bool:
-        """Say whether what a committed transaction wrote is visible.
+        """Return whether what a committed transaction wrote is visible.
 
         Args:
             transaction: Its id.

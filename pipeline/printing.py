@@ -45,7 +45,7 @@ def report_failure(sentence: str, exit_code: int) -> None:
 
 
 def is_error_terminal() -> bool:
-    """Say whether a person reads standard error as it is written."""
+    """Return whether a person reads standard error as it is written."""
     return sys.stderr.isatty()
 
 

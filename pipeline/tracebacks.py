@@ -17,7 +17,7 @@ _OF_OURS = f"\n{MasklineError.__module__}."
 
 
 def is_traceback_of_ours(text: str) -> bool:
-    """Say whether a text holds a traceback that an error of ours ends."""
+    """Return whether a text holds a traceback that an error of ours ends."""
     return _BEGINNING in text and _OF_OURS in text
 
 

@@ -136,7 +136,7 @@ class FileKeyset:
 
 
 def _is_trusted(user: int) -> bool:
-    """Say whether a user may stand behind a keyset: this process's, or root; root itself works for anybody."""
+    """Return whether a user may stand behind a keyset: this process's, or root; root itself works for anybody."""
     return user in (os.geteuid(), 0) or os.geteuid() == 0
 
 

@@ -58,7 +58,7 @@ def new_hash_keyset_handle() -> tink.KeysetHandle:
 
 
 def is_hash_keyset(handle: tink.KeysetHandle) -> bool:
-    """Say whether a keyset has keys of hashes, and so is none that masks."""
+    """Return whether a keyset has keys of hashes, and so is none that masks."""
     return any(key.type_url == HMAC_PRF_TYPE for key in handle.keyset_info().key_info)
 
 

@@ -24,7 +24,7 @@ MAX_LISTED = 20
 
 
 class RemaskResult(msgspec.Struct):
-    """What a result did.
+    """What a re-encryption did.
 
     Attributes:
         rows: How many rows were brought under the primary key.
@@ -105,7 +105,7 @@ class LakeRemasker:
         message_ids = batch.column(MESSAGE_ID).to_pylist()
         for place, key_id in enumerate(key_ids):
             if self._takes(key_id):
-                self._renew_row(columns, place, key_ids, message_ids)
+                self._remask_row(columns, place, key_ids, message_ids)
         changed: dict[str, Sequence[Any]] = {**columns, KEY_ID: key_ids}
         arrays = [
             pa.array(changed[field.name], field.type) if field.name in changed else batch.column(field.name)
@@ -113,7 +113,7 @@ class LakeRemasker:
         ]
         return pa.RecordBatch.from_arrays(arrays, schema=batch.schema)
 
-    def _renew_row(
+    def _remask_row(
         self, columns: dict[str, list[Any]], place: int, key_ids: list[int | None], message_ids: list[str | None]
     ) -> None:
         remasked_values = {}

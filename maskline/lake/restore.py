@@ -38,7 +38,7 @@ from maskline.streams.column_mask import column_unmask
 from maskline.streams.owners import MessageOwners
 
 ROWS_PER_TRANSACTION = 2000
-MAX_NAMED = 20
+MAX_LISTED = 20
 
 logger = logging.getLogger(__name__)
 
@@ -198,7 +198,7 @@ class Restorer:
 
     def _leave(self, message_id: str, why: str) -> None:
         self._result.left += 1
-        if len(self._result.named) < MAX_NAMED:
+        if len(self._result.named) < MAX_LISTED:
             self._result.named.append(f"row {message_id} stays out: {why}")
 
 

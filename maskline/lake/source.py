@@ -95,7 +95,7 @@ class IdsOfDay(msgspec.Struct, frozen=True):
     message_ids: set[str]
 
     def comes_before(self, day: date | None) -> bool:
-        """Say whether it comes before another day; the rows without one come last."""
+        """Return whether it comes before another day; the rows without one come last."""
         return self.day is not None and (day is None or self.day < day)
 
 

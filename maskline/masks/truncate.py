@@ -147,7 +147,7 @@ class _NumberBucket(msgspec.Struct, frozen=True):
 
 
 def has_whole_bucket(truncation: Truncation) -> bool:
-    """Say whether what is kept of a number is an integer, as a column of integers needs it."""
+    """Return whether what is kept of a number is an integer, as a column of integers needs it."""
     return isinstance(truncation, _NumberBucket) and truncation.is_whole
 
 

@@ -1,4 +1,4 @@
-"""How a database's columns were masked: in which domain, by which mask, after which normal form.
+"""The registry of masked columns in a database: how each is masked, in which domain and normal form.
 
 It is entered when a job or ``migrate`` first uses a stream, and compared ever after: a token is readable in the domain
 that it was made in, and joins with those that were made alike.
@@ -35,7 +35,7 @@ _ENTER = """
 
 
 class KnownColumn(msgspec.Struct, frozen=True):
-    """How a column was masked so far.
+    """How a column has been masked so far.
 
     Attributes:
         name: The column.
@@ -51,7 +51,7 @@ class KnownColumn(msgspec.Struct, frozen=True):
 
 
 class ColumnComparison(msgspec.Struct):
-    """What a definition and a database do not agree on.
+    """The differences between a definition and a database.
 
     Attributes:
         problems: What a job must not start with, a sentence each with what to do.
@@ -63,7 +63,7 @@ class ColumnComparison(msgspec.Struct):
 
 
 def compare_columns(connection: Connection, stream: StreamDefinition) -> ColumnComparison:
-    """Compare how a stream masks its columns with how they were masked so far.
+    """Compare how a stream masks its columns with how they have been masked so far.
 
     Args:
         connection: A connection that may read ``maskline_columns``.
@@ -90,7 +90,7 @@ def compare_columns(connection: Connection, stream: StreamDefinition) -> ColumnC
 
 
 def enter_columns(connection: Connection, stream: StreamDefinition) -> None:
-    """Enter how a stream masks its columns, where that is not known yet.
+    """Enter how a stream masks those of its columns that the database does not know yet.
 
     A new name takes the place of one that is gone from the table and was masked alike: the column was renamed.
 
@@ -111,7 +111,7 @@ def enter_columns(connection: Connection, stream: StreamDefinition) -> None:
 
 
 def adopt_columns(connection: Connection, stream: StreamDefinition) -> tuple[list[KnownColumn], list[KnownColumn]]:
-    """Put what a definition says in the place of how its columns were masked so far.
+    """Replace what the database knows of the columns of a stream by what its definition says.
 
     Args:
         connection: A connection of the owner of ``maskline_columns``, not in a transaction.
@@ -167,7 +167,7 @@ def _compare(stream: StreamDefinition, before: KnownColumn, column: Column, comp
 
 
 def _is_continued(before: KnownColumn, columns: Iterable[Column], known_names: set[str]) -> bool:
-    """Say whether a column that is gone goes on under a name that is new, masked as it was."""
+    """Return whether a column that is gone goes on under a name that is new, masked as it was."""
     return any(
         column.name not in known_names and (column.domain or "", column.mask.name) == (before.domain, before.mask)
         for column in columns

@@ -40,7 +40,7 @@ class _StatementsCursor(psycopg.ClientCursor[tuple[Any, ...]]):
 
 
 class Connection(psycopg.Connection[tuple[Any, ...]]):
-    """A connection of psycopg that keeps the server's notices, and whose wait for an answer others may look after.
+    """A psycopg connection that keeps the server's notices, and whose waits for answers can be taken over.
 
     Attributes:
         notices: What the server said beside its answers, oldest first. Whoever asks clears it before.
@@ -123,7 +123,7 @@ def connect(dsn: PostgresDsn | str, token: MakeToken = rds_token) -> Connection:
 
 
 def open_connection(dsn: str, **parameters: str | int) -> Connection:
-    """Open a connection by libpq's own rules.
+    """Open a connection by the rules of libpq alone.
 
     Statements are put together here, so that they may be several and of any kind, and none is prepared: a pooler could
     look for it in another session.
@@ -145,7 +145,7 @@ def open_connection(dsn: str, **parameters: str | int) -> Connection:
 
 @contextlib.contextmanager
 def transaction(connection: Connection) -> Iterator[Cursor]:
-    """Run a block in the transaction that is open, or in one of its own; commit it, or roll it back where it raises.
+    """Run a block in the open transaction, or in a new one; commit it, or roll it back if the block raises.
 
     Args:
         connection: A connection that is not in autocommit.
@@ -176,7 +176,7 @@ def _naming_server(error: MasklineError, given: dict[str, str]) -> MasklineError
 
 
 class TlsState(msgspec.Struct, frozen=True):
-    """Whether others can read or take over a connection.
+    """How far a connection is protected from others on the network.
 
     Attributes:
         version: The version of TLS, ``TLSv1.3`` say, or None where there is none.
@@ -192,12 +192,12 @@ class TlsState(msgspec.Struct, frozen=True):
 
     @property
     def is_socket(self) -> bool:
-        """Whether it goes by a Unix socket, which has no TLS."""
+        """Whether it uses a Unix socket, which has no TLS."""
         return _is_socket(self.host)
 
     @property
     def is_private(self) -> bool:
-        """Whether nobody on a network can read it."""
+        """Whether nobody on the network can read it."""
         return self.version is not None or self.is_socket
 
     @property
@@ -207,7 +207,7 @@ class TlsState(msgspec.Struct, frozen=True):
 
 
 def tls_state(connection: Connection) -> TlsState:
-    """Return whether others can read or take over a connection.
+    """Return how far a connection is protected from others on the network.
 
     Args:
         connection: The connection, open.
@@ -267,7 +267,7 @@ def _defaults_beside(given: dict[str, str]) -> dict[str, str | int]:
 
 @contextlib.contextmanager
 def map_postgres_errors() -> Iterator[None]:
-    """Turn psycopg's errors into ours, for commands that a person runs.
+    """Map psycopg's errors to a `MasklineError`, for commands that a person runs.
 
     Raises:
         MasklineError: What the error means; see `maskline.postgres.failures`.

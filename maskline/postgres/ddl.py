@@ -33,7 +33,7 @@ def create_table(stream: StreamDefinition) -> str:
 
 
 def create_schema(schema: str) -> str:
-    """Return the statement that makes a schema where there is none: IF NOT EXISTS would ask for more permissions."""
+    """Return the statement that makes a schema if there is none; ``IF NOT EXISTS`` would need more permissions."""
     return f"""\
 DO $$
 BEGIN
@@ -66,7 +66,7 @@ def grant_usage(schema: str) -> str:
 
 
 def declaration(column: Column) -> str:
-    """Return what stands behind a column's name in CREATE TABLE."""
+    """Return what follows a column's name in CREATE TABLE."""
     return f"{column.type.declaration}{'' if column.takes_null else ' NOT NULL'}"
 
 

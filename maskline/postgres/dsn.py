@@ -83,7 +83,7 @@ class PostgresDsn(msgspec.Struct, frozen=True):
 
     @property
     def parameters(self) -> dict[str, str]:
-        """What it says, by the names of libpq's parameters."""
+        """Its parameters, by the names of libpq."""
         return libpq_parameters(self.text)
 
     def __str__(self) -> str:
@@ -92,7 +92,7 @@ class PostgresDsn(msgspec.Struct, frozen=True):
 
 
 def libpq_parameters(dsn: str) -> dict[str, str]:
-    """Return what a data source name says, by the names of libpq's parameters.
+    """Return the parameters of a data source name, by the names of libpq.
 
     Args:
         dsn: The data source name.

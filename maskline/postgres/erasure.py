@@ -62,7 +62,7 @@ logger = logging.getLogger(__name__)
 
 
 class UndecidedRejection(msgspec.Struct, frozen=True):
-    """A rejection of which nobody can tell whether it is theirs.
+    """A rejection that may or may not belong to the persons; only a person can tell.
 
     Attributes:
         message_id: Its MessageId.
@@ -80,7 +80,7 @@ class UndecidedRejection(msgspec.Struct, frozen=True):
 
 
 class Erasure(msgspec.Struct):
-    """What leaves a database, or would.
+    """What an erasure removes from a database, or would remove.
 
     Attributes:
         rows: How many rows, by subject.
@@ -98,12 +98,12 @@ class Erasure(msgspec.Struct):
 
     @property
     def is_decided(self) -> bool:
-        """Whether nothing is left that could be theirs."""
+        """Whether nothing is left that could belong to the persons."""
         return not (self.undecided or self.unknown_keys or self.other_tables)
 
 
 class DatabaseEraser:
-    """Forgets some persons in a database.
+    """Erases persons from a database.
 
     Args:
         connection: A connection with the permissions of ``maskline_eraser``, of its own.
@@ -138,7 +138,7 @@ class DatabaseEraser:
         self._decisions = decisions or {}
 
     def rehearse(self) -> Erasure:
-        """Look for all that would leave, and change nothing.
+        """Find everything that `erase` would remove, and change nothing.
 
         Raises:
             DatabaseError: A table or a permission is missing.
@@ -229,7 +229,7 @@ class DatabaseEraser:
             erasure.rows[subject] = erasure.rows.get(subject, 0) + cursor.rowcount
 
     def _is_stamped(self, cursor: Any, subject: Subject) -> bool:
-        """Say whether the rows of a table carry the transaction that wrote them, by an index of which they are found.
+        """Return whether the rows of a table carry the transaction that wrote them, with an index to find them by.
 
         A row that is updated keeps it, but was there to be found before.
         """
@@ -339,7 +339,7 @@ class DatabaseEraser:
 
 
 def published_copies(connection: Connection) -> set[tuple[str, str]]:
-    """Return of which streams which copies were ever published from a database, each as stream and copy.
+    """Return the copies that were ever published from a database, each as the names of its stream and its copy.
 
     Args:
         connection: A connection with the permissions of ``maskline_eraser``.
@@ -353,7 +353,7 @@ def published_copies(connection: Connection) -> set[tuple[str, str]]:
 
 
 def values_of(subject: Subject, persons: Collection[str]) -> list[str]:
-    """Return what a column can hold of some persons, in clear.
+    """Return the values by which a column can name some persons, in clear.
 
     Args:
         subject: The column.
@@ -363,7 +363,7 @@ def values_of(subject: Subject, persons: Collection[str]) -> list[str]:
 
 
 def stored_values(subject: Subject, persons: Collection[str], keyset: Keyset) -> list[str]:
-    """Return what the column of a table holds of some persons: their values, or their tokens under each key.
+    """Return what the column of a table holds for some persons: their values, or their tokens under each key.
 
     Args:
         subject: The column.

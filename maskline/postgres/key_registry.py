@@ -121,7 +121,7 @@ class KeyUse:
 
 
 def check_key_is_enabled(cursor: Any, key_id: int) -> None:
-    """Check a key within a transaction that will write under it, and keep it from being disabled until that has ended.
+    """Check a key in a transaction that will write under it; the key cannot be disabled before that transaction ends.
 
     Args:
         cursor: A cursor of the transaction, whose isolation level is read committed.
@@ -153,7 +153,7 @@ def known_keys(connection: Connection) -> list[KnownKey]:
 
 
 def recent_writers(connection: Connection, key_id: int, seconds: float) -> list[KeyWriter]:
-    """Return the jobs that wrote under a key of late, the latest first.
+    """Return the jobs that recently wrote under a key, the latest first.
 
     Args:
         connection: A connection with the permissions of ``maskline_remasker``.
@@ -168,7 +168,7 @@ def recent_writers(connection: Connection, key_id: int, seconds: float) -> list[
 
 
 def set_key_state(connection: Connection, key_id: int, state: str) -> None:
-    """Set the state of a key, once no statement is under way that may still write under it.
+    """Set the state of a key, once no statement is in progress that may still write under it.
 
     When it returns, what is committed under the key is visible to every later statement, and nothing more comes.
 

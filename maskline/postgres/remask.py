@@ -109,7 +109,7 @@ class Remasker:
         )
 
     def takes(self, key_id: int | None) -> bool:
-        """Say whether a run re-encrypts the rows of a key, or with None those that name no key."""
+        """Return whether a run re-encrypts the rows of a key, or with None those that name no key."""
         return self._takes_rows_without_key if key_id is None else key_id in self._old_key_ids
 
     def run(self) -> Iterator[Step]:

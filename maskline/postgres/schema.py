@@ -83,7 +83,7 @@ PSQL_SETTINGS = f"""\
 
 
 class TableSize(msgspec.Struct, frozen=True):
-    """How much there is in a table that a migration goes through.
+    """The size of a table that a migration goes through.
 
     Attributes:
         name: The table.
@@ -154,7 +154,7 @@ class Schema:
             return _revision(connection)
 
     def plan(self, target: str = "head") -> Plan:
-        """Say what `migrate` would do.
+        """Return what `migrate` would do.
 
         Args:
             target: A revision, ``head``, or ``base`` (before the first).
@@ -255,7 +255,7 @@ class Schema:
         return made
 
     def print_tables(self, streams: Sequence[StreamDefinition]) -> str:
-        """Return what `create_tables` would make and add, for psql. How columns are masked a job enters by itself.
+        """Return the statements of `create_tables`, for psql. A job enters by itself how columns are masked.
 
         Args:
             streams: The streams.
@@ -331,7 +331,7 @@ class Schema:
 
 
 def print_sql(current: str | None, target: str = "head") -> str:
-    """Return the steps of `Schema.migrate`, for psql: some are no part of any transaction, and some print others.
+    """Return the steps of `Schema.migrate`, for psql. Some run outside of a transaction, and some print further steps.
 
     Args:
         current: The database's revision, or None.

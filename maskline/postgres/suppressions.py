@@ -1,4 +1,4 @@
-"""Suppressions: what keeps a message of a person who was erased from becoming a row when it is delivered again.
+"""Suppressions, which keep the messages of an erased person from becoming rows when they are delivered again.
 
 An erasure leaves fingerprints of the person (see `maskline.masks.fingerprints`) and its time, for 16 days; SQS keeps a
 message for 14. Every transaction that writes first asks whether there is a suppression, no older than its oldest
@@ -69,7 +69,7 @@ class Suppressions(msgspec.Struct, frozen=True):
     keys: dict[datetime, frozenset[bytes]] = {}
 
     def split(self, records: Sequence[Record]) -> tuple[list[Record], Sequence[Record]]:
-        """Tell the suppressed records from the others.
+        """Split records into those that are suppressed and the others.
 
         Args:
             records: The records of a micro-batch.
@@ -104,7 +104,7 @@ class Suppressions(msgspec.Struct, frozen=True):
 
 
 def question(last_id: int, oldest: datetime) -> sql.Composed:
-    """Return what stands before a statement that writes: are there suppressions that the writer has not read?
+    """Return what goes before a statement that writes, and raises if there are suppressions the writer has not read.
 
     Args:
         last_id: The last suppression read.
@@ -124,7 +124,7 @@ def question(last_id: int, oldest: datetime) -> sql.Composed:
 
 
 def has_suppressions(connection: Connection) -> bool:
-    """Say whether the schema has the table, which it has from revision 0015 on.
+    """Return whether the schema has the table, which it has from revision 0015 on.
 
     Args:
         connection: A connection in autocommit.
@@ -171,7 +171,7 @@ def suppressed_parameters(records: Sequence[Record]) -> list[str]:
 
 
 def expire_suppressions(connection: Connection) -> None:
-    """Delete what is in force no more.
+    """Delete the suppressions that have expired.
 
     Args:
         connection: A connection in autocommit with the permissions of ``maskline_writer``.

@@ -76,7 +76,7 @@ _SUPPRESSIONS = """
 
 
 class TableReport(msgspec.Struct):
-    """What was found.
+    """The findings of a check.
 
     Attributes:
         problems: What stands in the way of the job, a sentence each with what to do.

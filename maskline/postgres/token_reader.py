@@ -1,4 +1,4 @@
-"""Reading the tokens of a column, any number of them, without holding them all."""
+"""Reading the tokens of a column, any number of them, without keeping them all in memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COLUMN_IN_COMPLAINT = re.compile(r"""["«„“](\w+)["»“”]|\w+\.(\w+)""")
 def read_tokens(
     connection: Connection, stream: StreamDefinition, column: str, where: str | None
 ) -> Iterator[tuple[str, str, bool]]:
-    """Yield row and token of one column, and whether the row names a key, in one read-only transaction.
+    """Yield each row's token of one column, and whether the row names a key, in one read-only transaction.
 
     A row that names none is older than the job, which did not mask it.
 

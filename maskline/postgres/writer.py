@@ -61,7 +61,7 @@ logger = logging.getLogger(__name__)
 
 
 class RowRejection(msgspec.Struct, Generic[Record], frozen=True):
-    """One record that Postgres does not take.
+    """A record that Postgres does not take, and why.
 
     Attributes:
         record: The record.
@@ -147,7 +147,7 @@ class BatchWriter(Generic[Record]):
         self._retry = retrying(retry_seconds, stopping, self._before_retry)
 
     def write(self, records: Sequence[Record], on_progress: Callable[[], None] = lambda: None) -> WriteOutcome[Record]:
-        """Write a micro-batch in one transaction; in several, each of good records alone, where one is rejected.
+        """Write a micro-batch in one transaction, or in several if some of its records are rejected.
 
         Args:
             records: The micro-batch, in any order; a message may be there twice.
@@ -373,7 +373,7 @@ def _confirm(connection: Connection) -> None:
 
 
 def check_retry_seconds(retry_seconds: float) -> None:
-    """Check how long to retry.
+    """Check the time for which a micro-batch is retried.
 
     Raises:
         ArgumentError: It is negative, or longer than SQS keeps a message invisible.

@@ -102,7 +102,7 @@ class ColumnType(msgspec.Struct, frozen=True):
 
     @property
     def is_free(self) -> bool:
-        """Whether values can hold whatever somebody writes, or tell who somebody is; such a column says it is clear."""
+        """Whether values can be any text or identify a person, so that a column in clear has to say that it is."""
         return self.name in FREE_TYPES
 
     def reader(self, max_length: int | None = None, format: str | None = None, is_rounded: bool = False) -> Reader:  # noqa: A002
@@ -160,7 +160,7 @@ def _text_reader(limit: int | None) -> Reader:
 
 
 def read_text(value: object) -> str:
-    """Read a text that Postgres can store."""
+    """Return a text that Postgres can store."""
     if type(value) is not str:
         raise wrong_type("a string", value)
     if "\0" in value:

@@ -1,4 +1,4 @@
-"""Whether a rejected message is somebody's: judged by decoding what is in it, and never on a likeness.
+"""Whether a rejected message belongs to a person, judged by what is in it and never by similarity.
 
 A message is *theirs* where the field that the stream's definition names says so, or one of a name like it (``userId``,
 ``user.id``, ``"user_id": "…"`` in a text that is cut off), and nothing in it names somebody else. It is *undecided*
@@ -46,7 +46,7 @@ _ATTRIBUTE_VALUES = ("Value", "StringValue")
 
 
 class Verdict(enum.Enum):
-    """Whose a rejected message is."""
+    """To whom a rejected message belongs."""
 
     THEIRS = "theirs"
     NOT_THEIRS = "not theirs"
@@ -74,7 +74,7 @@ class _Found(msgspec.Struct):
 
 
 class MessageJudge:
-    """Says whether messages are of some persons.
+    """Says whether messages belong to some persons.
 
     Args:
         subjects: Where the streams say whose a row is.
@@ -118,7 +118,7 @@ class MessageJudge:
         return Verdict.UNDECIDED if found.mentions_them or found.cannot_be_read else Verdict.NOT_THEIRS
 
     def owners(self, stream: str, body: str, attributes: Mapping[str, str] | None = None) -> set[str]:
-        """Return whom a message names as those it is of; nobody where it names several and its stream does not tell.
+        """Return the persons that a message belongs to; none if it names several and the stream does not say which.
 
         Args:
             stream: The name of the stream that rejects it.
@@ -237,7 +237,7 @@ def _json_in(text: str) -> object | None:
 
 
 def _holds_message(value: object) -> bool:
-    """Say whether a field is a text that is JSON itself: somebody packed a whole message into it."""
+    """Return whether a field is a text that is JSON itself: somebody packed a whole message into it."""
     return isinstance(value, str) and isinstance(_json_in(value), _Pairs)
 
 

@@ -1,4 +1,4 @@
-"""Paths: where in a JSON document a value stands.
+"""Paths to values in JSON documents.
 
 Names have dots between them, and one that holds a dot, a bracket or a quotation mark is quoted as in JSON; ``[n]`` is
 an element of an array, counted from 0, and ``[*]`` every element. ``.`` is the document itself::
@@ -93,7 +93,7 @@ class Path(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str | None:
-        """The name of the field, where the path is nothing but that."""
+        """The name of the field, if the path is just that name; else None."""
         return self.steps[0] if len(self.steps) == 1 and isinstance(self.steps[0], str) else None
 
     @property
@@ -207,7 +207,7 @@ def _every_finder(then: Find, is_last_list: bool) -> Find:
 
 
 def raise_unless_null(found: object, expected: str) -> None:
-    """Refuse what stands on the way of a path, unless it is null, which has nothing in it.
+    """Raise for what is found on the way of a path where nothing can be found in it, unless it is null or absent.
 
     Args:
         found: What is there.

@@ -1,4 +1,4 @@
-"""What a body looks as if it were packed in, told to whoever wrote a definition that does not say so."""
+"""How a body seems to be packed, for definitions that do not say so."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MAGIC = {GZIP_MAGIC: Packing.GZIP, ZSTD_MAGIC: Packing.ZSTD}
 def recognize(
     body: str, attributes: Mapping[str, str] | None = None, payloads: PayloadStore | None = None
 ) -> MessageFormat:
-    """Return the format that a body seems to have; the plain one where nothing is known of it.
+    """Return the format that a body seems to have; the plain format if none is recognized.
 
     Args:
         body: The body as SQS gave it.
@@ -56,7 +56,7 @@ def recognize(
 
 
 def difference(body: str, attributes: Mapping[str, str] | None, format: MessageFormat) -> str | None:  # noqa: A002
-    """Return what a definition should say of a body, where it says something else; None where nothing is known.
+    """Return how a definition should describe the packing of a body; None if it does, or if none is recognized.
 
     Args:
         body: The body as SQS gave it.

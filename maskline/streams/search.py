@@ -1,4 +1,4 @@
-"""What a value that is known may stand as in a column: its token under each key that may have masked it."""
+"""The tokens that a known value may have in a column: one under each key that may have masked it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MaskText = Callable[[str], str | None]
 
 
 def text_mask(column: Column, masker: Masker, hash_keyset: HashKeyset | None = None) -> MaskText:
-    """Return what masks a text as the column's values are: brought into its normal form, and then encrypted.
+    """Return the function that masks a text like the column's values, which are brought into normal form first.
 
     Args:
         column: A masked column.

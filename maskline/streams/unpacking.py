@@ -1,4 +1,4 @@
-"""What the text of a record may be packed in: base64, gzip, zstd, each undone within a bound.
+"""Unpacking the text of a record: base64, gzip and zstd, each up to a limit.
 
 A few hundred bytes can unpack to gigabytes, so nothing here ever holds more than the bound and one buffer. A text that
 is cut off, or has something behind its end, is refused; half a record is none.
@@ -102,7 +102,7 @@ def _zstd(content: bytes, max_bytes: int) -> bytes:
 
 
 def _is_whole(content: bytes, decompressor: zstandard.ZstdDecompressor) -> bool:
-    """Say whether the last frame has its end: the reader takes the end of what it reads for that.
+    """Return whether the last frame has its end: the reader takes the end of what it reads for that.
 
     It unpacks once more, which is known to fit by now.
     """

@@ -158,10 +158,10 @@ class _Log:
     """What is entered into pii_access_log around the transactions that remove something."""
 
     def __init__(
-        self, connecting: Connect, subjects: Sequence[Subject], reason: str, persons: Sequence[str], masker: Masker
+        self, connect: Connect, subjects: Sequence[Subject], reason: str, persons: Sequence[str], masker: Masker
     ) -> None:
         names = ", ".join(dict.fromkeys(subject.stream.name for subject in subjects))
-        self._connecting = connecting
+        self._connect = connect
         self._stream = names if len(names) <= 63 else "several streams"
         self._column = subjects[0].column.name
         fingerprints = [masker.fingerprint(person) for person in persons]
@@ -181,7 +181,7 @@ class _Log:
         self._record(action, row_count, self.reason)
 
     def _record(self, action: str, row_count: int, reason: str) -> None:
-        with contextlib.closing(self._connecting()) as connection:
+        with contextlib.closing(self._connect()) as connection:
             record_access(
                 connection,
                 action=action,
@@ -229,21 +229,21 @@ class _Copies:
             for table in self.tables
         ]
 
-    def erase(self, log: _Log, connecting: Connect) -> int:
+    def erase(self, log: _Log, connect: Connect) -> int:
         removed = 0
         for table in self.tables:
-            rows = self._erase_from(table, log, connecting)
+            rows = self._erase_from(table, log, connect)
             echo(f"{table.copy.value}: {rows:,} rows removed from {table.uri}.")
             removed += rows
         return removed
 
-    def _erase_from(self, table: LakeTable, log: _Log, connecting: Connect) -> int:
+    def _erase_from(self, table: LakeTable, log: _Log, connect: Connect) -> int:
         from maskline.lake.erasure import erase_from_copy
         from maskline.lake.source import RowSource
 
         entering: Callable[[int], None] = functools.partial(log.record, f"erase from {table.copy.value} copy")
         retry = retrying(RETRY_SECONDS, threading.Event(), log_retry(logger, "erasing"), on=UnavailableError)
-        with contextlib.closing(RowSource(connecting, table.stream)) as source, source.exclusive_lock(table.copy.value):
+        with contextlib.closing(RowSource(connect, table.stream)) as source, source.exclusive_lock(table.copy.value):
             return sum(
                 int(retry(erase_from_copy, table, subject.column.name, values, entering))
                 for subject, values in self._held(table)

@@ -71,14 +71,14 @@ class _Remasking:
     """One table's re-encryption: on record before it begins, pass by pass, and told about."""
 
     def __init__(
-        self, table: RemaskedTable, stream: str, keyset: Keyset, connecting: Connect, stopping: threading.Event
+        self, table: RemaskedTable, stream: str, keyset: Keyset, connect: Connect, stopping: threading.Event
     ) -> None:
         self._table = table
         self._stream = stream
         self._keyset = keyset
-        self._connecting = connecting
+        self._connect = connect
         self._stopping = stopping
-        self._remasker = Remasker(connecting, table, keyset, stopping)
+        self._remasker = Remasker(connect, table, keyset, stopping)
         self._not_remasked: list[NotRemasked] = []
         self._not_remasked_rows = 0
 
@@ -87,7 +87,7 @@ class _Remasking:
         waiting = self._waiting(self._rows_by_key())
         if waiting and not self._stopping.is_set():
             reason = f"rotation to key {self._keyset.primary_key_id}"
-            record_remask(self._connecting, "remask", self._stream, self._table.columns, waiting, reason)
+            record_remask(self._connect, "remask", self._stream, self._table.columns, waiting, reason)
         started = time.monotonic()
         done = self._passes(waiting)
         rate = f" ({done / max(time.monotonic() - started, 0.001):,.0f} rows/s)" if done else ""
@@ -111,7 +111,7 @@ class _Remasking:
         return done
 
     def _rows_by_key(self) -> dict[int | None, int]:
-        with contextlib.closing(self._connecting()) as connection:
+        with contextlib.closing(self._connect()) as connection:
             (usage,) = key_usage(connection, only=self._table.name)
         return usage.rows
 

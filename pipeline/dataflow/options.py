@@ -34,6 +34,6 @@ def check_dataflow_options(options: PipelineOptions, job: JobSettings) -> None:
 
 
 def is_local_endpoint(options: PipelineOptions) -> bool:
-    """Say whether Dataflow's API is served on this machine: by a stand-in for tests."""
+    """Return whether Dataflow's API is served on this machine: by a stand-in for tests."""
     endpoint = str(options.view_as(GoogleCloudOptions).dataflow_endpoint)
     return urlsplit(endpoint).hostname in LOOPBACK_HOSTS

@@ -38,5 +38,5 @@ class Liveness:
         return max(0.0, self._clock() - self._state().last_progress)
 
     def is_live(self) -> bool:
-        """Say whether the run has got anywhere lately."""
+        """Return whether the run has got anywhere lately."""
         return self.seconds_since_progress() < self.stall_seconds

@@ -100,7 +100,7 @@ class Readiness:
         return {name: self._status_of(name, part, now) for name, part in self._parts.items()}
 
     def is_ready(self) -> bool:
-        """Say whether every part answered lately."""
+        """Return whether every part answered lately."""
         return all(status.is_ready for status in self.status().values())
 
     def _status_of(self, name: str, part: Part, now: float) -> PartStatus:

@@ -54,7 +54,7 @@ def free_port() -> int:
 
 
 def is_listening(port: int) -> bool:
-    """Say whether somebody listens on a port of loopback.
+    """Return whether somebody listens on a port of loopback.
 
     Args:
         port: The port.

@@ -158,7 +158,7 @@ class LastResort:
         self._asked_at: float | None = None
 
     def is_due(self, seconds: float) -> bool:
-        """Say whether it was seen to be asked so many seconds ago."""
+        """Return whether it was seen to be asked so many seconds ago."""
         if self._asked_at is None and self._stopping.is_set():
             self._asked_at = self._clock()
         return self._asked_at is not None and self._clock() - self._asked_at >= seconds

@@ -170,7 +170,7 @@ def test_a_commit_takes_whole_transactions_up_to_its_limit(dsn: str, database: C
         values = ", ".join(f"('u', '{message_id(first + number)}')" for number in range(count))
         run(database, f"INSERT INTO user_logins (user_id, message_id) VALUES {values}")
 
-    publications = list(publisher(dsn, lake_table(tmp_path), rows_a_commit=5).publish())
+    publications = list(publisher(dsn, lake_table(tmp_path), rows_per_commit=5).publish())
 
     assert [publication.rows for publication in publications] == [4, 7, 2]
     assert len(rows_in(tmp_path, "message_id")) == 13
