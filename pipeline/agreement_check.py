@@ -1,4 +1,4 @@
-"""Whether keyset, definition and database agree: that rows to come join with those that are there."""
+"""Whether keyset, definition and database agree, so that new rows join with those that are there."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ANSWER_SECONDS = 30.0
 
 
 def disagreements(job: JobSettings, keyset: Keyset) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """Compare a job's keyset and definition with what its database knows of both.
+    """Compare the keyset and the definition of a job with what its database knows of both.
 
     Args:
         job: The job, whose database answers.

@@ -1,4 +1,4 @@
-"""A connection to Postgres for a few questions, which waits for no answer for ever."""
+"""A connection to Postgres for a few questions, with a deadline for the answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which rows still need a key: those of the database, and those of the opaque copy in the data lake."""
+"""Which rows still need a key, in the database and in the opaque copy in the data lake."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def usage_in_copy(arguments: argparse.Namespace) -> list[KeyUsage]:
 
 
 def check_copy_does_not_need(key: KeyInfo, arguments: argparse.Namespace) -> None:
-    """Check that no row of the opaque copy needs a key, or say that none was looked at.
+    """Check that no row of the opaque copy needs a key, or print that no copy was looked at.
 
     Args:
         key: The key.
@@ -82,7 +82,7 @@ def check_copy_does_not_need(key: KeyInfo, arguments: argparse.Namespace) -> Non
 
 
 def check_nothing_needs(key: KeyInfo, dsn: PostgresDsn, arguments: argparse.Namespace) -> None:
-    """Check that no row of a database needs a key, nor any of the opaque copy, and that no job wrote under it of late.
+    """Check that no row of a database or of the opaque copy needs a key, and that no job recently wrote under it.
 
     The database refuses the key from here on, so that what is counted does not grow.
 
@@ -110,7 +110,7 @@ def check_nothing_needs(key: KeyInfo, dsn: PostgresDsn, arguments: argparse.Name
 
 
 def disable_in_database(key_id: int, dsn: PostgresDsn) -> None:
-    """Have a database refuse a key, and say which rows carry it and which jobs wrote under it of late.
+    """Have a database refuse a key, and print which rows carry it and which jobs recently wrote under it.
 
     Args:
         key_id: The key.
@@ -133,7 +133,7 @@ def disable_in_database(key_id: int, dsn: PostgresDsn) -> None:
 
 
 def enable_in_database(key_id: int, dsn: PostgresDsn) -> None:
-    """Have a database take a key again.
+    """Have a database accept a key again.
 
     Args:
         key_id: The key.

@@ -225,7 +225,7 @@ def _check_postgres(job: JobSettings) -> list[Finding]:
 
 
 def tls_finding(state: TlsState) -> Finding:
-    """Return what is to be said of who can read what goes to the database and back.
+    """Return the finding on who can read the traffic between job and database.
 
     Args:
         state: Of a connection to it.

@@ -1,4 +1,4 @@
-"""Sentences on standard output and notices on standard error, as they are: no colors, no folding, to be searched."""
+"""Plain sentences on standard output and notices on standard error, without colors or wrapping."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def notice(sentence: str) -> None:
 
 
 def report_failure(sentence: str, exit_code: int) -> None:
-    """Say on standard error why the program ends: on a terminal as a notice, else as a log record of level ERROR.
+    """Print to standard error why the program ends: on a terminal as a notice, else as a log record of level ERROR.
 
     Args:
         sentence: What is wrong, where, and what to do.
@@ -60,7 +60,7 @@ def notice_former_name(former: str, current: str) -> None:
 
 
 def ending_of(value: object, characters: int = 10) -> str:
-    """Return a value, or the end of a long one: all tokens of a key begin alike.
+    """Return a value, shortened to its end if it is long: all tokens of a key begin alike.
 
     Args:
         value: The value of a column; None for NULL.

@@ -1,4 +1,4 @@
-"""What goes into pii_access_log before tokens are brought under another key."""
+"""The entries in pii_access_log that come before tokens are re-encrypted under another key."""
 
 from __future__ import annotations
 

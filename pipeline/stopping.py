@@ -1,4 +1,4 @@
-"""Ending a long command in an orderly way: the first signal ends the step under way, the second the process."""
+"""Ending a long command in an orderly way: the first signal ends the current step, the second one the process."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 @contextlib.contextmanager
 def stopping_on_signals(stopping: threading.Event, console: Console) -> Iterator[None]:
-    """Have a first SIGINT or SIGTERM end the step under way and no more, and a second one end this process at once.
+    """Set an event at the first SIGINT or SIGTERM, and end the process at once at the second.
 
     Args:
         stopping: Is set by the first.
@@ -49,7 +49,7 @@ def stopping_on_signals(stopping: threading.Event, console: Console) -> Iterator
 
 @contextlib.contextmanager
 def interrupted_by_sigterm() -> Iterator[None]:
-    """Have a SIGTERM do what Ctrl-C does while the block runs, so that what was started is stopped on the way out."""
+    """Have SIGTERM raise KeyboardInterrupt in the block, as a Ctrl-C does, so that what was started is stopped."""
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield
@@ -92,7 +92,7 @@ class BackgroundWork(Generic[T]):
 
 
 def interruptible(work: Callable[[], T]) -> T:
-    """Run work that a first Ctrl-C or SIGTERM leaves to itself at once, whatever it waits for.
+    """Run work and return its result; a Ctrl-C or SIGTERM ends the wait for it at once, whatever it waits for.
 
     Args:
         work: Is called in a daemon thread.
@@ -105,7 +105,7 @@ def interruptible(work: Callable[[], T]) -> T:
 
 
 def close_standard_error() -> None:
-    """Have what this process has written to standard error stay the last that it writes there.
+    """Discard everything that is written to standard error from now on.
 
     While it ends, its threads and the processes that it started complain of what is taken from under them.
     """
@@ -114,7 +114,7 @@ def close_standard_error() -> None:
 
 
 def end_process(exit_code: int) -> NoReturn:
-    """End this process though threads of it hang, which Python would wait for.
+    """End this process without waiting for its threads, which may hang.
 
     What is to be done at exit (runners end processes of theirs then) has a second.
 

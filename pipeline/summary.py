@@ -1,4 +1,4 @@
-"""What is shown of a run: its counts while it runs, and a summary at its end."""
+"""The counts of a run, and their summary at its end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_REJECTED_SHARE = 0.5
 
 
 class Tallied(Protocol):
-    """What has counted a run: a `Tally`, or a cluster's own metrics."""
+    """Something that has counted a run: a `Tally`, or the metrics of a cluster."""
 
     def counts(self) -> Counts[str]:
         """Return all counts; a name never counted counts 0."""

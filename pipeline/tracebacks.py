@@ -1,4 +1,4 @@
-"""Tracebacks of errors that the command line shows as one clear line, kept off the screen.
+"""Suppressing the tracebacks of errors that the command line shows as one clear line.
 
 Beam's worker, as Prism runs it in this process, prints each with ``print(…, file=sys.stderr)`` and logs it once more.
 """
@@ -23,7 +23,7 @@ def is_traceback_of_ours(text: str) -> bool:
 
 @contextlib.contextmanager
 def suppress_own_tracebacks() -> Iterator[None]:
-    """Keep tracebacks of errors of ours from standard error while the block runs."""
+    """Keep the tracebacks of a `MasklineError` from standard error while the block runs."""
     with contextlib.redirect_stderr(_Quieter(sys.stderr)):
         yield
 

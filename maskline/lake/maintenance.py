@@ -1,4 +1,4 @@
-"""Keeping a copy in order: few large files, no files that nobody needs, and a look at how it stands."""
+"""Maintenance of a copy: few large files, no unneeded files, and its status."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ class Restorer:
         self._result = RestoreResult()
 
     def restore(self, *, dry_run: bool = False, advance: Callable[[int], None] = lambda _rows: None) -> RestoreResult:
-        """Bring back what the table lacks; all of it, if nobody stops it.
+        """Bring back the rows that the table lacks, unless it is stopped before the end.
 
         Args:
             dry_run: Only count.

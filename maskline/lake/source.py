@@ -246,7 +246,7 @@ class RowSource:
         return bool(has_rows)
 
     def waiting(self, first: int) -> Backlog:
-        """Return what is not published yet, whether its transactions have ended or not.
+        """Return the rows that are not published yet, whether their transactions have ended or not.
 
         Args:
             first: The horizon of the last publication, 0 if there was none.

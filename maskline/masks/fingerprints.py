@@ -1,4 +1,4 @@
-"""Fingerprints of persons: what stands for one in a suppression, and says whom to nobody without the keyset.
+"""Fingerprints, which stand for persons in suppressions, and identify nobody without the keyset.
 
 A fingerprint is the id of a key and a keyed BLAKE2b hash of stream, column and value. The hash's key is what AES-SIV
 makes of a constant under that key, which nobody can tell from random bytes without it; so each key has fingerprints of

@@ -1,4 +1,4 @@
-"""What a submission to Dataflow needs, and what of it cannot work."""
+"""Checks of a submission to Dataflow."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PACKAGES = ("google.cloud.dataflow", "google.cloud.storage", "google_auth_httpl
 
 
 def check_dataflow_options(options: PipelineOptions, job: JobSettings) -> None:
-    """Refuse what cannot work; the options of Beam's own that Dataflow needs are checked by Beam.
+    """Check that a job can run on Dataflow; Beam itself checks the options that Dataflow needs.
 
     Args:
         options: Beam's options.
@@ -34,6 +34,6 @@ def check_dataflow_options(options: PipelineOptions, job: JobSettings) -> None:
 
 
 def is_local_endpoint(options: PipelineOptions) -> bool:
-    """Return whether Dataflow's API is served on this machine: by a stand-in for tests."""
+    """Return whether Dataflow's API is served on this machine, that is by a stand-in for tests."""
     endpoint = str(options.view_as(GoogleCloudOptions).dataflow_endpoint)
     return urlsplit(endpoint).hostname in LOOPBACK_HOSTS

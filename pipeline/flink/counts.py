@@ -22,7 +22,7 @@ METRICS_PER_REQUEST = 10
 
 
 class FlinkCounts:
-    """Reads what a job has counted.
+    """Reads the counts of a job.
 
     Args:
         cluster: The cluster.
@@ -42,7 +42,7 @@ class FlinkCounts:
         return counts
 
     def causes(self) -> Counts[str]:
-        """Return none: why messages were rejected is no metric."""
+        """Return no causes: Flink has no metric of them."""
         return Counts()
 
     def _metrics(self, path: str) -> Iterator[tuple[str, int]]:

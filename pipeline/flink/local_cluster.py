@@ -107,7 +107,7 @@ class FlinkCluster:
         return list(self._taskmanagers)
 
     def start_jobmanager(self) -> None:
-        """Start a JobManager in the place of one that has ended; it knows nothing of earlier jobs."""
+        """Start a JobManager, in place of the one before, if any; it knows nothing of earlier jobs."""
         if self._jobmanager is not None:
             stop_child(self._jobmanager, STOP_SECONDS)
         self._jobmanager = self._start("jobmanager")
@@ -120,7 +120,7 @@ class FlinkCluster:
         self._await(lambda: self._known_taskmanagers() - before, "TaskManager")
 
     def rest(self, path: str, method: str = "GET") -> Any:
-        """Ask the REST API.
+        """Call the REST API.
 
         Args:
             path: The path, ``/overview`` say.

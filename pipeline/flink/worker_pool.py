@@ -1,4 +1,4 @@
-"""The pool of SDK workers for a cluster whose environment type is EXTERNAL, started at a port of loopback.
+"""The pool of SDK workers for a cluster whose environment type is EXTERNAL, listening on loopback.
 
 Source: https://beam.apache.org/documentation/runtime/sdk-harness-config/
 """
@@ -21,7 +21,7 @@ PROGRAM = Path(__file__).with_name("worker_pool_main.py")
 
 
 class WorkerPool:
-    """A pool that starts a worker process for whoever asks, and runs while the ``with`` block does.
+    """A pool that starts worker processes on request, and runs while the ``with`` block does.
 
     Args:
         log: Where the workers' logs go.

@@ -1,4 +1,4 @@
-"""What ``--http_port`` starts: the metrics, probes and page of a run at one port."""
+"""What ``--http_port`` starts: the metrics, the probes and the page of a run, on one port."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ JSON = "application/json"
 class HttpMonitor:
     """Serves a job's metrics, probes and page while the ``with`` block runs.
 
-    =============  =====================================================================================
+    =============  =========================================================================================
     ``/``          a page for people: rates, lag, rejections, retries and what is in flight
     ``/metrics``   for Prometheus
-    ``/live``      503 where the run has got nowhere for `stall_seconds`
-    ``/ready``     503 where queue, database or keyset has not answered lately
+    ``/live``      503 where the run has made no progress for `stall_seconds`
+    ``/ready``     503 where queue, database or keyset has not answered recently
     ``/samples``   what the page shows, as JSON
-    =============  =====================================================================================
+    =============  =========================================================================================
 
     None of them waits for anything outside this process, and none holds personal data.
 
@@ -77,7 +77,7 @@ class HttpMonitor:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Serve no more, and free the port."""
+        """Stop serving, and free the port."""
         self._running.close()
 
     def _metrics(self, accept: str) -> Answer:

@@ -1,4 +1,4 @@
-"""How the parts outside a job are asked whether they are there: its queue, its database and its keyset."""
+"""How the parts outside a job, its queue, its database and its keyset, are asked whether they are available."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KEYSET_SECONDS = 60.0
 
 
 class DepthGauge:
-    """Remembers the depth of a queue for as long as it is worth something.
+    """Remembers the depth of a queue, until it is too old to be shown.
 
     Args:
         job: The job whose queue it is.
@@ -39,11 +39,11 @@ class DepthGauge:
         self.remember(SqsQueue.open(self._job.queue).depth())
 
     def remember(self, depth: QueueDepth) -> None:
-        """Take an answer in."""
+        """Remember an answer."""
         self._seen = (self._clock(), depth)
 
     def depth(self) -> QueueDepth | None:
-        """Return the depth, or None where the queue has not answered lately."""
+        """Return the depth, or None where the queue has not answered recently."""
         if self._seen is None or self._clock() - self._seen[0] > FRESH_SECONDS:
             return None
         return self._seen[1]

@@ -56,7 +56,7 @@ Route = Callable[[str], Answer]
 
 
 class HttpServer:
-    """Answers GET and HEAD while the ``with`` block runs; all else it rejects.
+    """Answers GET and HEAD while the ``with`` block runs, and rejects other methods.
 
     Args:
         host: The address to listen at.
@@ -85,7 +85,7 @@ class HttpServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Answer no more, and free the port."""
+        """Stop answering, and free the port."""
         self._server.shutdown()
         self._server.server_close()
 

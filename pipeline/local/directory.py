@@ -1,4 +1,4 @@
-"""The directory that a local run lives in, and its lock."""
+"""The directory of local runs, and its lock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The local parts made ready for the job: queue, table and keyset, each where there is none yet."""
+"""Preparing the local parts of a job: queue, table and keyset are made if they are not there yet."""
 
 from __future__ import annotations
 

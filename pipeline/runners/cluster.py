@@ -1,4 +1,4 @@
-"""Submitting the job to a cluster, where its own metrics and its own interface show how it goes."""
+"""Submitting the job to a cluster, whose own metrics and interface show its progress."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of a job while it runs: the state of its run, the parts outside, and all of that as metrics."""
+"""What is known of a running job: the state of its run and of the parts outside, and both as metrics."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Follow = Callable[[Callable[[], RunState]], None]
 
 
 class JobMetrics:
-    """Gathers the metrics of a job. It asks the parts outside while the ``with`` block runs.
+    """Gathers the metrics of a job, and asks the parts outside while the ``with`` block runs.
 
     Args:
         job: The job.
@@ -29,8 +29,8 @@ class JobMetrics:
 
     Attributes:
         depth: The depth of the queue.
-        liveness: Whether the run gets anywhere.
-        readiness: Whether the parts outside answered lately.
+        liveness: Whether the run makes progress.
+        readiness: Whether the parts outside answered recently.
         registry: All metrics, as Prometheus' library has them.
 
     Raises:
@@ -59,11 +59,11 @@ class JobMetrics:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Ask no more."""
+        """Stop asking."""
         self.readiness.__exit__(kind, error, traceback)
 
     def follow(self, state: Callable[[], RunState]) -> None:
-        """Have the metrics be another run's, or the run's now that it has begun.
+        """Take the metrics from a run from now on.
 
         Args:
             state: Returns its state.
