@@ -107,7 +107,7 @@ def interruptible(work: Callable[[], T]) -> T:
 def close_standard_error() -> None:
     """Discard everything that is written to standard error from now on.
 
-    While it ends, its threads and the processes that it started complain of what is taken from under them.
+    While a process ends, its threads and the processes that it started complain that what they use is gone.
     """
     _flush()
     os.dup2(os.open(os.devnull, os.O_WRONLY), STANDARD_ERROR)
@@ -116,7 +116,7 @@ def close_standard_error() -> None:
 def end_process(exit_code: int) -> NoReturn:
     """End this process without waiting for its threads, which may hang.
 
-    What is to be done at exit (runners end processes of theirs then) has a second.
+    What is registered with `atexit`, for example by runners to end their own processes, is given a second.
 
     Args:
         exit_code: The exit code.

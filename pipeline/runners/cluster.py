@@ -1,4 +1,4 @@
-"""Submitting the job to a cluster, whose own metrics and interface show its progress."""
+"""Submitting the job to a cluster, where its own metrics and its own interface show how it goes."""
 
 from __future__ import annotations
 
@@ -83,16 +83,18 @@ def _pipeline(options: PipelineOptions) -> beam.Pipeline:
 
 
 def _run_on_dataflow(pipeline: beam.Pipeline, options: PipelineOptions, terminal: Console) -> None:
-    # A request that is on its way cannot be called back: what Dataflow takes after a Ctrl-C has to be canceled, too.
     submission = BackgroundWork(lambda: DataflowJob(pipeline.run(), options), "submission")
-    end = BackgroundWork(lambda: submission.result().wait(), "job-end")
     try:
-        announce(f"Dataflow has taken job {submission.result().name}. Ctrl-C cancels it.", terminal)
-        state = end.result()
+        announce("Submitting the job to Dataflow. Ctrl-C cancels it.", terminal)
+        job = submission.result()
+        announce(f"Dataflow has taken job {job.name}.", terminal)
+        state = BackgroundWork(job.wait, "job-end").result()
     except KeyboardInterrupt:
         announce("Canceling the job at Dataflow, which takes it minutes. Ctrl-C once more does not wait.", terminal)
-        submission.result().cancel()
-        state = end.result()
+        # A request that is on its way cannot be called back: what Dataflow takes after a Ctrl-C is canceled, too.
+        job = submission.result()
+        job.cancel()
+        state = BackgroundWork(job.wait, "job-end").result()
     announce(f"Dataflow says that the job is {state}.", terminal)
 
 
