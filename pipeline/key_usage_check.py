@@ -186,7 +186,7 @@ def _check_not_needed(key: KeyInfo, in_database: list[KeyUsage], in_copy: list[K
     # What a raw key reads carries no id.
     carried = None if key.prefix == RAW else key.key_id
     used = [
-        f"{place.rows[carried]:,} rows of {_name(place, in_copy)}"
+        f"{place.rows[carried]:,} rows of {'the ' if place in in_copy else ''}{place.table}"
         for place in in_database + in_copy
         if place.rows.get(carried)
     ]
@@ -205,7 +205,3 @@ def _check_not_needed(key: KeyInfo, in_database: list[KeyUsage], in_copy: list[K
     if in_database:
         echo(f"No row of {' and '.join(table.table for table in in_database)} in this database needs it.")
     echo(f"No row of the {in_copy[0].table} needs it." if in_copy else NOT_LOOKED_AT)
-
-
-def _name(place: KeyUsage, in_copy: list[KeyUsage]) -> str:
-    return f"the {place.table}" if place in in_copy else place.table

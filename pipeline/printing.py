@@ -59,6 +59,16 @@ def notice_former_name(former: str, current: str) -> None:
     notice(f"{former} is now {current}; the old name goes in the next release")
 
 
+def counted(count: int, what: str) -> str:
+    """Return a number with what it counts: ``1 row``, ``2,000 rows``.
+
+    Args:
+        count: The number.
+        what: What is counted, in the singular.
+    """
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 def ending_of(value: object, characters: int = 10) -> str:
     """Return a value, shortened to its end if it is long: all tokens of a key begin alike.
 

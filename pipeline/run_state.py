@@ -57,7 +57,10 @@ class RunState(msgspec.Struct, frozen=True):
         names = {name for state in states for name in state.histograms}
         return cls(
             RunCounts.together([state.counts for state in states]),
-            {name: reduce(Histogram.plus, _histograms_of(name, states)) for name in sorted(names)},
+            {
+                name: reduce(Histogram.plus, (state.histograms.get(name, Histogram()) for state in states))
+                for name in sorted(names)
+            },
             sum(state.in_flight for state in states),
             sum(state.connections for state in states),
             max(ages, default=None),
@@ -78,7 +81,3 @@ class RunState(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(
             self, in_flight=0, connections=0, oldest_message_seconds=None, last_progress=math.inf
         )
-
-
-def _histograms_of(name: str, states: Sequence[RunState]) -> list[Histogram]:
-    return [state.histograms[name] for state in states if name in state.histograms]

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 STOPPED_EXIT_CODE = 130
+"""The exit code of a command that a signal ended, by the custom of shells: 128 and the number of SIGINT."""
+
 SIGNAL_SECONDS = 0.1
 EXIT_SECONDS = 1.0
 STANDARD_ERROR = 2

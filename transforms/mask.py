@@ -218,10 +218,14 @@ class _Mask(beam.DoFn):
                 )
         if isinstance(outcome, Rejection):
             if self._stop_when_rejected is not None:
-                self._check_share(outcome, self._stop_when_rejected)
+                self._report_masked()
+                with self._context.reporting_failures():
+                    self._context.rejection_share.add_rejected(outcome, self._stop_when_rejected)
             return (pvalue.TaggedOutput(REJECTED_TAG, outcome),)
         if isinstance(outcome, RejectedRecord):
-            self._count_rejected(outcome)
+            # A message's rejection is counted when it is written; of a record nobody knows whether it ever is.
+            for name in ("rejected", rejected_metric(outcome.reason)):
+                JobCounter(name, self._context).add()
             return (pvalue.TaggedOutput(REJECTED_TAG, outcome),)
         if outcome is None:
             receipt = Receipt(element.message_id, element.receipt_handle)
@@ -249,19 +253,9 @@ class _Mask(beam.DoFn):
         else:
             self._suspects.look_at(self._stream.name, list(outcome.values()))
 
-    def _check_share(self, rejection: Rejection, max_percent: float) -> None:
-        self._report_masked()
-        with self._context.reporting_failures():
-            self._context.rejection_share.add_rejected(rejection, max_percent)
-
     def _report_masked(self) -> None:
         self._context.rejection_share.add_masked(self._masked - self._masked_reported)
         self._masked_reported = self._masked
-
-    def _count_rejected(self, record: RejectedRecord) -> None:
-        # A message's rejection is counted when it is written; of a record nobody knows whether it ever is.
-        for name in ("rejected", rejected_metric(record.reason)):
-            JobCounter(name, self._context).add()
 
 
 class _MaskByUri(_Mask):

@@ -128,7 +128,7 @@ class KeysetEditor:
         """
         key = self._find(key_id)
         if key.status != tink_pb2.ENABLED:
-            raise UsageError(f"key {key_id}: is {_state(key)}; only an enabled key can be the primary")
+            raise UsageError(f"key {key_id}: is {self.key(key_id).state}; only an enabled key can be the primary")
         if key.output_prefix_type != tink_pb2.TINK:
             raise UsageError(f"key {key_id}: reads plain AES-SIV; its tokens would not name the key that made them")
         self._keyset.primary_key_id = key_id
@@ -204,7 +204,3 @@ def _check_random(key: bytes) -> None:
 
 def _random_key_id() -> int:
     return secrets.randbelow(MAX_KEY_ID) + 1
-
-
-def _state(key: tink_pb2.Keyset.Key) -> str:
-    return str(tink_pb2.KeyStatusType.Name(key.status).lower())

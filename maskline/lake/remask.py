@@ -60,7 +60,12 @@ class LakeRemasker:
     def waiting(self) -> int:
         """Return how many rows of older keys the copy has."""
         version = self._table.newest()
-        return sum(self._waiting_in(version, file) for file in version.files())
+        return sum(
+            count
+            for file in version.files()
+            for key_id, count in _key_ids(version, file).items()
+            if self._takes(key_id)
+        )
 
     def remask(self) -> RemaskResult:
         """Re-encrypt all rows of older keys in one commit; none if there are no such rows.
@@ -84,10 +89,6 @@ class LakeRemasker:
 
     def _takes(self, key_id: int | None) -> bool:
         return self._takes_rows_without_key if key_id is None else key_id in self._old
-
-    def _waiting_in(self, version: LakeVersion, file: DataFile) -> int:
-        key_ids = _key_ids(version, file)
-        return sum(count for key_id, count in key_ids.items() if self._takes(key_id))
 
     def _count_others(self, key_ids: Counter[int | None]) -> None:
         for key_id, count in key_ids.items():

@@ -7,7 +7,7 @@ transaction of its own, so that nobody waits. What the log loses it says itself,
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, timedelta
 
 import msgspec
 from psycopg import sql
@@ -171,12 +171,8 @@ def delete_log_entries(connection: Connection, age: timedelta, reason: str | Non
                 column="accessed_at",
                 row_count=deleted,
                 reason=reason,
-                condition=f"accessed_at < '{_utc(before)}'",
+                condition=f"accessed_at < '{before.astimezone(UTC).isoformat()}'",
             )
         else:
             connection.rollback()
     return deleted
-
-
-def _utc(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat()

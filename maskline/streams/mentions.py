@@ -231,9 +231,10 @@ def _json_in(text: str) -> object | None:
     if not text.lstrip("\ufeff \t\r\n").startswith(("{", "[", '"')):
         return None
     try:
-        return json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_Pairs)  # type: ignore[no-any-return]
+        found: object = json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_Pairs)
     except (ValueError, RecursionError):
         return None
+    return found
 
 
 def _holds_message(value: object) -> bool:

@@ -98,7 +98,7 @@ def _packings_of(content: object) -> tuple[Packing, ...]:
         while isinstance(content, str | bytes):
             packing = _packing_of(content)
             if packing is None:
-                return tuple(packings) if _is_record(content) else ()
+                return tuple(packings) if type(read_content(content)) is dict else ()
             content = unpack(content, (packing,), MAX_RECORD_BYTES)
             packings.append(packing)
     except InvalidValueError:
@@ -110,7 +110,3 @@ def _packing_of(content: str | bytes) -> Packing | None:
     if isinstance(content, str):
         return None if content.lstrip().startswith(("{", "[")) else Packing.BASE64
     return next((packing for magic, packing in _MAGIC.items() if content.startswith(magic)), None)
-
-
-def _is_record(content: str | bytes) -> bool:
-    return type(read_content(content)) is dict

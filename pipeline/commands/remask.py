@@ -133,7 +133,8 @@ class _Remasking:
                 echo(f"  {rows:,} rows name no key and stay as they are: they are older than the job")
                 continue
             left += rows
-            echo(f"  {rows:,} rows are still under {_named(key_id)}: {self._why_left(key_id)}")
+            under = "no named key" if key_id is None else f"key {key_id}"
+            echo(f"  {rows:,} rows are still under {under}: {self._why_left(key_id)}")
         return left
 
     def _why_left(self, key_id: int | None) -> str:
@@ -142,7 +143,3 @@ class _Remasking:
         if self._stopping.is_set():
             return "stopped before their turn"
         return "they could not be re-encrypted, or a job still masks under it; restart jobs, and run this again"
-
-
-def _named(key_id: int | None) -> str:
-    return "no named key" if key_id is None else f"key {key_id}"

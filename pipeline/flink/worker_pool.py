@@ -6,14 +6,18 @@ Source: https://beam.apache.org/documentation/runtime/sdk-harness-config/
 from __future__ import annotations
 
 import os
-import socket
 import sys
-import time
 from pathlib import Path
 from types import TracebackType
 
 from maskline.errors import SetupError
-from maskline.pipeline.local.processes import free_port, start_child, stop_child, stop_child_left_behind
+from maskline.pipeline.local.processes import (
+    await_listening,
+    free_port,
+    start_child,
+    stop_child,
+    stop_child_left_behind,
+)
 
 START_SECONDS = 60
 STOP_SECONDS = 15
@@ -60,12 +64,9 @@ class WorkerPool:
         pid_file = self._log.with_suffix(".pid")
         stop_child_left_behind(pid_file, PROGRAM.name)
         self.process = start_child(command, {**os.environ, **self._environment, "PATH": path}, self._log, pid_file)
-        give_up = time.monotonic() + START_SECONDS
-        while not self._listens():
-            if self.process.poll() is not None or time.monotonic() > give_up:
-                self.__exit__(None, None, None)
-                raise SetupError(f"flink: the worker pool did not start; see {self._log}")
-            time.sleep(0.1)
+        if not await_listening(self.process, self._port, START_SECONDS):
+            self.__exit__(None, None, None)
+            raise SetupError(f"flink: the worker pool did not start; see {self._log}")
         return self
 
     def __exit__(
@@ -78,10 +79,3 @@ class WorkerPool:
     def address(self) -> str:
         """Host and port of the pool, for ``--environment_config``."""
         return f"127.0.0.1:{self._port}"
-
-    def _listens(self) -> bool:
-        try:
-            socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
-        except OSError:
-            return False
-        return True

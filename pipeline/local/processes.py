@@ -63,6 +63,22 @@ def is_listening(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def await_listening(process: subprocess.Popen[bytes], port: int, seconds: float) -> bool:
+    """Wait until somebody listens on a port of loopback, and return True; return False if a process did not come to it.
+
+    Args:
+        process: The process that is to listen. The wait ends with it.
+        port: The port.
+        seconds: How long to wait.
+    """
+    give_up = time.monotonic() + seconds
+    while not is_listening(port):
+        if process.poll() is not None or time.monotonic() > give_up:
+            return False
+        time.sleep(0.02)
+    return True
+
+
 def stop_child(process: subprocess.Popen[bytes], seconds: float) -> None:
     """Stop a child that leads its own session: terminate it, wait, and kill what is left of the session.
 

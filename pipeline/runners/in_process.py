@@ -140,7 +140,8 @@ def _started(pipeline: beam.Pipeline, runner: Runner) -> Callable[[], object]:
     """Return what runs a pipeline to its end, in another thread, once all that needs the main thread is done."""
     if runner.name == "PrismRunner":
         # Its job server takes SIGINT for itself here; stopping_on_signals then takes it back.
-        return pipeline.run().wait_until_finish  # type: ignore[no-any-return]
+        wait_until_finish: Callable[[], object] = pipeline.run().wait_until_finish
+        return wait_until_finish
     return lambda: pipeline.run().wait_until_finish()
 
 
