@@ -382,7 +382,7 @@ def required(arguments: argparse.Namespace, name: str) -> str:
     """Return the value of an option that must be given.
 
     Raises:
-        UsageError: It is not.
+        UsageError: The option is not given.
     """
     value = getattr(arguments, name)
     if not value:

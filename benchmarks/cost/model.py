@@ -26,7 +26,7 @@ class Cost(msgspec.Struct, frozen=True):
 
     Attributes:
         messages_per_minute: Its rate.
-        assumptions: What it was reckoned from.
+        assumptions: The numbers that it is computed from.
     """
 
     messages_per_minute: float

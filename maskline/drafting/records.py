@@ -61,7 +61,7 @@ class Wish(msgspec.Struct, frozen=True):
         """Read ``kind=OrderPlaced``.
 
         Raises:
-            UsageError: It is none.
+            UsageError: The text does not have this form.
         """
         source, equals, value = text.partition("=")
         try:

@@ -70,7 +70,7 @@ def check_hash_keys(info: tink_pb2.KeysetInfo, origin: str) -> None:
         origin: Where it came from, for the error.
 
     Raises:
-        KeysetError: It has not.
+        KeysetError: It has several keys or none, or its key is of another kind.
     """
     keys = [key for key in info.key_info if key.status != tink_pb2.DESTROYED]
     for key in keys:

@@ -267,7 +267,7 @@ def check_keys(info: tink_pb2.KeysetInfo, origin: str) -> None:
         origin: Where it came from, for the error.
 
     Raises:
-        KeysetError: One is not.
+        KeysetError: A key is of another kind, or its tokens would not name it.
     """
     for key in info.key_info:
         if key.status == tink_pb2.DESTROYED:

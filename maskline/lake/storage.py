@@ -163,7 +163,7 @@ def check_places_apart(opaque: Storage, clear: Storage) -> None:
         clear: Where the clear copy is.
 
     Raises:
-        UsageError: One does.
+        UsageError: One copy lies in the other.
     """
     if _holds(opaque, clear) or _holds(clear, opaque):
         raise UsageError(f"lake {clear.uri}: the two copies need places of their own, neither in the other")

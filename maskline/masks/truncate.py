@@ -48,7 +48,7 @@ def parse_truncation(text: str | None) -> Truncation:
     """Read what stands behind ``truncate:``.
 
     Raises:
-        ValueError: It is none of those above.
+        ValueError: `text` names none of the truncations above.
     """
     kind, _, parameter = (text or "").partition("/")
     known = {"ip": _ip_prefix, "date": _date_part, "number": _number_bucket, "keep": _kept_characters}

@@ -98,7 +98,7 @@ def libpq_parameters(dsn: str) -> dict[str, str]:
         dsn: The data source name.
 
     Raises:
-        ArgumentError: It is not one. The error does not repeat it.
+        ArgumentError: `dsn` is not a data source name. The error does not repeat it.
     """
     if isinstance(dsn, str):
         with contextlib.suppress(psycopg.ProgrammingError, UnicodeEncodeError):

@@ -128,7 +128,7 @@ def check_key_is_enabled(cursor: Any, key_id: int) -> None:
         key_id: The key.
 
     Raises:
-        KeysetError: It is not enabled.
+        KeysetError: The key is not enabled.
         psycopg.Error: It cannot be asked.
     """
     cursor.execute("SELECT state FROM maskline_keys WHERE key_id = %s AND state <> 'enabled'", [key_id])

@@ -52,7 +52,7 @@ class Operation(Generic[T]):
         """Read an answer as boto3 returns it.
 
         Raises:
-            UnreadableAnswerError: It is not of this shape.
+            UnreadableAnswerError: The answer does not have the form of this operation's.
         """
         try:
             return msgspec.convert(answer, self._answer)

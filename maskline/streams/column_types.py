@@ -72,7 +72,7 @@ class ColumnType(msgspec.Struct, frozen=True):
             declaration: One of `TYPES`.
 
         Raises:
-            ValueError: It is none of these.
+            ValueError: The declaration names none of these types.
         """
         match = _DECLARATION.fullmatch(declaration)
         name = match["name"] if match else ""

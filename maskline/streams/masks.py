@@ -47,7 +47,7 @@ class Mask(msgspec.Struct, frozen=True):
             pad: To a multiple of how many bytes it pads, or None.
 
         Raises:
-            ValueError: It is none.
+            ValueError: The text does not name a mask.
         """
         name, colon, parameter = text.partition(":")
         if name not in list(Method):

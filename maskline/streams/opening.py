@@ -158,7 +158,7 @@ def read_record(content: Content) -> dict[str, object]:
     """Return the content of an envelope as a JSON object.
 
     Raises:
-        InvalidValueError: It is none.
+        InvalidValueError: The content is not a JSON object.
     """
     document = decode_json(content) if type(content) is str else read_content(content)
     if type(document) is not dict:

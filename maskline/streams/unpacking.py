@@ -50,7 +50,7 @@ def text_of(content: str | bytes) -> str:
     """Return what was unpacked as text.
 
     Raises:
-        InvalidValueError: It is not UTF-8.
+        InvalidValueError: The content is not text in UTF-8.
     """
     if isinstance(content, str):
         return content

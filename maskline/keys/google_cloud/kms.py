@@ -32,7 +32,7 @@ class GoogleKmsKey(aead.Aead):
         open_session: Makes the session.
 
     Raises:
-        ArgumentError: It is not the name of a key.
+        ArgumentError: `location` is not the name of a key.
     """
 
     def __init__(self, location: str, open_session: OpenSession = open_session) -> None:

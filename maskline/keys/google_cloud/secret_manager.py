@@ -40,7 +40,7 @@ class GoogleSecretKeyset:
         open_session: Makes the session.
 
     Raises:
-        ArgumentError: It is not the name of a secret.
+        ArgumentError: `location` is not the name of a secret.
     """
 
     kms_key = None

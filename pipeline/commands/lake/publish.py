@@ -46,7 +46,7 @@ def add_actions(actions: Any) -> None:
     options.add_stream()
     add_lake(options)
     size = FileSize()
-    options.add("rows_per_file", "most rows of a file (%(default)s)", type=int, default=size.rows, metavar="N")
+    options.add("rows_per_file", "most rows of a file (%(default)s)", type=int, default=size.rows_per_file, metavar="N")
     options.add("follow", "go on publishing until Ctrl-C", action="store_true")
     options.add(
         "interval_seconds",
@@ -68,7 +68,7 @@ def _publish(arguments: argparse.Namespace) -> int:
     interval_seconds: float = arguments.interval_seconds
     if not interval_seconds > 0:
         raise UsageError(f"interval_seconds is {interval_seconds}; it must be more than 0")
-    size = FileSize(rows=arguments.rows_per_file)
+    size = FileSize(rows_per_file=arguments.rows_per_file)
     stream = load_stream(arguments.stream)
     tables = lake_tables(arguments, stream)
     if arguments.print_policy:

@@ -192,7 +192,7 @@ def test_files_are_a_day_each_and_no_larger_than_said(dsn: str, database: Connec
     run(database, f"INSERT INTO user_logins (user_id, create_date) SELECT 'u', day FROM ({days}) AS t (day)")
     table = lake_table(tmp_path)
 
-    publish(dsn, table, size=FileSize(rows=10))
+    publish(dsn, table, size=FileSize(rows_per_file=10))
 
     files = table.newest().files()
     assert [file.rows for file in files] == [10, 10, 5] * 2 or sorted(file.rows for file in files) == [5, 5, *[10] * 4]
