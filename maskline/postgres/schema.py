@@ -19,7 +19,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from psycopg import errors
 
-from maskline.errors import DatabaseError, DatabaseUnavailableError, MasklineError, SetupError, UsageError
+from maskline.errors import ArgumentError, DatabaseError, DatabaseUnavailableError, MasklineError, SetupError
 from maskline.postgres.column_registry import compare_columns, enter_columns
 from maskline.postgres.connection import Connect, Connection, transaction
 from maskline.postgres.ddl import create_table
@@ -160,7 +160,7 @@ class Schema:
             target: A revision, ``head``, or ``base`` (before the first).
 
         Raises:
-            UsageError: There is no such revision.
+            ArgumentError: There is no such revision.
             MasklineError: The database cannot be read, or only a newer maskline knows its revision.
         """
         check_revision(target)
@@ -195,7 +195,7 @@ class Schema:
             The revisions before and after.
 
         Raises:
-            UsageError: There is no such revision.
+            ArgumentError: There is no such revision.
             DatabaseError: A downgrade would lose data (the message lists what stands in the way), a view or the like
                 does, or a permission is missing.
             DatabaseUnavailableError: Nobody answers, another migration is under way, or a table is in use for too long.
@@ -338,7 +338,7 @@ def print_sql(current: str | None, target: str = "head") -> str:
         target: As in `Schema.migrate`.
 
     Raises:
-        UsageError: There is no such revision.
+        ArgumentError: There is no such revision.
     """
     check_revision(target)
     start = current or "base"
@@ -366,11 +366,11 @@ def check_revision(target: str) -> None:
     """Check that a revision exists.
 
     Raises:
-        UsageError: It does not; the message lists those that do.
+        ArgumentError: It does not; the message lists those that do.
     """
     known = ["base", *revisions(), "head"]
     if target not in known:
-        raise UsageError(f"revision {target!r} is not known; known: {', '.join(known)}")
+        raise ArgumentError(f"revision {target!r} is not known; known: {', '.join(known)}")
 
 
 def _printed(start: str, target: str, *, is_one_transaction: bool = False) -> str:

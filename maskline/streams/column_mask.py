@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any, TypeAlias
 
-from maskline.errors import ArgumentError, UsageError
+from maskline.errors import ArgumentError
 from maskline.keys import HashKeyset
 from maskline.masks.deterministic import DeterministicMask, Masker
 from maskline.masks.hash import HashMask
@@ -82,11 +82,11 @@ def column_unmask(column: Column, masker: Masker) -> Change:
         masker: Decrypts.
 
     Raises:
-        UsageError: Nobody can bring back what this column's mask stores.
+        ArgumentError: Nobody can bring back what this column's mask stores.
     """
     mask = _mask_of(column)
     if not mask.is_reversible:
-        raise UsageError(f"column {column.name}: {irreversible(mask)}")
+        raise ArgumentError(f"column {column.name}: {irreversible(mask)}")
     if mask.method is Method.LEAVES:
         leaves = _leaves(column, mask, masker)
         return lambda text: encode_json(leaves.unmask(decode_json(text)))
@@ -102,7 +102,7 @@ def element_unmask(column: Column, masker: Masker) -> Change:
         masker: Decrypts.
 
     Raises:
-        UsageError: Nobody can bring back what this column's mask stores.
+        ArgumentError: Nobody can bring back what this column's mask stores.
     """
     unmask = column_unmask(column, masker)
     if not column.type.is_array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from maskline.errors import UsageError
+from maskline.errors import ArgumentError
 from maskline.keys import HashKeyset, Keyset
 from maskline.masks.deterministic import Masker
 from maskline.masks.tokens import encode_token, plain_texts
@@ -26,12 +26,12 @@ def text_mask(column: Column, masker: Masker, hash_keyset: HashKeyset | None = N
         hash_keyset: The keyset of hashes, if there is one.
 
     Raises:
-        UsageError: Equal values do not have equal tokens in this column, or not under this keyset; or it is hashed, and
-            there is no keyset of hashes.
+        ArgumentError: Equal values do not have equal tokens in this column, or not under this keyset; or the column is
+            hashed, and there is no keyset of hashes.
     """
     if column.mask is None or not column.mask.keeps_equality:
         method = column.mask.name if column.mask else "stored in clear"
-        raise UsageError(
+        raise ArgumentError(
             f"column {column.name}: is {method}; only a value of a column that is masked deterministically, or "
             "hashed, has one token under a key"
         )
@@ -57,7 +57,7 @@ class SearchTokens:
         hash_keyset: The keyset of hashes, if there is one.
 
     Raises:
-        UsageError: As `text_mask`.
+        ArgumentError: As `text_mask`.
     """
 
     def __init__(self, column: Column, keyset: Keyset, hash_keyset: HashKeyset | None = None) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from maskline.errors import UsageError
+from maskline.errors import ArgumentError
 from maskline.streams.column_types import ColumnType
 from maskline.streams.columns import Column, Origin
 from maskline.streams.failures import InvalidValueError
@@ -72,11 +72,11 @@ def find_subjects(streams: Sequence[StreamDefinition], by: str) -> list[Subject]
         by: The column, or the field.
 
     Raises:
-        UsageError: A stream does not say whose its rows are, or none has such a column.
+        ArgumentError: A stream does not say whose its rows are, or none has such a column.
     """
     for stream in streams:
         if stream.subject is None and not stream.subject_columns:
-            raise UsageError(
+            raise ArgumentError(
                 f"stream {stream.name}: does not say whose its rows are; write [subject] columns = […] into its "
                 "definition, and [] where they are nobody's"
             )
@@ -88,7 +88,7 @@ def find_subjects(streams: Sequence[StreamDefinition], by: str) -> list[Subject]
     ]
     if not found:
         names = sorted({column.name for stream in streams for column in stream.subject_columns})
-        raise UsageError(f"by {by!r}: is a subject of no stream given; those are: {', '.join(names) or 'none'}")
+        raise ArgumentError(f"by {by!r}: is a subject of no stream given; those are: {', '.join(names) or 'none'}")
     return found
 
 

@@ -27,7 +27,7 @@ from maskline.lake.table import LakeTable
 from maskline.pipeline.command_parser import add_action
 from maskline.pipeline.commands.lake.oddities import echo_oddities
 from maskline.pipeline.lake_options import add_lake, check_copies_apart, lake_tables, masker_for, row_source
-from maskline.pipeline.options import Options
+from maskline.pipeline.options import Options, naming_options
 from maskline.pipeline.printing import echo
 from maskline.pipeline.program import program_name
 from maskline.pipeline.progress import showing_rows
@@ -72,7 +72,8 @@ def _publish(arguments: argparse.Namespace) -> int:
     stream = load_stream(arguments.stream)
     tables = lake_tables(arguments, stream)
     if arguments.print_policy:
-        _print_policies(tables, arguments.print_policy)
+        with naming_options(reader="print_policy"):
+            _print_policies(tables, arguments.print_policy)
         return 0
     check_copies_apart(tables)
     stopping = threading.Event()
