@@ -36,7 +36,7 @@ SCRIPTS = {"./run_local.sh": "local", "./run_flink.sh": "flink --flink_home .cac
 PUNCTUATION = set("\n|&;<>()")
 BRITISH = re.compile(
     r"\b\w*(?:colour|behaviour|favour|honour|neighbour|licence|catalogue|(?:normal|serial|organ|recogn|util|synchron)is[ei])\w*"
-    r"|\b(?:centre|cancelled|labelled|whilst|grey)\b",
+    r"|\b(?:centre|cancelled|labelled|travelled|whilst|grey)\b",
     re.IGNORECASE,
 )
 
@@ -147,6 +147,18 @@ def test_the_spelling_is_american(document: Path) -> None:
     prose = re.sub(r"`[^`]+`", "", without_code(document.read_text()))
 
     assert BRITISH.findall(prose) == []
+
+
+def test_the_spelling_of_the_code_is_american_too() -> None:
+    words = {
+        f"{name_of(file)}: {word}"
+        for folder in ("maskline", "transforms", "pipeline", "benchmarks", "manual")
+        for file in (PROJECT / folder).rglob("*.py")
+        for word in BRITISH.findall(file.read_text())
+        if word != "CANCELLED"  # a state of jobs, as Beam and Dataflow spell it
+    }
+
+    assert words == set()
 
 
 @pytest.mark.heavy
