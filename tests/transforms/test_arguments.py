@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+import re
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,6 +36,7 @@ NO_STREAM: Any = {"name": "x"}
 A_NUMBER: Any = 7
 A_TEXT: Any = "7"
 NO_SETTINGS: Any = {"micro_batch_size": 1}
+TRANSFORMS = [each for each in vars(transforms).values() if inspect.isclass(each) and issubclass(each, beam.PTransform)]
 
 
 @pytest.mark.parametrize(
@@ -110,10 +114,9 @@ def test_a_transform_shows_what_it_does_and_no_more(transform: beam.PTransform, 
 
 
 def test_all_that_signatures_name_is_exported() -> None:
-    public = [each for each in vars(transforms).values() if inspect.isclass(each) and issubclass(each, beam.PTransform)]
     named = {
         name.strip()
-        for each in public
+        for each in TRANSFORMS
         for parameter in inspect.signature(each.__init__).parameters.values()
         for name in str(parameter.annotation).split("|")
         if name.strip()[:1].isupper()
@@ -121,6 +124,14 @@ def test_all_that_signatures_name_is_exported() -> None:
 
     assert {StreamDefinition.__name__, "QueueAddress", "RunContext"} <= named
     assert named - set(transforms.__all__) - {"None", "AsSingleton", "Collection[str]"} == set()
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS, ids=lambda transform: transform.__name__)
+def test_a_transform_shows_how_it_is_used(transform: type[beam.PTransform]) -> None:
+    (example,) = re.findall(r"::\n\n((?: {4}.+\n)+)", f"{inspect.getdoc(transform)}\n")
+
+    assert f"{transform.__name__}(" in example
+    ast.parse(textwrap.dedent(example))
 
 
 def shown_by(transform: beam.PTransform) -> dict[str, Any]:
