@@ -33,7 +33,7 @@ class SuspectPersonalData:
         self._context = context
         self._columns = {stream.name: SuspectColumns(stream) for stream in streams}
         self._counters = {
-            (stream, column): JobCounter(suspect_metric(stream, column), context)
+            (stream, column): JobCounter(_suspect_metric(stream, column), context)
             for stream, columns in self._columns.items()
             for column in columns.names
         }
@@ -46,7 +46,7 @@ class SuspectPersonalData:
         self._is_declared = True
         for (stream, column), counter in self._counters.items():
             counter.declare()
-            self._context.tally.add(suspect_metric(stream, column), 0)
+            self._context.tally.add(_suspect_metric(stream, column), 0)
 
     def look_at(self, stream: str, values: Sequence[object]) -> None:
         """Look at a row.
@@ -59,6 +59,6 @@ class SuspectPersonalData:
             self._counters[stream, column].add()
 
 
-def suspect_metric(stream: str, column: str) -> str:
+def _suspect_metric(stream: str, column: str) -> str:
     """Return the name of the count of a column."""
     return f"{SUSPECT_PREFIX}{stream}.{column}"

@@ -163,7 +163,7 @@ class Schema:
             ArgumentError: There is no such revision.
             MasklineError: The database cannot be read, or only a newer maskline knows its revision.
         """
-        check_revision(target)
+        _check_revision(target)
         with _describing_errors(), self._engine.connect() as connection:
             driver = _driver(connection)
             before = _revision(connection)
@@ -201,7 +201,7 @@ class Schema:
             DatabaseUnavailableError: Nobody answers, another migration is under way, or a table is in use for too long.
                 What was done stays, and the next call goes on from there.
         """
-        check_revision(target)
+        _check_revision(target)
         with _describing_errors(), self._engine.connect() as connection:
             driver = _driver(connection)
             problems = server_version_problems(driver)
@@ -340,7 +340,7 @@ def print_sql(current: str | None, target: str = "head") -> str:
     Raises:
         ArgumentError: There is no such revision.
     """
-    check_revision(target)
+    _check_revision(target)
     start = current or "base"
     if _place(target) == _place(start):
         return ""
@@ -362,7 +362,7 @@ def revisions() -> list[str]:
     return [script.revision for script in scripts.walk_revisions()][::-1]
 
 
-def check_revision(target: str) -> None:
+def _check_revision(target: str) -> None:
     """Check that a revision exists.
 
     Raises:

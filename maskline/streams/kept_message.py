@@ -24,7 +24,7 @@ def kept_text(message: SqsMessage) -> str:
     """
     if message.attributes is None:
         return message.body
-    return _MARK + json.dumps({"Body": message.body, "MessageAttributes": attributes_of(message)})
+    return _MARK + json.dumps({"Body": message.body, "MessageAttributes": _attributes_of(message)})
 
 
 def kept_message(text: str) -> OutgoingMessage:
@@ -40,7 +40,7 @@ def kept_message(text: str) -> OutgoingMessage:
     return OutgoingMessage(kept["Body"], text_attributes(attributes), attribute_types(attributes))
 
 
-def attributes_of(message: SqsMessage | OutgoingMessage) -> dict[str, dict[str, str]]:
+def _attributes_of(message: SqsMessage | OutgoingMessage) -> dict[str, dict[str, str]]:
     """Return the attributes of a message by SQS's names, as JSON has them.
 
     Args:

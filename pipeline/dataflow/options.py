@@ -29,11 +29,11 @@ def check_dataflow_options(options: PipelineOptions, job: JobSettings) -> None:
     with naming_extra("the runner DataflowRunner", "dataflow"):
         for package in _PACKAGES:
             importlib.import_module(package)
-    if not is_local_endpoint(options):
+    if not _is_local_endpoint(options):
         check_reachable(job, "Dataflow")
 
 
-def is_local_endpoint(options: PipelineOptions) -> bool:
+def _is_local_endpoint(options: PipelineOptions) -> bool:
     """Return whether Dataflow's API is served on this machine, that is by a stand-in for tests."""
     endpoint = str(options.view_as(GoogleCloudOptions).dataflow_endpoint)
     return urlsplit(endpoint).hostname in LOOPBACK_HOSTS
