@@ -13,7 +13,6 @@ import bisect
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any
 
 import msgspec
@@ -93,9 +92,7 @@ class TableWatch:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop watching, after one last look."""
         self._ended.set()
         self._thread.join()

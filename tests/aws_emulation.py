@@ -9,7 +9,6 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Any
 
 from maskline.pipeline.local.processes import free_port, stop_child
@@ -43,9 +42,7 @@ class EmulatedAws:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop the server."""
         stop_child(self._process, STOP_SECONDS)
 

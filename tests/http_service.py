@@ -6,7 +6,6 @@ import http.server
 import json
 import ssl
 import threading
-from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -85,9 +84,7 @@ class HttpService:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop, and free the port."""
         self.stopped.set()
         self._server.shutdown()

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 
 from maskline.errors import SetupError
 from maskline.pipeline.local.processes import await_listening, free_port
@@ -78,9 +77,7 @@ class ElasticMq:
             raise SetupError(f"ElasticMQ did not start on port {self._port}; see {log_file}")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop it."""
         self._process.kill()
         self._process.wait()

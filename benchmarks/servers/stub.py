@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from types import TracebackType
 
 from benchmarks.sqs_requests import SqsRequests
 from maskline.errors import SetupError
@@ -43,9 +42,7 @@ class StubSqs:
             raise SetupError(f"the stub of SQS did not start on port {self._port}")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop it."""
         stop_child(self._process, 5)
         if self._process.stdin is not None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from types import TracebackType
 
 from maskline.errors import SetupError
 from maskline.pipeline.local.processes import (
@@ -69,9 +68,7 @@ class WorkerPool:
             raise SetupError(f"flink: the worker pool did not start; see {self._log}")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop the pool and its workers."""
         stop_child(self.process, STOP_SECONDS)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from types import TracebackType
 
 import msgspec
 from prometheus_client.exposition import choose_encoder
@@ -74,9 +73,7 @@ class HttpMonitor:
             self._running = stack.pop_all()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop serving, and free the port."""
         self._running.close()
 

@@ -8,7 +8,6 @@ import socket
 import threading
 from collections.abc import Callable, Mapping
 from importlib.resources import files
-from types import TracebackType
 
 import msgspec
 
@@ -83,9 +82,7 @@ class HttpServer:
         threading.Thread(target=self._server.serve_forever, name="http", daemon=True).start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop answering, and free the port."""
         self._server.shutdown()
         self._server.server_close()

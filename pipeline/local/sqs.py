@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import boto3
@@ -84,9 +83,7 @@ class EmbeddedSqs:
             time.sleep(0.05)
         return False
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop the server."""
         stop_child(self._process, STOP_SECONDS)
 

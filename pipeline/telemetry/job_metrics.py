@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from types import TracebackType
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 
@@ -56,11 +55,9 @@ class JobMetrics:
         self.readiness.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Stop asking."""
-        self.readiness.__exit__(kind, error, traceback)
+        self.readiness.__exit__(*error)
 
     def follow(self, state: Callable[[], RunState]) -> None:
         """Take the metrics from a run from now on.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable
-from types import TracebackType
 
 from prometheus_client.metrics_core import Metric
 
@@ -55,9 +54,7 @@ class Publishing:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Send the metrics once more, and stop."""
         self._ended.set()
         self._thread.join(self._last_seconds)
