@@ -6,13 +6,11 @@ schema of its own could each put another ``pii_access_log`` in the place of the 
 
 from __future__ import annotations
 
-from typing import Any
-
 import psycopg
 from psycopg import sql
 
 from maskline.errors import ArgumentError, DatabaseError, DatabaseUnavailableError, Remedy
-from maskline.postgres.connection import Connection, map_postgres_errors, transaction
+from maskline.postgres.connection import Connection, Cursor, map_postgres_errors, transaction
 
 LOG = "pii_access_log"
 MAX_REASON = 1_000
@@ -90,7 +88,7 @@ def record_access(
         )
 
 
-def access_log(cursor: Any) -> sql.Identifier:
+def access_log(cursor: Cursor) -> sql.Identifier:
     """Return the name of the log that this login may write to, with its schema.
 
     Args:
@@ -107,7 +105,7 @@ def access_log(cursor: Any) -> sql.Identifier:
 
 
 def enter_access(
-    cursor: Any,
+    cursor: Cursor,
     *,
     action: str,
     stream: str,

@@ -7,7 +7,6 @@ that it was made in, and joins with those that were made alike.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import msgspec
 
@@ -77,7 +76,7 @@ def compare_columns(connection: Connection, stream: StreamDefinition) -> ColumnC
     """
     comparison = ColumnComparison()
     columns = {column.name: column for column in stream.columns}
-    in_table = {name for (name,) in _rows(connection, _TABLE_COLUMNS, [stream.table])}
+    in_table = {name for (name,) in connection.execute(_TABLE_COLUMNS, [stream.table]).fetchall()}
     known = _known_columns(connection, stream)
     known_names = {column.name for column in known}
     for before in known:
@@ -101,13 +100,13 @@ def enter_columns(connection: Connection, stream: StreamDefinition) -> None:
     Raises:
         psycopg.Error: It cannot be entered.
     """
-    if _rows(connection, _IS_KNOWN) != [(True,)]:
+    if connection.execute(_IS_KNOWN).fetchall() != [(True,)]:
         return
-    for (table,) in _rows(connection, _TABLE, [stream.table]):
+    for (table,) in connection.execute(_TABLE, [stream.table]).fetchall():
         known = {column.name for column in _known_columns(connection, stream)}
         for column in stream.masked_columns:
             if column.name not in known:
-                _rows(connection, _USE_COLUMN, _entry(stream, table, column))
+                connection.execute(_USE_COLUMN, _entry(stream, table, column))
 
 
 def adopt_columns(connection: Connection, stream: StreamDefinition) -> tuple[list[KnownColumn], list[KnownColumn]]:
@@ -125,7 +124,7 @@ def adopt_columns(connection: Connection, stream: StreamDefinition) -> tuple[lis
     """
     with map_postgres_errors(), transaction(connection) as cursor:
         before = _known_columns(connection, stream)
-        for (table,) in _rows(connection, _TABLE, [stream.table]):
+        for (table,) in connection.execute(_TABLE, [stream.table]).fetchall():
             cursor.execute(_FORGET, [stream.name, table])
             for column in stream.masked_columns:
                 cursor.execute(_ENTER, _entry(stream, table, column))
@@ -133,12 +132,12 @@ def adopt_columns(connection: Connection, stream: StreamDefinition) -> tuple[lis
 
 
 def _known_columns(connection: Connection, stream: StreamDefinition) -> list[KnownColumn]:
-    if _rows(connection, _IS_KNOWN) != [(True,)]:
+    if connection.execute(_IS_KNOWN).fetchall() != [(True,)]:
         return []
     return [
         KnownColumn(*row)
-        for (table,) in _rows(connection, _TABLE, [stream.table])
-        for row in _rows(connection, _COLUMNS, [stream.name, table])
+        for (table,) in connection.execute(_TABLE, [stream.table]).fetchall()
+        for row in connection.execute(_COLUMNS, [stream.name, table]).fetchall()
     ]
 
 
@@ -198,9 +197,3 @@ def _normalization(column: Column) -> str | None:
 
 def _quoted(name: str | None) -> str:
     return "nothing" if name is None else f'"{name}"'
-
-
-def _rows(connection: Connection, query: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(query, parameters)
-        return cursor.fetchall()

@@ -233,7 +233,7 @@ def _tls_of_server(connection: Connection) -> tuple[str, str | None]:
 
 
 def _is_private(connection: Connection) -> bool:
-    """Say what `TlsState.is_private` does, without asking the server."""
+    """Return what `TlsState.is_private` does, without asking the server."""
     return bool(connection.pgconn.ssl_in_use) or _is_socket(connection.info.host or "")
 
 

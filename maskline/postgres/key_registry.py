@@ -15,13 +15,12 @@ import socket
 import time
 from collections.abc import Callable, Collection
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
 from maskline.errors import DatabaseError, Remedy
 from maskline.postgres.arrays import array_literal
-from maskline.postgres.connection import Connection, map_postgres_errors, transaction
+from maskline.postgres.connection import Connection, Cursor, map_postgres_errors, transaction
 from maskline.postgres.failures import refused_keys_error
 
 KEYS = "maskline_keys"
@@ -104,7 +103,7 @@ class KeyUse:
             psycopg.Error: It cannot be asked.
         """
         if connection is not self._connection:
-            ((self._is_known,),) = _rows(connection, _IS_KNOWN)
+            ((self._is_known,),) = connection.execute(_IS_KNOWN).fetchall()
             self._connection = connection
             self._entered.clear()
         if not self._is_known:
@@ -112,7 +111,7 @@ class KeyUse:
         now = self._clock()
         due = [key_id for key_id in key_ids if now - self._entered.get(key_id, -ENTERING_SECONDS) >= ENTERING_SECONDS]
         if due:
-            states = dict(_rows(connection, _USE_KEYS, [array_literal(map(str, due)), self._job]))
+            states = dict(connection.execute(_USE_KEYS, [array_literal(map(str, due)), self._job]).fetchall())
             refused = [f"key {key_id} is {state}" for key_id, state in sorted(states.items()) if state != ENABLED]
             if refused:
                 raise refused_keys_error(" and ".join(refused))
@@ -120,7 +119,7 @@ class KeyUse:
         return True
 
 
-def check_key_is_enabled(cursor: Any, key_id: int) -> None:
+def check_key_is_enabled(cursor: Cursor, key_id: int) -> None:
     """Check a key in a transaction that will write under it; the key cannot be disabled before that transaction ends.
 
     Args:
@@ -148,8 +147,8 @@ def known_keys(connection: Connection) -> list[KnownKey]:
     Raises:
         psycopg.Error: It cannot be read.
     """
-    ((has_keys,),) = _rows(connection, _IS_KNOWN)
-    return [KnownKey(*row) for row in _rows(connection, _KEYS)] if has_keys else []
+    ((has_keys,),) = connection.execute(_IS_KNOWN).fetchall()
+    return [KnownKey(*row) for row in connection.execute(_KEYS).fetchall()] if has_keys else []
 
 
 def recent_writers(connection: Connection, key_id: int, seconds: float) -> list[KeyWriter]:
@@ -164,7 +163,7 @@ def recent_writers(connection: Connection, key_id: int, seconds: float) -> list[
         MasklineError: It cannot be read.
     """
     with map_postgres_errors():
-        return [KeyWriter(*row) for row in _rows(connection, _WRITERS, [key_id, seconds])]
+        return [KeyWriter(*row) for row in connection.execute(_WRITERS, [key_id, seconds]).fetchall()]
 
 
 def set_key_state(connection: Connection, key_id: int, state: str) -> None:
@@ -191,9 +190,3 @@ def set_key_state(connection: Connection, key_id: int, state: str) -> None:
             raise DatabaseError("postgres: the database does not know its keys yet", remedy=Remedy.MIGRATE)
         cursor.execute("LOCK TABLE maskline_keys IN ACCESS EXCLUSIVE MODE")
         cursor.execute(_SET_STATE, [key_id, state])
-
-
-def _rows(connection: Connection, query: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(query, parameters)
-        return cursor.fetchall()

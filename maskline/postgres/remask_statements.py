@@ -1,4 +1,4 @@
-"""The tables that are re-encrypted: which columns, how a value of one is remasked_values, and the statements for it."""
+"""The tables that are re-encrypted: which columns, how a value of each, and by which statements."""
 
 from __future__ import annotations
 

@@ -8,7 +8,6 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import psycopg
@@ -169,8 +168,8 @@ class Schema:
             before = _revision(connection)
             after = _reachable(driver, before, target)
             goes_up = _place(after) > _place(before or "base")
-            tables = [TableSize(*row) for row in _rows(driver, _SIZES)] if goes_up else []
-            ((leaves_user_logins,),) = _rows(driver, _IS_OTHER_TABLE)
+            tables = [TableSize(*row) for row in driver.execute(_SIZES).fetchall()] if goes_up else []
+            ((leaves_user_logins,),) = driver.execute(_IS_OTHER_TABLE).fetchall()
         steps = print_sql(before, after).count(STEP_MARK) if before != after else 0
         return Plan(
             before=before,
@@ -215,7 +214,7 @@ class Schema:
                     "progress": progress,
                     "lock_deadline_seconds": self._lock_deadline_seconds,
                 }
-                if _place(before or "base") > _place("0002") and _rows(driver, _IS_UNTOUCHED) == [(True,)]:
+                if _place(before or "base") > _place("0002") and driver.execute(_IS_UNTOUCHED).fetchall() == [(True,)]:
                     # It was made after the revisions that change it. All steps can be taken again.
                     command.stamp(config, "base")
                     before = None
@@ -246,7 +245,7 @@ class Schema:
             driver = _driver(connection)
             with driver.cursor() as cursor:
                 for stream in streams:
-                    if _rows(driver, _IS_MISSING.format(stream.table)) == [(True,)]:
+                    if driver.execute(_IS_MISSING.format(stream.table)).fetchall() == [(True,)]:
                         cursor.execute(create_table(stream))
                         made.append(stream.table)
                     if not compare_columns(driver, stream).problems:
@@ -267,7 +266,7 @@ class Schema:
         with _describing_errors(), self._engine.connect() as connection:
             driver = _driver(connection)
             for stream in streams:
-                if _rows(driver, _IS_MISSING.format(stream.table)) == [(True,)]:
+                if driver.execute(_IS_MISSING.format(stream.table)).fetchall() == [(True,)]:
                     statements.append(create_table(stream))
                 elif not compare_columns(driver, stream).problems:
                     statements += [f"{statement};\n" for statement in _missing_checks(driver, stream)]
@@ -278,7 +277,7 @@ class Schema:
         for statement in _missing_checks(driver, stream):
             while True:
                 try:
-                    _rows(driver, f"{SETTINGS}; {statement}; SELECT")
+                    driver.execute(f"{SETTINGS}; {statement}; SELECT")
                     break
                 except psycopg.errors.LockNotAvailable:
                     if time.monotonic() >= deadline:
@@ -315,9 +314,9 @@ class Schema:
         with driver.cursor() as cursor:
             cursor.execute(SETTINGS)
         deadline = time.monotonic() + self._wait_seconds
-        while not _rows(driver, f"SELECT pg_try_advisory_lock({_ADVISORY_LOCK})")[0][0]:
+        while not driver.execute(f"SELECT pg_try_advisory_lock({_ADVISORY_LOCK})").fetchall()[0][0]:
             if time.monotonic() >= deadline:
-                holders = ", ".join(holder for (holder,) in _rows(driver, _LOCK_HOLDER))
+                holders = ", ".join(holder for (holder,) in driver.execute(_LOCK_HOLDER).fetchall())
                 raise DatabaseUnavailableError(
                     f"postgres: another migration of this database is under way ({holders}); run migrate again when it "
                     "has ended"
@@ -327,7 +326,7 @@ class Schema:
             yield
         finally:
             if not driver.closed:
-                _rows(driver, f"SELECT pg_advisory_unlock({_ADVISORY_LOCK})")
+                driver.execute(f"SELECT pg_advisory_unlock({_ADVISORY_LOCK})")
 
 
 def print_sql(current: str | None, target: str = "head") -> str:
@@ -390,9 +389,9 @@ def _reachable(driver: Connection, before: str | None, target: str) -> str:
 
 
 def _has_job_rows(driver: Connection) -> bool:
-    tables = [name for _, name in _rows(driver, WRITTEN_TABLES)]
+    tables = [name for _, name in driver.execute(WRITTEN_TABLES).fetchall()]
     has_row = "SELECT EXISTS (SELECT FROM {} WHERE message_id IS NOT NULL)"
-    return any(_rows(driver, has_row.format(name))[0][0] for name in tables)
+    return any(driver.execute(has_row.format(name)).fetchall()[0][0] for name in tables)
 
 
 def _driver(connection: sqlalchemy.Connection) -> Connection:
@@ -402,13 +401,7 @@ def _driver(connection: sqlalchemy.Connection) -> Connection:
 
 
 def _missing_checks(driver: Connection, stream: StreamDefinition) -> list[str]:
-    return add_token_checks(stream, [name for (name,) in _rows(driver, _CONSTRAINTS.format(stream.table))])
-
-
-def _rows(driver: Connection, query: str) -> list[tuple[Any, ...]]:
-    with driver.cursor() as cursor:
-        cursor.execute(query)
-        return cursor.fetchall()
+    return add_token_checks(stream, [name for (name,) in driver.execute(_CONSTRAINTS.format(stream.table)).fetchall()])
 
 
 def _revision(connection: sqlalchemy.Connection) -> str | None:

@@ -75,7 +75,7 @@ class Suppressions(msgspec.Struct, frozen=True):
             records: The records of a micro-batch.
 
         Raises:
-            KeysetError: Of some record nobody can tell, for it was masked with none of the keys of an erasure.
+            KeysetError: A record was masked with none of the keys of an erasure, so nobody can tell whose it is.
         """
         newest = max(self.keys, default=None)
         if newest is None or all(record.sent_at > newest for record in records):
@@ -103,8 +103,10 @@ class Suppressions(msgspec.Struct, frozen=True):
         return False
 
 
-def question(last_id: int, oldest: datetime) -> sql.Composed:
-    """Return what goes before a statement that writes, and raises if there are suppressions the writer has not read.
+def unread_check(last_id: int, oldest: datetime) -> sql.Composed:
+    """Return the statement that raises `UNJUDGED` if there are suppressions that a writer has not read.
+
+    It goes before what writes, in the same transaction.
 
     Args:
         last_id: The last suppression read.
@@ -129,9 +131,7 @@ def has_suppressions(connection: Connection) -> bool:
     Args:
         connection: A connection in autocommit.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [SUPPRESSIONS])
-        ((is_there,),) = cursor.fetchall()
+    ((is_there,),) = connection.execute("SELECT to_regclass(%s) IS NOT NULL", [SUPPRESSIONS]).fetchall()
     return bool(is_there)
 
 
