@@ -23,7 +23,7 @@ import contextlib
 import itertools
 import operator
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -360,7 +360,7 @@ class RowSource:
         return self._connection
 
     @contextlib.contextmanager
-    def _transaction(self, isolation: str = "REPEATABLE READ") -> Iterator[Any]:
+    def _transaction(self, isolation: str = "REPEATABLE READ") -> Iterator[Cursor]:
         connection = self._open()
         try:
             with map_postgres_errors(), transaction(connection) as cursor:
@@ -379,7 +379,7 @@ class RowSource:
         return int(rows)
 
 
-def _by_day(rows: Any) -> Iterator[IdsOfDay]:
+def _by_day(rows: Iterable[tuple[Any, ...]]) -> Iterator[IdsOfDay]:
     for day, of_day in itertools.groupby(rows, key=operator.itemgetter(0)):
         ids = {message_id for _, message_id in of_day}
         yield IdsOfDay(None if day is None else date(1970, 1, 1) + timedelta(days=day), ids)

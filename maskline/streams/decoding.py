@@ -86,7 +86,6 @@ class MessageDecoder:
             (column.source.path.name, source_finder(column.source), column_reader(column, self._count_invalid))
             for column in stream.columns
         ]
-        self.invalid_values = 0
         self._flat_columns = [(name, read) for name, _, read in self._columns]
 
     def decode(self, body: str, attributes: Mapping[str, str] | None = None) -> Decoded:
