@@ -23,14 +23,13 @@ from maskline.streams.kept_message import kept_message
 from maskline.streams.message_format import Packing
 from maskline.streams.opening import MAX_RECORD_BYTES, MessageOpener, payload_of, source_finder
 from maskline.streams.subjects import Subject, plain_name
-from maskline.streams.unpacking import GZIP_MAGIC, ZSTD_MAGIC, text_of, unpack
+from maskline.streams.unpacking import compression_of, text_of, unpack
 
 MIN_MENTIONED_DIGITS = 6
 """A number of fewer digits is no mention of anybody."""
 
 _MAX_DEPTH = 64
 _MIN_PACKED_CHARACTERS = 16
-_MAGIC = {GZIP_MAGIC: Packing.GZIP, ZSTD_MAGIC: Packing.ZSTD}
 _BASE64 = re.compile(r"[A-Za-z0-9+/_\s-]+={0,2}\s*")
 _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
 _UNICODE_ESCAPE = re.compile(r"\\+u([0-9A-Fa-f]{4})")
@@ -263,7 +262,7 @@ def _packed_in(text: str) -> str | None:
         return None
     assert isinstance(content, bytes)
     is_compressed = False
-    while packing := next((packing for magic, packing in _MAGIC.items() if content.startswith(magic)), None):
+    while packing := compression_of(content):
         is_compressed = True
         unpacked = unpack(content, (packing,), MAX_RECORD_BYTES)
         content = unpacked if isinstance(unpacked, bytes) else unpacked.encode()

@@ -16,14 +16,13 @@ from maskline.streams.opening import (
     read_content,
 )
 from maskline.streams.payloads import PayloadStore
-from maskline.streams.unpacking import GZIP_MAGIC, ZSTD_MAGIC, unpack
+from maskline.streams.unpacking import compression_of, unpack
 
 _OPENERS = {
     Envelope.SNS: open_sns,
     Envelope.EVENTBRIDGE: open_eventbridge,
     Envelope.CLOUDEVENTS: open_cloudevents,
 }
-_MAGIC = {GZIP_MAGIC: Packing.GZIP, ZSTD_MAGIC: Packing.ZSTD}
 
 
 def recognize(
@@ -109,4 +108,4 @@ def _packings_of(content: object) -> tuple[Packing, ...]:
 def _packing_of(content: str | bytes) -> Packing | None:
     if isinstance(content, str):
         return None if content.lstrip().startswith(("{", "[")) else Packing.BASE64
-    return next((packing for magic, packing in _MAGIC.items() if content.startswith(magic)), None)
+    return compression_of(content)

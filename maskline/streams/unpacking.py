@@ -19,8 +19,9 @@ from maskline.records import Reason
 from maskline.streams.failures import InvalidValueError
 from maskline.streams.message_format import Packing
 
-GZIP_MAGIC = b"\x1f\x8b"
-ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_COMPRESSIONS = {b"\x1f\x8b": Packing.GZIP, b"\x28\xb5\x2f\xfd": Packing.ZSTD}
+"""By their magic numbers."""
+
 _GZIP_WINDOW = 31
 _MIN_ZSTD_WINDOW = 1024
 _URL_SAFE_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
@@ -44,6 +45,15 @@ def unpack(packed: str | bytes, packings: Sequence[Packing], max_bytes: int) -> 
         if len(packed) > max_bytes:
             raise InvalidValueError(Reason.TOO_LARGE, f"{packing} unpacks to more than {max_bytes:,} bytes")
     return packed
+
+
+def compression_of(content: bytes) -> Packing | None:
+    """Return how bytes seem to be compressed, by their magic number, or None.
+
+    Args:
+        content: The bytes.
+    """
+    return next((packing for magic, packing in _COMPRESSIONS.items() if content.startswith(magic)), None)
 
 
 def text_of(content: str | bytes) -> str:
