@@ -180,7 +180,7 @@ class Rejection(Redacted, frozen=True):
 
     Attributes:
         receipt: What deletes the message once the rejection is committed.
-        stream: The name of The stream that rejected it.
+        stream: The name of the stream that rejected it.
         reason: Why, as a word to count by.
         detail: Why, as a sentence with names of fields and never a value.
         sent_at: SentTimestamp, UTC.
