@@ -237,7 +237,8 @@ class DatabaseEraser:
             " AND atttypid = 'xid8'::regtype AND NOT attisdropped)",
             [subject.stream.table, WRITTEN_IN],
         )
-        return bool(cursor.fetchone()[0])
+        ((is_stamped,),) = cursor.fetchall()
+        return bool(is_stamped)
 
     def _delete_rejections(self, cursor: Cursor, erasure: Erasure, since: str | None = None) -> None:
         condition, parameters = (sql.SQL(""), []) if since is None else (_WRITTEN_SINCE, [since])

@@ -15,8 +15,10 @@ import socket
 import time
 from collections.abc import Callable, Collection
 from datetime import datetime
+from typing import Any
 
 import msgspec
+import psycopg
 
 from maskline.errors import DatabaseError, Remedy
 from maskline.postgres.arrays import array_literal
@@ -88,7 +90,7 @@ class KeyUse:
         self._is_known = False
         self._entered: dict[int, float] = {}
 
-    def enter(self, connection: Connection, key_ids: Collection[int]) -> bool:
+    def enter(self, connection: psycopg.Connection[Any], key_ids: Collection[int]) -> bool:
         """Enter keys, and say whether the database guards what is written under them.
 
         Args:
