@@ -131,7 +131,7 @@ class RowSource:
         self._connection: Connection | None = None
 
     def check(self) -> None:
-        """Check that the table has all columns, `written_in` included, and that publications can be written down.
+        """Check that the table has all columns, ``written_in`` included, and that publications can be entered.
 
         Raises:
             DatabaseError: It does not; the message says what changes it.

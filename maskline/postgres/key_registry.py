@@ -1,9 +1,9 @@
 """The keys that a database knows: which may mask into it, and which jobs did so last.
 
 A key enters ``maskline_keys`` before the first row is written under it, and stays there for ever. The statement that
-writes rows reads it (see `maskline.postgres.statements`), and so holds a lock on it to the end of its transaction. To
-disable a key, `disable_key` takes the lock that excludes all others: it waits for every statement that may still write
-under the key, and whatever begins later finds it disabled.
+writes rows reads it (see `maskline.postgres.statements`), and so holds a lock on it to the end of its transaction.
+`set_key_state` takes the lock that excludes all others: it waits for every statement that may still write under the
+key, and whatever begins later finds it disabled.
 
 Source: https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES
 """
