@@ -38,7 +38,7 @@ class EmulatedAws:
         try:
             await_until(self._answers, "moto's server answers", START_SECONDS)
         except BaseException:
-            self.__exit__(None, None, None)
+            self.__exit__()
             raise
         return self
 

@@ -73,7 +73,7 @@ class ElasticMq:
                 start_new_session=True,  # a Ctrl-C is for the job in front of it
             )
         if not await_listening(self._process, self._port, START_SECONDS):
-            self.__exit__(None, None, None)
+            self.__exit__()
             raise SetupError(f"ElasticMQ did not start on port {self._port}; see {log_file}")
         return self
 

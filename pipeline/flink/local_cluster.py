@@ -62,7 +62,7 @@ class FlinkCluster:
             self.start_jobmanager()
             self.start_taskmanager()
         except BaseException:
-            self.__exit__(None, None, None)
+            self.__exit__()
             raise
         return self
 

@@ -64,7 +64,7 @@ class WorkerPool:
         stop_child_left_behind(pid_file, PROGRAM.name)
         self.process = start_child(command, {**os.environ, **self._environment, "PATH": path}, self._log, pid_file)
         if not await_listening(self.process, self._port, START_SECONDS):
-            self.__exit__(None, None, None)
+            self.__exit__()
             raise SetupError(f"flink: the worker pool did not start; see {self._log}")
         return self
 

@@ -59,7 +59,7 @@ class EmbeddedSqs:
             self._start()
             if self._await_answer():
                 return self
-            self.__exit__(None, None, None)
+            self.__exit__()
         raise SetupError(f"local: the embedded SQS API did not start on port {self._port}; is it in use?")
 
     def _start(self) -> None:

@@ -43,7 +43,7 @@ class FailingS3:
         try:
             await_until(self._answers, "the proxy of S3 answers", START_SECONDS)
         except BaseException:
-            self.__exit__(None, None, None)
+            self.__exit__()
             raise
         return self
 
