@@ -69,7 +69,7 @@ class CurlTransport:
         self._endpoint = client.meta.endpoint_url
 
     def submit(self, operation: Operation[A], request: dict[str, Any], read: Read[A, T]) -> Future[T]:
-        """Begin a call."""
+        """Start a call."""
         call = _Call(operation, request, read)
         if getattr(self._credentials, "refresh_needed", bool)():
             self._threads.submit(lambda: self._begin(call))  # renewing them may take as long as it likes
