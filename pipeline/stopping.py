@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -57,11 +57,41 @@ def interrupted_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def interruptible(work: Callable[[], T]) -> T:
-    """Run work that a first Ctrl-C or SIGTERM leaves to itself at once, whatever it waits for.
+class BackgroundWork(Generic[T]):
+    """Work in a daemon thread, which a Ctrl-C leaves to itself at once, whatever it waits for.
 
     Python handles a signal in the main thread, and only once that comes back from libpq or a name server. What was left
-    to itself ends with the process.
+    to itself can be waited for again, and ends with the process.
+
+    Args:
+        work: Is called in the thread, at once.
+        name: The thread's name.
+    """
+
+    def __init__(self, work: Callable[[], T], name: str) -> None:
+        self._future: Future[T] = Future()
+        threading.Thread(target=self._run, args=(work,), name=name, daemon=True).start()
+
+    def result(self) -> T:
+        """Return what the work returned, once it has, or raise what it raised.
+
+        Raises:
+            KeyboardInterrupt: A signal came while this thread waited.
+        """
+        # In steps: a signal that comes just before a wait does not end it, and is seen only after it.
+        while not wait([self._future], SIGNAL_SECONDS).done:
+            pass
+        return self._future.result()
+
+    def _run(self, work: Callable[[], T]) -> None:
+        try:
+            self._future.set_result(work())
+        except BaseException as error:
+            self._future.set_exception(error)
+
+
+def interruptible(work: Callable[[], T]) -> T:
+    """Run work that a first Ctrl-C or SIGTERM leaves to itself at once, whatever it waits for.
 
     Args:
         work: Is called in a daemon thread.
@@ -69,17 +99,8 @@ def interruptible(work: Callable[[], T]) -> T:
     Raises:
         KeyboardInterrupt: A signal came.
     """
-    future: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:
-            future.set_exception(error)
-
     with interrupted_by_sigterm():
-        threading.Thread(target=run, name="interruptible", daemon=True).start()
-        return future.result()
+        return BackgroundWork(work, "interruptible").result()
 
 
 def close_standard_error() -> None:
