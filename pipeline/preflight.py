@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import shlex
 import threading
 from collections.abc import Callable
 
@@ -204,7 +205,7 @@ def _check_postgres(job: JobSettings) -> list[Finding]:
         revision = database_revision(connection)
         problems = revision_problems(revision)
         if problems:
-            run = f"run: {program_name()} migrate --postgres '{job.postgres}'"
+            run = f"run: {program_name()} migrate --postgres {shlex.quote(str(job.postgres))}"
             return [tls, *(Finding("postgres", f"{problem}; {run}", is_problem=True) for problem in problems)]
         reports = [(stream, check_tables(connection, stream)) for stream in job.streams]
     findings = [tls]

@@ -35,7 +35,7 @@ SCRIPTS = {"./run_local.sh": "local", "./run_flink.sh": "flink --flink_home .cac
 
 PUNCTUATION = set("\n|&;<>()")
 BRITISH = re.compile(
-    r"\b\w*(?:colour|behaviour|favour|honour|neighbour|licence|catalogue|(?:normal|serial|organ|recogn|util|synchron)is[ei])\w*"
+    r"\b\w*(?:colour|behaviour|favour|honour|neighbour|licence|catalogue|(?:normal|serial|organ|recogn|util|synchron)is[aei])\w*"
     r"|\b(?:centre|cancelled|labelled|travelled|whilst|grey)\b",
     re.IGNORECASE,
 )

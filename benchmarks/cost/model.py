@@ -131,7 +131,7 @@ class Cost(msgspec.Struct, frozen=True):
         return self.messages_per_second * SECONDS_PER_DAY * days
 
     def _cores(self, microseconds: float) -> float:
-        return self.messages_per_second * microseconds / 1e6 / self.assumptions.operation.utilisation
+        return self.messages_per_second * microseconds / 1e6 / self.assumptions.operation.utilization
 
 
 def log_bytes_per_row(rows_of_the_day: float, rows_between_checkpoints: float, measured: Measured) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shlex
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,11 +57,12 @@ class FileKeyset:
     def _check_private(self, file: os.stat_result) -> None:
         mode = stat.S_IMODE(file.st_mode)
         if mode & 0o077:
-            raise KeysetError(f"keyset {self.uri}: others can read it (mode {mode:04o}); run: chmod 600 {self.path}")
+            command = f"chmod 600 {shlex.quote(str(self.path))}"
+            raise KeysetError(f"keyset {self.uri}: others can read it (mode {mode:04o}); run: {command}")
         if not _is_trusted(file.st_uid):
             raise KeysetError(
                 f"keyset {self.uri}: belongs to user {file.st_uid}, who can read and change it; give it to the user "
-                f"that runs this: chown {os.geteuid()} {self.path}"
+                f"that runs this: chown {os.geteuid()} {shlex.quote(str(self.path))}"
             )
         directory = Path(os.path.realpath(self.path)).parent
         around = directory.stat()
@@ -73,7 +75,8 @@ class FileKeyset:
         others = stat.S_IWOTH if around.st_gid == os.getegid() else stat.S_IWOTH | stat.S_IWGRP
         if around.st_mode & others and not around.st_mode & stat.S_ISVTX:
             raise KeysetError(
-                f"keyset {self.uri}: others can put another keyset into its directory; run: chmod go-w {directory}"
+                f"keyset {self.uri}: others can put another keyset into its directory; run: "
+                f"chmod go-w {shlex.quote(str(directory))}"
             )
 
     def create(self, content: bytes) -> None:

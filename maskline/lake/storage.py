@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -152,7 +153,8 @@ class Storage:
         except OSError as error:
             raise LakeError(f"lake {self.uri}: cannot be made ({error.strerror})") from None
         if self.path.stat().st_mode & OTHERS:
-            raise LakeError(f"lake {self.uri}: others than its owner and group may enter it; run: chmod o= {self.path}")
+            command = f"chmod o= {shlex.quote(str(self.path))}"
+            raise LakeError(f"lake {self.uri}: others than its owner and group may enter it; run: {command}")
 
 
 def check_places_apart(opaque: Storage, clear: Storage) -> None:

@@ -86,7 +86,7 @@ class KeyUse:
     def __init__(self, what: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._job = f"{what} from {socket.gethostname()}:{os.getpid()}"
         self._clock = clock
-        self._connection: Connection | None = None
+        self._connection: psycopg.Connection[Any] | None = None
         self._is_known = False
         self._entered: dict[int, float] = {}
 

@@ -23,7 +23,8 @@ from maskline.sqs.daemon_threads import DaemonThreads
 from maskline.sqs.operations import RECEIVE, Operation, UnreadableAnswerError
 from maskline.sqs.transports import Boto3Transport, Read, settle
 
-CONNECTIONS = 64
+CONNECTIONS = 128
+"""So many receives of ten messages bring 25,600 a second from 50 ms away, more than one process masks."""
 FALLBACK_THREADS = 8
 ANSWER_SECONDS = 10.0
 

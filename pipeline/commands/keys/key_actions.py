@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import stat
 import sys
 from collections.abc import Callable, Iterator
@@ -133,7 +134,7 @@ def _read_key(name: str) -> bytes:
         with Path(name).open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
             if stat.S_ISREG(mode) and stat.S_IMODE(mode) & 0o077:
-                raise UsageError(f"key {name}: others can read it; run: chmod 600 {name}")
+                raise UsageError(f"key {name}: others can read it; run: chmod 600 {shlex.quote(name)}")
             return file.read(MAX_KEY_CHARACTERS)
     except OSError as error:
         raise UsageError(f"key: the file cannot be read ({error.strerror})") from None
