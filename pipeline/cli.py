@@ -21,7 +21,7 @@ from maskline.pipeline.printing import is_error_terminal, notice, notice_former_
 from maskline.pipeline.program import program_name
 from maskline.pipeline.remedies import with_remedy
 from maskline.pipeline.standard_streams import open_missing_streams
-from maskline.pipeline.stopping import close_standard_error, end_process
+from maskline.pipeline.stopping import STOPPED_EXIT_CODE, close_standard_error, end_process
 
 COMMAND_GROUPS = {
     "Try it": {
@@ -61,7 +61,6 @@ FORMER_COMMANDS = {"publish": ("lake", "publish")}
 _EXTRAS = {"run": "beam", "local": "local", "flink": "local", "publish": "lake", "lake": "lake"}
 """The extra that brings all that a command needs, where it is not ``cli``."""
 
-INTERRUPTED_EXIT_CODE = 130
 _DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 logger = logging.getLogger("maskline")
@@ -103,8 +102,8 @@ def main(arguments: Sequence[str]) -> int:
             end_process(error.exit_code)
         return error.exit_code
     except KeyboardInterrupt:
-        report_failure("interrupted", INTERRUPTED_EXIT_CODE)
-        return INTERRUPTED_EXIT_CODE
+        report_failure("interrupted", STOPPED_EXIT_CODE)
+        return STOPPED_EXIT_CODE
     except UnicodeEncodeError as error:
         if not _is_encoding_of_output(error.encoding):
             return _report_defect(error)

@@ -1,4 +1,4 @@
-"""Values of people, from standard input: on a command line, every process of the machine could read them."""
+"""Personal values from standard input; on a command line every process of the machine could read them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from maskline.pipeline.printing import notice
 
 
 def values_of_lines(what: str = "values", source: TextIO | None = None) -> Iterator[str]:
-    """Yield the value of each line, whatever is in it; that of an empty line is the empty text.
+    """Yield the value of each line; that of an empty line is the empty text.
 
     Whoever started the command at a terminal, without a pipe, is told what is waited for.
 

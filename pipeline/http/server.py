@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import http.server
 import logging
+import socket
 import threading
 from collections.abc import Callable, Mapping
 from importlib.resources import files
-from types import TracebackType
 
 import msgspec
 
@@ -56,7 +56,7 @@ Route = Callable[[str], Answer]
 
 
 class HttpServer:
-    """Answers GET and HEAD while the ``with`` block runs; all else it rejects.
+    """Answers GET and HEAD while the ``with`` block runs, and rejects other methods.
 
     Args:
         host: The address to listen at.
@@ -82,10 +82,8 @@ class HttpServer:
         threading.Thread(target=self._server.serve_forever, name="http", daemon=True).start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Answer no more, and free the port."""
+    def __exit__(self, *_: object) -> None:
+        """Stop answering, and free the port."""
         self._server.shutdown()
         self._server.server_close()
 
@@ -96,7 +94,7 @@ class _Server(http.server.ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int], request_class: type[http.server.BaseHTTPRequestHandler]) -> None:
         if ":" in address[0]:
-            self.address_family = http.server.socket.AF_INET6  # type: ignore[attr-defined]
+            self.address_family = socket.AF_INET6
         super().__init__(address, request_class)
 
     def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - socketserver's
@@ -106,9 +104,13 @@ class _Server(http.server.ThreadingHTTPServer):
 def _static_routes() -> dict[str, Route]:
     folder = files("maskline.pipeline.http") / "static"
     return {
-        path: lambda _accept, answer=Answer((folder / name).read_bytes(), media_type): answer  # type: ignore[misc]
+        path: _static_route(Answer((folder / name).read_bytes(), media_type))
         for path, (name, media_type) in STATIC_FILES.items()
     }
+
+
+def _static_route(answer: Answer) -> Route:
+    return lambda _accept: answer
 
 
 def _request_class(routes: Mapping[str, Route]) -> type[http.server.BaseHTTPRequestHandler]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import signal
-import threading
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import apache_beam as beam
@@ -18,10 +17,8 @@ from maskline.pipeline.flink.submission import APPEAR_SECONDS, FlinkSubmission
 from maskline.pipeline.job import build
 from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.logs import announce
+from maskline.pipeline.stopping import BackgroundWork
 from maskline.sqs.connections import MAX_WAIT_SECONDS
-
-SIGNAL_SECONDS = 0.5
-"""How long after a Ctrl-C it may be seen."""
 
 
 def with_max_long_poll(job: JobSettings) -> JobSettings:
@@ -61,10 +58,10 @@ def submit_job(job: JobSettings, options: PipelineOptions, terminal: Console) ->
     try:
         pipeline = _pipeline(options)
         build(pipeline, job)
-        result = _started(pipeline, flink, terminal)
         if is_on_dataflow:
-            _follow_dataflow(DataflowJob(result, options), terminal)
+            _run_on_dataflow(pipeline, options, terminal)
             return 0
+        result = _started(pipeline, flink, terminal)
         # Beam's own wait closes its connection when it is interrupted, and nothing could be canceled over it.
         with ThreadPoolExecutor(1, thread_name_prefix="job-end") as threads:
             try:
@@ -85,33 +82,20 @@ def _pipeline(options: PipelineOptions) -> beam.Pipeline:
         raise UsageError(f"Beam refuses its options: {' '.join(complaints) or error}") from error
 
 
-def _follow_dataflow(job: DataflowJob, terminal: Console) -> None:
-    ended: Future[str] = Future()
-    # Not of a pool: that would wait for it at a second Ctrl-C, too, and Dataflow takes minutes to cancel a job.
-    waiting = threading.Thread(target=_await_end, args=(job, ended), name="job-end", daemon=True)
+def _run_on_dataflow(pipeline: beam.Pipeline, options: PipelineOptions, terminal: Console) -> None:
+    submission = BackgroundWork(lambda: DataflowJob(pipeline.run(), options), "submission")
     try:
-        announce(f"Dataflow has taken job {job.name}. Ctrl-C cancels it.", terminal)
-        waiting.start()
-        state = _result(ended)
+        announce("Submitting the job to Dataflow. Ctrl-C cancels it.", terminal)
+        job = submission.result()
+        announce(f"Dataflow has taken job {job.name}.", terminal)
+        state = BackgroundWork(job.wait, "job-end").result()
     except KeyboardInterrupt:
         announce("Canceling the job at Dataflow, which takes it minutes. Ctrl-C once more does not wait.", terminal)
+        # A request that is on its way cannot be called back: what Dataflow takes after a Ctrl-C is canceled, too.
+        job = submission.result()
         job.cancel()
-        state = _result(ended)
+        state = BackgroundWork(job.wait, "job-end").result()
     announce(f"Dataflow says that the job is {state}.", terminal)
-
-
-def _result(ended: Future[str]) -> str:
-    # In steps: a signal that comes just before a wait does not end it, and is seen only after it.
-    while not wait([ended], SIGNAL_SECONDS).done:
-        pass
-    return ended.result()
-
-
-def _await_end(job: DataflowJob, ended: Future[str]) -> None:
-    try:
-        ended.set_result(job.wait())
-    except Exception as error:
-        ended.set_exception(error)
 
 
 def _started(pipeline: beam.Pipeline, submission: FlinkSubmission | None, terminal: Console) -> Any:

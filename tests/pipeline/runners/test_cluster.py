@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import queue
 import signal
 import threading
 
@@ -118,8 +119,67 @@ def test_a_second_ctrl_c_does_not_wait_until_dataflow_has_canceled_the_job(
     submitted.may_end.set()
 
 
+def test_a_ctrl_c_while_dataflow_takes_the_job_cancels_it(job: JobSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("google.cloud.dataflow", reason="the extra dataflow is not installed")
+    submitted = JobThatEndsWhenCanceled()
+    announced = Announcements()
+
+    def submit(_: object) -> JobThatEndsWhenCanceled:
+        announced.wait_for("Submitting")
+        send_ctrl_c()
+        announced.wait_for("Canceling")
+        return submitted
+
+    monkeypatch.setattr("apache_beam.Pipeline.run", submit)
+    monkeypatch.setattr("maskline.pipeline.runners.cluster.announce", announced)
+
+    exit_code = submit_job(
+        job,
+        parse_beam_options(["--runner=DataflowRunner", "--dataflow_endpoint=http://localhost:9"]),
+        Console(quiet=True),
+    )
+
+    assert exit_code == 0
+    assert submitted.was_canceled.is_set()
+
+
+class Announcements:
+    """What was announced, for another thread to wait for."""
+
+    def __init__(self) -> None:
+        self._texts: queue.Queue[str] = queue.Queue()
+
+    def __call__(self, text: str, _: object) -> None:
+        self._texts.put(text)
+
+    def wait_for(self, beginning: str) -> None:
+        while not self._texts.get(timeout=10).startswith(beginning):
+            pass
+
+
+class JobThatEndsWhenCanceled:
+    """A job at Dataflow."""
+
+    state = "CANCELLED"
+
+    def __init__(self) -> None:
+        self.was_canceled = threading.Event()
+
+    def job_id(self) -> str:
+        return "job-1"
+
+    def wait_until_finish(self) -> None:
+        from apache_beam.runners.dataflow.dataflow_runner import DataflowRuntimeException
+
+        assert self.was_canceled.wait(10)
+        raise DataflowRuntimeException("canceled", self)
+
+    def cancel(self) -> None:
+        self.was_canceled.set()
+
+
 class JobThatRunsOn:
-    """A job at Dataflow that runs on when it is canceled, and whose starter gets a Ctrl-C before and after that."""
+    """A job at Dataflow that runs on when it is canceled, and whose starter gets a Ctrl-C whenever it waits for it."""
 
     state = "CANCELLED"
 
@@ -130,8 +190,6 @@ class JobThatRunsOn:
         return "job-1"
 
     def wait_until_finish(self) -> None:
-        send_ctrl_c()
-        assert self.was_canceled.wait(10)
         send_ctrl_c()
         self.may_end.wait(60)
 
