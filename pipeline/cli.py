@@ -157,7 +157,7 @@ def _run_command(arguments: Sequence[str]) -> int:
         page = help_page(arguments[:-1])
         if page is not None:
             print(page, end="")  # noqa: T201
-            return 0
+            raise SystemExit(0)  # as a parser does
     # Here, for they take what a job does, tink, boto3 and libpq among it, and the help above is to be there at once.
     from maskline.pipeline.options import Options
     from maskline.pipeline.variables import unknown_variables

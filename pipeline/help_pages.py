@@ -57,7 +57,7 @@ def _described_argument(action: argparse.Action) -> dict[str, Any]:
         "option_strings": list(action.option_strings),
         "dest": action.dest,
         "nargs": action.nargs,
-        "default": action.default if isinstance(action.default, int | float | str) else None,
+        "default": str(action.default) if "%(default)s" in (action.help or "") else None,
         "choices": list(map(str, action.choices)) if action.choices is not None else None,
         "required": action.required,
         "help": action.help,

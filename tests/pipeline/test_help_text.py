@@ -19,7 +19,7 @@ HEAVY = (
 )
 """What takes most of a second to import, and what brings it."""
 
-OF_JOBS = ("apache_beam", "pyarrow", "deltalake", "pandas", "moto", "ministack")
+OF_JOBS = ("apache_beam", "pandas", "moto", "ministack")
 """What takes seconds to import, and no parser needs."""
 
 
