@@ -63,7 +63,10 @@ def read_tokens(
         except errors.SyntaxError as error:
             if not where:
                 raise
-            raise ArgumentError(f"where: is not a condition in SQL: {error.diag.message_primary}") from None
+            complaint = " ".join(
+                (error.diag.message_primary or "").split()
+            )  # it quotes the condition, line ends included
+            raise ArgumentError(f"where: is not a condition in SQL: {complaint}") from None
         except errors.UndefinedColumn as error:
             connection.rollback()
             unknown = _unknown_column(connection, stream, where or "", error.diag.message_primary or "")

@@ -77,7 +77,7 @@ def parse_definition(text: str) -> StreamDefinition:
     try:
         file = msgspec.toml.decode(text, type=_StreamFile)
     except msgspec.ValidationError as error:
-        raise ValueError(_with_known_keys(str(error))) from None
+        raise ValueError(_in_words_of_toml(str(error))) from None
     _check_names(file)
     message_format = _message_format(file.message)
     domains = {name: _domain(name, described) for name, described in file.domains.items()}
@@ -164,15 +164,20 @@ def _column(file: _StreamFile, name: str, described: object, domains: dict[str, 
     return column
 
 
-def _with_known_keys(problem: str) -> str:
-    """Return what msgspec says of a key in words of TOML, with the keys that there are where it is none of them."""
+def _in_words_of_toml(problem: str) -> str:
+    """Return what msgspec says of a value's type as TOML calls types; anything else as it is."""
     wrong = _WRONG_TYPE.fullmatch(problem)
-    if wrong is not None:
-        expected = " or ".join(_TYPE_NAMES.get(each, each) for each in wrong[1].split(" | ") if each != "null")
-        return f"{wrong[3]} is {_TYPE_NAMES.get(wrong[2], wrong[2])}; write {expected}"
+    if wrong is None:
+        return problem
+    expected = " or ".join(_TYPE_NAMES.get(each, each) for each in wrong[1].split(" | ") if each != "null")
+    return f"{wrong[3]} is {_TYPE_NAMES.get(wrong[2], wrong[2])}; write {expected}"
+
+
+def _with_known_keys(problem: str) -> str:
+    """Return what msgspec says of a key of a column, with those that there are where it is none of them."""
     unknown = _UNKNOWN_KEY.fullmatch(problem)
     if unknown is None:
-        return problem
+        return _in_words_of_toml(problem)
     return f"has no key {unknown[1]!r}; those are: {', '.join(ColumnFile.__struct_fields__)}"
 
 

@@ -125,7 +125,6 @@ def test_it_knows_whether_a_url_was_given(queue: str, is_url: bool) -> None:
         "logins\n",
         "logins?x=1",
         "x" * 81,
-        "arn:aws:sqs:eu-central-1:123456789012:logins",
         "https://",
         "https://sqs.eu-central-1.amazonaws.com",
         "ftp://sqs.eu-central-1.amazonaws.com/123456789012/logins",
@@ -138,6 +137,24 @@ def test_what_is_neither_a_url_nor_a_name_is_refused_and_quoted(queue: str) -> N
         QueueAddress(queue)
 
     assert str(refused.value) == f"queue {queue!r}: give a queue's URL or its name"
+
+
+@pytest.mark.parametrize(
+    ("arn", "url"),
+    [
+        (
+            "arn:aws:sqs:eu-central-1:123456789012:logins",
+            ", https://sqs.eu-central-1.amazonaws.com/123456789012/logins",
+        ),
+        ("arn:aws-cn:sqs:cn-north-1:123456789012:logins", ""),
+        ("arn:", ""),
+    ],
+)
+def test_an_arn_is_refused_with_the_url_that_it_stands_for(arn: str, url: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        QueueAddress(arn)
+
+    assert str(refused.value) == f"queue {arn!r}: is an ARN; give the queue's name or its URL{url}"
 
 
 @pytest.mark.parametrize(

@@ -174,8 +174,8 @@ def test_a_mistake_in_a_file_names_the_file(tmp_path: Path) -> None:
         ('name = "logins"\n[columns.a]\ntype = "text"', "Object missing required field `table`"),
         ('name = "logins"\ntable = "logins"', "Object missing required field `columns`"),
         ('name = "logins"\ntable = "logins"\n[columns]', "a stream needs at least one column"),
-        ('name = "logins"\ntable = "logins"\ncolumns = 3', "Expected `object`, got `int` - at `$.columns`"),
-        ('name = 3\ntable = "logins"\n[columns.a]\ntype = "text"', "Expected `str`, got `int` - at `$.name`"),
+        ('name = "logins"\ntable = "logins"\ncolumns = 3', "columns is a whole number; write a table"),
+        ('name = 3\ntable = "logins"\n[columns.a]\ntype = "text"', "name is a whole number; write a text in quotes"),
         ('tabel = "logins"', "Object contains unknown field `tabel`"),
     ],
 )
@@ -220,8 +220,8 @@ def test_a_column_that_the_job_fills_cannot_come_from_a_message(name: str) -> No
             "has no key 'pi'; those are: type, field, mask, pii, clear, pad, domain, nullable, required, default, "
             "max_length, format, round, values, pattern",
         ),
-        (['type = "text"', 'pii = "yes"'], "Expected `bool`, got `str` - at `$.pii`"),
-        (['type = "text"', "max_length = true"], "Expected `int | null`, got `bool` - at `$.max_length`"),
+        (['type = "text"', 'pii = "yes"'], "pii is a text in quotes; write true or false"),
+        (['type = "text"', "max_length = true"], "max_length is true or false; write a whole number"),
         (['type = "text"', "clear = true", 'domain = "ip"'], "a domain goes with a mask"),
         (['type = "bigint"', "pii = true"], _MASKED_TYPES),
         (
