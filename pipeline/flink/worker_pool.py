@@ -60,12 +60,11 @@ class WorkerPool:
         pid_file = self._log.with_suffix(".pid")
         stop_child_left_behind(pid_file, PROGRAM.name)
         self.process = start_child(command, {**os.environ, **self._environment, "PATH": path}, self._log, pid_file)
-        give_up = time.monotonic() + START_SECONDS
-        while not self._listens():
-            if self.process.poll() is not None or time.monotonic() > give_up:
-                self.__exit__(None, None, None)
-                raise SetupError(f"flink: the worker pool did not start; see {self._log}")
-            time.sleep(0.1)
+        try:
+            self._await_start()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(
@@ -78,6 +77,13 @@ class WorkerPool:
     def address(self) -> str:
         """Host and port of the pool, for ``--environment_config``."""
         return f"127.0.0.1:{self._port}"
+
+    def _await_start(self) -> None:
+        give_up = time.monotonic() + START_SECONDS
+        while not self._listens():
+            if self.process.poll() is not None or time.monotonic() > give_up:
+                raise SetupError(f"flink: the worker pool did not start; see {self._log}")
+            time.sleep(0.1)
 
     def _listens(self) -> bool:
         try:
