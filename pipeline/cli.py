@@ -20,7 +20,7 @@ from maskline.pipeline.logs import EXIT_CODE_FIELD, configure_logging
 from maskline.pipeline.printing import is_error_terminal, notice, notice_former_name, report_failure
 from maskline.pipeline.program import program_name
 from maskline.pipeline.remedies import with_remedy
-from maskline.pipeline.stopping import STOPPED_EXIT_CODE, close_standard_error, end_process
+from maskline.pipeline.stopping import STOPPED_EXIT_CODE, close_standard_error, end_process, interrupted_by_sigterm
 
 COMMAND_GROUPS = {
     "Try it": {
@@ -69,9 +69,10 @@ logger = logging.getLogger("maskline")
 
 
 def run() -> NoReturn:
-    """Run the command line of this process: ``maskline``, once it is installed."""
+    """Run the command line of this process: ``maskline``, once it is installed. A SIGTERM does what Ctrl-C does."""
     forbid_core_dumps()
-    exit_code = main(sys.argv[1:])
+    with interrupted_by_sigterm():
+        exit_code = main(sys.argv[1:])
     if exit_code:
         close_standard_error()
     sys.exit(exit_code)
@@ -95,7 +96,7 @@ def main(arguments: Sequence[str]) -> int:
         missing = missing_extra(error, f"the command {name}", _EXTRAS.get(name, "cli"))
         if missing is None:
             raise
-        print(f"maskline: {missing}", file=sys.stderr)  # noqa: T201
+        report_failure(str(missing), missing.exit_code)
         return missing.exit_code
     except MasklineError as error:
         report_failure(with_remedy(error), error.exit_code)

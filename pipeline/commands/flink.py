@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import apache_beam as beam
 import msgspec
@@ -38,6 +37,7 @@ from maskline.pipeline.local.sqs import CREDENTIALS, EmbeddedSqs
 from maskline.pipeline.options import Options
 from maskline.pipeline.run_progress import showing_progress
 from maskline.pipeline.run_state import RunState
+from maskline.pipeline.runners.cluster import JOB_SERVER_FAILURES, submit_by_job_server
 from maskline.pipeline.runners.in_process import RunMonitor, RunResult
 from maskline.pipeline.stopping import interrupted_by_sigterm, stopping_on_signals
 from maskline.pipeline.summary import RunCounts
@@ -117,11 +117,11 @@ def _submitted(job: JobSettings, options: PipelineOptions, cluster: FlinkCluster
     """Have the job run on the cluster while the block does."""
     pipeline = beam.Pipeline(options=options)
     build(pipeline, job)
-    result: Any = pipeline.run()
+    result = submit_by_job_server(pipeline)
     try:
         yield _running_job(cluster)
     finally:
-        with contextlib.suppress(RuntimeError):  # the runner calls a canceled job a failed one
+        with contextlib.suppress(*JOB_SERVER_FAILURES):  # the runner calls a canceled job a failed one
             result.cancel()
             result.wait_until_finish()
 
