@@ -47,8 +47,9 @@ class ReadFromSqs(beam.PTransform):
     flight* is bounded by pollers x two micro-batches: one is fetched ahead while another is worked on, and kept from
     others meanwhile; see `MicroBatchReceiver`.
 
-    Elements carry the time at which the queue accepted them (SentTimestamp); the watermark is the oldest of those just
-    emitted, and wall time while the queue is empty, so that a runner shows the true lag.
+    Elements carry the time at which the queue accepted them (SentTimestamp; of a micro-batch, its oldest message); the
+    watermark is the oldest of those just emitted, and wall time while the queue is empty, so that a runner shows the
+    true lag.
 
     Args:
         queue: The queue: its address, URL or name.
@@ -62,6 +63,8 @@ class ReadFromSqs(beam.PTransform):
         context: The run, which a starter shares with its transforms; see `RunContext`.
         attribute_names: The message attributes to ask for; see `StreamDefinition.attribute_names`, and
             `maskline.sqs.message_attributes.EVERY_ATTRIBUTE`.
+        in_micro_batches: Whether an element is a micro-batch, a list of messages as they were received, and not a
+            single message: a runner then does once for all of them what it does for an element.
 
     Raises:
         ArgumentError: A value is out of its range.
@@ -76,6 +79,7 @@ class ReadFromSqs(beam.PTransform):
         after: AsSingleton | None = None,
         context: RunContext | None = None,
         attribute_names: Collection[str] = (),
+        in_micro_batches: bool = False,
     ) -> None:
         super().__init__()
         if pollers < 1:
@@ -89,18 +93,21 @@ class ReadFromSqs(beam.PTransform):
         self._after = after
         self._context = context or run_context()
         self._attribute_names = frozenset(attribute_names)
+        self._in_micro_batches = in_micro_batches
 
-    def expand(self, pbegin: PBegin) -> PCollection[SqsMessage]:
+    def expand(self, pbegin: PBegin) -> PCollection[SqsMessage] | PCollection[list[SqsMessage]]:
         """Start the pollers."""
         open_queue = functools.partial(SqsQueue.open, attribute_names=self._attribute_names)
         poll = _Poll(self._queue, self._receive, self._until_empty, self._context, open_queue)
-        return (
+        micro_batches = (
             pbegin
             | "Pollers" >> beam.Create(range(self._pollers))
             | "Spread" >> beam.Reshuffle()
             | "Poll" >> beam.ParDo(poll, *([self._after] if self._after else [])).with_output_types(list[SqsMessage])
-            | "Each message" >> beam.ParDo(_EachMessage()).with_output_types(SqsMessage)
         )
+        if self._in_micro_batches:
+            return micro_batches
+        return micro_batches | "Each message" >> beam.ParDo(_EachMessage()).with_output_types(SqsMessage)
 
     def display_data(self) -> dict[str, Any]:
         """Show the queue, and how it is received from."""
