@@ -32,6 +32,12 @@ from maskline.transforms.polling import FINISHED, Polling, PollingRestrictions
 from maskline.transforms.run_context import RunContext, run_context
 
 EMPTY_POLLS_TO_END = 2
+MAX_POLLS_AT_ONCE = 8
+"""How many full micro-batches a poller takes in one bundle, which costs a runner 2 ms whatever is in it.
+
+Only where a micro-batch is one element, which goes on to its commit before the next one is taken.
+"""
+
 IN_FLIGHT_GRACE_SECONDS = 10
 
 _GLOBAL_WINDOW = (GlobalWindow(),)
@@ -98,7 +104,8 @@ class ReadFromSqs(beam.PTransform):
     def expand(self, pbegin: PBegin) -> PCollection[SqsMessage] | PCollection[list[SqsMessage]]:
         """Start the pollers."""
         open_queue = functools.partial(SqsQueue.open, attribute_names=self._attribute_names)
-        poll = _Poll(self._queue, self._receive, self._until_empty, self._context, open_queue)
+        polls_at_once = MAX_POLLS_AT_ONCE if self._in_micro_batches else 1
+        poll = _Poll(self._queue, self._receive, self._until_empty, self._context, open_queue, polls_at_once)
         micro_batches = (
             pbegin
             | "Pollers" >> beam.Create(range(self._pollers))
@@ -130,12 +137,14 @@ class _Poll(beam.DoFn):
         until_empty: bool,
         context: RunContext,
         open_queue: OpenQueue = SqsQueue.open,
+        polls_at_once: int = 1,
     ) -> None:
         self._address = address
         self._settings = settings
         self._until_empty = until_empty
         self._context = context
         self._open_queue = open_queue
+        self._polls_at_once = polls_at_once
         self._received = JobCounter("received", context)
 
     def setup(self) -> None:
@@ -160,29 +169,34 @@ class _Poll(beam.DoFn):
         tracker: Any = beam.DoFn.RestrictionParam(PollingRestrictions()),
         watermark: Any = beam.DoFn.WatermarkEstimatorParam(ManualWatermarkEstimator.default_provider()),
     ) -> Iterator[WindowedValue]:
-        polled_at = time.time()
-        with self._context.reporting_failures():
-            # Pollers of one bundle poll one after another, and the bundle's end is when messages are written.
-            messages = self._receiver.receive(waits=not self._bundle_has_messages)
-            left = self._context.left
-            news = sum(message.message_id not in left for message in messages) if left else len(messages)
-            state = tracker.current_restriction().after(news, polled_at)
-            oldest = min(message.sent_at for message in messages).timestamp() if messages else None
-            self._context.movement.mark_poll(oldest)
-            is_finished = self._context.stopping.is_set() or (self._until_empty and self._is_drained(state))
-        self._bundle_has_messages |= bool(messages)
-        self._waits_for_others &= not messages
-        self._received.add(len(messages))
-        self._context.in_flight.add(
-            self._address, (Receipt(message.message_id, message.receipt_handle) for message in messages)
-        )
-        if oldest is not None:
-            yield windowed_value.create(messages, _microseconds(oldest), _GLOBAL_WINDOW)
-        _advance(watermark, polled_at if oldest is None else oldest)
-        if is_finished:
-            tracker.try_claim(FINISHED)
-        elif tracker.try_claim(state):
-            tracker.defer_remainder()
+        for _ in range(self._polls_at_once):
+            polled_at = time.time()
+            with self._context.reporting_failures():
+                # Pollers of one bundle poll one after another, and the bundle's end is when messages are written.
+                messages = self._receiver.receive(waits=not self._bundle_has_messages)
+                left = self._context.left
+                news = sum(message.message_id not in left for message in messages) if left else len(messages)
+                state = tracker.current_restriction().after(news, polled_at)
+                oldest = min(message.sent_at for message in messages).timestamp() if messages else None
+                self._context.movement.mark_poll(oldest)
+                is_finished = self._context.stopping.is_set() or (self._until_empty and self._is_drained(state))
+            self._bundle_has_messages |= bool(messages)
+            self._waits_for_others &= not messages
+            self._received.add(len(messages))
+            self._context.in_flight.add(
+                self._address, (Receipt(message.message_id, message.receipt_handle) for message in messages)
+            )
+            if oldest is not None:
+                yield windowed_value.create(messages, _microseconds(oldest), _GLOBAL_WINDOW)
+            _advance(watermark, polled_at if oldest is None else oldest)
+            if is_finished:
+                tracker.try_claim(FINISHED)
+                return
+            if not tracker.try_claim(state):
+                return
+            if len(messages) < self._settings.micro_batch_size:
+                break
+        tracker.defer_remainder()
 
     def _is_drained(self, state: Polling) -> bool:
         if state.empty_polls < EMPTY_POLLS_TO_END:
