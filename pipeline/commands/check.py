@@ -10,7 +10,7 @@ import argparse
 import json
 from collections.abc import Sequence
 
-import boto3
+import botocore.session
 
 from maskline.aws import environment_region
 from maskline.errors import SetupError, UnavailableError
@@ -96,7 +96,7 @@ def _policy_inputs(arguments: argparse.Namespace) -> PolicyInputs:
         queue_arn,
         [uri for uri in (keyset_uri(arguments), hash_keyset_uri(arguments)) if uri is not None],
         load_streams(arguments.stream or [DEFAULT_STREAM]).streams,
-        environment_region() or boto3.session.Session().region_name,
+        environment_region() or botocore.session.get_session().get_config_variable("region"),
         queue_kms_key,
         arguments.payload_bucket,
         _rds_database(arguments),
