@@ -93,7 +93,8 @@ class Options:
         Args:
             default: The level where none is given.
         """
-        self.add("log_level", "what to log (warning)", choices=LEVELS, default=default)
+        levels = f"{', '.join(LEVELS[:-1])} or {LEVELS[-1]}"
+        self.add("log_level", f"what to log: {levels} (warning)", choices=LEVELS, default=default, metavar="LEVEL")
 
     def add_queue(self, what: str = "the SQS queue: its URL, or its name in the account of the credentials") -> None:
         """Add the options that say where the queue is.

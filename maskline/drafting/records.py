@@ -115,7 +115,7 @@ def read_records(
             readable[_with_common_root(packed, opened)] = opened
     if not readable:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in unreadable.most_common())
-        raise UsageError(f"messages: none of {len(messages):,} has a JSON object in it ({reasons})")
+        raise UsageError(f"messages: none of {len(messages):,} has a JSON object in it ({reasons}); write one a line")
     wanted = {
         packed: [each for each in opened if all(_is_as_wished(wish, each) for wish in wishes)]
         for packed, opened in readable.items()

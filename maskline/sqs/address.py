@@ -60,6 +60,10 @@ class QueueAddress(msgspec.Struct, frozen=True):
                 )
         if self.endpoint is not None and not _ENDPOINT.fullmatch(self.endpoint):
             raise ArgumentError(f"endpoint {self.endpoint!r}: give a URL like http://127.0.0.1:9324")
+        if self.queue.startswith("arn:"):
+            raise ArgumentError(
+                f"queue {self.queue!r}: is an ARN; give the queue's name or its URL{_url_of(self.queue)}"
+            )
         if not _NAME.fullmatch(self.name):
             raise ArgumentError(f"queue {self.queue!r}: give a queue's URL or its name")
         endpoint = self.service_endpoint
@@ -130,3 +134,11 @@ class QueueAddress(msgspec.Struct, frozen=True):
         """The queue, and its endpoint where it is not AWS's, nor that of its URL."""
         is_elsewhere = self.endpoint and not self.queue.startswith(f"{self.endpoint.rstrip('/')}/")
         return f"{self.queue} at {self.endpoint}" if is_elsewhere else self.queue
+
+
+def _url_of(arn: str) -> str:
+    """Return the URL of the queue that an ARN names, to end a sentence with; nothing outside the partition ``aws``."""
+    parts = arn.split(":")
+    if len(parts) != 6 or parts[:3] != ["arn", "aws", "sqs"]:
+        return ""
+    return f", https://sqs.{parts[3]}.amazonaws.com/{parts[4]}/{parts[5]}"

@@ -16,7 +16,6 @@ import contextlib
 import functools
 import logging
 import re
-import sys
 import threading
 import uuid
 from collections.abc import Callable, Sequence
@@ -125,9 +124,7 @@ def _persons(arguments: argparse.Namespace) -> list[str]:
         notice("user_id: everybody on this machine sees a command line; --by user_id reads from standard input")
         persons = [arguments.user_id]
     else:
-        if sys.stdin.isatty():
-            notice("by: write the persons, one a line, and end with Ctrl-D")
-        persons = [line.rstrip("\r") for line in values_of_lines()]
+        persons = [line.rstrip("\r") for line in values_of_lines("persons")]
     persons = list(dict.fromkeys(filter(str.strip, persons)))
     if not persons:
         raise UsageError("by: standard input names nobody" if arguments.by else "user_id: is empty")
