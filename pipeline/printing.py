@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 
@@ -59,6 +60,17 @@ def notice_former_name(former: str, current: str) -> None:
     notice(f"{former} is now {current}; the old name goes in the next release")
 
 
+def text_of(value: object) -> str:
+    """Return a value of a column as text: truth values, arrays and documents as JSON has them.
+
+    Args:
+        value: The value, not None.
+    """
+    if isinstance(value, bool | list | dict):
+        return json.dumps(value, default=str, ensure_ascii=False)
+    return str(value)
+
+
 def ending_of(value: object, characters: int = 10) -> str:
     """Return a value, or the end of a long one: all tokens of a key begin alike.
 
@@ -66,5 +78,5 @@ def ending_of(value: object, characters: int = 10) -> str:
         value: The value of a column; None for NULL.
         characters: How many to show at the most.
     """
-    text = "NULL" if value is None else str(value)
+    text = "NULL" if value is None else text_of(value)
     return text if len(text) <= characters else "…" + text[1 - characters :]
