@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 
@@ -69,6 +70,17 @@ def counted(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
+def text_of(value: object) -> str:
+    """Return a value of a column as text: truth values, arrays and documents as JSON has them.
+
+    Args:
+        value: The value, not None.
+    """
+    if isinstance(value, bool | list | dict):
+        return json.dumps(value, default=str, ensure_ascii=False)
+    return str(value)
+
+
 def ending_of(value: object, characters: int = 10) -> str:
     """Return a value, shortened to its end if it is long: all tokens of a key begin alike.
 
@@ -76,5 +88,5 @@ def ending_of(value: object, characters: int = 10) -> str:
         value: The value of a column; None for NULL.
         characters: How many to show at the most.
     """
-    text = "NULL" if value is None else str(value)
+    text = "NULL" if value is None else text_of(value)
     return text if len(text) <= characters else "…" + text[1 - characters :]

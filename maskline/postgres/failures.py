@@ -153,7 +153,8 @@ def _without_code(error: psycopg.Error) -> MasklineError | RowRejectedError:
     """Tell errors of a login and a connection apart, for which psycopg gives no SQLSTATE."""
     if isinstance(error, psycopg.DataError):
         return RowRejectedError(UNSTORABLE_TEXT)
-    text = " ".join(str(error).split()).removeprefix("connection failed: ").removeprefix("connection is bad: ")
+    lines = "; ".join(filter(None, (" ".join(line.split()) for line in str(error).splitlines())))
+    text = lines.removeprefix("connection failed: ").removeprefix("connection is bad: ")
     if _FAILED_AUTHENTICATION in text:
         return DatabaseLoginError(f"postgres: {text}", remedy=Remedy.GIVE_PASSWORD)
     if _NOTHING_SUPPLIED in text:
