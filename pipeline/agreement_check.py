@@ -11,6 +11,7 @@ from maskline.postgres.column_registry import compare_columns
 from maskline.postgres.connection import connect, map_postgres_errors
 from maskline.postgres.deadlines import DEADLINES
 from maskline.postgres.key_check import compare_keys
+from maskline.postgres.key_proofs import enter_proofs, false_keys
 from maskline.postgres.key_registry import known_keys
 
 ANSWER_SECONDS = 30.0
@@ -18,12 +19,15 @@ ANSWER_SECONDS = 30.0
 _NOT_STOPPING = threading.Event()
 
 
-def disagreements(job: JobSettings, keyset: Keyset) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+def disagreements(
+    job: JobSettings, keyset: Keyset, *, enters_proofs: bool = False
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """Compare a job's keyset and definition with what its database knows of both.
 
     Args:
         job: The job, whose database answers.
         keyset: Its keyset, opened.
+        enters_proofs: Whether to enter the proofs of its keys where nothing disagrees, as a job does that is to start.
 
     Returns:
         Problems and warnings, each with the part that it is about.
@@ -35,12 +39,19 @@ def disagreements(job: JobSettings, keyset: Keyset) -> tuple[list[tuple[str, str
     try:
         with map_postgres_errors(), DEADLINES.within(connection, ANSWER_SECONDS, "its keys", _NOT_STOPPING):
             keys = compare_keys(keyset, known_keys(connection))
+            hash_keyset = job.hash_keyset.open_hash() if job.hash_keyset and job.stream.hashed_columns else None
+            false, false_hashes = false_keys(connection, keyset, hash_keyset, job.streams)
             columns = [compare_columns(connection, stream) for stream in job.streams]
+            problems = [text for comparison in columns for text in comparison.problems]
+            if enters_proofs and not (keys.problems or false or false_hashes or problems):
+                enter_proofs(connection, keyset, hash_keyset, job.streams)
+                connection.commit()
     finally:
         connection.close()
-    problems = [text for comparison in columns for text in comparison.problems]
     warnings = [text for comparison in columns for text in comparison.warnings]
     return (
-        [("keyset", text) for text in keys.problems] + [("postgres", text) for text in problems],
+        [("keyset", text) for text in keys.problems + false]
+        + [("hash_keyset", text) for text in false_hashes]
+        + [("postgres", text) for text in problems],
         [("keyset", text) for text in keys.warnings] + [("postgres", text) for text in warnings],
     )

@@ -91,7 +91,7 @@ def transaction_settings(queue: str | None = None) -> sql.Composed:
     return sql.SQL(
         "SET LOCAL TRANSACTION ISOLATION LEVEL READ COMMITTED;"
         " SET LOCAL lock_timeout = {lock_timeout}; SET LOCAL statement_timeout = {statement_timeout};"
-        " SET LOCAL client_min_messages = warning; SET CONSTRAINTS ALL IMMEDIATE;"
+        " SET LOCAL client_min_messages = warning; SET LOCAL array_nulls = on; SET CONSTRAINTS ALL IMMEDIATE;"
         " SELECT set_config('synchronous_commit',"
         " CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true),"
         " set_config({ledger}, 'on', true){queue}; "

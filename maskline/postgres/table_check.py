@@ -60,6 +60,10 @@ _TRIGGERS = """
       AND tgparentid = 0
     ORDER BY tgname
 """
+_FOREIGN_PARTITIONS = """
+    SELECT relid::regclass::text FROM pg_partition_tree(to_regclass(%s)) JOIN pg_class ON pg_class.oid = relid
+    WHERE relkind = 'f' ORDER BY 1
+"""
 _RULES = "SELECT rulename FROM pg_rewrite WHERE ev_class = to_regclass(%s) AND ev_type = '3' AND ev_enabled <> 'D'"
 _MAY_ENTER = """
     SELECT has_table_privilege(%s, 'INSERT') OR has_any_column_privilege(%s, 'INSERT'),
@@ -174,6 +178,8 @@ def _check_relation(connection: Connection, stream: StreamDefinition, report: Ta
             report.add_missing(f"table {table} does not exist, or this role has no USAGE on its schema", stream)
             return
         ((kind, has_children),) = relations
+        cursor.execute(_FOREIGN_PARTITIONS, [table])
+        foreign = [name for (name,) in cursor]
         cursor.execute(_RULES, [table])
         rules = [name for (name,) in cursor]
         cursor.execute(_TRIGGERS, [table, table])
@@ -185,6 +191,11 @@ def _check_relation(connection: Connection, stream: StreamDefinition, report: Ta
         report.problems.append(
             f"table {table} has tables that inherit from it, where rows could end that nobody counts; partition it, or "
             "give the stream a table of its own"
+        )
+    for partition in foreign:
+        report.problems.append(
+            f"partition {partition} of {table} is in another server, which commits by itself, so that a row there "
+            "could be lost or come twice; detach it, and move its rows by a job of their own"
         )
     for rule in rules:
         report.problems.append(f"rule {rule} of {table} answers in its place; drop it, or use a trigger")

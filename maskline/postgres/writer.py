@@ -315,7 +315,7 @@ def _confirmed_row(
     connection: Connection, before: sql.Composed, query: str, parameters: Sequence[Parameter]
 ) -> tuple[Any, ...]:
     row = _committed_row(connection, before, query, parameters)
-    if connection.notices:
+    if connection.has_warning:
         _confirm(connection)
     return row
 
@@ -368,7 +368,7 @@ def _confirm(connection: Connection) -> None:
     """
     connection.notices.clear()
     connection.execute(transaction_settings() + sql.SQL(CONFIRMATION))
-    if connection.notices:
+    if connection.has_warning:
         raise DatabaseUnavailableError("postgres: the commit is not confirmed: its synchronous standby did not answer")
 
 

@@ -134,6 +134,29 @@ def test_what_is_missing_or_too_narrow_is_named(
     assert problems(database, user_logins) == [problem]
 
 
+def test_a_partition_in_another_server_is_a_problem(database: Connection, user_logins: StreamDefinition) -> None:
+    run(
+        database,
+        """
+        CREATE FOREIGN DATA WRAPPER nowhere;
+        CREATE SERVER elsewhere FOREIGN DATA WRAPPER nowhere;
+        CREATE SCHEMA shop;
+        CREATE TABLE shop.logins (LIKE user_logins INCLUDING DEFAULTS) PARTITION BY RANGE (create_date);
+        CREATE FOREIGN TABLE shop.old PARTITION OF shop.logins FOR VALUES FROM ('2020-01-01') TO ('2021-01-01')
+            SERVER elsewhere
+        """,
+    )
+    elsewhere = StreamDefinition(user_logins.name, "shop.logins", user_logins.columns)
+
+    found = problems(database, elsewhere)
+    run(database, "DROP FOREIGN TABLE shop.old")
+
+    assert found == [
+        "partition shop.old of shop.logins is in another server, which commits by itself, so that a row there could be "
+        "lost or come twice; detach it, and move its rows by a job of their own"
+    ]
+
+
 @pytest.mark.parametrize(
     "change",
     [
