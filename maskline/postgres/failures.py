@@ -104,10 +104,10 @@ def map_postgres_error(
         A `RowRejectedError` for anything raised while a row was executed (classes 09, 20 to 23, 2F, 38, 39, 44, 54 and
         P0, a trigger's own code, a row policy, rows that a trigger or rule swallowed); a `TableError` for what no
         message can cause (no partition, a sequence at its end, a column without a value); a `DatabaseUnavailableError`
-        where the same statement may succeed later (connection, serialization, deadlock, resources, shutdown, a time-out for a lock, a
-        statement, a transaction or an idle one, a standby that was promoted); a `DatabaseLoginError` where a password
-        is not taken; else a `DatabaseError`: no table, no column, no permission, no database, or anything not known to
-        be harmless.
+        where the same statement may succeed later (connection, serialization, deadlock, resources, shutdown, a time-out
+        for a lock, a statement, a transaction or an idle one, a standby that was promoted); a `DatabaseLoginError`
+        where a password is not taken; else a `DatabaseError`: no table, no column, no permission, no database, or
+        anything not known to be harmless.
     """
     code = error.sqlstate
     if code is None:

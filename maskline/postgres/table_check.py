@@ -20,7 +20,7 @@ from maskline.streams.definition import JOB_COLUMNS, StreamDefinition
 
 _SERVER = """
     SELECT pg_is_in_recovery(), current_setting('fsync') = 'on',
-        current_setting('full_page_writes') = 'on',
+        current_setting('full_page_writes') = 'on', current_setting('server_encoding'),
         (SELECT bool_and(has_function_privilege(oid, 'EXECUTE')) FROM pg_proc WHERE proname = 'pg_logical_emit_message')
 """
 _OBJECTS = """
@@ -122,7 +122,7 @@ def check_tables(connection: Connection, stream: StreamDefinition) -> TableRepor
 def _check_server(connection: Connection, report: TableReport) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_SERVER)
-        ((is_standby, syncs, writes_full_pages, may_emit),) = cursor.fetchall()
+        ((is_standby, syncs, writes_full_pages, encoding, may_emit),) = cursor.fetchall()
     report.problems.extend(server_version_problems(connection))
     if is_standby:
         report.problems.append("the server is a standby, which takes no writes; connect to the primary")
@@ -130,6 +130,10 @@ def _check_server(connection: Connection, report: TableReport) -> None:
         report.problems.append("fsync is off, so a crash of the server loses committed rows; switch it on")
     if not writes_full_pages:
         report.warnings.append("full_page_writes is off: unless the disk writes 8 KiB at once, a crash can tear pages")
+    if encoding != "UTF8":
+        report.warnings.append(
+            f"the database's encoding is {encoding}, not UTF8: a message with a text that it cannot hold is rejected"
+        )
     if not may_emit:
         report.problems.append("this role may not execute pg_logical_emit_message; grant it EXECUTE on that function")
 

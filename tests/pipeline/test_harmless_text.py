@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskline.pipeline.harmless_text import csv_cell, json_text, visible
+from maskline.pipeline.printing import echo, notice
 
 OBEYED = {*map(chr, range(32)), *map(chr, range(0x7F, 0xA0)), "\u202e", "\u2066", "\u200f", "\u061c"}
 
@@ -50,6 +51,15 @@ def test_line_ends_and_tabs_may_stay() -> None:
 )
 def test_what_a_spreadsheet_would_run_is_shown_as_text(text: str, cell: str) -> None:
     assert csv_cell(text) == cell
+
+
+def test_what_is_said_beside_values_holds_nothing_that_a_terminal_obeys(capsys: pytest.CaptureFixture[str]) -> None:
+    echo("1 rows of \x1b]0;owned\x07 carry its id.\nAnother line.")
+    notice("table \x1b[2J is not there")
+
+    said = capsys.readouterr()
+    assert said.out == "1 rows of \\x1b]0;owned\\x07 carry its id.\nAnother line.\n"
+    assert said.err == "maskline: table \\x1b[2J is not there\n"
 
 
 @given(st.text())
