@@ -27,6 +27,7 @@ from maskline.postgres.failures import UNSTORABLE_TEXT, RowRejectedError, map_po
 from maskline.postgres.key_registry import KeyUse
 from maskline.postgres.ledger import VOUCHED_AGE, empty_old_days
 from maskline.postgres.statements import (
+    COMMIT,
     CONFIRMATION,
     STATEMENT_TIMEOUT_SECONDS,
     InsertStatement,
@@ -330,7 +331,7 @@ def _committed_row(
         with psycopg.RawCursor(connection) as cursor:
             cursor.execute(query, parameters)
             (row,) = cursor.fetchall()
-        status = connection.execute("COMMIT").statusmessage
+        status = connection.execute(COMMIT).statusmessage
         if status != "COMMIT":
             raise DatabaseUnavailableError(f"postgres: the server answered COMMIT by {status}")
     except BaseException:

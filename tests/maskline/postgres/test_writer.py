@@ -215,6 +215,26 @@ def test_the_permissions_of_maskline_writer_are_enough(
     assert value_of(database, "SELECT count(*) FROM rejected_messages") == 1
 
 
+LESS_DURABLE = """
+CREATE TABLE levels (level text);
+CREATE FUNCTION lower_it() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN SET LOCAL synchronous_commit = off; SET CONSTRAINTS ALL DEFERRED; RETURN NEW; END';
+CREATE TRIGGER lower_it BEFORE INSERT ON user_logins FOR EACH ROW EXECUTE FUNCTION lower_it();
+CREATE FUNCTION note_it() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN INSERT INTO levels VALUES (current_setting('synchronous_commit')); RETURN NULL; END $$;
+CREATE CONSTRAINT TRIGGER note_it AFTER INSERT ON user_logins DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION note_it()
+"""
+
+
+def test_a_commit_is_durable_whatever_a_trigger_has_set(writer: BatchWriter[MaskedRow], database: Connection) -> None:
+    run(database, LESS_DURABLE)
+
+    assert len(writer.write([row(1)]).inserted) == 1
+
+    assert rows_of(database, "SELECT level FROM levels") == [("on",)]
+
+
 SUMS = """
 name = "sums"
 table = "sums"
