@@ -42,7 +42,8 @@ _PAIR = re.compile(
     r"""(?:(?P<quote>["'])(?P<quoted>(?:(?!(?P=quote)).)*)(?P<end>["'])?|(?P<bare>[^\s"'&,;(){}\[\]<>]+)))""",
     re.DOTALL,
 )
-_BARE_END = re.compile(r"""["'&,;(){}\[\]<>\n\r]|$""")
+_BARE_WORD = re.compile(r"""[^\s"'&,;(){}\[\]<>]+""")
+_BARE_END = re.compile(r"""["'&,;(){}\[\]<>\n\r]""")
 _ELEMENT = re.compile(r"<(?:[\w.-]+:)?([A-Za-z_][\w.-]*)(?:\s[^<>]*)?>([^<>]*)</")
 _WRAPPERS = frozenset(
     {"body", "data", "detail", "event", "message", "messageattributes", "messages", "payload", "record", "records"}
@@ -101,6 +102,12 @@ class MessageJudge:
     def __init__(self, subjects: Sequence[Subject], by: str, persons: Sequence[str]) -> None:
         self._persons = frozenset(persons)
         self._likenesses = frozenset(map(_likeness, persons))
+        self._max_characters = 2 * max(map(len, persons), default=0) + 16  # written with more blanks, say
+        self._by_first_word: dict[str, list[str]] = {}
+        for person in persons:
+            first = _BARE_WORD.match(person)
+            if first is not None and first[0] != person:
+                self._by_first_word.setdefault(first[0], []).append(person)
         self._values = [(subject, {subject.value_of(person) for person in persons} - {None}) for subject in subjects]
         self._names = frozenset({plain_name(by.removeprefix("masked_"))}).union(*(each.names for each in subjects))
         self._exact = [
@@ -228,11 +235,10 @@ class MessageJudge:
 
     def _bare_value(self, text: str, start: int, word: str) -> str:
         """Return a value that stands without quotation marks: a word, or a person who is several."""
-        several = text[start : _BARE_END.search(text, start).start()].strip()  # type: ignore[union-attr]
+        several = _BARE_END.split(text[start : start + self._max_characters], maxsplit=1)[0].strip()
         if self._is_person(several):
             return several
-        spelled = (person for person in self._persons if _is_spelled(person, text, start) and len(person) > len(word))
-        return next(spelled, word)
+        return next((person for person in self._by_first_word.get(word, ()) if _is_spelled(person, text, start)), word)
 
 
 class _NoPayloads:
