@@ -6,6 +6,7 @@ that it was made in, and joins with those that were made alike.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,7 +14,6 @@ import msgspec
 
 from maskline.postgres.connection import Connection, map_postgres_errors, transaction
 from maskline.streams.columns import Column
-from maskline.streams.masks import Mask
 from maskline.streams.stream import StreamDefinition
 
 _IS_KNOWN = "SELECT to_regclass('maskline_columns') IS NOT NULL"
@@ -42,7 +42,8 @@ class KnownColumn(msgspec.Struct, frozen=True):
     Attributes:
         name: The column.
         domain: The domain of its tokens; empty where its mask takes none.
-        mask: The mask, as a definition writes it, with its padding where it has one: ``deterministic, pad = 16``.
+        mask: The mask, as a definition writes it, with its padding, and with what it leaves in clear of a document:
+            ``deterministic, pad = 16``.
         normalization: The rule that gave its values a normal form, or None.
         stream: The stream that masked it.
     """
@@ -56,8 +57,8 @@ class KnownColumn(msgspec.Struct, frozen=True):
     @property
     def as_written(self) -> str:
         """What a definition says for it to be masked so: ``mask = "deterministic", pad = 16``."""
-        name, comma, pad = self.mask.partition(", ")
-        return f'mask = "{name}"{comma}{pad}'
+        name, comma, more = self.mask.partition(", ")
+        return f'mask = "{name}"{comma}{more}'
 
 
 class ColumnComparison(msgspec.Struct):
@@ -174,9 +175,9 @@ def _compare(stream: StreamDefinition, before: KnownColumn, column: Column, comp
             f"write {before.as_written} there{'' if by else ' again'}, or give the values in clear a column of their "
             "own"
         )
-    elif _mask_text(column.mask) != before.mask:
+    elif _mask_text(column) != before.mask:
         comparison.problems.append(
-            f'{name} was masked{by} by "{before.mask}", and the definition says "{_mask_text(column.mask)}"; write '
+            f'{name} was masked{by} by "{before.mask}", and the definition says "{_mask_text(column)}"; write '
             "what it was, or give the new tokens a column of their own"
         )
     elif (column.domain or "") != before.domain:
@@ -195,8 +196,7 @@ def _compare(stream: StreamDefinition, before: KnownColumn, column: Column, comp
 def _is_continued(before: KnownColumn, columns: Iterable[Column], known_names: set[str]) -> bool:
     """Say whether a column that is gone goes on under a name that is new, masked as it was."""
     return any(
-        column.name not in known_names
-        and (column.domain or "", _mask_text(column.mask)) == (before.domain, before.mask)
+        column.name not in known_names and (column.domain or "", _mask_text(column)) == (before.domain, before.mask)
         for column in columns
         if column.mask is not None
     )
@@ -221,15 +221,21 @@ def _entry(stream: StreamDefinition, table: str, column: Column) -> list[str | N
         table,
         column.name,
         column.domain or "",
-        _mask_text(column.mask),
+        _mask_text(column),
         _normalization(column),
         version,
     ]
 
 
-def _mask_text(mask: Mask) -> str:
-    """Return a mask with its padding, without which a token is read otherwise."""
-    return mask.name if mask.pad is None else f"{mask.name}, pad = {mask.pad}"
+def _mask_text(column: Column) -> str:
+    """Return a column's mask with all that a definition says of it, without which its tokens are read otherwise."""
+    assert column.mask is not None, "masked columns only"
+    said = [column.mask.name]
+    if column.mask.pad is not None:
+        said.append(f"pad = {column.mask.pad}")
+    if column.clear_paths:
+        said.append(f"clear = {json.dumps(sorted(path.text for path in column.clear_paths))}")
+    return ", ".join(said)
 
 
 def _normalization(column: Column) -> str | None:

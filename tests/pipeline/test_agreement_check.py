@@ -16,6 +16,7 @@ from maskline.pipeline.cli import main
 from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.preflight import preflight
 from maskline.postgres.connection import Connection, connect
+from maskline.postgres.ddl import create_table
 from maskline.postgres.dsn import PostgresDsn
 from maskline.postgres.schema import Schema
 from maskline.sqs import QueueAddress
@@ -339,6 +340,26 @@ def test_another_padding_is_a_problem_for_its_tokens_are_read_otherwise(
             '"deterministic"; write what it was, or give the new tokens a column of their own',
         )
     ]
+
+
+@pytest.mark.parametrize("clear", ['["currency", "buyer.email"]', "[]"])
+def test_another_part_of_a_document_in_clear_is_a_problem(
+    job: JobSettings, database: Connection, dsn: str, keyset: Keyset, clear: str
+) -> None:
+    text = (
+        'name = "events"\ntable = "events"\n[columns.event]\nfield = "."\ntype = "jsonb"\nmask = "leaves"\nclear = {}\n'
+    )
+    stream = parse_stream(text.format('["currency"]'), origin="test")
+    run(database, create_table(stream))
+    write_masked(dsn, keyset, ['{"currency": "EUR", "buyer": {"email": "ann@example.com"}}'], stream)
+
+    assert found(msgspec.structs.replace(job, stream=stream)) == []
+    problems = found(msgspec.structs.replace(job, stream=parse_stream(text.format(clear), origin="test")))
+
+    assert len(problems) == 1
+    assert problems[0][1].startswith(
+        'column events.event was masked by "leaves, clear = ["currency"]", and the definition says "leaves'
+    )
 
 
 @pytest.mark.usefixtures("rows")
