@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 
+from maskline.pipeline.harmless_text import visible
 from maskline.pipeline.logs import EXIT_CODE_FIELD
 
 logger = logging.getLogger("maskline")
@@ -15,19 +16,20 @@ def echo(sentence: str) -> None:
     """Print a sentence.
 
     Args:
-        sentence: The sentence.
+        sentence: The sentence. What a terminal would obey in it, in a name that somebody gave a table say, is written
+            out.
     """
-    print(sentence)  # noqa: T201
+    print(visible(sentence, one_line=False))  # noqa: T201
 
 
 def notice(sentence: str) -> None:
     """Tell the user something on standard error: on a terminal a line that says whom it is from, else a log record.
 
     Args:
-        sentence: What the user should know, in one line.
+        sentence: What the user should know, in one line; made harmless as by `echo`.
     """
     if is_error_terminal():
-        print(f"maskline: {sentence}", file=sys.stderr)  # noqa: T201
+        print(f"maskline: {visible(sentence, one_line=False)}", file=sys.stderr)  # noqa: T201
     else:
         logger.warning(sentence)
 

@@ -20,7 +20,7 @@ from maskline.streams.definition import JOB_COLUMNS, StreamDefinition
 
 _SERVER = """
     SELECT pg_is_in_recovery(), current_setting('fsync') = 'on',
-        current_setting('full_page_writes') = 'on',
+        current_setting('full_page_writes') = 'on', current_setting('server_encoding'),
         (SELECT bool_and(has_function_privilege(oid, 'EXECUTE')) FROM pg_proc WHERE proname = 'pg_logical_emit_message')
 """
 _OBJECTS = """
@@ -59,6 +59,10 @@ _TRIGGERS = """
       AND tgrelid IN (SELECT to_regclass(%s)::oid UNION SELECT relid FROM pg_partition_tree(to_regclass(%s)))
       AND tgparentid = 0
     ORDER BY tgname
+"""
+_FOREIGN_PARTITIONS = """
+    SELECT relid::regclass::text FROM pg_partition_tree(to_regclass(%s)) JOIN pg_class ON pg_class.oid = relid
+    WHERE relkind = 'f' ORDER BY 1
 """
 _RULES = "SELECT rulename FROM pg_rewrite WHERE ev_class = to_regclass(%s) AND ev_type = '3' AND ev_enabled <> 'D'"
 _MAY_ENTER = """
@@ -116,7 +120,7 @@ def check_tables(connection: Connection, stream: StreamDefinition) -> TableRepor
 
 
 def _check_server(connection: Connection, report: TableReport) -> None:
-    ((is_standby, syncs, writes_full_pages, may_emit),) = connection.execute(_SERVER).fetchall()
+    ((is_standby, syncs, writes_full_pages, encoding, may_emit),) = connection.execute(_SERVER).fetchall()
     report.problems.extend(server_version_problems(connection))
     if is_standby:
         report.problems.append("the server is a standby, which takes no writes; connect to the primary")
@@ -124,6 +128,10 @@ def _check_server(connection: Connection, report: TableReport) -> None:
         report.problems.append("fsync is off, so a crash of the server loses committed rows; switch it on")
     if not writes_full_pages:
         report.warnings.append("full_page_writes is off: unless the disk writes 8 KiB at once, a crash can tear pages")
+    if encoding != "UTF8":
+        report.warnings.append(
+            f"the database's encoding is {encoding}, not UTF8: a message with a text that it cannot hold is rejected"
+        )
     if not may_emit:
         report.problems.append("this role may not execute pg_logical_emit_message; grant it EXECUTE on that function")
 
@@ -166,6 +174,8 @@ def _check_relation(connection: Connection, stream: StreamDefinition, report: Ta
             report.add_missing(f"table {table} does not exist, or this role has no USAGE on its schema", stream)
             return
         ((kind, has_children),) = relations
+        cursor.execute(_FOREIGN_PARTITIONS, [table])
+        foreign = [name for (name,) in cursor]
         cursor.execute(_RULES, [table])
         rules = [name for (name,) in cursor]
         cursor.execute(_TRIGGERS, [table, table])
@@ -177,6 +187,11 @@ def _check_relation(connection: Connection, stream: StreamDefinition, report: Ta
         report.problems.append(
             f"table {table} has tables that inherit from it, where rows could end that nobody counts; partition it, or "
             "give the stream a table of its own"
+        )
+    for partition in foreign:
+        report.problems.append(
+            f"partition {partition} of {table} is in another server, which commits by itself, so that a row there "
+            "could be lost or come twice; detach it, and move its rows by a job of their own"
         )
     for rule in rules:
         report.problems.append(f"rule {rule} of {table} answers in its place; drop it, or use a trigger")

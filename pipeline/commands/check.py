@@ -14,6 +14,7 @@ import botocore.session
 
 from maskline.aws import environment_region
 from maskline.errors import SetupError, UnavailableError
+from maskline.pipeline.harmless_text import json_text
 from maskline.pipeline.iam_policy import PolicyInputs, job_policy
 from maskline.pipeline.options import (
     DEFAULT_STREAM,
@@ -76,10 +77,8 @@ def _mark(finding: Finding) -> str:
 
 def _as_json(finding: Finding) -> str:
     state = _mark(finding).strip().lower()
-    return json.dumps(
-        {"part": finding.part, "state": state, "temporary": finding.is_temporary, "text": finding.text},
-        ensure_ascii=False,
-    )
+    found = {"part": finding.part, "state": state, "temporary": finding.is_temporary, "text": finding.text}
+    return json_text(json.dumps(found, ensure_ascii=False))
 
 
 def _policy_inputs(arguments: argparse.Namespace) -> PolicyInputs:
