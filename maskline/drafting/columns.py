@@ -26,6 +26,7 @@ _MIN_FREE_WORDS = 4
 _PLAUSIBLE_SECONDS = range(1_000_000_000, 4_000_000_000)
 """The seconds that are taken for a time: the years 2001 to 2096."""
 
+_EPOCH_DIVISORS = {"epoch_s": 1, "epoch_ms": 10**3, "epoch_us": 10**6, "epoch_ns": 10**9}
 _NAMES_OF_IDS = frozenset(["id", "ids", "number", "no", "key", "code", "ref", "sku"])
 
 
@@ -168,9 +169,10 @@ def _telling_candidates(
     if kinds == {bool}:
         yield {"type": "boolean"}, None
     elif kinds == {int}:
-        for unit, divisor in (("epoch_ms", 1000), ("epoch_s", 1)):
+        for unit, divisor in _EPOCH_DIVISORS.items():
             if _is_epoch(values, divisor) and not set(words_of(names[-1])[-1:]) & _NAMES_OF_IDS:
                 yield {"type": "timestamptz", "format": unit}, "a time, by its size"
+                yield {"type": "timestamptz", "format": unit, "round": True}, "a time, by its size"
         yield {"type": "bigint"}, None
         yield {"type": "numeric"}, None
     elif kinds <= {int, Decimal}:
