@@ -21,6 +21,7 @@ def values_of_lines(source: TextIO | None = None) -> Iterator[str]:
     source = source or sys.stdin
     try:
         for line in source:
+            line.encode()  # where the locale is C, Python reads what is no UTF-8 as surrogates
             yield line.removesuffix("\n")
-    except UnicodeDecodeError:
+    except UnicodeError:
         raise UsageError("standard input: is not text in UTF-8") from None
