@@ -69,11 +69,11 @@ def leaves(masker: Masker, clear: list[ClearPath] | None = None) -> LeavesMask:
 
 def test_a_document_of_an_older_key_comes_under_the_new_one_and_stays_what_it_is() -> None:
     document = {"a": "x", "b": [1, False, None], "c": {"clear": "y"}}
-    masked = leaves(OLD, [["c", "clear"]]).mask(document)
+    masked = leaves(OLD, [("c", "clear")]).mask(document)
 
-    remasked = leaves(NEW, [["c", "clear"]]).remask(masked)
+    remasked = leaves(NEW, [("c", "clear")]).remask(masked)
 
-    assert remasked == leaves(NEW, [["c", "clear"]]).mask(document)
+    assert remasked == leaves(NEW, [("c", "clear")]).mask(document)
     assert remasked != masked
 
 
