@@ -10,8 +10,10 @@ from maskline.aws import HOST_SUFFIXES, partition_of
 from maskline.errors import ArgumentError
 from maskline.plaintext import is_plaintext_beyond_loopback
 
-_URL = re.compile(r"(?P<authority>https?://(?P<host>[^/:]+)(:\d+)?)/([^/]+/)*(?P<name>[^/]+)/?")
-_CREDENTIALS = re.compile(r"[^/?#]*(//[^/?#]*)?@")
+_URL = re.compile(r"(?P<authority>https?://(?P<host>\[[0-9A-Fa-f:.]+\]|[^/:\[\]]+)(:\d+)?)/([^/]+/)*(?P<name>[^/]+)/?")
+_CREDENTIALS = re.compile(r"[^?#]*@|.*[?&](X-Amz-|AWSAccessKeyId=|Signature=)", re.DOTALL | re.IGNORECASE)
+"""What may be credentials: whatever stands before an ``@``, and the query of a signed URL."""
+
 _ENDPOINT = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[^\s?#]*)?")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}(\.fifo)?")
 _AWS_SUFFIX = rf"(vpce\.)?({'|'.join(map(re.escape, HOST_SUFFIXES))})"
@@ -112,9 +114,10 @@ class QueueAddress(msgspec.Struct, frozen=True):
         match = _URL.fullmatch(self.queue)
         if match is None:
             return None
-        if host := _AWS_HOST.fullmatch(match["host"]):
+        name = match["host"].lower()
+        if host := _AWS_HOST.fullmatch(name):
             return host["region"]
-        legacy = _LEGACY_AWS_HOST.fullmatch(match["host"])
+        legacy = _LEGACY_AWS_HOST.fullmatch(name)
         return (legacy["region"] or _LEGACY_REGION) if legacy else None
 
     @property

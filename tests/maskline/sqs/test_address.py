@@ -20,6 +20,8 @@ AWS_URL = "https://sqs.eu-central-1.amazonaws.com/123456789012/logins"
         "http://127.0.0.1:9324/000000000000/logins",
         "http://localhost:9324/queue/logins",
         "http://localhost/logins",
+        "http://[::1]:9324/000000000000/logins",
+        "https://[2001:db8::1]/logins",
     ],
 )
 def test_the_name_is_the_last_part_of_a_url_or_what_was_given(queue: str) -> None:
@@ -35,6 +37,7 @@ def test_the_name_is_the_last_part_of_a_url_or_what_was_given(queue: str) -> Non
         ("https://eu-west-1.queue.amazonaws.com/123456789012/logins", "eu-west-1"),
         ("https://sqs.cn-north-1.amazonaws.com.cn/123456789012/logins", "cn-north-1"),
         ("https://queue.amazonaws.com/123456789012/logins", "us-east-1"),
+        ("https://SQS.EU-Central-1.AmazonAWS.com/123456789012/logins", "eu-central-1"),
         ("https://sqs-fips.us-east-1.amazonaws.com/123456789012/logins", "us-east-1"),
         ("https://sqs.us-gov-west-1.amazonaws.com/123456789012/logins", "us-gov-west-1"),
         ("https://sqs.eu-central-1.api.aws/123456789012/logins", "eu-central-1"),
@@ -198,6 +201,10 @@ def test_a_url_is_called_as_it_stands_unless_an_endpoint_is_given(
         ("https://user:hunter2@host/1/q", None, "queue"),
         ("https://hunter2@sqs.eu-central-1.amazonaws.com/1/q", None, "queue"),
         ("user:hunter2@host", None, "queue"),
+        ("https:/user:hunter2@host/1/q", None, "queue"),
+        ("https://user:hunt/er2@host/1/q", None, "queue"),
+        (f"{AWS_URL}?Action=ReceiveMessage&X-Amz-Security-Token=hunter2", None, "queue"),
+        (f"{AWS_URL}?AWSAccessKeyId=A&Signature=hunter2", None, "queue"),
         ("logins", "https://user:hunter2@127.0.0.1:9324", "endpoint"),
         ("logins", "user:hunter2@127.0.0.1:9324", "endpoint"),
     ],
