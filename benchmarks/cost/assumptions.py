@@ -1,4 +1,4 @@
-"""The numbers that a cost is reckoned from."""
+"""The numbers that a cost is computed from."""
 
 from __future__ import annotations
 

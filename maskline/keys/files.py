@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from maskline.errors import KeysetError, Remedy
+from maskline.keys.conflicts import ALREADY_EXISTS, CHANGED_MEANWHILE
 from maskline.keys.keyset import StoredKeyset
 
 OWNER_ONLY = 0o600
@@ -114,9 +115,7 @@ class FileKeyset:
             target = FileKeyset(behind_links, is_private=self._is_private)
             with _locked(target.path.parent):
                 if target.fetch().content != expected:
-                    raise KeysetError(
-                        f"keyset {self.uri}: somebody else changed it meanwhile; look at it and try again"
-                    )
+                    raise KeysetError(f"keyset {self.uri}: {CHANGED_MEANWHILE}")
                 model = target.path.stat()
                 _put(target.previous, expected, model)
                 _put(target.path, content, model)
@@ -127,10 +126,7 @@ class FileKeyset:
         try:
             yield
         except FileExistsError:
-            raise KeysetError(
-                f"keyset {self.uri}: exists already and is not overwritten; without it nothing it masked "
-                "could be recovered"
-            ) from None
+            raise KeysetError(f"keyset {self.uri}: {ALREADY_EXISTS}") from None
         except OSError as error:
             is_without_directory = isinstance(error, FileNotFoundError) and not self.path.parent.is_dir()
             directory = self.path.parent
@@ -143,7 +139,7 @@ class FileKeyset:
 
 
 def _is_trusted(user: int) -> bool:
-    """Say whether a user may stand behind a keyset: this process's, or root; root itself works for anybody."""
+    """Return whether a user may stand behind a keyset: this process's, or root; root itself works for anybody."""
     return user in (os.geteuid(), 0) or os.geteuid() == 0
 
 

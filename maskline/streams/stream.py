@@ -68,6 +68,11 @@ class StreamDefinition(msgspec.Struct, frozen=True):
         """Return the hash of what tells streams apart; an example has a row, which has none."""
         return hash((self.name, self.table))
 
+    @property
+    def streams(self) -> tuple[StreamDefinition, ...]:
+        """This stream alone, as a `StreamSet` has several."""
+        return (self,)
+
     def column(self, name: str) -> Column:
         """Return the column of that name.
 

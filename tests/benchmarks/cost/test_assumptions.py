@@ -1,4 +1,4 @@
-"""The file of assumptions is checked before anything is reckoned from it."""
+"""The file of assumptions is checked before anything is computed from it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The formula, against figures that were reckoned by hand."""
+"""The formula, against figures that were computed by hand."""
 
 from __future__ import annotations
 

@@ -299,7 +299,11 @@ def test_what_cannot_be_a_column_is_named_with_its_reason() -> None:
 @pytest.mark.parametrize(
     ("bodies", "match", "complaint"),
     [
-        (["no JSON", "[1]"], "", r"^messages: none of 2 has a JSON object in it \(not_json 1, not_an_object 1\)$"),
+        (
+            ["no JSON", "[1]"],
+            "",
+            r"^messages: none of 2 has a JSON object in it \(not_json 1, not_an_object 1\); write one a line$",
+        ),
         (["{}"], "", r"^messages: nothing in them can be a column"),
         ([BODY], "kind=x", r"^match: none of 1 messages has kind=x$"),
         ([BODY], "kind", r"^match 'kind': has no =; write kind=OrderPlaced$"),
