@@ -122,7 +122,7 @@ class Result(msgspec.Struct, frozen=True):
             file: Its file.
 
         Raises:
-            UsageError: It is none.
+            UsageError: The file is not a result.
         """
         try:
             return msgspec.json.decode(file.read_bytes(), type=cls)

@@ -1,25 +1,20 @@
-"""Whether keyset, definition and database agree: that rows to come join with those that are there."""
+"""Whether keyset, definition and database agree, so that new rows join with those that are there."""
 
 from __future__ import annotations
 
-import functools
-import threading
-
 from maskline.keys import Keyset
+from maskline.pipeline.bounded_connection import bounded_connection
 from maskline.pipeline.job_settings import JobSettings
 from maskline.postgres.column_registry import compare_columns
-from maskline.postgres.connection import connect, map_postgres_errors
-from maskline.postgres.deadlines import DEADLINES
 from maskline.postgres.key_check import compare_keys
 from maskline.postgres.key_registry import known_keys
 
 ANSWER_SECONDS = 30.0
-
-_NOT_STOPPING = threading.Event()
+"""How long Postgres may take to answer all that it is asked here."""
 
 
 def disagreements(job: JobSettings, keyset: Keyset) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """Compare a job's keyset and definition with what its database knows of both.
+    """Compare the keyset and the definition of a job with what its database knows of both.
 
     Args:
         job: The job, whose database answers.
@@ -31,13 +26,9 @@ def disagreements(job: JobSettings, keyset: Keyset) -> tuple[list[tuple[str, str
     Raises:
         MasklineError: A part cannot be asked.
     """
-    connection = DEADLINES.connect(functools.partial(connect, job.postgres), _NOT_STOPPING)
-    try:
-        with map_postgres_errors(), DEADLINES.within(connection, ANSWER_SECONDS, "its keys", _NOT_STOPPING):
-            keys = compare_keys(keyset, known_keys(connection))
-            columns = [compare_columns(connection, stream) for stream in job.streams]
-    finally:
-        connection.close()
+    with bounded_connection(job.postgres, ANSWER_SECONDS, "its keys") as connection:
+        keys = compare_keys(keyset, known_keys(connection))
+        columns = [compare_columns(connection, stream) for stream in job.streams]
     problems = [text for comparison in columns for text in comparison.problems]
     warnings = [text for comparison in columns for text in comparison.warnings]
     return (

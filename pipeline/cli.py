@@ -20,7 +20,7 @@ from maskline.pipeline.logs import EXIT_CODE_FIELD, configure_logging
 from maskline.pipeline.printing import is_error_terminal, notice, notice_former_name, report_failure
 from maskline.pipeline.program import program_name
 from maskline.pipeline.remedies import with_remedy
-from maskline.pipeline.stopping import close_standard_error, end_process, interrupted_by_sigterm
+from maskline.pipeline.stopping import STOPPED_EXIT_CODE, close_standard_error, end_process, interrupted_by_sigterm
 
 COMMAND_GROUPS = {
     "Try it": {
@@ -63,7 +63,6 @@ _EXTRAS = {"run": "beam", "local": "local", "flink": "local", "publish": "lake",
 _UNUSED = dict.fromkeys(("local", "flink"), UNUSED_BY_A_JOB)
 """The packages that a command does not use, and what it imports can do without; ``run`` imports its job later."""
 
-INTERRUPTED_EXIT_CODE = 130
 _DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 logger = logging.getLogger("maskline")
@@ -105,8 +104,8 @@ def main(arguments: Sequence[str]) -> int:
             end_process(error.exit_code)
         return error.exit_code
     except KeyboardInterrupt:
-        report_failure("interrupted", INTERRUPTED_EXIT_CODE)
-        return INTERRUPTED_EXIT_CODE
+        report_failure("interrupted", STOPPED_EXIT_CODE)
+        return STOPPED_EXIT_CODE
     except BrokenPipeError:  # the reader of our output, head say, has gone
         _drop_output()
         return 1

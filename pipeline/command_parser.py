@@ -1,4 +1,4 @@
-"""Finding a command, and the parser of it: no abbreviations, and every error one line."""
+"""Finding a command, and its parser: no abbreviations, and every error in one line."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class CommandParser(argparse.ArgumentParser):
         return parsed, unknown
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong with a command line.
+        """Raise for a wrong command line.
 
         Raises:
             UsageError: Always.
@@ -92,7 +92,7 @@ class CommandParser(argparse.ArgumentParser):
 
 
 def unknown_option(argument: str, known: Iterable[str]) -> str:
-    """Return what is wrong with an argument that nobody takes; never its value, which may be a secret.
+    """Return what is wrong with an unknown argument; its value is not repeated, for it may be a secret.
 
     Args:
         argument: The argument, with its value or without.
@@ -105,7 +105,7 @@ def unknown_option(argument: str, known: Iterable[str]) -> str:
 
 
 def add_actions(parser: argparse.ArgumentParser) -> Any:
-    """Return what takes the actions of a command, of which one has to be given; see `add_action` and `run_action`.
+    """Return the group that `add_action` adds the actions of a command to; the user has to give one of them.
 
     Args:
         parser: The parser of the command.
@@ -114,7 +114,7 @@ def add_actions(parser: argparse.ArgumentParser) -> Any:
 
 
 def add_action(actions: Any, name: str, summary: str, act: Act) -> argparse.ArgumentParser:
-    """Add one of a command's actions, which says what it does in the command's help and in its own.
+    """Add an action to a command. Its summary is shown in the help of the command and in its own.
 
     Args:
         actions: What `add_actions` returned.
@@ -134,7 +134,7 @@ def add_action(actions: Any, name: str, summary: str, act: Act) -> argparse.Argu
 
 
 def run_action(arguments: argparse.Namespace, _: Sequence[str]) -> int:
-    """Do the action that was given, and return its exit code: the ``main`` of a command that has actions."""
+    """Run the action that was given, and return its exit code: the ``main`` of a command with actions."""
     act: Act = arguments.act
     return act(arguments)
 
@@ -163,7 +163,7 @@ def open_command(
 
 @contextlib.contextmanager
 def gc_paused() -> Iterator[None]:
-    """Import for good: to look for garbage among modules takes a fifth of Beam's import, and a little ever after."""
+    """Collect no garbage while the block imports, nor among what it imported: that takes a fifth of Beam's import."""
     gc.disable()
     try:
         yield

@@ -1,4 +1,4 @@
-"""Importing a library without packages that it can do without."""
+"""Importing a library without optional packages that it would import as well."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ of CPU and more, where all of them are installed. Providers of keys import what 
 
 @contextlib.contextmanager
 def hidden_packages(names: Collection[str]) -> Iterator[None]:
-    """Have packages look as if they were not installed, while the block imports what would import them.
+    """Hide packages while the block imports something that would import them: they look as if not installed.
 
     What was imported before stays, and what is imported afterwards is found.
 

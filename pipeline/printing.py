@@ -1,4 +1,4 @@
-"""Sentences on standard output and notices on standard error, as they are: no colors, no folding, to be searched."""
+"""Plain sentences on standard output and notices on standard error, without colors or wrapping."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def notice(sentence: str) -> None:
 
 
 def report_failure(sentence: str, exit_code: int) -> None:
-    """Say on standard error why the program ends: on a terminal as a notice, else as a log record of level ERROR.
+    """Print to standard error why the program ends: on a terminal as a notice, else as a log record of level ERROR.
 
     Args:
         sentence: What is wrong, where, and what to do.
@@ -45,7 +45,7 @@ def report_failure(sentence: str, exit_code: int) -> None:
 
 
 def is_error_terminal() -> bool:
-    """Say whether a person reads standard error as it is written."""
+    """Return whether a person reads standard error as it is written."""
     return sys.stderr.isatty()
 
 
@@ -59,8 +59,18 @@ def notice_former_name(former: str, current: str) -> None:
     notice(f"{former} is now {current}; the old name goes in the next release")
 
 
+def counted(count: int, what: str) -> str:
+    """Return a number with what it counts: ``1 row``, ``2,000 rows``.
+
+    Args:
+        count: The number.
+        what: What is counted, in the singular.
+    """
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 def ending_of(value: object, characters: int = 10) -> str:
-    """Return a value, or the end of a long one: all tokens of a key begin alike.
+    """Return a value, shortened to its end if it is long: all tokens of a key begin alike.
 
     Args:
         value: The value of a column; None for NULL.

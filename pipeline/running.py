@@ -1,4 +1,4 @@
-"""What the command ``run`` does, with Beam: the checks before the job, the job, its summary."""
+"""The command ``run``, with Beam: the checks before the job, the job, and its summary."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 def run(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
-    """Check all parts of a job, run it, and show what became of its messages.
+    """Check all parts of a job, run it, and show the outcomes of its messages.
 
     Args:
         arguments: With the options of the command ``run``.

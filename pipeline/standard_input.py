@@ -1,4 +1,4 @@
-"""Values of people, from standard input: on a command line, every process of the machine could read them."""
+"""Personal values from standard input; on a command line every process of the machine could read them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from maskline.errors import UsageError
 
 
 def values_of_lines(source: TextIO | None = None) -> Iterator[str]:
-    """Yield the value of each line, whatever is in it; that of an empty line is the empty text.
+    """Yield the value of each line; that of an empty line is the empty text.
 
     Args:
         source: What to read; standard input if None.

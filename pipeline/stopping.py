@@ -1,4 +1,4 @@
-"""Ending a long command in an orderly way: the first signal ends the step under way, the second the process."""
+"""Ending a long command in an orderly way: the first signal ends the current step, the second one the process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from types import FrameType
 from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 STOPPED_EXIT_CODE = 130
+"""The exit code of a command that a signal ended, by the custom of shells: 128 and the number of SIGINT."""
+
 SIGNAL_SECONDS = 0.1
 EXIT_SECONDS = 1.0
 STANDARD_ERROR = 2
@@ -26,7 +28,7 @@ T = TypeVar("T")
 
 @contextlib.contextmanager
 def stopping_on_signals(stopping: threading.Event, console: Console) -> Iterator[None]:
-    """Have a first SIGINT or SIGTERM end the step under way and no more, and a second one end this process at once.
+    """Set an event at the first SIGINT or SIGTERM, and end the process at once at the second.
 
     Args:
         stopping: Is set by the first.
@@ -49,7 +51,7 @@ def stopping_on_signals(stopping: threading.Event, console: Console) -> Iterator
 
 @contextlib.contextmanager
 def interrupted_by_sigterm() -> Iterator[None]:
-    """Have a SIGTERM do what Ctrl-C does while the block runs, so that what was started is stopped on the way out."""
+    """Have SIGTERM raise KeyboardInterrupt in the block, as a Ctrl-C does, so that what was started is stopped."""
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield
@@ -58,10 +60,11 @@ def interrupted_by_sigterm() -> Iterator[None]:
 
 
 class BackgroundWork(Generic[T]):
-    """Work in a daemon thread, which a Ctrl-C leaves to itself at once, whatever it waits for.
+    """Work in a daemon thread, so that the main thread handles signals at once, whatever the work waits for.
 
-    Python handles a signal in the main thread, and only once that comes back from libpq or a name server. What was left
-    to itself can be waited for again, and ends with the process.
+    Python handles a signal in the main thread, and there only between two instructions: not before a call into libpq or
+    of a name server has returned. A signal handler that raises ends the wait for the work and not the work itself: that
+    can be waited for again, and ends with the process.
 
     Args:
         work: Is called in the thread, once, when its result is first asked for: whoever asks is ready for a Ctrl-C.
@@ -100,7 +103,7 @@ class BackgroundWork(Generic[T]):
 
 
 def interruptible(work: Callable[[], T]) -> T:
-    """Run work that a first Ctrl-C or SIGTERM leaves to itself at once, whatever it waits for.
+    """Run work and return its result; a Ctrl-C or SIGTERM ends the wait for it at once, whatever it waits for.
 
     Args:
         work: Is called in a daemon thread.
@@ -113,18 +116,18 @@ def interruptible(work: Callable[[], T]) -> T:
 
 
 def close_standard_error() -> None:
-    """Have what this process has written to standard error stay the last that it writes there.
+    """Discard everything that is written to standard error from now on.
 
-    While it ends, its threads and the processes that it started complain of what is taken from under them.
+    While a process ends, its threads and the processes that it started complain that what they use is gone.
     """
     _flush()
     os.dup2(os.open(os.devnull, os.O_WRONLY), STANDARD_ERROR)
 
 
 def end_process(exit_code: int) -> NoReturn:
-    """End this process though threads of it hang, which Python would wait for.
+    """End this process without waiting for its threads, which may hang.
 
-    What is to be done at exit (runners end processes of theirs then) has a second.
+    What is registered with `atexit`, for example by runners to end their own processes, is given a second.
 
     Args:
         exit_code: The exit code.
@@ -149,16 +152,3 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     if callable(handler):
         handler(number, frame)
     raise KeyboardInterrupt
-
-
-def in_another_thread(work: Callable[[], int]) -> int:
-    """Run work where waiting for a database or a store does not keep this thread from its signals.
-
-    Args:
-        work: Returns an exit code, or a number of whatever was left.
-    """
-    with ThreadPoolExecutor(1, thread_name_prefix="work") as thread:
-        future = thread.submit(work)
-        while not future.done():
-            wait([future], timeout=SIGNAL_SECONDS)
-        return future.result()

@@ -1,4 +1,4 @@
-"""Tables on a screen, in one style: whole in a pipe, fitted to a terminal, and nothing dropped in either."""
+"""Printed tables, in one style: at full width in a pipe, fitted to a terminal, and complete in both."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SHORTENED = (32, 24, 16, 12, 10, 8)
 
 
 def new_table(title: str | None = None, *, show_header: bool = True) -> Table:
-    """Return an empty table in the style of all.
+    """Return an empty table in the common style.
 
     Args:
         title: What is above it.
@@ -30,7 +30,7 @@ def new_table(title: str | None = None, *, show_header: bool = True) -> Table:
 
 
 def print_table(table: Table, console: Console | None = None) -> None:
-    """Print a table: to a pipe as wide as it is and without blanks at the ends of lines, else to fit the terminal.
+    """Print a table: to a pipe at its full width and without trailing blanks, to a terminal so that it fits.
 
     Where a terminal is too narrow for all columns, its lines are wrapped; a column is never dropped, nor a number cut.
 

@@ -15,7 +15,6 @@ import pytest
 
 import benchmarks.cli
 import manual.__main__
-import tests.faults.__main__
 from maskline.errors import MasklineError, UsageError
 from maskline.pipeline.beam_options import parse_beam_options
 from maskline.pipeline.cli import COMMANDS
@@ -23,6 +22,7 @@ from maskline.pipeline.command_parser import CommandParser, open_command
 from maskline.pipeline.options import Options
 from tests.documents import blocks, user_environment
 from tests.e2e.job_process import PROJECT
+from tests.faults.suite import suite_parser
 from tests.pinned import REQUIREMENTS, declared, listed
 
 DOCS = PROJECT / "docs"
@@ -35,8 +35,8 @@ SCRIPTS = {"./run_local.sh": "local", "./run_flink.sh": "flink --flink_home .cac
 
 PUNCTUATION = set("\n|&;<>()")
 BRITISH = re.compile(
-    r"\b\w*(?:colour|behaviour|favour|honour|neighbour|licence|catalogue|(?:normal|serial|organ|recogn|util|synchron)is[ei])\w*"
-    r"|\b(?:centre|cancelled|labelled|whilst|grey)\b",
+    r"\b\w*(?:colour|behaviour|favour|honour|neighbour|licence|catalogue|(?:normal|serial|organ|recogn|util|synchron)is[aei])\w*"
+    r"|\b(?:centre|cancelled|labelled|travelled|whilst|grey)\b",
     re.IGNORECASE,
 )
 
@@ -149,6 +149,18 @@ def test_the_spelling_is_american(document: Path) -> None:
     assert BRITISH.findall(prose) == []
 
 
+def test_the_spelling_of_the_code_is_american_too() -> None:
+    words = {
+        f"{name_of(file)}: {word}"
+        for folder in ("maskline", "transforms", "pipeline", "benchmarks", "manual")
+        for file in (PROJECT / folder).rglob("*.py")
+        for word in BRITISH.findall(file.read_text())
+        if word != "CANCELLED"  # a state of jobs, as Beam and Dataflow spell it
+    }
+
+    assert words == set()
+
+
 @pytest.mark.heavy
 @pytest.mark.parametrize("number", range(2))
 def test_a_program_of_the_page_of_transforms_runs(number: int, tmp_path: Path) -> None:
@@ -222,7 +234,7 @@ def parse_benchmark(words: list[str]) -> None:
 PARSED_BY: dict[str, Callable[[list[str]], object]] = {
     "benchmarks": parse_benchmark,
     "manual": lambda words: [manual.__main__.COMMANDS[word] for word in words],
-    "tests.faults": lambda words: tests.faults.__main__._parser().parse_args(words),
+    "tests.faults": lambda words: suite_parser().parse_args(words),
 }
 
 

@@ -1,4 +1,4 @@
-"""From what stands at one place of the records to the column for it."""
+"""From the values at one place of the records to a column for them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class DraftedColumn(Redacted, frozen=True):
 
 
 class LeftOut(msgspec.Struct, frozen=True):
-    """A place that becomes no column.
+    """A place that does not become a column.
 
     Attributes:
         field: Where it stands, as a definition would write it.

@@ -61,7 +61,7 @@ class Wish(msgspec.Struct, frozen=True):
         """Read ``kind=OrderPlaced``.
 
         Raises:
-            UsageError: It is none.
+            UsageError: The text does not have this form.
         """
         source, equals, value = text.partition("=")
         try:
@@ -146,7 +146,7 @@ def attribute_source(name: str) -> str | None:
         return None
 
 
-def common_root(records: Sequence[Mapping[str, object]]) -> tuple[str, ...]:
+def _common_root(records: Sequence[Mapping[str, object]]) -> tuple[str, ...]:
     """Return the names that lead to the record where all else is wrapping: objects that hold one object each.
 
     Args:
@@ -179,7 +179,7 @@ def _join_inline_messages(by_format: dict[MessageFormat, list[SampleMessage]]) -
 
 def _with_common_root(packed: MessageFormat, opened: Sequence[Opened]) -> MessageFormat:
     """Leave out of the records what is only wrapped around all of them, and return the format that says so."""
-    names = common_root([each.record for each in opened])
+    names = _common_root([each.record for each in opened])
     for each in opened:
         for name in names:
             inner = each.record[name]

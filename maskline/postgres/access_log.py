@@ -6,13 +6,11 @@ schema of its own could each put another ``pii_access_log`` in the place of the 
 
 from __future__ import annotations
 
-from typing import Any
-
 import psycopg
 from psycopg import sql
 
-from maskline.errors import DatabaseError, DatabaseUnavailableError, Remedy, UsageError
-from maskline.postgres.connection import Connection, map_postgres_errors, transaction
+from maskline.errors import ArgumentError, DatabaseError, DatabaseUnavailableError, Remedy
+from maskline.postgres.connection import Connection, Cursor, map_postgres_errors, transaction
 
 LOG = "pii_access_log"
 MAX_REASON = 1_000
@@ -72,7 +70,7 @@ def record_access(
         condition: The condition that chose the rows, at most 4,000 characters, or None where there was none.
 
     Raises:
-        UsageError: There is no reason, or it or the condition is too long.
+        ArgumentError: There is no reason, or it or the condition is too long.
         DatabaseError: The role may not write to the log, and so may not see a value.
         DatabaseUnavailableError: The login has entered as much in this hour as it may.
     """
@@ -90,7 +88,7 @@ def record_access(
         )
 
 
-def access_log(cursor: Any) -> sql.Identifier:
+def access_log(cursor: Cursor) -> sql.Identifier:
     """Return the name of the log that this login may write to, with its schema.
 
     Args:
@@ -107,7 +105,7 @@ def access_log(cursor: Any) -> sql.Identifier:
 
 
 def enter_access(
-    cursor: Any,
+    cursor: Cursor,
     *,
     action: str,
     stream: str,
@@ -128,14 +126,14 @@ def enter_access(
         condition: Which rows.
 
     Raises:
-        UsageError: As `record_access`.
+        ArgumentError: As `record_access`.
         DatabaseError: There is no log, or the role may not write to it.
         DatabaseUnavailableError: The login has entered as much in this hour as it may.
     """
     check_reason(reason)
     if condition is not None and len(condition) > MAX_CONDITION:
-        raise UsageError(
-            f"where: is {len(condition):,} characters long; {MAX_CONDITION:,} at most, for the log keeps it"
+        raise ArgumentError(
+            f"condition: is {len(condition):,} characters long; {MAX_CONDITION:,} at most, for the log keeps it"
         )
     insert = sql.SQL(
         "INSERT INTO {log} (accessed_at, role_name, action, stream, column_name, row_count, reason, condition)"
@@ -158,14 +156,14 @@ def check_reason(reason: str) -> None:
         reason: Why the values are needed.
 
     Raises:
-        UsageError: It is empty, too long, or not one line of text.
+        ArgumentError: It is empty, too long, or not one line of text.
     """
     if not reason.strip():
-        raise UsageError("reason: missing; say why the values are needed")
+        raise ArgumentError("reason: missing; say why the values are needed")
     if len(reason) > MAX_REASON:
-        raise UsageError(f"reason: is {len(reason):,} characters long; {MAX_REASON:,} at most")
+        raise ArgumentError(f"reason: is {len(reason):,} characters long; {MAX_REASON:,} at most")
     if any(_is_control(character) for character in reason):
-        raise UsageError("reason: holds line breaks or other control characters; give one line of text")
+        raise ArgumentError("reason: holds line breaks or other control characters; give one line of text")
 
 
 def _one_line(condition: str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""What an error of Postgres means: try again, this row's fault, the table's own cause, or the set-up.
+"""What an error of Postgres means: whether to try again, or whether a row, the table or the set-up is at fault.
 
 A rejection is the row's only where its cause can be in the message. docs/design.md has all of it as a table.
 
@@ -72,7 +72,7 @@ _ROW_POLICY = "ExecWithCheckOptions"
 
 
 class RowRejectedError(Exception):
-    """Postgres refused a statement for the values of a row in it. The message holds names and never a value.
+    """Postgres rejected a statement because of the values of a row. The message holds names and never a value.
 
     Args:
         detail: What it objected to.

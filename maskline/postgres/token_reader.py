@@ -1,4 +1,4 @@
-"""Reading the tokens of a column, any number of them, without holding them all."""
+"""Reading the tokens of a column, any number of them, without keeping them all in memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from psycopg import errors, sql
 
-from maskline.errors import UsageError
+from maskline.errors import ArgumentError
 from maskline.postgres.connection import Connection, map_postgres_errors
 from maskline.streams.definition import StreamDefinition
 
@@ -20,7 +20,7 @@ _COLUMN_IN_COMPLAINT = re.compile(r"""["«„“](\w+)["»“”]|\w+\.(\w+)""")
 def read_tokens(
     connection: Connection, stream: StreamDefinition, column: str, where: str | None
 ) -> Iterator[tuple[str, str, bool]]:
-    """Yield row and token of one column, and whether the row names a key, in one read-only transaction.
+    """Yield each row's token of one column, and whether the row names a key, in one read-only transaction.
 
     A row that names none is older than the job, which did not mask it.
 
@@ -35,12 +35,12 @@ def read_tokens(
         where: A condition in SQL on the stream's table, run with the permissions of the connection's role.
 
     Raises:
-        UsageError: The condition has a semicolon, and so could be more than a condition, or names a column that the
+        ArgumentError: The condition has a semicolon, and so could be more than a condition, or names a column that the
             table does not have.
         DatabaseError: The condition is not SQL, changes something, or the role may not read the table.
     """
     if where and ";" in where:
-        raise UsageError("where: give one condition without a semicolon; in a text write chr(59)")
+        raise ArgumentError("where: give one condition without a semicolon; in a text write chr(59)")
     connection.read_only = True
     is_array = stream.column(column).type.is_array
     tokens = sql.SQL("unnest(array_remove({column}, NULL))" if is_array else "{column}::text")
@@ -66,7 +66,9 @@ def read_tokens(
             raise unknown or error from None
 
 
-def _unknown_column(connection: Connection, stream: StreamDefinition, where: str, complaint: str) -> UsageError | None:
+def _unknown_column(
+    connection: Connection, stream: StreamDefinition, where: str, complaint: str
+) -> ArgumentError | None:
     """Return that the condition names a column which the table does not have, or None where it is not the condition."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -83,4 +85,4 @@ def _unknown_column(connection: Connection, stream: StreamDefinition, where: str
     remedy = (
         f"did you mean {nearest[0]}?" if nearest else f"those are: {', '.join(columns)}; a text stands in single quotes"
     )
-    return UsageError(f"where: {named[0]!r} is not a column of {stream.table}; {remedy}")
+    return ArgumentError(f"where: {named[0]!r} is not a column of {stream.table}; {remedy}")

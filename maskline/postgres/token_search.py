@@ -1,4 +1,4 @@
-"""Finding a key's tokens where no column names the key: in archives, copies and views that somebody keeps beside.
+"""Finding a key's tokens in tables that do not name the key: archives, copies and views of other people.
 
 A token begins with the id of the key that made it (see `maskline.masks.tokens`), so any column of text, bytes or JSON
 can be searched for it, whatever it is called and whoever made its table.
@@ -42,7 +42,7 @@ _SEARCHED_COLUMNS = """
 
 
 class TokenSearch(msgspec.Struct, frozen=True):
-    """What a search found.
+    """The result of a search for tokens.
 
     Attributes:
         found: The tables that hold tokens of the key, each with how many rows do.
@@ -56,14 +56,14 @@ class TokenSearch(msgspec.Struct, frozen=True):
 
 
 def search_tokens(connection: Connection, key_id: int) -> TokenSearch:
-    """Search the tables of a database that name no key for tokens of one; each is read whole.
+    """Search the tables of a database that name no key for tokens of one key. Each table is read as a whole.
 
     Args:
         connection: A connection to a database of revision 0012 or later.
         key_id: The key.
 
     Raises:
-        MasklineError: The catalogue or a table cannot be read.
+        MasklineError: The catalog or a table cannot be read.
     """
     search = TokenSearch([], [], [])
     with map_postgres_errors(), transaction(connection) as cursor:

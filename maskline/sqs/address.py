@@ -78,7 +78,7 @@ class QueueAddress(msgspec.Struct, frozen=True):
 
     @property
     def is_fifo(self) -> bool:
-        """Whether it is a FIFO queue: what is sent to one has a group, whose messages it delivers one batch at a time.
+        """Whether it is a FIFO queue. Its messages have groups, and it delivers those of a group one batch at a time.
 
         Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues-understanding-logic.html
         """
@@ -91,7 +91,7 @@ class QueueAddress(msgspec.Struct, frozen=True):
 
     @property
     def service_endpoint(self) -> str | None:
-        """The SQS API to call: the one given, or else that of the queue's URL; None where there is neither.
+        """The SQS API to call: the one given, or that of the queue's URL; None if there is neither.
 
         A URL is called as it stands, whatever the environment says: the host of a VPC endpoint, of FIPS or of IPv6 is
         there for a reason.
@@ -116,7 +116,7 @@ class QueueAddress(msgspec.Struct, frozen=True):
 
     @property
     def arn(self) -> str | None:
-        """The queue's ARN, where its URL says all that it takes; else SQS knows it."""
+        """The queue's ARN, or None where its URL does not say all of it, so that SQS has to be asked."""
         if self._url_region is None or self.account is None:
             return None
         return f"arn:{partition_of(self._url_region)}:sqs:{self._url_region}:{self.account}:{self.name}"

@@ -34,7 +34,7 @@ _lock = threading.Lock()
 def shared_connections(
     endpoint: str | None, region: str | None, connections: int = CONNECTIONS
 ) -> tuple[Any, CurlTransport]:
-    """Return a boto3 SQS client, and the frequent calls of the same API; every caller in this process gets the same.
+    """Return the boto3 client of an SQS API and the transport of its frequent calls, which a process shares.
 
     A process that was forked makes its own. Its parent's stay referenced there and are never used: to close them would
     say goodbye to SQS in the parent's name. A call of the client ends within a minute. (Of a transport, the queue that

@@ -1,4 +1,4 @@
-"""From the body of a message to the values of a row, or to the reason why there is none."""
+"""From the body of a message to the values of a row, or to the reason why it becomes none."""
 
 from __future__ import annotations
 
@@ -86,7 +86,6 @@ class MessageDecoder:
             (column.source.path.name, source_finder(column.source), column_reader(column, self._count_invalid))
             for column in stream.columns
         ]
-        self.invalid_values = 0
         self._flat_columns = [(name, read) for name, _, read in self._columns]
 
     def decode(self, body: str, attributes: Mapping[str, str] | None = None) -> Decoded:
@@ -123,7 +122,7 @@ class MessageDecoder:
     def explained(
         self, rejection: InvalidValueError, body: str, attributes: Mapping[str, str] | None
     ) -> InvalidValueError:
-        """Return a rejection that says, too, what a body seems to be packed in that the definition does not unpack."""
+        """Return a rejection that adds how the body seems to be packed, where the definition does not say so."""
         if rejection.reason not in _PERHAPS_PACKED:
             return rejection
         hint = None

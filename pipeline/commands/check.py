@@ -15,7 +15,15 @@ import boto3
 from maskline.aws import environment_region
 from maskline.errors import SetupError, UnavailableError
 from maskline.pipeline.iam_policy import PolicyInputs, job_policy
-from maskline.pipeline.options import Options, hash_keyset_uri, job_settings, keyset_uri, postgres_dsn, queue_address
+from maskline.pipeline.options import (
+    DEFAULT_STREAM,
+    Options,
+    hash_keyset_uri,
+    job_settings,
+    keyset_uri,
+    postgres_dsn,
+    queue_address,
+)
 from maskline.pipeline.preflight import Finding, preflight
 from maskline.pipeline.printing import echo, notice
 from maskline.postgres.dsn import PostgresAuth
@@ -87,7 +95,7 @@ def _policy_inputs(arguments: argparse.Namespace) -> PolicyInputs:
     return PolicyInputs(
         queue_arn,
         [uri for uri in (keyset_uri(arguments), hash_keyset_uri(arguments)) if uri is not None],
-        load_streams(arguments.stream or ["user_logins"]).streams,
+        load_streams(arguments.stream or [DEFAULT_STREAM]).streams,
         environment_region() or boto3.session.Session().region_name,
         queue_kms_key,
         arguments.payload_bucket,

@@ -44,6 +44,12 @@ from maskline.pipeline.summary import RunCounts
 from maskline.sqs import SqsQueue
 
 LOOK_SECONDS = 0.5
+RUNNING_SECONDS = 120.0
+"""How long Flink may take until it runs a job that it was given; it starts all its workers first."""
+
+LAST_COUNTS_SECONDS = 20.0
+"""How long Flink's counts, which come with its heartbeats, are waited for when the queue is empty."""
+
 SLOTS = 4
 
 
@@ -121,13 +127,15 @@ def _submitted(job: JobSettings, options: PipelineOptions, cluster: FlinkCluster
 
 
 def _running_job(cluster: FlinkCluster) -> str:
-    while True:
+    give_up = time.monotonic() + RUNNING_SECONDS
+    while time.monotonic() < give_up:
         jobs = cluster.rest("/jobs/overview")["jobs"]
         if jobs and jobs[0]["state"] == "RUNNING":
             return str(jobs[0]["jid"])
         if jobs and jobs[0]["state"] in ("FAILED", "CANCELED"):
             raise RunnerError(f"flink: the job {jobs[0]['state'].lower()}; see {cluster.log_directory}")
         time.sleep(0.1)
+    raise RunnerError(f"flink: the job does not run after {RUNNING_SECONDS:.0f} s; see {cluster.log_directory}")
 
 
 def _send_and_watch(job: JobSettings, directory: LocalDirectory, count: int | None, counts: FlinkCounts) -> RunResult:
@@ -150,10 +158,10 @@ def _send_and_watch(job: JobSettings, directory: LocalDirectory, count: int | No
 
 
 def _await_last_counts(monitor: RunMonitor) -> None:
-    """Wait until Flink's counts, which come with its heartbeats, have caught up with the queue."""
-    pause = threading.Event()
-    for _ in range(40):
+    """Wait until Flink's counts have caught up with the queue, or do not any more."""
+    give_up = time.monotonic() + LAST_COUNTS_SECONDS
+    while time.monotonic() < give_up:
         counts = monitor.snapshot().counts
         if counts.received and counts.received == counts.deleted + counts.delete_failures:
             return
-        pause.wait(LOOK_SECONDS)
+        time.sleep(LOOK_SECONDS)

@@ -20,7 +20,7 @@ from typing import TextIO, TypeAlias
 
 from maskline.errors import TokenError
 from maskline.masks.deterministic import Masker
-from maskline.pipeline.options import Options, keyset_uri, postgres_dsn
+from maskline.pipeline.options import Options, keyset_uri, naming_options, postgres_dsn
 from maskline.pipeline.printing import notice
 from maskline.pipeline.row_output import CsvPrinter, add_raw
 from maskline.postgres.access_log import check_reason, record_access
@@ -63,15 +63,16 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
         else:
             with contextlib.closing(connect(dsn)) as source:
                 tokens.take(read_tokens(source, stream, column.name, arguments.where))
-        record_access(
-            log,
-            action="unmask",
-            stream=stream.name,
-            column=column.name,
-            row_count=tokens.count,
-            reason=arguments.reason,
-            condition=arguments.where,
-        )
+        with naming_options(condition="where"):
+            record_access(
+                log,
+                action="unmask",
+                stream=stream.name,
+                column=column.name,
+                row_count=tokens.count,
+                reason=arguments.reason,
+                condition=arguments.where,
+            )
         return _print_values(iter(tokens), column, unmask, sys.stdout, raw=arguments.raw)
 
 

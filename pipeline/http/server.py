@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from importlib.resources import files
-from types import TracebackType
 from urllib.parse import urlsplit
 
 import msgspec
@@ -69,7 +68,7 @@ Route = Callable[[str], Answer]
 
 
 class HttpServer:
-    """Answers GET and HEAD while the ``with`` block runs; all else it rejects.
+    """Answers GET and HEAD while the ``with`` block runs, and rejects other methods.
 
     A client that takes longer than it may is hung up on, and so is the oldest where there is one too many: those that
     say nothing keep no probe from its answer. At a loopback address only who asks for a name of this machine is
@@ -102,10 +101,8 @@ class HttpServer:
         threading.Thread(target=self._server.serve_forever, name="http", daemon=True).start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Answer no more, and free the port."""
+    def __exit__(self, *_: object) -> None:
+        """Stop answering, and free the port."""
         self._server.shutdown()
         self._server.server_close()
 
@@ -171,9 +168,13 @@ def _hang_up(client: object) -> None:
 def _static_routes() -> dict[str, Route]:
     folder = files("maskline.pipeline.http") / "static"
     return {
-        path: lambda _accept, answer=Answer((folder / name).read_bytes(), media_type): answer  # type: ignore[misc]
+        path: _static_route(Answer((folder / name).read_bytes(), media_type))
         for path, (name, media_type) in STATIC_FILES.items()
     }
+
+
+def _static_route(answer: Answer) -> Route:
+    return lambda _accept: answer
 
 
 def _request_class(

@@ -1,4 +1,4 @@
-"""The directory that a local run lives in, and its lock."""
+"""The directory of local runs, and its lock."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 from pathlib import Path
-from types import TracebackType
 
 from maskline.errors import SetupError, UsageError
 
@@ -83,9 +82,7 @@ class LocalDirectory:
         self._lock = lock
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Unlock the directory."""
         if self._lock is not None:
             os.close(self._lock)

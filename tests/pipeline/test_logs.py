@@ -55,6 +55,14 @@ def test_no_level_brings_what_clouds_libraries_send_and_receive(
     assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["shown"]
 
 
+def test_packages_that_beam_finds_missing_are_not_complained_of(log: io.StringIO) -> None:
+    logging.warning("apitools not found, and bigquery client libraries are not available.")
+    logging.getLogger("apache_beam.io.mongodbio").warning("Could not find a compatible bson package.")
+    logging.getLogger("apache_beam.io.mongodbio").warning("something else")
+
+    assert [json.loads(line)["event"] for line in log.getvalue().splitlines()] == ["something else"]
+
+
 def test_it_is_quiet_by_default_but_for_progress(log: io.StringIO) -> None:
     logging.getLogger("maskline.test").info("hidden")
     logging.getLogger("apache_beam").info("hidden")
