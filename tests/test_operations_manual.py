@@ -14,6 +14,7 @@ from maskline.pipeline.cli import COMMANDS
 from maskline.pipeline.command_parser import CommandParser, open_command
 from maskline.pipeline.options import variable_of
 from maskline.pipeline.stopping import STOPPED_EXIT_CODE
+from maskline.postgres.connection import Connection
 from tests.deploy.expressions import ALERTS, alerts
 from tests.e2e.job_process import PROJECT
 
@@ -90,6 +91,15 @@ def test_every_command_can_be_typed_as_it_stands(line: str, monkeypatch: pytest.
     problem = _usage_problem(parser, arguments)
     is_named_alone = not any(argument.startswith("--") for argument in arguments)  # "after `maskline unmask`, look"
     assert problem is None or (is_named_alone and "missing" in problem), problem
+
+
+def test_every_query_can_be_asked_as_it_stands(database: Connection) -> None:
+    queries = re.findall(r"`(SELECT\s[^`]+)`", MANUAL)
+    assert len(queries) > 3
+
+    for query in queries:
+        of_a_stream = query.replace("COLUMN", "locale").replace("TABLE", "user_logins")
+        database.execute(of_a_stream).fetchall()
 
 
 def test_the_options_that_the_manual_names_are_those_of_run() -> None:
