@@ -15,6 +15,7 @@ from maskline.core_dumps import forbid_core_dumps
 from maskline.errors import MasklineError, StopTimedOutError
 from maskline.extras import missing_extra
 from maskline.pipeline.command_parser import open_command
+from maskline.pipeline.help_pages import help_page
 from maskline.pipeline.help_text import paragraph, summaries
 from maskline.pipeline.logs import EXIT_CODE_FIELD, configure_logging
 from maskline.pipeline.printing import is_error_terminal, notice, notice_former_name, report_failure
@@ -153,6 +154,11 @@ def _run_command(arguments: Sequence[str]) -> int:
 
         print(format_versions())  # noqa: T201
         return 0
+    if arguments[-1] in ("-h", "--help") and not any(name.startswith("MASKLINE_") for name in os.environ):
+        page = help_page(arguments[:-1])
+        if page is not None:
+            print(page, end="")  # noqa: T201
+            raise SystemExit(0)  # as a parser does
     # Here, for they take what a job does, tink, boto3 and libpq among it, and the help above is to be there at once.
     from maskline.pipeline.options import Options
     from maskline.pipeline.variables import unknown_variables

@@ -125,6 +125,7 @@ class Options:
             "each connection, which demands TLS (%(default)s)",
             choices=list(PostgresAuth),
             default=PostgresAuth.PASSWORD,
+            metavar="WAY",
         )
         self.add("require_tls", "refuse a database without TLS before anything is sent to it", action="store_true")
 
