@@ -18,9 +18,6 @@ PAGE = PROJECT / "docs" / "options.md"
 SHARED_BY = 3
 """By how many commands, or actions of one, an option is taken with one meaning to be described once for all of them."""
 
-MOST_CHOICES = 5
-"""How many values stand beside an option; more of them stand in its meaning."""
-
 HEAD = """\
 # Commands and options
 
@@ -113,9 +110,6 @@ def _row(option: argparse.Action) -> str:
     meaning = argparse.HelpFormatter("maskline")._expand_help(option)
     meaning = re.sub(r"\s*\[MASKLINE_\w+\]$", "", " ".join(meaning.split()))
     usage, choices = option.option_strings[0], list(map(str, option.choices or ()))
-    if len(choices) > MOST_CHOICES:
-        meaning += f": {', '.join(choices)}"
-        choices = []
     if option.nargs != 0:
         usage += f" {option.metavar or '|'.join(choices) or option.dest.upper()}"
     return f"| `{_escaped(usage)}` | {_escaped(meaning)} |"

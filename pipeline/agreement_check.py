@@ -1,28 +1,23 @@
-"""Whether keyset, definition and database agree: that rows to come join with those that are there."""
+"""Whether keyset, definition and database agree, so that new rows join with those that are there."""
 
 from __future__ import annotations
 
-import functools
-import threading
-
 from maskline.keys import Keyset
+from maskline.pipeline.bounded_connection import bounded_connection
 from maskline.pipeline.job_settings import JobSettings
 from maskline.postgres.column_registry import compare_columns
-from maskline.postgres.connection import connect, map_postgres_errors
-from maskline.postgres.deadlines import DEADLINES
 from maskline.postgres.key_check import compare_keys
 from maskline.postgres.key_proofs import enter_proofs, false_keys
 from maskline.postgres.key_registry import known_keys
 
 ANSWER_SECONDS = 30.0
-
-_NOT_STOPPING = threading.Event()
+"""How long Postgres may take to answer all that it is asked here."""
 
 
 def disagreements(
     job: JobSettings, keyset: Keyset, *, enters_proofs: bool = False
 ) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """Compare a job's keyset and definition with what its database knows of both.
+    """Compare the keyset and the definition of a job with what its database knows of both.
 
     Args:
         job: The job, whose database answers.
@@ -35,19 +30,15 @@ def disagreements(
     Raises:
         MasklineError: A part cannot be asked.
     """
-    connection = DEADLINES.connect(functools.partial(connect, job.postgres), _NOT_STOPPING)
-    try:
-        with map_postgres_errors(), DEADLINES.within(connection, ANSWER_SECONDS, "its keys", _NOT_STOPPING):
-            keys = compare_keys(keyset, known_keys(connection))
-            hash_keyset = job.hash_keyset.open_hash() if job.hash_keyset and job.stream.hashed_columns else None
-            false, false_hashes = false_keys(connection, keyset, hash_keyset, job.streams)
-            columns = [compare_columns(connection, stream) for stream in job.streams]
-            problems = [text for comparison in columns for text in comparison.problems]
-            if enters_proofs and not (keys.problems or false or false_hashes or problems):
-                enter_proofs(connection, keyset, hash_keyset, job.streams)
-                connection.commit()
-    finally:
-        connection.close()
+    with bounded_connection(job.postgres, ANSWER_SECONDS, "its keys") as connection:
+        keys = compare_keys(keyset, known_keys(connection))
+        hash_keyset = job.hash_keyset.open_hash() if job.hash_keyset and job.stream.hashed_columns else None
+        false, false_hashes = false_keys(connection, keyset, hash_keyset, job.streams)
+        columns = [compare_columns(connection, stream) for stream in job.streams]
+        problems = [text for comparison in columns for text in comparison.problems]
+        if enters_proofs and not (keys.problems or false or false_hashes or problems):
+            enter_proofs(connection, keyset, hash_keyset, job.streams)
+            connection.commit()
     warnings = [text for comparison in columns for text in comparison.warnings]
     return (
         [("keyset", text) for text in keys.problems + false]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import shlex
 import threading
 from collections.abc import Callable
 
@@ -13,12 +14,12 @@ import msgspec
 from maskline.errors import DatabaseError, MasklineError, SetupError, UnavailableError
 from maskline.keys import Keyset
 from maskline.pipeline.agreement_check import disagreements
+from maskline.pipeline.bounded_connection import bounded_connection
 from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.program import program_name
 from maskline.pipeline.remedies import with_remedy
 from maskline.plaintext import is_loopback
-from maskline.postgres.connection import TlsState, connect, map_postgres_errors, tls_state
-from maskline.postgres.deadlines import DEADLINES
+from maskline.postgres.connection import TlsState, tls_state
 from maskline.postgres.revision import database_revision, revision_problems
 from maskline.postgres.table_check import check_tables
 from maskline.retry import log_retry, retrying
@@ -30,8 +31,6 @@ FEW_RECEIVES = 3
 
 ANSWER_SECONDS = 30.0
 """How long Postgres may take to answer all that it is asked here."""
-
-_NOT_STOPPING = threading.Event()
 
 logger = logging.getLogger(__name__)
 
@@ -121,9 +120,8 @@ def preflight_with_retries(job: JobSettings) -> list[Finding]:
         raise_on_problems(findings)
         return findings
 
-    found: list[Finding] = retrying(
-        job.db_retry_seconds, _NOT_STOPPING, log_retry(logger, "the check before the start"), on=UnavailableError
-    )(checked)
+    before_retry = log_retry(logger, "the check before the start")
+    found: list[Finding] = retrying(job.db_retry_seconds, threading.Event(), before_retry, UnavailableError)(checked)
     return found
 
 
@@ -203,18 +201,14 @@ def _check_agreement(job: JobSettings, keyset: Keyset, is_starting: bool) -> lis
 
 
 def _check_postgres(job: JobSettings) -> list[Finding]:
-    connection = DEADLINES.connect(functools.partial(connect, job.postgres), _NOT_STOPPING)
-    try:
-        with map_postgres_errors(), DEADLINES.within(connection, ANSWER_SECONDS, "its tables", _NOT_STOPPING):
-            tls = tls_finding(tls_state(connection))
-            revision = database_revision(connection)
-            problems = revision_problems(revision)
-            if problems:
-                run = f"run: {program_name()} migrate --postgres '{job.postgres}'"
-                return [tls, *(Finding("postgres", f"{problem}; {run}", is_problem=True) for problem in problems)]
-            reports = [(stream, check_tables(connection, stream)) for stream in job.streams]
-    finally:
-        connection.close()
+    with bounded_connection(job.postgres, ANSWER_SECONDS, "its tables") as connection:
+        tls = tls_finding(tls_state(connection))
+        revision = database_revision(connection)
+        problems = revision_problems(revision)
+        if problems:
+            run = f"run: {program_name()} migrate --postgres {shlex.quote(str(job.postgres))}"
+            return [tls, *(Finding("postgres", f"{problem}; {run}", is_problem=True) for problem in problems)]
+        reports = [(stream, check_tables(connection, stream)) for stream in job.streams]
     findings = [tls]
     findings += [
         Finding("postgres", problem, is_problem=True)
@@ -233,7 +227,7 @@ def _check_postgres(job: JobSettings) -> list[Finding]:
 
 
 def tls_finding(state: TlsState) -> Finding:
-    """Return what is to be said of who can read what goes to the database and back.
+    """Return the finding on who can read the traffic between job and database.
 
     Args:
         state: Of a connection to it.

@@ -1,7 +1,8 @@
-"""Sentences on standard output and notices on standard error, as they are: no colors, no folding, to be searched."""
+"""Plain sentences on standard output and notices on standard error, without colors or wrapping."""
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 
@@ -34,7 +35,7 @@ def notice(sentence: str) -> None:
 
 
 def report_failure(sentence: str, exit_code: int) -> None:
-    """Say on standard error why the program ends: on a terminal as a notice, else as a log record of level ERROR.
+    """Print to standard error why the program ends: on a terminal as a notice, else as a log record of level ERROR.
 
     Args:
         sentence: What is wrong, where, and what to do.
@@ -47,7 +48,7 @@ def report_failure(sentence: str, exit_code: int) -> None:
 
 
 def is_error_terminal() -> bool:
-    """Say whether a person reads standard error as it is written."""
+    """Return whether a person reads standard error as it is written."""
     return sys.stderr.isatty()
 
 
@@ -61,12 +62,33 @@ def notice_former_name(former: str, current: str) -> None:
     notice(f"{former} is now {current}; the old name goes in the next release")
 
 
+def counted(count: int, what: str) -> str:
+    """Return a number with what it counts: ``1 row``, ``2,000 rows``.
+
+    Args:
+        count: The number.
+        what: What is counted, in the singular.
+    """
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def text_of(value: object) -> str:
+    """Return a value of a column as text: truth values, arrays and documents as JSON has them.
+
+    Args:
+        value: The value, not None.
+    """
+    if isinstance(value, bool | list | dict):
+        return json.dumps(value, default=str, ensure_ascii=False)
+    return str(value)
+
+
 def ending_of(value: object, characters: int = 10) -> str:
-    """Return a value, or the end of a long one: all tokens of a key begin alike.
+    """Return a value, shortened to its end if it is long: all tokens of a key begin alike.
 
     Args:
         value: The value of a column; None for NULL.
         characters: How many to show at the most.
     """
-    text = "NULL" if value is None else str(value)
+    text = "NULL" if value is None else text_of(value)
     return text if len(text) <= characters else "…" + text[1 - characters :]

@@ -9,8 +9,9 @@ import pytest
 
 from maskline import errors
 from maskline.errors import MasklineError
-from maskline.pipeline.cli import COMMANDS, INTERRUPTED_EXIT_CODE
+from maskline.pipeline.cli import COMMANDS
 from maskline.pipeline.command_parser import open_command
+from maskline.pipeline.stopping import STOPPED_EXIT_CODE
 from tests.deploy.expressions import ALERTS, alerts
 from tests.e2e.job_process import PROJECT
 
@@ -24,7 +25,7 @@ KILLED = 128 + 9
 def exit_codes() -> set[int]:
     """Return the exit codes of all errors, and those that come without one."""
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, MasklineError)]
-    return {0, INTERRUPTED_EXIT_CODE, KILLED, *(kind.exit_code for kind in kinds)}
+    return {0, STOPPED_EXIT_CODE, KILLED, *(kind.exit_code for kind in kinds)}
 
 
 def test_every_alert_has_its_heading_and_every_heading_its_alert() -> None:

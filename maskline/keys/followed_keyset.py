@@ -96,7 +96,7 @@ class FollowedKeyset:
 
 
 def is_successor(keyset: Keyset, before: Keyset) -> bool:
-    """Say whether a keyset is the same one as before, or as it became by adding and promoting keys.
+    """Return whether a keyset is the same one as before, or as it became by adding and promoting keys.
 
     Keys stand in a keyset in the order in which they were added.
 

@@ -1,4 +1,4 @@
-"""Keeping a copy in order: few large files, no files that nobody needs, and a look at how it stands."""
+"""Maintenance of a copy: few large files, no unneeded files, and its status."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from maskline.errors import LakeError, UsageError
+from maskline.errors import ArgumentError, LakeError
 from maskline.lake.failures import map_lake_errors
 from maskline.lake.incomplete_uploads import incomplete_uploads, remove_incomplete_uploads
 from maskline.lake.table import LakeTable
@@ -92,13 +92,13 @@ def vacuum(
         The paths of the files.
 
     Raises:
-        UsageError: The retention is too short to be safe.
+        ArgumentError: The retention is too short to be safe.
         LakeError: The copy is not there, may not be written, or has another table in its place, one of another stream
             say, whose files it would remove.
         LakeUnavailableError: The store does not answer.
     """
     if retention_hours < 0 or (retention_hours < SAFE_RETENTION_HOURS and not allow_short_retention):
-        raise UsageError(
+        raise ArgumentError(
             f"retention_hours is {retention_hours}; under {SAFE_RETENTION_HOURS} (7 days) files may go that a reader "
             "or a publisher still needs; where there is none, set allow_short_retention"
         )

@@ -7,13 +7,12 @@ schema of its own could each put another ``pii_access_log`` in the place of the 
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from maskline.errors import DatabaseError, DatabaseUnavailableError, Remedy, UsageError
-from maskline.postgres.connection import Connection, map_postgres_errors, transaction
+from maskline.errors import ArgumentError, DatabaseError, DatabaseUnavailableError, Remedy
+from maskline.postgres.connection import Connection, Cursor, map_postgres_errors, transaction
 
 LOG = "pii_access_log"
 MAX_REASON = 1_000
@@ -84,7 +83,7 @@ def record_access(
         condition: The condition that chose the rows, at most 4,000 characters, or None where there was none.
 
     Raises:
-        UsageError: There is no reason, or it or the condition is too long.
+        ArgumentError: There is no reason, or it or the condition is too long.
         DatabaseError: The role may not write to the log, and so may not see a value.
         DatabaseUnavailableError: The login has entered as much in this hour as it may.
     """
@@ -102,7 +101,7 @@ def record_access(
         )
 
 
-def access_log(cursor: Any) -> sql.Identifier:
+def access_log(cursor: Cursor) -> sql.Identifier:
     """Return the name of the log that this login may write to, with its schema.
 
     Args:
@@ -119,7 +118,7 @@ def access_log(cursor: Any) -> sql.Identifier:
 
 
 def enter_access(
-    cursor: Any,
+    cursor: Cursor,
     *,
     action: str,
     stream: str,
@@ -140,14 +139,16 @@ def enter_access(
         condition: Which rows.
 
     Raises:
-        UsageError: As `record_access`.
+        ArgumentError: As `record_access`.
         DatabaseError: There is no log, or the role may not write to it.
         DatabaseUnavailableError: The login has entered as much in this hour as it may.
     """
     check_reason(reason)
     kept = _one_line(condition)
     if kept is not None and len(kept) > MAX_CONDITION:
-        raise UsageError(f"where: is {len(kept):,} characters long; {MAX_CONDITION:,} at most, for the log keeps it")
+        raise ArgumentError(
+            f"condition: is {len(kept):,} characters long; {MAX_CONDITION:,} at most, for the log keeps it"
+        )
     insert = sql.SQL(
         "INSERT INTO {log} (accessed_at, role_name, action, stream, column_name, row_count, reason, condition)"
         " VALUES (pg_catalog.now(), session_user, %s, %s, %s, %s, %s, %s)"
@@ -169,14 +170,14 @@ def check_reason(reason: str) -> None:
         reason: Why the values are needed.
 
     Raises:
-        UsageError: It is empty, too long, or not one line of text.
+        ArgumentError: It is empty, too long, or not one line of text.
     """
     if not reason.strip():
-        raise UsageError("reason: missing; say why the values are needed")
+        raise ArgumentError("reason: missing; say why the values are needed")
     if len(reason) > MAX_REASON:
-        raise UsageError(f"reason: is {len(reason):,} characters long; {MAX_REASON:,} at most")
+        raise ArgumentError(f"reason: is {len(reason):,} characters long; {MAX_REASON:,} at most")
     if _MISLEADING.search(reason):
-        raise UsageError("reason: holds line breaks or other control characters; give one line of text")
+        raise ArgumentError("reason: holds line breaks or other control characters; give one line of text")
 
 
 def _one_line(condition: str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""How a database's columns were masked: in which domain, by which mask, after which normal form.
+"""The registry of masked columns in a database: how each is masked, in which domain and normal form.
 
 It is entered when a job or ``migrate`` first uses a stream, and compared ever after: a token is readable in the domain
 that it was made in, and joins with those that were made alike.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
 
 import msgspec
 
@@ -37,7 +36,7 @@ _ENTER = """
 
 
 class KnownColumn(msgspec.Struct, frozen=True):
-    """How a column was masked so far.
+    """How a column has been masked so far.
 
     Attributes:
         name: The column.
@@ -62,7 +61,7 @@ class KnownColumn(msgspec.Struct, frozen=True):
 
 
 class ColumnComparison(msgspec.Struct):
-    """What a definition and a database do not agree on.
+    """The differences between a definition and a database.
 
     Attributes:
         problems: What a job must not start with, a sentence each with what to do.
@@ -90,7 +89,7 @@ def compare_columns(connection: Connection, stream: StreamDefinition) -> ColumnC
     """
     comparison = ColumnComparison()
     columns = {column.name: column for column in stream.columns}
-    in_table = {name for (name,) in _rows(connection, _TABLE_COLUMNS, [stream.table])}
+    in_table = {name for (name,) in connection.execute(_TABLE_COLUMNS, [stream.table]).fetchall()}
     of_table = _known_columns(connection, stream)
     known = [column for column in of_table if column.stream == stream.name]
     known_names = {column.name for column in known}
@@ -107,7 +106,7 @@ def compare_columns(connection: Connection, stream: StreamDefinition) -> ColumnC
 
 
 def enter_columns(connection: Connection, stream: StreamDefinition) -> None:
-    """Enter how a stream masks its columns, where that is not known yet.
+    """Enter how a stream masks those of its columns that the database does not know yet.
 
     A new name takes the place of one that is gone from the table and was masked alike: the column was renamed.
 
@@ -118,17 +117,17 @@ def enter_columns(connection: Connection, stream: StreamDefinition) -> None:
     Raises:
         psycopg.Error: It cannot be entered.
     """
-    if _rows(connection, _IS_KNOWN) != [(True,)]:
+    if connection.execute(_IS_KNOWN).fetchall() != [(True,)]:
         return
-    for (table,) in _rows(connection, _TABLE, [stream.table]):
+    for (table,) in connection.execute(_TABLE, [stream.table]).fetchall():
         known = {column.name for column in _known_columns(connection, stream) if column.stream == stream.name}
         for column in stream.masked_columns:
             if column.name not in known:
-                _rows(connection, _USE_COLUMN, _entry(stream, table, column))
+                connection.execute(_USE_COLUMN, _entry(stream, table, column))
 
 
 def adopt_columns(connection: Connection, stream: StreamDefinition) -> tuple[list[KnownColumn], list[KnownColumn]]:
-    """Put what a definition says in the place of how its columns were masked so far.
+    """Replace what the database knows of the columns of a stream by what its definition says.
 
     Args:
         connection: A connection of the owner of ``maskline_columns``, not in a transaction.
@@ -143,7 +142,7 @@ def adopt_columns(connection: Connection, stream: StreamDefinition) -> tuple[lis
     with map_postgres_errors(), transaction(connection) as cursor:
         before = _known_columns(connection, stream)
         columns = {column.name: column for column in stream.columns}
-        for (table,) in _rows(connection, _TABLE, [stream.table]):
+        for (table,) in connection.execute(_TABLE, [stream.table]).fetchall():
             cursor.execute(_FORGET, [table, stream.name])
             for other in before:
                 if other.stream != stream.name and other.name in columns:
@@ -157,12 +156,12 @@ def adopt_columns(connection: Connection, stream: StreamDefinition) -> tuple[lis
 
 
 def _known_columns(connection: Connection, stream: StreamDefinition) -> list[KnownColumn]:
-    if _rows(connection, _IS_KNOWN) != [(True,)]:
+    if connection.execute(_IS_KNOWN).fetchall() != [(True,)]:
         return []
     return [
         KnownColumn(*row)
-        for (table,) in _rows(connection, _TABLE, [stream.table])
-        for row in _rows(connection, _COLUMNS, [table])
+        for (table,) in connection.execute(_TABLE, [stream.table]).fetchall()
+        for row in connection.execute(_COLUMNS, [table]).fetchall()
     ]
 
 
@@ -194,7 +193,7 @@ def _compare(stream: StreamDefinition, before: KnownColumn, column: Column, comp
 
 
 def _is_continued(before: KnownColumn, columns: Iterable[Column], known_names: set[str]) -> bool:
-    """Say whether a column that is gone goes on under a name that is new, masked as it was."""
+    """Return whether a column that is gone goes on under a name that is new, masked as it was."""
     return any(
         column.name not in known_names and (column.domain or "", _mask_text(column)) == (before.domain, before.mask)
         for column in columns
@@ -244,9 +243,3 @@ def _normalization(column: Column) -> str | None:
 
 def _quoted(name: str | None) -> str:
     return "nothing" if name is None else f'"{name}"'
-
-
-def _rows(connection: Connection, query: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(query, parameters)
-        return cursor.fetchall()

@@ -52,7 +52,7 @@ class Notice(NamedTuple):
 
 
 class Connection(psycopg.Connection[tuple[Any, ...]]):
-    """A connection of psycopg that keeps the server's notices, and whose wait for an answer others may look after.
+    """A psycopg connection that keeps the server's notices, and whose waits for answers can be taken over.
 
     Attributes:
         notices: What the server said beside its answers, oldest first. Whoever asks clears it before.
@@ -124,12 +124,13 @@ def connect(dsn: PostgresDsn | str, token: MakeToken = rds_token) -> Connection:
         token: Makes what stands in the place of a password where the data source name says so.
 
     Raises:
+        ArgumentError: `dsn` is not a data source name.
         DatabaseError: The login is refused, the database does not exist, or TLS is required and not there.
         DatabaseUnavailableError: Nobody answers there now, or AWS gives out no credentials.
     """
+    text = str(dsn)
+    parameters = libpq_parameters(text)
     try:
-        text = str(dsn)
-        parameters = libpq_parameters(text)
         added = _defaults_beside(parameters)
         if isinstance(dsn, PostgresDsn):
             if dsn.requires_tls:
@@ -139,7 +140,7 @@ def connect(dsn: PostgresDsn | str, token: MakeToken = rds_token) -> Connection:
         connection = open_connection(text, **added)
     except psycopg.Error as error:
         meaning = map_postgres_error(error)
-        raise _naming_server(meaning, text) if isinstance(meaning, MasklineError) else meaning from None
+        raise _naming_server(meaning, parameters) if isinstance(meaning, MasklineError) else meaning from None
     if isinstance(dsn, PostgresDsn) and dsn.requires_tls and not _is_private(connection):
         connection.close()
         raise DatabaseError("postgres: the connection is without TLS, which is required; see sslmode")
@@ -147,7 +148,7 @@ def connect(dsn: PostgresDsn | str, token: MakeToken = rds_token) -> Connection:
 
 
 def open_connection(dsn: str, **parameters: str | int) -> Connection:
-    """Open a connection by libpq's own rules.
+    """Open a connection by the rules of libpq alone.
 
     Statements are put together here, so that they may be several and of any kind, and none is prepared: a pooler could
     look for it in another session.
@@ -174,7 +175,7 @@ def open_connection(dsn: str, **parameters: str | int) -> Connection:
 
 @contextlib.contextmanager
 def transaction(connection: Connection) -> Iterator[Cursor]:
-    """Run a block in the transaction that is open, or in one of its own; commit it, or roll it back where it raises.
+    """Run a block in the open transaction, or in a new one; commit it, or roll it back if the block raises.
 
     Args:
         connection: A connection that is not in autocommit.
@@ -194,11 +195,10 @@ def transaction(connection: Connection) -> Iterator[Cursor]:
     connection.commit()
 
 
-def _naming_server(error: MasklineError, dsn: str) -> MasklineError:
+def _naming_server(error: MasklineError, given: dict[str, str]) -> MasklineError:
     """Return an error that says which server it is about; libpq leaves that out where it does not wait itself."""
     if _NAMED_BY_LIBPQ in str(error):
         return error
-    given = libpq_parameters(dsn)
     names = {"dbname": "database", "user": "user", "host": "host", "port": "port", "service": "service"}
     server = ", ".join(f"{names[name]} {given[name]}" for name in names if given.get(name))
     text = str(error).removeprefix("postgres: ")
@@ -206,7 +206,7 @@ def _naming_server(error: MasklineError, dsn: str) -> MasklineError:
 
 
 class TlsState(msgspec.Struct, frozen=True):
-    """Whether others can read or take over a connection.
+    """How far a connection is protected from others on the network.
 
     Attributes:
         version: The version of TLS, ``TLSv1.3`` say, or None where there is none.
@@ -222,12 +222,12 @@ class TlsState(msgspec.Struct, frozen=True):
 
     @property
     def is_socket(self) -> bool:
-        """Whether it goes by a Unix socket, which has no TLS."""
+        """Whether it uses a Unix socket, which has no TLS."""
         return _is_socket(self.host)
 
     @property
     def is_private(self) -> bool:
-        """Whether nobody on a network can read it."""
+        """Whether nobody on the network can read it."""
         return self.version is not None or self.is_socket
 
     @property
@@ -237,7 +237,7 @@ class TlsState(msgspec.Struct, frozen=True):
 
 
 def tls_state(connection: Connection) -> TlsState:
-    """Return whether others can read or take over a connection.
+    """Return how far a connection is protected from others on the network.
 
     Args:
         connection: The connection, open.
@@ -263,7 +263,7 @@ def _tls_of_server(connection: Connection) -> tuple[str, str | None]:
 
 
 def _is_private(connection: Connection) -> bool:
-    """Say what `TlsState.is_private` does, without asking the server."""
+    """Return what `TlsState.is_private` does, without asking the server."""
     return bool(connection.pgconn.ssl_in_use) or _is_socket(connection.info.host or "")
 
 
@@ -297,7 +297,7 @@ def _defaults_beside(given: dict[str, str]) -> dict[str, str | int]:
 
 @contextlib.contextmanager
 def map_postgres_errors() -> Iterator[None]:
-    """Turn psycopg's errors into ours, for commands that a person runs.
+    """Map psycopg's errors to a `MasklineError`, for commands that a person runs.
 
     Raises:
         MasklineError: What the error means; see `maskline.postgres.failures`.

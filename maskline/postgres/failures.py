@@ -1,4 +1,4 @@
-"""What an error of Postgres means: try again, this row's fault, the table's own cause, or the set-up.
+"""What an error of Postgres means: whether to try again, or whether a row, the table or the set-up is at fault.
 
 A rejection is the row's only where its cause can be in the message. docs/design.md has all of it as a table.
 
@@ -79,7 +79,7 @@ _ROW_POLICY = "ExecWithCheckOptions"
 
 
 class RowRejectedError(Exception):
-    """Postgres refused a statement for the values of a row in it. The message holds names and never a value.
+    """Postgres rejected a statement because of the values of a row. The message holds names and never a value.
 
     Args:
         detail: What it objected to.
@@ -161,7 +161,8 @@ def _without_code(error: psycopg.Error) -> MasklineError | RowRejectedError:
     """Tell errors of a login and a connection apart, for which psycopg gives no SQLSTATE."""
     if isinstance(error, psycopg.DataError):
         return RowRejectedError(UNSTORABLE_TEXT)
-    text = " ".join(str(error).split()).removeprefix("connection failed: ").removeprefix("connection is bad: ")
+    lines = "; ".join(filter(None, (" ".join(line.split()) for line in str(error).splitlines())))
+    text = lines.removeprefix("connection failed: ").removeprefix("connection is bad: ")
     if _FAILED_AUTHENTICATION in text:
         return DatabaseLoginError(f"postgres: {text}", remedy=Remedy.GIVE_PASSWORD)
     if _NOTHING_SUPPLIED in text:

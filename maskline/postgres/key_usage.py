@@ -29,7 +29,7 @@ _TABLES_WITH_KEY_IDS = """
 
 
 class KeyUsage(msgspec.Struct, frozen=True):
-    """How many rows of one table carry which key id.
+    """How many rows of one table carry each key id.
 
     Attributes:
         table: The table, with its schema where it is not found without.

@@ -1,4 +1,4 @@
-"""Which revision of the schema a database has, and which the job runs on, without the weight of what migrates it."""
+"""Which revision of the schema a database has, and which ones the job runs on; without Alembic, which migrates it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def database_revision(connection: Connection) -> str | None:
 
 
 def revision_problems(revision: str | None) -> list[str]:
-    """Say what keeps the job from running on a revision.
+    """Return what keeps the job from running on a revision.
 
     A revision that only a newer maskline knows is no problem by itself: it keeps what an older job writes to, or else
     that is missing, which `maskline.postgres.table_check` finds.

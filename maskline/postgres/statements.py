@@ -86,7 +86,7 @@ Parameter = str | BinaryArray
 
 
 def transaction_settings(queue: str | None = None) -> sql.Composed:
-    """Return what each transaction begins with, whatever the server, the database or the role has set.
+    """Return the settings that each transaction begins with, whatever the server, the database or the role has set.
 
     ``synchronous_commit`` is raised to ``on`` and never lowered. Deferred constraints are checked before the commit, so
     that they name a row and not a whole transaction.

@@ -1,4 +1,4 @@
-"""Whether server and tables are as the job needs them, asked of the catalogue before the first message is taken.
+"""Whether server and tables are as the job needs them, asked of the catalog before the first message is taken.
 
 A trial row would meet the owner's triggers, so nothing is written. What the statement that writes proves by itself
 (see `maskline.postgres.statements`) is not asked here; what it cannot see is: a table that does not survive a crash, a
@@ -80,7 +80,7 @@ _SUPPRESSIONS = """
 
 
 class TableReport(msgspec.Struct):
-    """What was found.
+    """The findings of a check.
 
     Attributes:
         problems: What stands in the way of the job, a sentence each with what to do.
@@ -107,7 +107,7 @@ def check_tables(connection: Connection, stream: StreamDefinition) -> TableRepor
         stream: The stream.
 
     Raises:
-        psycopg.Error: The catalogue cannot be read.
+        psycopg.Error: The catalog cannot be read.
     """
     report = TableReport()
     _check_server(connection, report)
@@ -120,9 +120,7 @@ def check_tables(connection: Connection, stream: StreamDefinition) -> TableRepor
 
 
 def _check_server(connection: Connection, report: TableReport) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(_SERVER)
-        ((is_standby, syncs, writes_full_pages, encoding, may_emit),) = cursor.fetchall()
+    ((is_standby, syncs, writes_full_pages, encoding, may_emit),) = connection.execute(_SERVER).fetchall()
     report.problems.extend(server_version_problems(connection))
     if is_standby:
         report.problems.append("the server is a standby, which takes no writes; connect to the primary")
@@ -140,9 +138,7 @@ def _check_server(connection: Connection, report: TableReport) -> None:
 
 def _check_own_objects(connection: Connection, report: TableReport) -> bool:
     """Check what `migrate` makes, and say whether it is there at all."""
-    with connection.cursor() as cursor:
-        cursor.execute(_OBJECTS, [OUTCOMES, REJECTED_MESSAGES])
-        (found,) = cursor.fetchall()
+    (found,) = connection.execute(_OBJECTS, [OUTCOMES, REJECTED_MESSAGES]).fetchall()
     names = (
         f"table {OUTCOMES}",
         f"table {REJECTED_MESSAGES}",
@@ -154,9 +150,7 @@ def _check_own_objects(connection: Connection, report: TableReport) -> bool:
         report.problems.append(f"{' and '.join(missing)} not found; migrate the database, or grant USAGE on its schema")
         return False
     for table in (OUTCOMES, REJECTED_MESSAGES):
-        with connection.cursor() as cursor:
-            cursor.execute(_MAY_ENTER, [table, table, table])
-            ((may_insert, may_read),) = cursor.fetchall()
+        ((may_insert, may_read),) = connection.execute(_MAY_ENTER, [table, table, table]).fetchall()
         if not (may_insert and may_read):
             report.problems.append(
                 f"this role may not insert into {table} and read its message_id; grant it maskline_writer"
@@ -165,9 +159,7 @@ def _check_own_objects(connection: Connection, report: TableReport) -> bool:
         cursor.execute(_SUPPRESSIONS)
         if (False,) in cursor.fetchall():
             report.problems.append("this role may not read maskline_suppressions; grant it maskline_writer")
-    with connection.cursor() as cursor:
-        cursor.execute(_MAY_USE_KEYS)
-        ((may_use_keys,),) = cursor.fetchall()
+    ((may_use_keys,),) = connection.execute(_MAY_USE_KEYS).fetchall()
     if not may_use_keys:
         report.problems.append("this role may not read maskline_keys and enter a key there; grant it maskline_writer")
     return True

@@ -1,4 +1,4 @@
-"""Finding a key's tokens where no column names the key: in archives, copies and views that somebody keeps beside.
+"""Finding a key's tokens in tables that do not name the key: archives, copies and views of other people.
 
 A token begins with the id of the key that made it (see `maskline.masks.tokens`), so any column of text, bytes or JSON
 can be searched for it, whatever it is called and whoever made its table. Where a table does name keys, the rows that
@@ -62,7 +62,7 @@ class _SearchedColumn(NamedTuple):
 
 
 class TokenSearch(msgspec.Struct, frozen=True):
-    """What a search found.
+    """The result of a search for tokens.
 
     Attributes:
         found: The tables that hold tokens of the key, each with how many rows do that do not name it.
@@ -83,7 +83,7 @@ def search_tokens(connection: Connection, key_id: int) -> TokenSearch:
         key_id: The key.
 
     Raises:
-        MasklineError: The catalogue or a table cannot be read.
+        MasklineError: The catalog or a table cannot be read.
     """
     search = TokenSearch([], [], [])
     with map_postgres_errors(), transaction(connection) as cursor:

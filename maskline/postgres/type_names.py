@@ -1,4 +1,4 @@
-"""Names of types as the catalogue writes them, and which type takes the values of which.
+"""Names of types as the catalog writes them, and which type takes the values of which.
 
 Source: https://www.postgresql.org/docs/current/datatype.html
 """
@@ -41,7 +41,7 @@ def short_name(declared: str) -> str:
 
 
 def takes(found: str, needed: str) -> bool:
-    """Say whether a column of one type takes all values of another: the same type, or a wider one.
+    """Return whether a column of one type takes all values of another: of the same type, or of a narrower one.
 
     Args:
         found: The type of the column, by its short name.
@@ -62,7 +62,7 @@ def takes(found: str, needed: str) -> bool:
 
 
 def widens_in_place(found: str, needed: str) -> bool:
-    """Say whether Postgres makes one type of a column the other without a look at its rows.
+    """Return whether Postgres can change a column from one type to the other without reading its rows.
 
     Args:
         found: The type of the column, by its short name.

@@ -60,6 +60,10 @@ class QueueAddress(msgspec.Struct, frozen=True):
                 )
         if self.endpoint is not None and not _ENDPOINT.fullmatch(self.endpoint):
             raise ArgumentError(f"endpoint {self.endpoint!r}: give a URL like http://127.0.0.1:9324")
+        if self.queue.startswith("arn:"):
+            raise ArgumentError(
+                f"queue {self.queue!r}: is an ARN; give the queue's name or its URL{_url_of(self.queue)}"
+            )
         if not _NAME.fullmatch(self.name):
             raise ArgumentError(f"queue {self.queue!r}: give a queue's URL or its name")
         endpoint = self.service_endpoint
@@ -77,7 +81,7 @@ class QueueAddress(msgspec.Struct, frozen=True):
 
     @property
     def is_fifo(self) -> bool:
-        """Whether it is a FIFO queue: what is sent to one has a group, whose messages it delivers one batch at a time.
+        """Whether it is a FIFO queue. Its messages have groups, and it delivers those of a group one batch at a time.
 
         Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues-understanding-logic.html
         """
@@ -90,7 +94,7 @@ class QueueAddress(msgspec.Struct, frozen=True):
 
     @property
     def service_endpoint(self) -> str | None:
-        """The SQS API to call: the one given, or else that of the queue's URL; None where there is neither.
+        """The SQS API to call: the one given, or that of the queue's URL; None if there is neither.
 
         A URL is called as it stands, whatever the environment says: the host of a VPC endpoint, of FIPS or of IPv6 is
         there for a reason.
@@ -121,7 +125,7 @@ class QueueAddress(msgspec.Struct, frozen=True):
 
     @property
     def arn(self) -> str | None:
-        """The queue's ARN, where its URL says all that it takes; else SQS knows it."""
+        """The queue's ARN, or None where its URL does not say all of it, so that SQS has to be asked."""
         if self.region is None or self.account is None:
             return None
         return f"arn:{partition_of(self.region)}:sqs:{self.region}:{self.account}:{self.name}"
@@ -130,3 +134,11 @@ class QueueAddress(msgspec.Struct, frozen=True):
         """The queue, and its endpoint where it is not AWS's, nor that of its URL."""
         is_elsewhere = self.endpoint and not self.queue.startswith(f"{self.endpoint.rstrip('/')}/")
         return f"{self.queue} at {self.endpoint}" if is_elsewhere else self.queue
+
+
+def _url_of(arn: str) -> str:
+    """Return the URL of the queue that an ARN names, to end a sentence with; nothing outside the partition ``aws``."""
+    parts = arn.split(":")
+    if len(parts) != 6 or parts[:3] != ["arn", "aws", "sqs"]:
+        return ""
+    return f", https://sqs.{parts[3]}.amazonaws.com/{parts[4]}/{parts[5]}"

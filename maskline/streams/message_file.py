@@ -13,7 +13,7 @@ from maskline.sqs.message_attributes import text_attributes
 
 
 class SampleMessage(Redacted, frozen=True):
-    """A message that is looked at and not taken.
+    """A message that is looked at and not consumed.
 
     Attributes:
         body: Its body.

@@ -64,6 +64,11 @@ class StreamDefinition(msgspec.Struct, frozen=True):
     examples: tuple[Example, ...] = ()
     subject: tuple[str, ...] | None = None
 
+    @property
+    def streams(self) -> tuple[StreamDefinition, ...]:
+        """This stream alone, as a `StreamSet` has several."""
+        return (self,)
+
     def column(self, name: str) -> Column:
         """Return the column of that name.
 

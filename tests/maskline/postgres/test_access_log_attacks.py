@@ -340,7 +340,7 @@ def test_an_entry_is_durable_whatever_the_login_has_set(dsn: str, database: Conn
         ("x" * 1001, None, "reason: is 1,001 characters long; 1,000 at most"),
         ("ticket 7\n2001-01-01 nobody", None, "reason: holds line breaks or other control characters"),
         ("ticket \x1b[2K7", None, "reason: holds line breaks or other control characters"),
-        ("ticket 7", "x" * 4001, "where: is 4,001 characters long; 4,000 at most"),
+        ("ticket 7", "x" * 4001, "condition: is 4,001 characters long; 4,000 at most"),
     ],
 )
 def test_what_the_log_would_not_take_is_a_line_that_says_so(

@@ -9,7 +9,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
-from maskline.errors import DatabaseError, DatabaseUnavailableError
+from maskline.errors import ArgumentError, DatabaseError, DatabaseUnavailableError
 from maskline.postgres.connection import Connection, connect, map_postgres_errors
 from maskline.postgres.dsn import PostgresDsn
 from tests.maskline.postgres.records import connected, run, value_of
@@ -122,6 +122,11 @@ def test_a_password_from_the_environment_logs_in(dsn: str, monkeypatch: pytest.M
     connection.close()
 
     assert answer == 1
+
+
+def test_what_is_no_data_source_name_is_not_repeated() -> None:
+    with pytest.raises(ArgumentError, match=r"^dsn: not a data source name; give one like [^ ]+$"):
+        connect("password=hunter2 host")
 
 
 def test_an_unknown_database_stops_the_job(dsn: str) -> None:

@@ -296,3 +296,17 @@ def test_a_lost_connection_may_come_back(text: str) -> None:
     meaning = map_postgres_error(psycopg.OperationalError(text))
 
     assert isinstance(meaning, DatabaseUnavailableError)
+
+
+def test_what_libpq_says_in_several_lines_is_one_of_several_clauses() -> None:
+    meaning = map_postgres_error(
+        psycopg.OperationalError(
+            'connection failed: connection to server at "127.0.0.1", port 1 failed: Connection refused\n'
+            "\tIs the server running on that host and accepting TCP/IP connections?\n"
+        )
+    )
+
+    assert str(meaning) == (
+        'postgres: connection to server at "127.0.0.1", port 1 failed: Connection refused; '
+        "Is the server running on that host and accepting TCP/IP connections?"
+    )

@@ -268,7 +268,7 @@ def test_a_view_is_no_table(database: Connection, user_logins: StreamDefinition)
     ("declared", "found"),
     [("numeric(38)", "numeric(38)"), ("numeric(38, 10)", "numeric(38,10)"), ("numeric", "numeric")],
 )
-def test_a_number_is_as_wide_in_the_stream_as_in_the_catalogue(database: Connection, declared: str, found: str) -> None:
+def test_a_number_is_as_wide_in_the_stream_as_in_the_catalog(database: Connection, declared: str, found: str) -> None:
     stream = parse_stream(f'name = "s"\ntable = "payments"\n[columns.amount]\ntype = "{declared}"\n', origin="test")
     job_columns = ", ".join(f"{name} {declaration}" for name, declaration in JOB_COLUMNS.items())
     run(database, f"CREATE TABLE payments (amount {found}, {job_columns})")
