@@ -7,6 +7,7 @@ and nobody would bring it back.
 from __future__ import annotations
 
 from collections.abc import Sequence
+
 from maskline.keys import Keyset
 from maskline.keys.hash_keyset import HashKeyset
 from maskline.keys.key_proofs import hash_key_proof, key_proofs
@@ -56,18 +57,16 @@ def false_keys(
         for key_id, proof in connection.execute(_PROOFS).fetchall()
         if proofs.get(key_id, proof) != proof
     ]
-    of_hashes = []
-    if hash_keyset is not None:
-        for stream in streams:
-            names = [column.name for column in stream.hashed_columns]
-            for (table,) in connection.execute(_TABLE, [stream.table]).fetchall():
-                of_hashes += [
-                    f"column {stream.table}.{name} was hashed with another keyset of hashes, so that equal values "
-                    "would not have equal hashes; give that one"
-                    for (name,) in connection.execute(
-                        _HASH_PROOFS, [table, names, hash_key_proof(hash_keyset)]
-                    ).fetchall()
-                ]
+    if hash_keyset is None:
+        return of_keys, []
+    proof = hash_key_proof(hash_keyset)
+    of_hashes = [
+        f"column {stream.table}.{name} was hashed with another keyset of hashes, so that equal values would not have "
+        "equal hashes; give that one"
+        for stream in streams
+        for (table,) in connection.execute(_TABLE, [stream.table]).fetchall()
+        for (name,) in connection.execute(_HASH_PROOFS, [table, _hashed_names(stream), proof]).fetchall()
+    ]
     return of_keys, of_hashes
 
 
@@ -92,11 +91,15 @@ def enter_proofs(
     if hash_keyset is None:
         return
     for stream in streams:
-        names = [column.name for column in stream.hashed_columns]
+        names = _hashed_names(stream)
         if names:
             enter_columns(connection, stream)
         for (table,) in connection.execute(_TABLE, [stream.table]).fetchall():
             connection.execute(_PROVE_HASHES, [stream.name, table, names, hash_key_proof(hash_keyset)]).fetchall()
+
+
+def _hashed_names(stream: StreamDefinition) -> list[str]:
+    return [column.name for column in stream.hashed_columns]
 
 
 def _has_proofs(connection: Connection) -> bool:
