@@ -31,7 +31,7 @@ def hash_key_proof(keyset: HashKeyset) -> bytes:
 
 
 def have_same_keys(keyset: Keyset, other: Keyset) -> bool:
-    """Say whether those keys of two keysets that have one id are one key.
+    """Return whether those keys of two keysets that have one id are one key.
 
     Args:
         keyset: A keyset.

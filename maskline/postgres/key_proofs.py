@@ -7,7 +7,6 @@ and nobody would bring it back.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from maskline.keys import Keyset
 from maskline.keys.hash_keyset import HashKeyset
@@ -55,19 +54,19 @@ def false_keys(
     of_keys = [
         f"its key {key_id} is another than the key by that id which this database knows, so what it masks would not "
         "join with the rows that are there, nor unmask them; give the keyset that has that key"
-        for key_id, proof in _rows(connection, _PROOFS)
+        for key_id, proof in connection.execute(_PROOFS).fetchall()
         if proofs.get(key_id, proof) != proof
     ]
-    of_hashes = []
-    if hash_keyset is not None:
-        for stream in streams:
-            names = [column.name for column in stream.hashed_columns]
-            for (table,) in _rows(connection, _TABLE, [stream.table]):
-                of_hashes += [
-                    f"column {stream.table}.{name} was hashed with another keyset of hashes, so that equal values "
-                    "would not have equal hashes; give that one"
-                    for (name,) in _rows(connection, _HASH_PROOFS, [table, names, hash_key_proof(hash_keyset)])
-                ]
+    if hash_keyset is None:
+        return of_keys, []
+    proof = hash_key_proof(hash_keyset)
+    of_hashes = [
+        f"column {stream.table}.{name} was hashed with another keyset of hashes, so that equal values would not have "
+        "equal hashes; give that one"
+        for stream in streams
+        for (table,) in connection.execute(_TABLE, [stream.table]).fetchall()
+        for (name,) in connection.execute(_HASH_PROOFS, [table, _hashed_names(stream), proof]).fetchall()
+    ]
     return of_keys, of_hashes
 
 
@@ -88,22 +87,20 @@ def enter_proofs(
     if not _has_proofs(connection):
         return
     proofs = key_proofs(keyset)
-    _rows(connection, _PROVE, [keyset.primary_key_id, list(proofs), list(proofs.values())])
+    connection.execute(_PROVE, [keyset.primary_key_id, list(proofs), list(proofs.values())]).fetchall()
     if hash_keyset is None:
         return
     for stream in streams:
-        names = [column.name for column in stream.hashed_columns]
+        names = _hashed_names(stream)
         if names:
             enter_columns(connection, stream)
-        for (table,) in _rows(connection, _TABLE, [stream.table]):
-            _rows(connection, _PROVE_HASHES, [stream.name, table, names, hash_key_proof(hash_keyset)])
+        for (table,) in connection.execute(_TABLE, [stream.table]).fetchall():
+            connection.execute(_PROVE_HASHES, [stream.name, table, names, hash_key_proof(hash_keyset)]).fetchall()
+
+
+def _hashed_names(stream: StreamDefinition) -> list[str]:
+    return [column.name for column in stream.hashed_columns]
 
 
 def _has_proofs(connection: Connection) -> bool:
-    return _rows(connection, _IS_KNOWN) == [(True,)]
-
-
-def _rows(connection: Connection, query: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(query, parameters)
-        return cursor.fetchall()
+    return connection.execute(_IS_KNOWN).fetchall() == [(True,)]

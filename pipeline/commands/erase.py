@@ -123,7 +123,7 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
 
 
 def _differences(connection: Connection, streams: Sequence[StreamDefinition]) -> bool:
-    """Say whether rows may hold a person in a form that the definitions do not make, and say it aloud.
+    """Return whether rows may hold a person in a form that the definitions do not make, and tell how.
 
     Raises:
         UsageError: They surely do: nobody would be found in them.
