@@ -20,7 +20,7 @@ from maskline.pipeline.logs import EXIT_CODE_FIELD, configure_logging
 from maskline.pipeline.printing import is_error_terminal, notice, notice_former_name, report_failure
 from maskline.pipeline.program import program_name
 from maskline.pipeline.remedies import with_remedy
-from maskline.pipeline.stopping import close_standard_error, end_process
+from maskline.pipeline.stopping import close_standard_error, end_process, leave_process
 
 COMMAND_GROUPS = {
     "Try it": {
@@ -75,6 +75,8 @@ def run() -> NoReturn:
     exit_code = main(sys.argv[1:])
     if exit_code:
         close_standard_error()
+    if "apache_beam" in sys.modules:
+        leave_process(exit_code)
     sys.exit(exit_code)
 
 
