@@ -218,5 +218,5 @@ def http_status(error: AwsError) -> int | str:
 
 
 def is_access_denied(error: AwsError) -> bool:
-    """Say whether the service refuses these credentials, or what they ask for."""
+    """Return whether the service refuses these credentials, or what they ask for."""
     return error_code(error) in _NOT_ALLOWED

@@ -1,4 +1,4 @@
-"""Importing a library without packages that it can do without."""
+"""Importing a library without optional packages that it would import as well."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ the job asks by botocore, which boto3 stands on.
 
 @contextlib.contextmanager
 def hidden_packages(names: Collection[str]) -> Iterator[None]:
-    """Have packages look as if they were not installed, while the block imports what would import them.
+    """Hide packages while the block imports something that would import them: they look as if not installed.
 
     What was imported before stays, and what is imported afterwards is found.
 

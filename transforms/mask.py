@@ -23,31 +23,31 @@ from maskline.streams.masking import MessageMasker
 from maskline.streams.payloads import S3Payloads
 from maskline.streams.rejection_share import check_max_percent
 from maskline.streams.stream_set import StreamSet, StreamSetMasker, Unmatched
-from maskline.transforms.arguments import parse_streams
-from maskline.transforms.metrics import JobCounter
+from maskline.transforms.arguments import check_context, parse_stream
+from maskline.transforms.metrics import JobCounter, rejected_metric
 from maskline.transforms.payloads import RetriedPayloads
-from maskline.transforms.run_context import RunContext, run_context
+from maskline.transforms.run_context import RunContext
 from maskline.transforms.suspects import ROWS_PER_LOOK, SuspectPersonalData
 
 MASKED_TAG = "masked"
 REJECTED_TAG = "rejected"
 LEFT_TAG = "left"
 
-_TAGS = {Rejection: REJECTED_TAG, RejectedRecord: REJECTED_TAG, LeftMessage: LEFT_TAG}
+_TAGS: dict[type, str] = {Rejection: REJECTED_TAG, RejectedRecord: REJECTED_TAG, LeftMessage: LEFT_TAG}
 """What an outcome goes out under; what is not among them is masked."""
 
 
 class MaskPii(beam.PTransform):
-    """Decodes, checks and masks messages or records: each comes out masked or rejected, and is never an error.
+    """Decodes, checks and masks messages or records. Each comes out masked or rejected; none is an error.
 
-    *Guarantee*: neither outcome holds personal data in clear; what is rejected goes along encrypted.
+    *Guarantee*: neither outcome holds personal data in clear. What is rejected is passed on encrypted.
 
-    Returns two PCollections::
+    It returns two PCollections::
 
         masked, rejected = messages | MaskPii("user_logins", keyset="aws-kms://KEY_ARN?keyset=s3://BUCKET/KEY")
 
     ===============================  =============================================  ==================
-    an element                       is in ``masked``                               is in ``rejected``
+    an element                       becomes in ``masked``                          or in ``rejected``
     ===============================  =============================================  ==================
     `SqsMessage`                     a `MaskedRow`, for `WriteToPostgres`           a `Rejection`
     ``str``, ``bytes``: JSON         a ``dict``: column -> value or token, for any  a `RejectedRecord`
@@ -55,33 +55,35 @@ class MaskPii(beam.PTransform):
     ``list``: a micro-batch of them  a ``list`` of what became of them, if any      a ``list``, if any
     ===============================  =============================================  ==================
 
-    So a pipeline of Kafka's or Pub/Sub's records is masked by the same definition and keyset, and joins with the same
-    tokens: ``kafka | beam.Values() | MaskPii(…)``. A masked ``dict`` has the stream's columns and nothing else; fields
-    that the stream does not name are left out and counted.
+    So records of Kafka or Pub/Sub are masked by the same definition and the same keyset as messages of SQS, and their
+    tokens join: ``kafka | beam.Values() | MaskPii(…)``. A masked ``dict`` has the columns of the stream and nothing
+    else; fields that no column takes are left out and counted.
 
-    By its URI a keyset is read and opened by each worker, once a process and before anything is masked: it crosses no
-    engine, and a runner may fuse this step with the one before it, so that no message leaves the process in clear. It
-    is read again every few seconds, so that a rotation needs no restart (see `maskline.keys.followed_keyset`). A side
-    input may come from anywhere, and keeps a runner from fusing.
+    A keyset that is given by its URI is read and opened by the workers, once in each process and before anything is
+    masked. It passes through no runner, and a runner may fuse this step with the one before it, so that no message
+    leaves a process in clear. It is read again every few seconds, so that a rotation needs no restart (see
+    `maskline.keys.followed_keyset`). A keyset that is given as a side input may come from anywhere, but keeps a runner
+    from fusing the two steps.
 
-    Of several streams, a `StreamSet`, the first whose ``[match]`` holds takes a message; one that none takes is
-    rejected as ``no_stream``. With ``unmatched="leave"`` it is neither: a third PCollection has a `LeftMessage` for
-    each, for `ReturnToSqs`. Records from elsewhere have no queue to be left in, and are of one stream.
+    Of the streams of a `StreamSet`, the first whose ``[match]`` holds takes a message. A message that no stream takes
+    is rejected as ``no_stream``, or with ``unmatched="leave"`` put into a third PCollection as a `LeftMessage`, for
+    `ReturnToSqs`. Records from elsewhere than SQS have no queue to be left in, so they are of one stream.
 
     Args:
         stream: What the messages look like: a definition, or the name or path of one, which is read now; or a
             `StreamSet`.
-        keyset: The keyset to mask under: its URI (see `maskline.keys.providers`), or a `StoredKeyset` as a side input.
-        context: The run, which a starter shares with its transforms; see `RunContext`.
+        keyset: The keyset to mask under: its URI (see `maskline.keys.providers`), or a side input of one
+            `StoredKeyset`.
+        context: The run that the transform belongs to; see `RunContext`. Only a program that starts runs gives one.
         unmatched: What becomes of a message that no stream takes.
-        stop_when_rejected: The share of rejected messages, in percent, at which the bundle fails and the run with it; a
-            definition that fits nothing would drain the queue otherwise. It is that of the last thousand messages or
-            two, and of 20 at least. None for no such share.
-        hash_keyset: The URI of the keyset of hashes, where a stream has columns that are hashed.
+        stop_when_rejected: The percentage of rejected messages, among the last one or two thousand and at least 20,
+            from which on the bundle fails and the run with it: a definition that fits nothing would otherwise drain the
+            queue. None for no limit.
+        hash_keyset: The URI of the keyset of hashes; needed where a column is hashed.
 
     Raises:
-        ArgumentError: `stream` is no definition, or `keyset` is neither, a URI names no provider, a value is out of its
-            range, or a stream has columns that are hashed and there is no `hash_keyset`.
+        ArgumentError: `stream` is no definition, `keyset` is neither a URI nor a side input, a URI names no provider,
+            a value is out of its range or of another type, or a column is hashed and `hash_keyset` is missing.
     """
 
     def __init__(
@@ -94,13 +96,13 @@ class MaskPii(beam.PTransform):
         hash_keyset: KeysetUri | str | None = None,
     ) -> None:
         super().__init__()
-        self._stream = parse_streams(stream)
+        self._stream = parse_stream(stream)
         hash_uri = _hash_keyset_uri(self._stream, hash_keyset)
         if unmatched not in list(Unmatched):
             raise ArgumentError(f"unmatched is {unmatched!r}; it must be one of {', '.join(Unmatched)}")
         self._leaves_unmatched = unmatched == Unmatched.LEAVE
         rules = _Rules(self._leaves_unmatched, check_max_percent(stop_when_rejected))
-        context = context or run_context()
+        context = check_context(context)
         self._keyset_uri: KeysetUri | None = None
         if isinstance(keyset, str | KeysetUri):
             self._keyset_uri = KeysetUri.parse(keyset)
@@ -123,7 +125,7 @@ class MaskPii(beam.PTransform):
         return messages | "Mask message" >> typed.with_outputs(REJECTED_TAG, LEFT_TAG, main=MASKED_TAG)
 
     def display_data(self) -> dict[str, Any]:
-        """Show the stream, and where the keyset is kept."""
+        """Return the stream and where the keyset is kept, for a runner's interface."""
         return {
             "stream": DisplayDataItem(self._stream.name, label="Stream"),
             "keyset": DisplayDataItem(str(self._keyset_uri or "a side input"), label="Keyset"),
@@ -131,7 +133,7 @@ class MaskPii(beam.PTransform):
 
 
 def _hash_keyset_uri(stream: StreamDefinition | StreamSet, uri: KeysetUri | str | None) -> KeysetUri | None:
-    """Return where the keyset of hashes is, or None where the stream takes none."""
+    """Return the URI of the keyset of hashes, or None where no column is hashed."""
     if not stream.hashed_columns:
         return None
     if uri is None:
@@ -141,10 +143,10 @@ def _hash_keyset_uri(stream: StreamDefinition | StreamSet, uri: KeysetUri | str 
 
 
 def _outcome_types(element_type: Any) -> tuple[Any, Any, Any]:
-    """Return the types of what comes out, masked, rejected and left; Any where it is not known what comes in."""
+    """Return the types of masked, rejected and left elements; Any where the type of the elements is not known."""
     if isinstance(element_type, typehints.ListConstraint):
         masked, rejected, left = _outcome_types(element_type.inner_type)
-        return list[masked], list[rejected], list[left]
+        return typehints.List[masked], typehints.List[rejected], typehints.List[left]
     if element_type is SqsMessage:
         return MaskedRow, Rejection, LeftMessage
     if element_type in (str, bytes) or isinstance(element_type, typehints.DictConstraint):
@@ -157,14 +159,14 @@ def _tagged(tag: str | None, output: Any) -> Any:
 
 
 class _Rules(NamedTuple):
-    """What becomes of messages that cannot become rows."""
+    """How messages are treated that cannot become rows."""
 
     leaves_unmatched: bool = False
     stop_when_rejected: float | None = None
 
 
 class _Mask(beam.DoFn):
-    """Masks, and counts what it masked, once it has a keyset."""
+    """Masks and counts, under the keyset that was last given to `use`."""
 
     def __init__(
         self,
@@ -176,15 +178,14 @@ class _Mask(beam.DoFn):
         self._stream = stream
         self._hash_uri = hash_keyset
         self._hash_keyset: HashKeyset | None = None
-        # A worker has several copies of a DoFn, and a KMS is asked once for all of them.
+        # A worker makes several copies of a DoFn; they share what is opened, so that a KMS is asked once.
         self._hash_opened_in_process = Shared()
         self._leaves_unmatched, self._stop_when_rejected = rules
         self._context = context
         self._masked_counter = JobCounter("masked", context)
         self._extra_fields_counter = JobCounter("extra_fields", context)
         self._invalid_values_counter = JobCounter("invalid_values", context)
-        streams = stream.streams if isinstance(stream, StreamSet) else [stream]
-        self._suspects = SuspectPersonalData(streams, context)
+        self._suspects = SuspectPersonalData(stream.streams, context)
         self._masker: MessageMasker | StreamSetMasker | None = None
 
     def setup(self) -> None:
@@ -194,14 +195,17 @@ class _Mask(beam.DoFn):
 
     def use(self, keyset: Keyset) -> None:
         """Mask under a keyset from now on."""
-        forbid_core_dumps()  # an engine's worker is none of the command line's processes
+        forbid_core_dumps()  # a runner's worker was not started by our command line, which does this first
         self._count_fields()
         # Made here, on the worker: a client cannot be pickled.
         payloads = RetriedPayloads(S3Payloads(), self._context) if self._stream.fetches_payloads else None
         if isinstance(self._stream, StreamSet) or self._leaves_unmatched:
-            streams = self._stream if isinstance(self._stream, StreamSet) else StreamSet((self._stream,))
             self._masker = StreamSetMasker(
-                streams, keyset, payloads, leaves_unmatched=self._leaves_unmatched, hash_keyset=self._hash_keyset
+                StreamSet(self._stream.streams),
+                keyset,
+                payloads,
+                leaves_unmatched=self._leaves_unmatched,
+                hash_keyset=self._hash_keyset,
             )
         else:
             self._masker = MessageMasker(self._stream, keyset, payloads, self._hash_keyset)
@@ -209,10 +213,10 @@ class _Mask(beam.DoFn):
     def start_bundle(self) -> None:
         self._masked = 0
         self._suspects.declare()
-        self._masked_told = 0
+        self._masked_reported = 0
 
     def mask(self, element: Any) -> Sequence[Any]:
-        """Mask a message, a record or a micro-batch. What comes out is in a tuple: a generator takes 0.4 µs more."""
+        """Return what becomes of a message, a record or a micro-batch, in a tuple: a generator takes 0.4 µs more."""
         if isinstance(element, list):
             return self._mask_micro_batch(element)
         outcome = self._outcome(element)
@@ -244,9 +248,13 @@ class _Mask(beam.DoFn):
             return LeftMessage(Receipt(element.message_id, element.receipt_handle), element.receive_count)
         if isinstance(outcome, Rejection):
             if self._stop_when_rejected is not None:
-                self._check_share(outcome, self._stop_when_rejected)
+                self._report_masked()
+                with self._context.reporting_failures():
+                    self._context.rejection_share.add_rejected(outcome, self._stop_when_rejected)
         elif isinstance(outcome, RejectedRecord):
-            self._count_rejected(outcome)
+            # A message's rejection is counted when it is written; of a record nobody knows whether it ever is.
+            for name in ("rejected", rejected_metric(outcome.reason)):
+                JobCounter(name, self._context).add()
         else:
             if self._masked % ROWS_PER_LOOK == 0:
                 self._look_for_personal_data(outcome)
@@ -256,7 +264,7 @@ class _Mask(beam.DoFn):
     def finish_bundle(self) -> None:
         self._masked_counter.add(self._masked)
         if self._stop_when_rejected is not None:
-            self._tell_masked()
+            self._report_masked()
         self._count_fields()
 
     def _count_fields(self) -> None:
@@ -271,25 +279,16 @@ class _Mask(beam.DoFn):
         else:
             self._suspects.look_at(self._stream.name, list(outcome.values()))
 
-    def _check_share(self, rejection: Rejection, max_percent: float) -> None:
-        self._tell_masked()
-        with self._context.reporting_failures():
-            self._context.rejection_share.add_rejected(rejection, max_percent)
-
-    def _tell_masked(self) -> None:
-        self._context.rejection_share.add_masked(self._masked - self._masked_told)
-        self._masked_told = self._masked
-
-    def _count_rejected(self, record: RejectedRecord) -> None:
-        # A message's rejection is counted when it is written; of a record nobody knows whether it ever is.
-        for name in ("rejected", f"rejected_{record.reason}"):
-            JobCounter(name, self._context).add()
+    def _report_masked(self) -> None:
+        self._context.rejection_share.add_masked(self._masked - self._masked_reported)
+        self._masked_reported = self._masked
 
 
 class _MaskByUri(_Mask):
-    """Opens the keyset in ``setup``, which comes before the first message of all that is fused with it.
+    """Opens the keyset in ``setup``, before the first message reaches any step that is fused with this one.
 
-    It looks for a newer one at each message: a bundle begins before the long poll that fills it.
+    It takes a newer keyset at a message, and not at the begin of a bundle, which comes before the long poll that fills
+    the bundle.
     """
 
     def __init__(

@@ -161,7 +161,7 @@ def _has_mac_address(text: str) -> bool:
 
 
 def _is_mac_address(candidate: str) -> bool:
-    """Say whether it is one machine's: none but zeros is nobody's, and none but F everybody's."""
+    """Return whether it is one machine's: none but zeros is nobody's, and none but F everybody's."""
     return set(candidate.lower()) - {":", "-"} not in ({"0"}, {"f"})
 
 
@@ -170,7 +170,7 @@ def _has_iban(text: str) -> bool:
 
 
 def _is_iban(candidate: str) -> bool:
-    """Say whether a number is one, with or without the words in capitals that stand behind it."""
+    """Return whether a number is one, with or without the words in capitals that stand behind it."""
     groups = candidate.split(" ")
     return any(_is_valid("iban", "".join(groups[:count])) for count in range(len(groups), 0, -1))
 

@@ -12,7 +12,8 @@ from botocore.config import Config
 
 from maskline.aws import check_endpoint, environment_region
 from maskline.logs import silence_wire_logging
-from maskline.sqs.curl_transport import CONNECTIONS, CurlTransport
+from maskline.sqs.address import CONNECTIONS
+from maskline.sqs.curl_transport import CurlTransport
 
 MAX_WAIT_SECONDS = 20
 """SQS's limit of WaitTimeSeconds."""
@@ -33,7 +34,7 @@ _lock = threading.Lock()
 def shared_connections(
     endpoint: str | None, region: str | None, connections: int = CONNECTIONS
 ) -> tuple[Any, CurlTransport]:
-    """Return a boto3 SQS client, and the frequent calls of the same API; every caller in this process gets the same.
+    """Return the boto3 client of an SQS API and the transport of its frequent calls, which a process shares.
 
     A process that was forked makes its own. Its parent's stay referenced there and are never used: to close them would
     say goodbye to SQS in the parent's name. A call of the client ends within a minute. (Of a transport, the queue that

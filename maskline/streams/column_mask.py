@@ -1,4 +1,4 @@
-"""From a value of a column to what is stored of it, and back where the mask allows it."""
+"""From a column's value to what is stored for it, and back if the mask is reversible."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any, TypeAlias
 
-from maskline.errors import ArgumentError, UsageError
+from maskline.errors import ArgumentError
 from maskline.keys import HashKeyset
 from maskline.masks.deterministic import DeterministicMask, Masker
 from maskline.masks.hash import HashMask
@@ -19,7 +19,7 @@ from maskline.streams.columns import Column
 from maskline.streams.failures import InvalidValueError
 from maskline.streams.json_text import decode_json, encode_json
 from maskline.streams.masks import Mask, Method
-from maskline.streams.paths import EVERY, Path
+from maskline.streams.paths import EVERY
 from maskline.streams.times import read_date, timestamp_reader
 
 Change: TypeAlias = Callable[[Any], Any]
@@ -27,7 +27,7 @@ Change: TypeAlias = Callable[[Any], Any]
 
 
 def column_mask(column: Column, masker: Masker, hash_keyset: HashKeyset | None = None) -> Change:
-    """Return what makes of a column's value, as `maskline.streams.decoding` reads it, what is stored.
+    """Return the function from a column's value, as `maskline.streams.decoding` reads it, to what is stored.
 
     Args:
         column: A masked column.
@@ -42,7 +42,7 @@ def column_mask(column: Column, masker: Masker, hash_keyset: HashKeyset | None =
 
 
 def element_mask(column: Column, masker: Masker, hash_keyset: HashKeyset | None = None) -> Change:
-    """Return what makes of a single value what is stored of it: of an array, of one of its elements.
+    """Return the function from a single value, or one element of an array, to what is stored.
 
     Args:
         column: A masked column.
@@ -73,7 +73,7 @@ def element_mask(column: Column, masker: Masker, hash_keyset: HashKeyset | None 
 
 
 def column_unmask(column: Column, masker: Masker) -> Change:
-    """Return what brings back a column's value from what is stored: text, a list of texts, or a document's text.
+    """Return the function from what a column stores (text, a list of texts, or a document's text) to its value.
 
     It raises a `TokenError` where it cannot.
 
@@ -82,11 +82,11 @@ def column_unmask(column: Column, masker: Masker) -> Change:
         masker: Decrypts.
 
     Raises:
-        UsageError: Nobody can bring back what this column's mask stores.
+        ArgumentError: Nobody can bring back what this column's mask stores.
     """
     mask = _mask_of(column)
     if not mask.is_reversible:
-        raise UsageError(f"column {column.name}: {irreversible(mask)}")
+        raise ArgumentError(f"column {column.name}: {irreversible(mask)}")
     if mask.method is Method.LEAVES:
         leaves = _leaves(column, mask, masker)
         return lambda text: encode_json(leaves.unmask(decode_json(text)))
@@ -95,14 +95,14 @@ def column_unmask(column: Column, masker: Masker) -> Change:
 
 
 def element_unmask(column: Column, masker: Masker) -> Change:
-    """Return what brings back a single token: of an array, that of one of its elements.
+    """Return the function from a single token, or that of one element of an array, to its value.
 
     Args:
         column: A masked column.
         masker: Decrypts.
 
     Raises:
-        UsageError: Nobody can bring back what this column's mask stores.
+        ArgumentError: Nobody can bring back what this column's mask stores.
     """
     unmask = column_unmask(column, masker)
     if not column.type.is_array:
@@ -111,7 +111,7 @@ def element_unmask(column: Column, masker: Masker) -> Change:
 
 
 def column_remask(column: Column, masker: Masker) -> Change:
-    """Return what brings what is stored under the primary key.
+    """Return the function that re-encrypts what a column stores under the primary key.
 
     It raises a `TokenError` where it cannot, or where what comes out would not fit the column.
 
@@ -129,6 +129,15 @@ def column_remask(column: Column, masker: Masker) -> Change:
         return masker.remask(token, domain)
 
     return _of_each(remask) if column.type.is_array else remask
+
+
+def clear_leaves(column: Column) -> list[ClearPath]:
+    """Return what stays in clear of a column's documents, as `maskline.masks.leaves` has it.
+
+    Args:
+        column: A column whose leaves are masked.
+    """
+    return [tuple(EVERY_ELEMENT if step is EVERY else step for step in path.steps) for path in column.clear_paths]
 
 
 def irreversible(mask: Mask) -> str:
@@ -152,8 +161,7 @@ def _cipher(mask: Mask, masker: Masker, domain: str) -> DeterministicMask | Rand
 
 
 def _leaves(column: Column, mask: Mask, masker: Masker) -> LeavesMask:
-    clear = [_clear_path(path) for path in column.clear_paths]
-    return LeavesMask(masker, column.domain or "", clear, encode_json, decode_json, mask.pad)
+    return LeavesMask(masker, column.domain or "", clear_leaves(column), encode_json, decode_json, mask.pad)
 
 
 def _mask_leaves(column: Column, leaves: LeavesMask) -> Change:
@@ -164,10 +172,6 @@ def _mask_leaves(column: Column, leaves: LeavesMask) -> Change:
             raise InvalidValueError(Reason.NOT_JSON, f"field {column.field} is nested too deep to mask") from None
 
     return mask
-
-
-def _clear_path(path: Path) -> ClearPath:
-    return [EVERY_ELEMENT if step is EVERY else step for step in path.steps]
 
 
 def _redact(_value: object) -> str:

@@ -1,9 +1,8 @@
-"""From what a column's source found in a message to the column's value, in clear."""
+"""From what the source of a column found in a message to the column's value, in clear."""
 
 from __future__ import annotations
 
 import contextlib
-import re
 import sys
 from collections.abc import Callable
 from decimal import Decimal
@@ -16,10 +15,11 @@ from maskline.streams.masks import Method
 from maskline.streams.normalizing import Normalize, normalizer
 from maskline.streams.numbers import number_from_text
 from maskline.streams.paths import ABSENT
+from maskline.streams.patterns import full_match
 
 
 def column_reader(column: Column, count_invalid: Callable[[], None] = lambda: None) -> Reader:
-    """Return a function that makes a column's value of what its source found, `ABSENT` and null included.
+    """Return the function from what a column's source found, `ABSENT` and null included, to the column's value.
 
     The value is None, a value of the column's type, or for an array a list of such values and None. The function raises
     an `InvalidValueError` whose detail names the field; an `InvalidValueError` that it is given is what stood in the
@@ -40,7 +40,7 @@ def column_reader(column: Column, count_invalid: Callable[[], None] = lambda: No
 
 
 def plain_text_limit(column: Column) -> int | None:
-    """Return up to how many ASCII characters, but NUL, a text is always taken as it is; None where that depends on it.
+    """Return up to which length in characters an ASCII text without NUL is taken as it is; None if that depends on it.
 
     Args:
         column: The column.
@@ -219,7 +219,7 @@ def _list_reader(column: Column, read: Reader) -> Reader:
 
 def _attribute_reader(column: Column, read: Reader) -> Reader:
     """Return the reader of a message attribute, which is text whatever its type."""
-    takes_number = column.type.name in NUMBER_TYPES or (column.format or "").startswith("epoch_")
+    takes_number = column.type.name in NUMBER_TYPES
     truth_values: dict[object, object] = {"true": True, "false": False}
 
     def read_attribute(value: object) -> object:
@@ -246,10 +246,7 @@ def _limited_to_values(column: Column, read: Reader) -> Reader:
 
 
 def _limited_to_pattern(column: Column, read: Reader) -> Reader:
-    try:
-        matches = re.compile(column.pattern or "").fullmatch
-    except re.error as error:
-        raise ValueError(f"pattern is not a regular expression: {error}") from None
+    matches = full_match(column.pattern or "")
 
     def read_matching(value: object) -> object:
         text = read(value)

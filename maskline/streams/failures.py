@@ -1,4 +1,4 @@
-"""Why one message cannot become a row."""
+"""The errors of a message that cannot become a row."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from maskline.records import Reason
 
 
 class InvalidValueError(Exception):
-    """A message, or a value in it, that a stream does not take. The text never holds the value.
+    """A message, or a value in it, is invalid for a stream. The text of the error never holds the value.
 
     Args:
         reason: Why, as a word to count by.
@@ -28,8 +28,16 @@ def wrong_type(expected: str, value: object) -> InvalidValueError:
         expected: What belongs there, ``"a string"`` say.
         value: What was there; only its type is told.
     """
-    found = _JSON_NAMES.get(type(value), "something else")
-    return InvalidValueError(Reason.WRONG_TYPE, f"is {found}, not {expected}")
+    return InvalidValueError(Reason.WRONG_TYPE, f"is {json_name(value)}, not {expected}")
+
+
+def json_name(value: object) -> str:
+    """Return what JSON calls a value, ``an array`` say, and nothing of the value.
+
+    Args:
+        value: A value as the JSON reader gives it.
+    """
+    return _JSON_NAMES.get(type(value), "something else")
 
 
 _JSON_NAMES: dict[type, str] = {

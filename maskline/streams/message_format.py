@@ -12,7 +12,7 @@ from maskline.streams.paths import Path
 
 
 class Envelope(enum.StrEnum):
-    """What somebody between producer and queue put around the record."""
+    """What a service between producer and queue put around the record."""
 
     SNS = "sns"
     EVENTBRIDGE = "eventbridge"
@@ -26,6 +26,8 @@ class Packing(enum.StrEnum):
     BASE64 = "base64"
     GZIP = "gzip"
     ZSTD = "zstd"
+    JSON = "json"
+    """A JSON string whose text is the JSON: somebody encoded it twice."""
 
 
 class MessageFormat(msgspec.Struct, frozen=True, kw_only=True):

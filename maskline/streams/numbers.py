@@ -93,13 +93,13 @@ def text_from_number(value: object) -> object:
 
 
 def at_scale(number: Decimal, places: int) -> tuple[Decimal, bool, bool]:
-    """Cut a number off after so many digits behind the point.
+    """Cut a number off after so many digits behind the decimal point.
 
     Decimal's own arithmetic (`round`, `quantize`, `%`) computes in a context of 28 digits, so digits are counted here.
 
     Args:
         number: A finite number of any length.
-        places: How many digits to keep behind the point, not negative.
+        places: How many digits to keep behind the point; -3 keeps thousands.
 
     Returns:
         The number that is left, whether nothing but zeros was cut off, and whether what was cut off is a half or more.

@@ -1,8 +1,7 @@
-"""The ends of the job at the queue: reading messages from SQS, and deleting them when their outcome is committed."""
+"""The SQS source: messages of a queue, without end or until it is empty."""
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import logging
 import time
@@ -19,17 +18,15 @@ from apache_beam.utils.timestamp import Timestamp
 from apache_beam.utils.windowed_value import WindowedValue
 
 from maskline.core_dumps import forbid_core_dumps
-from maskline.errors import ArgumentError, QueueError, QueueUnavailableError
+from maskline.errors import ArgumentError, QueueUnavailableError
 from maskline.records import Receipt, SqsMessage
 from maskline.sqs import QueueAddress, SqsQueue
 from maskline.sqs.client import OpenQueue
-from maskline.sqs.deleter import BatchDeleter, Deletion
 from maskline.sqs.receiver import MicroBatchReceiver, ReceiveSettings
-from maskline.streams.payloads import S3Payloads
-from maskline.transforms.arguments import parse_queue
+from maskline.transforms.arguments import check_context, check_names, check_positive, parse_queue
 from maskline.transforms.metrics import JobCounter
 from maskline.transforms.polling import FINISHED, Polling, PollingRestrictions
-from maskline.transforms.run_context import RunContext, run_context
+from maskline.transforms.run_context import RunContext
 
 EMPTY_POLLS_TO_END = 2
 MAX_POLLS_AT_ONCE = 8
@@ -41,39 +38,43 @@ Only where a micro-batch is one element, which goes on to its commit before the 
 IN_FLIGHT_GRACE_SECONDS = 10
 
 _GLOBAL_WINDOW = (GlobalWindow(),)
-"""Where a source's messages are; as a TimestampedValue, Beam would find that out anew for each."""
+"""The windows of a source's elements. Given a ``TimestampedValue``, Beam would work them out for each element."""
 
 logger = logging.getLogger(__name__)
 
 
 class ReadFromSqs(beam.PTransform):
-    """Reads messages from an SQS queue, without end or until it is empty.
+    """Reads the messages of an SQS queue, without end or until the queue is empty.
 
-    *Guarantee*: it deletes nothing; a message whose receipt never reaches `DeleteFromSqs` comes back. *What is in
-    flight* is bounded by pollers x two micro-batches: one is fetched ahead while another is worked on, and kept from
-    others meanwhile; see `MicroBatchReceiver`.
+    It is the root of a pipeline, and makes a PCollection of `SqsMessage`::
 
-    Elements carry the time at which the queue accepted them (SentTimestamp; of a micro-batch, its oldest message); the
-    watermark is the oldest of those just emitted, and wall time while the queue is empty, so that a runner shows the
-    true lag.
+        messages = pipeline | ReadFromSqs("https://sqs.eu-central-1.amazonaws.com/123456789012/logins")
+
+    *Guarantee*: it deletes nothing. A message whose receipt never reaches `DeleteFromSqs` is delivered again. At most
+    two micro-batches per poller are in flight: one is being processed, and the next is fetched meanwhile and hidden
+    from other consumers; see `MicroBatchReceiver`.
+
+    The timestamp of an element is the time at which the queue accepted the message (SQS's SentTimestamp), that of a
+    micro-batch its oldest message's. The watermark is the oldest timestamp of the latest poll, and the current time
+    while the queue is empty, so that a runner shows the true lag.
 
     Args:
         queue: The queue: its address, URL or name.
-        receive: How micro-batches are received.
-        pollers: How many poll at the same time, spread over the workers, 1 or more.
-        until_empty: Whether to end once the queue is empty: consecutive long polls brought nothing, and SQS counts no
-            message visible, in flight or delayed, but for those that this run left there. Delayed messages are waited
-            for, and so are those that another consumer holds, until they must have come back; if they still have not,
-            the log says how many were left.
-        after: A side input that must be there before the first message is received.
-        context: The run, which a starter shares with its transforms; see `RunContext`.
-        attribute_names: The message attributes to ask for; see `StreamDefinition.attribute_names`, and
+        receive: How micro-batches are received; the defaults of `ReceiveSettings` if None.
+        pollers: How many pollers receive at the same time, spread over the workers, 1 or more.
+        until_empty: Whether to end when the queue is empty, that is after consecutive long polls brought nothing and
+            SQS counts no message as visible, in flight or delayed, other than those that this run left there. Delayed
+            messages are waited for. So are messages in flight with another consumer, for as long as their visibility
+            time-out can last; the log says how many have not come back by then.
+        after: A side input that has to be available before the first message is received.
+        context: The run that the transform belongs to; see `RunContext`. Only a program that starts runs gives one.
+        attribute_names: The message attributes to ask for; see `StreamDefinition.attribute_names` and
             `maskline.sqs.message_attributes.EVERY_ATTRIBUTE`.
         in_micro_batches: Whether an element is a micro-batch, a list of messages as they were received, and not a
             single message: a runner then does once for all of them what it does for an element.
 
     Raises:
-        ArgumentError: A value is out of its range.
+        ArgumentError: A value is out of its range, or of another type.
     """
 
     def __init__(
@@ -88,17 +89,17 @@ class ReadFromSqs(beam.PTransform):
         in_micro_batches: bool = False,
     ) -> None:
         super().__init__()
-        if pollers < 1:
-            raise ArgumentError(f"pollers is {pollers}; it must be 1 or more")
         self._queue = parse_queue(queue)
         if receive is not None and not isinstance(receive, ReceiveSettings):
             raise ArgumentError(f"receive is a {type(receive).__name__}; give ReceiveSettings or None")
         self._receive = receive or ReceiveSettings()
-        self._pollers = pollers
+        self._pollers = check_positive("pollers", pollers)
         self._until_empty = until_empty
+        if after is not None and not isinstance(after, AsSingleton):
+            raise ArgumentError(f"after is a {type(after).__name__}; give beam.pvalue.AsSingleton(pcollection) or None")
         self._after = after
-        self._context = context or run_context()
-        self._attribute_names = frozenset(attribute_names)
+        self._context = check_context(context)
+        self._attribute_names = check_names("attribute_names", attribute_names)
         self._in_micro_batches = in_micro_batches
 
     def expand(self, pbegin: PBegin) -> PCollection[SqsMessage] | PCollection[list[SqsMessage]]:
@@ -117,7 +118,7 @@ class ReadFromSqs(beam.PTransform):
         return micro_batches | "Each message" >> beam.ParDo(_EachMessage()).with_output_types(SqsMessage)
 
     def display_data(self) -> dict[str, Any]:
-        """Show the queue, and how it is received from."""
+        """Return the queue and how it is received from, for a runner's interface."""
         return {
             "queue": DisplayDataItem(str(self._queue), label="Queue"),
             "pollers": DisplayDataItem(self._pollers, label="Pollers"),
@@ -229,7 +230,10 @@ class _Poll(beam.DoFn):
 
 
 class _EachMessage(beam.DoFn):
-    """Makes elements of what a poll brought: of what the poller itself emits, Beam observes the time of each."""
+    """Makes an element of each message of a poll.
+
+    The poller does not do so itself, for Beam observes the time of every element that a splittable DoFn emits.
+    """
 
     def process(self, messages: list[SqsMessage]) -> list[WindowedValue]:
         return [
@@ -247,116 +251,3 @@ def _advance(watermark: Any, seconds: float) -> None:
     reached = Timestamp.of(seconds)
     if current is None or reached > current:
         watermark.set_watermark(reached)
-
-
-class DeleteFromSqs(beam.PTransform):
-    """Deletes messages by the receipts of their deliveries; put it downstream of the commit.
-
-    A message that cannot be deleted comes back and meets the row it already has, so failures are counted
-    (``delete_failures``) and logged, and stop nothing.
-
-    An object in S3 that a receipt names is deleted after its message was, and never where that failed. What cannot be
-    deleted is counted (``payload_delete_failures``) and logged; nothing tries again, so give the bucket a life cycle.
-
-    Args:
-        queue: The queue the messages came from: its address, URL or name.
-        branch: What the names of its metrics begin with, where a graph has several; see `JobCounter`.
-        overlapping: Whether a bundle may end while its deletions are under way, so that they go on while the next
-            micro-batch is received. They are waited for, and counted, at the end of the next bundle that deletes
-            nothing, or before the next deletion. For a stream that has no end; a bounded one would end uncounted.
-        context: The run, which a starter shares with its transforms; see `RunContext`.
-        deletes_payloads: Whether receipts may name objects in S3; see `StreamDefinition.deletes_payloads`.
-    """
-
-    def __init__(
-        self,
-        queue: QueueAddress | str,
-        branch: str = "",
-        overlapping: bool = False,
-        context: RunContext | None = None,
-        deletes_payloads: bool = False,
-    ) -> None:
-        super().__init__()
-        self._queue = parse_queue(queue)
-        self._branch = branch
-        self._overlapping = overlapping
-        self._context = context or run_context()
-        self._deletes_payloads = deletes_payloads
-
-    def expand(self, batches: PCollection[list[Receipt]]) -> PCollection[None]:
-        """Delete each micro-batch; nothing comes out."""
-        return batches | "Delete messages" >> beam.ParDo(
-            _Delete(
-                self._queue,
-                self._branch,
-                self._overlapping,
-                self._context,
-                deletes_payloads=self._deletes_payloads,
-            )
-        )
-
-    def display_data(self) -> dict[str, Any]:
-        """Show the queue."""
-        return {"queue": DisplayDataItem(str(self._queue), label="Queue")}
-
-
-class _Delete(beam.DoFn):
-    def __init__(
-        self,
-        address: QueueAddress,
-        branch: str,
-        overlapping: bool,
-        context: RunContext,
-        open_queue: OpenQueue = SqsQueue.open,
-        deletes_payloads: bool = False,
-    ) -> None:
-        self._address = address
-        self._deletes_payloads = deletes_payloads
-        self._overlapping = overlapping
-        self._context = context
-        self._open_queue = open_queue
-        self._under_way: Deletion | None = None
-        self._deleted = JobCounter("deleted", context, branch)
-        self._delete_failures = JobCounter("delete_failures", context, branch)
-        self._payload_delete_failures = JobCounter("payload_delete_failures", context, branch)
-
-    def setup(self) -> None:
-        with self._context.reporting_failures():
-            self._deleter = BatchDeleter(self._open_queue(self._address), self._context.stopping)
-        self._payloads = S3Payloads() if self._deletes_payloads else None
-
-    def teardown(self) -> None:
-        with contextlib.suppress(QueueError):  # what was not deleted comes back
-            self._finish_deletion()
-
-    def start_bundle(self) -> None:
-        self._deletes_in_this_bundle = False
-        self._deleted.declare()
-        self._delete_failures.declare()
-
-    def process(self, receipts: list[Receipt]) -> None:
-        self._finish_deletion()
-        self._context.in_flight.remove(self._address, receipts)
-        self._under_way = self._deleter.start(receipts)
-        self._deletes_in_this_bundle = True
-
-    def finish_bundle(self) -> None:
-        if not (self._overlapping and self._deletes_in_this_bundle) or self._context.stopping.is_set():
-            self._finish_deletion()
-
-    def _finish_deletion(self) -> None:
-        if self._under_way is None:
-            return
-        deletion, self._under_way = self._under_way, None
-        with self._context.reporting_failures():
-            failures = deletion.failures()
-        deleted = len(deletion.receipts) - len(failures)
-        self._deleted.add(deleted)
-        if deleted:
-            self._context.movement.mark_progress()
-        self._delete_failures.add(len(failures))
-        if self._payloads is not None:
-            kept = {failure.receipt.receipt_handle for failure in failures}
-            gone = [receipt for receipt in deletion.receipts if receipt.receipt_handle not in kept]
-            not_deleted = self._payloads.delete([receipt.payload for receipt in gone if receipt.payload is not None])
-            self._payload_delete_failures.add(not_deleted)

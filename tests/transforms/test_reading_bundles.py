@@ -9,8 +9,8 @@ from maskline.records import SqsMessage
 from maskline.sqs import QueueAddress
 from maskline.sqs.receiver import ReceiveSettings
 from maskline.transforms.polling import Polling, PollingTracker
+from maskline.transforms.reading import _Poll
 from maskline.transforms.run_context import RunContext
-from maskline.transforms.sqs import _Poll
 from tests.maskline.sqs.faults import FaultyQueue, some_messages
 
 SETTINGS = ReceiveSettings(micro_batch_size=1, micro_batch_seconds=0, long_poll_seconds=7)
