@@ -22,7 +22,13 @@ from maskline.pipeline.printing import is_error_terminal, notice, notice_former_
 from maskline.pipeline.program import program_name
 from maskline.pipeline.remedies import with_remedy
 from maskline.pipeline.standard_streams import open_missing_streams
-from maskline.pipeline.stopping import STOPPED_EXIT_CODE, close_standard_error, end_process
+from maskline.pipeline.stopping import (
+    STOPPED_EXIT_CODE,
+    close_standard_error,
+    end_process,
+    interrupted_by_sigterm,
+    leave_process,
+)
 
 COMMAND_GROUPS = {
     "Try it": {
@@ -68,12 +74,15 @@ logger = logging.getLogger("maskline")
 
 
 def run() -> NoReturn:
-    """Run the command line of this process: ``maskline``, once it is installed."""
+    """Run the command line of this process: ``maskline``, once it is installed. A SIGTERM does what Ctrl-C does."""
     forbid_core_dumps()
     open_missing_streams()
-    exit_code = main(sys.argv[1:])
+    with interrupted_by_sigterm():
+        exit_code = main(sys.argv[1:])
     if exit_code:
         close_standard_error()
+    if "apache_beam" in sys.modules:
+        leave_process(exit_code)
     sys.exit(exit_code)
 
 
@@ -95,7 +104,7 @@ def main(arguments: Sequence[str]) -> int:
         missing = missing_extra(error, f"the command {name}", _EXTRAS.get(name, "cli"))
         if missing is None:
             raise
-        print(f"maskline: {missing}", file=sys.stderr)  # noqa: T201
+        report_failure(str(missing), missing.exit_code)
         return missing.exit_code
     except MasklineError as error:
         report_failure(with_remedy(error), error.exit_code)

@@ -52,7 +52,7 @@ def described(parser: argparse.ArgumentParser) -> dict[str, Any]:
 
 
 def _described_argument(action: argparse.Action) -> dict[str, Any]:
-    is_action = isinstance(action, argparse._SubParsersAction)
+    actions = action._choices_actions if isinstance(action, argparse._SubParsersAction) else []
     return {
         "option_strings": list(action.option_strings),
         "dest": action.dest,
@@ -62,7 +62,7 @@ def _described_argument(action: argparse.Action) -> dict[str, Any]:
         "required": action.required,
         "help": action.help,
         "metavar": action.metavar,
-        "actions": [[each.dest, each.help] for each in action._choices_actions] if is_action else [],
+        "actions": [[each.dest, each.help] for each in actions],
     }
 
 

@@ -129,7 +129,9 @@ def _is_no_missing_package(record: logging.LogRecord) -> bool:
 def _is_ours_to_show(record: logging.LogRecord) -> bool:
     """Leave out what tells an operator nothing.
 
-    That is Prism's starts and stops, and the traceback of an error that the command line will show as one clear line.
+    That is Prism's starts and stops, the traceback of an error that the command line will show as one clear line, and
+    at ``info`` what others than maskline say there: Flink's job server, by way of Beam and of the root logger, says
+    hundreds of lines.
     """
     is_below_level = record.levelno < logging.getLogger(record.name).getEffectiveLevel()  # set late, by Prism's relay
     # Options that only the job server knows are passed on to it.
@@ -137,4 +139,6 @@ def _is_ours_to_show(record: logging.LogRecord) -> bool:
     is_service_life = record.name == "apache_beam.utils.subprocess_server" and record.levelno <= logging.WARNING
     is_ours = record.exc_info is not None and isinstance(record.exc_info[1], MasklineError)
     is_shown_later = is_ours or is_traceback_of_ours(record.getMessage())
-    return not (is_below_level or is_passed_on or is_service_life or is_shown_later)
+    is_for_debugging = record.levelno <= logging.INFO and not record.name.startswith("maskline")
+    is_noise = is_for_debugging and logging.getLogger().level == logging.INFO
+    return not (is_below_level or is_passed_on or is_service_life or is_shown_later or is_noise)

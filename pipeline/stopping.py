@@ -67,13 +67,16 @@ class BackgroundWork(Generic[T]):
     can be waited for again, and ends with the process.
 
     Args:
-        work: Is called in the thread, at once.
+        work: Is called in the thread, once, when its result is first asked for: whoever asks is ready for a Ctrl-C.
         name: The thread's name.
     """
 
     def __init__(self, work: Callable[[], T], name: str) -> None:
+        self._work = work
+        self._name = name
         self._future: Future[T] = Future()
-        threading.Thread(target=self._run, args=(work,), name=name, daemon=True).start()
+        self._beginning = threading.Lock()
+        self._is_started = False
 
     def result(self) -> T:
         """Return what the work returned, once it has, or raise what it raised.
@@ -81,14 +84,20 @@ class BackgroundWork(Generic[T]):
         Raises:
             KeyboardInterrupt: A signal came while this thread waited.
         """
+        if not self._is_started:
+            threading.Thread(target=self._run, name=self._name, daemon=True).start()
+            self._is_started = True
         # In steps: a signal that comes just before a wait does not end it, and is seen only after it.
         while not wait([self._future], SIGNAL_SECONDS).done:
             pass
         return self._future.result()
 
-    def _run(self, work: Callable[[], T]) -> None:
+    def _run(self) -> None:
+        # Of two threads, too: a signal may have come just before it was written down that there is one.
+        if not self._beginning.acquire(blocking=False):
+            return
         try:
-            self._future.set_result(work())
+            self._future.set_result(self._work())
         except BaseException as error:
             self._future.set_exception(error)
 
@@ -131,11 +140,29 @@ def end_process(exit_code: int) -> NoReturn:
     os._exit(exit_code)
 
 
+def leave_process(exit_code: int) -> NoReturn:
+    """End this process, its work done, and leave what its imports have made to the operating system.
+
+    What is to be done at exit is done. Python would then take every module apart, which of Beam's costs as much as a
+    tenth of importing them.
+
+    Args:
+        exit_code: The exit code.
+    """
+    atexit._run_exitfuncs()
+    _flush()
+    os._exit(exit_code)
+
+
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):  # nobody reads it any more
             stream.flush()
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    # By what handles a Ctrl-C now, for Beam has that stop its job server, too; a shell may have had it ignored.
+    handler = signal.getsignal(signal.SIGINT)
+    if callable(handler):
+        handler(number, frame)
     raise KeyboardInterrupt

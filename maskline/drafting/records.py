@@ -9,7 +9,7 @@ import msgspec
 
 from maskline.drafting.outline import path_text
 from maskline.errors import UsageError
-from maskline.records import Redacted
+from maskline.records import Reason, Redacted
 from maskline.streams.columns import Origin, Source
 from maskline.streams.failures import InvalidValueError
 from maskline.streams.matching import matcher
@@ -110,7 +110,7 @@ def read_records(
     _join_inline_messages(by_format)
     readable: dict[MessageFormat, list[Opened]] = {}
     for packed, alike in by_format.items():
-        opened = _opened(alike, MessageOpener(packed, store), unreadable)
+        opened = _with_something_in_it(_opened(alike, MessageOpener(packed, store), unreadable), unreadable)
         if opened:
             readable[_with_common_root(packed, opened)] = opened
     if not readable:
@@ -196,6 +196,16 @@ def _opened(messages: Sequence[SampleMessage], opener: MessageOpener, unreadable
         except InvalidValueError as rejection:
             unreadable[rejection.reason] += 1
     return opened
+
+
+def _with_something_in_it(opened: list[Opened], unreadable: Counter[str]) -> list[Opened]:
+    """Leave empty objects out, unless there are no others: under them every field would be one that may be absent."""
+    holding = [each for each in opened if each.record or each.attributes]
+    if not holding:
+        return opened
+    if len(holding) < len(opened):
+        unreadable[Reason.MISSING_FIELD] += len(opened) - len(holding)
+    return holding
 
 
 def _is_as_wished(wish: Wish, opened: Opened) -> bool:

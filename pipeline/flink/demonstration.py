@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
 
 import apache_beam as beam
 import msgspec
@@ -30,6 +29,7 @@ from maskline.pipeline.local.setup import forget_earlier_runs, prepare_job
 from maskline.pipeline.local.sqs import CREDENTIALS, EmbeddedSqs
 from maskline.pipeline.run_progress import showing_progress
 from maskline.pipeline.run_state import RunState
+from maskline.pipeline.runners.cluster import JOB_SERVER_FAILURES, submit_by_job_server
 from maskline.pipeline.runners.in_process import RunMonitor, RunResult
 from maskline.pipeline.screen import open_screen
 from maskline.pipeline.stopping import interrupted_by_sigterm, stopping_on_signals
@@ -111,11 +111,11 @@ def _submitted(job: JobSettings, options: PipelineOptions, cluster: FlinkCluster
     """Have the job run on the cluster while the block does."""
     pipeline = beam.Pipeline(options=options)
     build(pipeline, job)
-    result: Any = pipeline.run()
+    result = submit_by_job_server(pipeline)
     try:
         yield _running_job(cluster)
     finally:
-        with contextlib.suppress(RuntimeError):  # the runner calls a canceled job a failed one
+        with contextlib.suppress(*JOB_SERVER_FAILURES):  # the runner calls a canceled job a failed one
             result.cancel()
             result.wait_until_finish()
 

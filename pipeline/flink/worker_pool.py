@@ -63,9 +63,12 @@ class WorkerPool:
         pid_file = self._log.with_suffix(".pid")
         stop_child_left_behind(pid_file, PROGRAM.name)
         self.process = start_child(command, {**os.environ, **self._environment, "PATH": path}, self._log, pid_file)
-        if not await_listening(self.process, self._port, START_SECONDS):
+        try:
+            if not await_listening(self.process, self._port, START_SECONDS):
+                raise SetupError(f"flink: the worker pool did not start; see {self._log}")
+        except BaseException:
             self.__exit__()
-            raise SetupError(f"flink: the worker pool did not start; see {self._log}")
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

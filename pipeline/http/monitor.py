@@ -78,7 +78,11 @@ class HttpMonitor:
         self._running.close()
 
     def _metrics(self, accept: str) -> Answer:
-        encode, media_type = choose_encoder(accept)
+        try:
+            # What is asked for is repeated in the answer's own headers.
+            encode, media_type = choose_encoder(accept if accept.isprintable() else "")
+        except TypeError:  # the library's, for a version that is no number
+            encode, media_type = choose_encoder("")
         return Answer(encode(self._registry), media_type)
 
     def _live(self, _accept: str) -> Answer:

@@ -57,8 +57,12 @@ class EmbeddedSqs:
         self._prepare_state()
         for _ in range(1 if self._state_directory else STARTS):
             self._start()
-            if self._await_answer():
-                return self
+            try:
+                if self._await_answer():
+                    return self
+            except BaseException:
+                self.__exit__()
+                raise
             self.__exit__()
         raise SetupError(f"local: the embedded SQS API did not start on port {self._port}; is it in use?")
 

@@ -231,6 +231,7 @@ def _worker_main(
     unwanted: Sequence[Connection],
 ) -> None:
     forbid_core_dumps()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # there is nothing to put in order yet
     for other in unwanted:
         other.close()
     try:

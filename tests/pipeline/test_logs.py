@@ -119,14 +119,17 @@ def test_the_record_with_the_exit_code_is_the_last_whatever_a_runner_says_at_the
     assert events == ["Failed to read inputs in the data plane.", "postgres: cannot be reached"]
 
 
+@pytest.mark.parametrize("name", ["apache_beam.runners.worker", None, "FlinkJarJobServer", "alembic.runtime.migration"])
 @pytest.mark.parametrize(("level", "shown"), [("info", ["ours", "warned"]), ("debug", ["of Beam", "ours", "warned"])])
-def test_beam_is_quiet_at_info_and_talks_at_debug(level: str, shown: list[str]) -> None:
+def test_beam_its_job_server_and_libraries_are_quiet_at_info_and_talk_at_debug(
+    name: str | None, level: str, shown: list[str]
+) -> None:
     root = logging.getLogger()
     handlers, before = root.handlers[:], root.level
     stream = io.StringIO()
     configure_logging(level, stream)
 
-    logging.getLogger("apache_beam.runners.worker").info("of Beam")
+    logging.getLogger(name).info("of Beam")
     logging.getLogger("maskline.test").info("ours")
     logging.getLogger("apache_beam.runners.worker").warning("warned")
 

@@ -424,7 +424,7 @@ MISTAKES = {
     "a wrong port": Mistake(
         "check $job --postgres postgresql://postgres@127.0.0.1:$nobody/logins",
         'PROBLEM  postgres: connection to server at "127.0.0.1", port $nobody failed: Connection '
-        "refused Is the server running on that host and accepting TCP/IP connections?",
+        "refused; Is the server running on that host and accepting TCP/IP connections?",
         exit_code=75,
     ),
     "a wrong host": Mistake(
