@@ -15,13 +15,20 @@ from maskline.core_dumps import forbid_core_dumps
 from maskline.errors import MasklineError, StopTimedOutError
 from maskline.extras import missing_extra
 from maskline.pipeline.command_parser import open_command
+from maskline.pipeline.help_pages import help_page
 from maskline.pipeline.help_text import paragraph, summaries
 from maskline.pipeline.logs import EXIT_CODE_FIELD, configure_logging
 from maskline.pipeline.printing import is_error_terminal, notice, notice_former_name, report_failure
 from maskline.pipeline.program import program_name
 from maskline.pipeline.remedies import with_remedy
 from maskline.pipeline.standard_streams import open_missing_streams
-from maskline.pipeline.stopping import STOPPED_EXIT_CODE, close_standard_error, end_process, interrupted_by_sigterm
+from maskline.pipeline.stopping import (
+    STOPPED_EXIT_CODE,
+    close_standard_error,
+    end_process,
+    interrupted_by_sigterm,
+    leave_process,
+)
 
 COMMAND_GROUPS = {
     "Try it": {
@@ -74,6 +81,8 @@ def run() -> NoReturn:
         exit_code = main(sys.argv[1:])
     if exit_code:
         close_standard_error()
+    if "apache_beam" in sys.modules:
+        leave_process(exit_code)
     sys.exit(exit_code)
 
 
@@ -153,6 +162,11 @@ def _run_command(arguments: Sequence[str]) -> int:
 
         print(format_versions())  # noqa: T201
         return 0
+    if arguments[-1] in ("-h", "--help") and not any(name.startswith("MASKLINE_") for name in os.environ):
+        page = help_page(arguments[:-1])
+        if page is not None:
+            print(page, end="")  # noqa: T201
+            raise SystemExit(0)  # as a parser does
     # Here, for they take what a job does, tink, boto3 and libpq among it, and the help above is to be there at once.
     from maskline.pipeline.options import Options
     from maskline.pipeline.variables import unknown_variables

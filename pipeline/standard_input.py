@@ -27,6 +27,7 @@ def values_of_lines(what: str = "values", source: TextIO | None = None) -> Itera
         notice(f"standard input: write the {what}, one a line, and end with Ctrl-D")
     try:
         for line in source:
+            line.encode()  # where the locale is C, Python reads what is no UTF-8 as surrogates
             yield line.removesuffix("\n")
-    except UnicodeDecodeError:
+    except UnicodeError:
         raise UsageError("standard input: is not text in UTF-8") from None

@@ -63,8 +63,6 @@ def _console_script_directory() -> str:
     directory = tempfile.TemporaryDirectory(prefix="maskline-script-")
     atexit.register(directory.cleanup)
     script = Path(directory.name) / "maskline"
-    script.write_text(
-        f"#!{sys.executable}\nimport sys\nfrom maskline.pipeline.cli import main\nsys.exit(main(sys.argv[1:]))\n"
-    )
+    script.write_text(f"#!{sys.executable}\nfrom maskline.pipeline.cli import run\nrun()\n")
     script.chmod(0o755)
     return directory.name

@@ -34,6 +34,7 @@ _RULES = ("email", "ip", "uuid", "mac", "iban")
 That one takes the country, which the values need not say.
 """
 
+_EPOCH_DIVISORS = {"epoch_s": 1, "epoch_ms": 10**3, "epoch_us": 10**6, "epoch_ns": 10**9}
 _NAMES_OF_IDS = frozenset(["id", "ids", "number", "no", "key", "code", "ref", "sku"])
 
 
@@ -201,9 +202,10 @@ def _telling_candidates(
     if kinds == {bool}:
         yield {"type": "boolean"}, None
     elif kinds == {int}:
-        for unit, divisor in (("epoch_ms", 1000), ("epoch_s", 1)):
+        for unit, divisor in _EPOCH_DIVISORS.items():
             if _is_epoch(values, divisor) and not set(words_of(names[-1])[-1:]) & _NAMES_OF_IDS:
                 yield {"type": "timestamptz", "format": unit}, "a time, by its size"
+                yield {"type": "timestamptz", "format": unit, "round": True}, "a time, by its size"
         yield {"type": "bigint"}, None
         yield {"type": "numeric"}, None
     elif kinds <= {int, Decimal}:

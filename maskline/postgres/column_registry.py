@@ -73,7 +73,7 @@ class ColumnComparison(msgspec.Struct):
 
 
 def compare_columns(connection: Connection, stream: StreamDefinition) -> ColumnComparison:
-    """Compare how a stream masks its columns with how they were masked so far, by whatever stream of the same table.
+    """Compare how a stream masks its columns with how they have been masked so far, by whatever stream of the table.
 
     A stream that was renamed is another one, and so are the default domains of its columns.
 

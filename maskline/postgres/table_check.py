@@ -92,11 +92,19 @@ class TableReport(msgspec.Struct):
     warnings: list[str] = []
     remedies: dict[str, Remedy] = {}
 
-    def add_missing(self, problem: str, stream: StreamDefinition) -> None:
-        """Add a problem of a stream's table that is gone once the table is made, or altered, from its definition."""
+    def add_missing(self, problem: str, stream: StreamDefinition, *, is_table: bool = False) -> None:
+        """Add a problem of a stream's table that is gone once the table is made, or altered, from its definition.
+
+        Args:
+            problem: The problem.
+            stream: The stream.
+            is_table: Whether the table itself is missing.
+        """
         self.problems.append(problem)
         if stream.table_parts[-1] != MIGRATED_TABLE:
             self.remedies[problem] = Remedy.CREATE_TABLE
+        elif is_table:
+            self.remedies[problem] = Remedy.CREATE_MIGRATED_TABLE
 
 
 def check_tables(connection: Connection, stream: StreamDefinition) -> TableReport:
@@ -171,7 +179,8 @@ def _check_relation(connection: Connection, stream: StreamDefinition, report: Ta
         cursor.execute(_RELATION, [table])
         relations = cursor.fetchall()
         if not relations:
-            report.add_missing(f"table {table} does not exist, or this role has no USAGE on its schema", stream)
+            problem = f"table {table} does not exist, or this role has no USAGE on its schema"
+            report.add_missing(problem, stream, is_table=True)
             return
         ((kind, has_children),) = relations
         cursor.execute(_FOREIGN_PARTITIONS, [table])

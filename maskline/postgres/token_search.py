@@ -76,7 +76,7 @@ class TokenSearch(msgspec.Struct, frozen=True):
 
 
 def search_tokens(connection: Connection, key_id: int) -> TokenSearch:
-    """Search the tables of a database for tokens of a key, but for rows that name it; each is read whole.
+    """Search the tables of a database for tokens of a key in rows that do not name it. Each table is read as a whole.
 
     Args:
         connection: A connection to a database of revision 0012 or later.

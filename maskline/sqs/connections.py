@@ -12,7 +12,8 @@ from botocore.config import Config
 
 from maskline.aws import check_endpoint, environment_region
 from maskline.logs import silence_wire_logging
-from maskline.sqs.curl_transport import CONNECTIONS, CurlTransport
+from maskline.sqs.address import CONNECTIONS
+from maskline.sqs.curl_transport import CurlTransport
 
 MAX_WAIT_SECONDS = 20
 """SQS's limit of WaitTimeSeconds."""

@@ -111,7 +111,7 @@ def _check_names(file: _StreamFile) -> None:
 
 def _message_format(message: _MessageFile) -> MessageFormat:
     may_be_bytes = {Envelope.S3_POINTER, Envelope.CLOUDEVENTS} & set(message.envelope)
-    if message.decode and message.decode[0] is not Packing.BASE64 and not may_be_bytes:
+    if message.decode and message.decode[0] in (Packing.GZIP, Packing.ZSTD) and not may_be_bytes:
         first = message.decode[0]
         raise ValueError(
             f"[message] decode: {first} makes bytes, which a message cannot hold but in base64; "

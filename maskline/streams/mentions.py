@@ -136,8 +136,8 @@ class MessageJudge:
         if True in are_theirs:
             return Verdict.UNDECIDED if named or False in are_theirs else Verdict.THEIRS
         if named or found.named:
-            resemble_them = not self._likenesses.isdisjoint(map(_likeness, named | found.named))
-            return Verdict.UNDECIDED if resemble_them else Verdict.NOT_THEIRS
+            resembles_them = not self._likenesses.isdisjoint(map(_likeness, named | found.named))
+            return Verdict.UNDECIDED if resembles_them else Verdict.NOT_THEIRS
         return Verdict.UNDECIDED if found.mentions_them or found.cannot_be_read else Verdict.NOT_THEIRS
 
     def owners(self, stream: str, body: str, attributes: Mapping[str, str] | None = None) -> set[str]:

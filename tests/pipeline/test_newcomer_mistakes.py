@@ -180,7 +180,7 @@ MISTAKES = {
     ),
     "a column beside that is none": Mistake(
         "leakage --column masked_ip --beside locals --postgres $dsn",
-        "maskline: beside: 'locals' is not a column of user_logins; those are: user_id, app_version, …",
+        "maskline: beside: 'locals' is not a column of user_logins; those are: user_id, device_type, …",
     ),
     "a file for a copy in the lake": Mistake(
         "lake status --lake_opaque $folder/words.json",
@@ -861,7 +861,9 @@ def test_a_program_that_is_started_oddly_shows_no_traceback(
     typed: str, exit_code: int, printed: str, told: str, tmp_path: Path
 ) -> None:
     (tmp_path / "gone").mkdir()
-    (tmp_path / "ünd.toml").write_text(f'{DEFINITIONS["orders"]}[[test]]\nbody = \'{{"email": "ä"}}\'\n', "utf-8")
+    (tmp_path / "ünd.toml").write_text(
+        f'{DEFINITIONS["orders"]}[[test]]\nbody = \'{{"email": "ä"}}\'\nrow = {{ masked_email = "ä" }}\n', "utf-8"
+    )
     (tmp_path / "ünd.jsonl").write_text('{"größe": 1}', "utf-8")
     assert main(["keys", "create", f"--keyset=file:{tmp_path}/keyset.json"]) == 0
     command = re.sub(r"^((?:[A-Z_]+=\S+ )?)", r"\1maskline ", typed)

@@ -99,6 +99,8 @@ def test_what_is_absent_or_null_in_some_messages_may_be_so() -> None:
         ("1e-20000", "double precision", None),
         ("1769860800", "timestamptz", "epoch_s"),
         ("1769860800000", "timestamptz", "epoch_ms"),
+        ("1769860800123456", "timestamptz", "epoch_us"),
+        ("1769860800123456789", "timestamptz", "epoch_ns"),
         ('1, "x"', "text", "text"),
         ('true, "x"', "text", "text"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from maskline.errors import Remedy
 from maskline.pipeline.local.postgres import EmbeddedPostgres
 from maskline.postgres.connection import Connection
 from maskline.postgres.table_check import check_tables
@@ -44,6 +45,16 @@ def test_a_stream_without_its_table_is_told_the_command(database: Connection) ->
     found = problems(database, load_stream("tests/e2e/orders.toml"))
 
     assert found == ["table orders does not exist, or this role has no USAGE on its schema"]
+
+
+def test_the_samples_own_table_is_made_by_migrate(database: Connection, user_logins: StreamDefinition) -> None:
+    run(database, "DROP TABLE user_logins")
+
+    report = check_tables(database, user_logins)
+
+    assert report.remedies == {
+        "table user_logins does not exist, or this role has no USAGE on its schema": Remedy.CREATE_MIGRATED_TABLE
+    }
 
 
 @pytest.mark.parametrize(

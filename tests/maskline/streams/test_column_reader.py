@@ -125,6 +125,8 @@ def test_an_array_of_json_is_an_array() -> None:
         (('type = "numeric"', "values = [1.10]"), "1.1", "1.11"),
         (('type = "text"', 'pattern = "[a-z]{2,8}"'), '"ab"', '"ab\\n"'),
         (('type = "text"', 'pattern = "a|b"'), '"b"', '"bc"'),
+        (('type = "text"', 'pattern = "(a+)+b"'), '"aab"', f'"{"a" * 100}"'),
+        (('type = "text"', 'pattern = "(.*a)*b"'), '"aab"', f'"{"a" * 100_000}"'),
         (('type = "text[]"', 'pattern = "[a-z]+"'), '["a","b"]', '["a","B"]'),
     ],
 )

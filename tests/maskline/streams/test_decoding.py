@@ -63,6 +63,10 @@ def test_a_version_stays_the_text_it_is(version: str) -> None:
     assert USER_LOGINS.decode(login(app_version=version)).values[5] == version
 
 
+def test_a_byte_order_mark_in_front_says_nothing() -> None:
+    assert USER_LOGINS.decode(f"\ufeff{login()}") == USER_LOGINS.decode(login())
+
+
 def test_extra_fields_are_counted_and_otherwise_ignored() -> None:
     body = login(session="abc", battery=0.5, nested={"ip": "10.0.0.1", "more": [None, True]})
 
@@ -115,7 +119,7 @@ ODDITIES = {
     "a sentence": ("hello", Reason.NOT_JSON, "not JSON: Expecting value at character 0"),
     "cut off": (login()[:40], Reason.NOT_JSON, "not JSON: Unterminated string starting at character 12"),
     "two documents": ("{} {}", Reason.NOT_JSON, "not JSON: Extra data at character 3"),
-    "a byte order mark": ("\ufeff{}", Reason.NOT_JSON, "not JSON: Expecting value at character 0"),
+    "two byte order marks": ("\ufeff\ufeff{}", Reason.NOT_JSON, "not JSON: Expecting value at character 0"),
     "a raw control character": (
         '{"ip": "1\n2"}',
         Reason.NOT_JSON,
@@ -132,10 +136,10 @@ ODDITIES = {
     "NaN": (raw_login("ip", "NaN"), Reason.NOT_JSON, "NaN is not JSON"),
     "Infinity": (raw_login("ip", "Infinity"), Reason.NOT_JSON, "Infinity is not JSON"),
     "-Infinity": (raw_login("ip", "-Infinity"), Reason.NOT_JSON, "-Infinity is not JSON"),
-    "an array": ("[1, 2]", Reason.NOT_AN_OBJECT, "the JSON is not an object"),
-    "a string": ('"android"', Reason.NOT_AN_OBJECT, "the JSON is not an object"),
-    "a number": ("12", Reason.NOT_AN_OBJECT, "the JSON is not an object"),
-    "null": ("null", Reason.NOT_AN_OBJECT, "the JSON is not an object"),
+    "an array": ("[1, 2]", Reason.NOT_AN_OBJECT, "the JSON is an array, not an object"),
+    "a string": ('"android"', Reason.NOT_AN_OBJECT, "the JSON is a string, not an object"),
+    "a number": ("12", Reason.NOT_AN_OBJECT, "the JSON is an integer, not an object"),
+    "null": ("null", Reason.NOT_AN_OBJECT, "the JSON is null, not an object"),
     "a key twice": (
         login()[:-1] + ', "ip": "10.0.0.1"}',
         Reason.DUPLICATE_KEY,
