@@ -12,6 +12,7 @@ from maskline.pipeline.help_text import summaries
 from maskline.pipeline.logs import configure_logging
 
 COMMANDS = {
+    "all": "all that docs/performance.md shows, one after another, and put it there",
     "throughput": "messages per second, CPU, memory and time to the first row, of the job or of any other program",
     "compare": "the job beside other programs, near the queue and far from it, and which targets are met",
     "latency": "from the send of a message to its visible row, at a steady rate",

@@ -67,7 +67,7 @@ def _submitted(job: JobSettings, options: PipelineOptions) -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(RuntimeError):  # the runner calls a cancelled job a failed one
+        with contextlib.suppress(RuntimeError):  # the runner calls a canceled job a failed one
             result.cancel()
             result.wait_until_finish()
 

@@ -74,7 +74,7 @@ def positive(text: str) -> int:
     """Return the whole number above 0 that an option gives.
 
     Raises:
-        UsageError: It is none.
+        UsageError: The value is not a whole number above 0.
     """
     if not text.isdecimal() or int(text) < 1:
         raise UsageError(f"{text!r}: give a whole number, 1 or more")

@@ -66,15 +66,11 @@ class Plot:
 
 PLOTS = {
     "throughput": Plot("seconds since the start of the job", "rows"),
-    "throughput_stub": Plot("seconds since the start of the job", "rows"),
     "latency": Plot("percentile", "milliseconds"),
     "memory": Plot("rows written", "MB"),
     "backlog": Plot("messages waiting", "rows/s", is_logarithmic=True),
     "message_size": Plot("bytes a message", "rows/s", is_logarithmic=True),
     "batch_size": Plot("--micro_batch_size", "rows/s", is_logarithmic=True),
     "pollers": Plot("--pollers", "rows/s"),
-    "processes": Plot("--processes", "rows/s"),
-    "workers": Plot("jobs", "rows/s"),
-    "flink": Plot("parallelism", "rows/s"),
 }
-"""How each result is drawn, by its name; those that are not here have a table only."""
+"""How each result is drawn, by its name; those that are not here have a table only, as have all of two points."""

@@ -6,6 +6,7 @@ import math
 import os
 import platform
 import shlex
+import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -68,6 +69,7 @@ class Result(msgspec.Struct, frozen=True):
         measured_at: When, UTC.
         machine: Where.
         versions: Of what.
+        commit: Of which commit of this repository, with ``-changed`` behind it where the code differed from it.
         columns: What stands in each column of the table; a unit in brackets.
         rows: The table.
         curves: What to draw, by the name of each curve: points from left to right.
@@ -79,6 +81,7 @@ class Result(msgspec.Struct, frozen=True):
     measured_at: datetime
     machine: Machine
     versions: dict[str, str]
+    commit: str
     columns: list[str]
     rows: list[list[Cell]]
     curves: dict[str, Curve] = {}
@@ -97,7 +100,8 @@ class Result(msgspec.Struct, frozen=True):
         rule = ["--:" if self._is_numeric(place) else "---" for place in range(len(self.columns))]
         lines = [_line(self.columns), _line(rule), *(_line(map(shown, row)) for row in self.rows)]
         machine = f"{self.machine.cpu}, {self.machine.cores} cores, load before it {self.machine.load}"
-        return "\n".join(["", *lines, "", f"`{self.command}`, {self.measured_at:%Y-%m-%d %H:%M} UTC, {machine}.", ""])
+        made = f"`{self.command}`, {self.measured_at:%Y-%m-%d %H:%M} UTC, commit {self.commit}, {machine}."
+        return "\n".join(["", *lines, "", made, ""])
 
     def write(self, directory: Path = RESULTS) -> Path:
         """Write it, in place of an earlier one of its name.
@@ -118,7 +122,7 @@ class Result(msgspec.Struct, frozen=True):
             file: Its file.
 
         Raises:
-            UsageError: It is none.
+            UsageError: The file is not a result.
         """
         try:
             return msgspec.json.decode(file.read_bytes(), type=cls)
@@ -152,6 +156,7 @@ def measured(
         measured_at=datetime.now(UTC).replace(microsecond=0),
         machine=Machine.here(),
         versions={"python": platform.python_version(), **{name: metadata.version(name) for name in _PACKAGES}},
+        commit=_commit(),
         columns=list(columns),
         rows=[[_rounded(cell) for cell in row] for row in rows],
         curves=curves or {},
@@ -205,6 +210,22 @@ def _rounded(cell: Cell) -> Cell:
 
 def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
+
+
+def _commit() -> str:
+    def git(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(  # noqa: S603 - the command is ours
+            ["git", *arguments],  # noqa: S607 - whichever git the user has
+            cwd=RESULTS.parent,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    # What a benchmark itself writes makes no other program of it.
+    is_as_committed = git("diff", "--quiet", "HEAD", "--", ":/", ":/!benchmarks/results", ":/!docs").returncode == 0
+    commit = git("rev-parse", "--short", "HEAD").stdout.strip() or "unknown"
+    return commit if is_as_committed else f"{commit}-changed"
 
 
 def _cpu_name() -> str:

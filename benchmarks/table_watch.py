@@ -13,7 +13,6 @@ import bisect
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any
 
 import msgspec
@@ -55,7 +54,7 @@ class Snapshot(msgspec.Struct, frozen=True):
         )
 
     def shows(self, transaction: int) -> bool:
-        """Say whether what a committed transaction wrote is visible.
+        """Return whether what a committed transaction wrote is visible.
 
         Args:
             transaction: Its id.
@@ -93,9 +92,7 @@ class TableWatch:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop watching, after one last look."""
         self._ended.set()
         self._thread.join()

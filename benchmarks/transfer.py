@@ -155,7 +155,7 @@ def transfer(bench: Workbench, load: Load, progress: Progress, title: str) -> Tr
     with Consumers(commands, bench.environment(queue_url)) as consumers:
         with TableWatch(bench.connect, TABLE, LOOK_SECONDS) as watch:
             task = progress.add_task(title, total=load.messages)
-            wait_for_rows(load, consumers, watch, lambda rows: progress.update(task, completed=rows))
+            _wait_for_rows(load, consumers, watch, lambda rows: progress.update(task, completed=rows))
             progress.remove_task(task)
             if load.command is not None:
                 consumers.stop()
@@ -166,7 +166,7 @@ def transfer(bench: Workbench, load: Load, progress: Progress, title: str) -> Tr
     return Transfer(consumers.started_at, arrivals, consumers.samples, consumers.cpu_seconds, queue_cpu, postgres_cpu)
 
 
-def wait_for_rows(load: Load, consumers: Consumers, watch: TableWatch, show: Callable[[int], None]) -> None:
+def _wait_for_rows(load: Load, consumers: Consumers, watch: TableWatch, show: Callable[[int], None]) -> None:
     """Return when the job has ended, or when another program has made a row of every message.
 
     Args:

@@ -8,7 +8,6 @@ import sys
 import tempfile
 import uuid
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Protocol
 
 from benchmarks.messages import USUAL_BYTES
@@ -100,9 +99,7 @@ class Workbench:
             self._parts = parts.pop_all()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop the servers and remove their data."""
         self._parts.close()
 

@@ -28,10 +28,10 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         name = f"`{target.removeprefix('../')}`"
         return text if target.rpartition("/")[2] in text else f"{text} ({name})"
 
-    return indented_for_markdown(_LINK.sub(named, markdown))
+    return _indented_for_markdown(_LINK.sub(named, markdown))
 
 
-def indented_for_markdown(text: str) -> str:
+def _indented_for_markdown(text: str) -> str:
     """Return a page in which all of a list's item is indented by four, which GitHub does not ask for.
 
     Source: https://python-markdown.github.io/#differences

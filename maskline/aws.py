@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import (
@@ -122,7 +121,8 @@ def open_hurried_client(service: str, region: str | None) -> Any:
 def _open_client(service: str, region: str | None, config: Config) -> Any:
     silence_wire_logging()
     try:
-        client = boto3.session.Session().client(service, region_name=region or environment_region(), config=config)
+        session = botocore.session.get_session()
+        client = session.create_client(service, region_name=region or environment_region(), config=config)
     except BotoCoreError:
         raise
     except ValueError as error:  # botocore's for an endpoint that is no URL
@@ -218,5 +218,5 @@ def http_status(error: AwsError) -> int | str:
 
 
 def is_access_denied(error: AwsError) -> bool:
-    """Say whether the service refuses these credentials, or what they ask for."""
+    """Return whether the service refuses these credentials, or what they ask for."""
     return error_code(error) in _NOT_ALLOWED

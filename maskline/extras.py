@@ -75,5 +75,5 @@ def naming_extra(needed_by: str, preferred: str = "") -> Iterator[None]:
 
 
 def _is_within(missing: str | None, module: str) -> bool:
-    """Say whether a module that was not found is another one, or in it, or what it is in."""
+    """Return whether a module that was not found is another one, or in it, or what it is in."""
     return missing is not None and (f"{missing}.".startswith(f"{module}.") or module.startswith(f"{missing}."))

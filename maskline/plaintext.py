@@ -12,7 +12,7 @@ ALLOWED_VARIABLE = "MASKLINE_ALLOW_PLAINTEXT_ENDPOINT"
 
 
 def is_plaintext_beyond_loopback(url: str) -> bool:
-    """Say whether a URL is ``http://`` and leads off this machine.
+    """Return whether a URL is ``http://`` and leads off this machine.
 
     Args:
         url: The URL of a service, well formed.
@@ -22,7 +22,7 @@ def is_plaintext_beyond_loopback(url: str) -> bool:
 
 
 def is_plaintext_allowed(environment: Mapping[str, str] = os.environ) -> bool:
-    """Say whether the environment allows it.
+    """Return whether the environment allows it.
 
     Args:
         environment: The environment.
@@ -31,7 +31,7 @@ def is_plaintext_allowed(environment: Mapping[str, str] = os.environ) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether a host is this machine.
+    """Return whether a host is this machine.
 
     Args:
         host: Its name or address.

@@ -38,7 +38,7 @@ class Reason(enum.StrEnum):
 
 
 class Redacted(msgspec.Struct, frozen=True, gc=False):
-    """A record that shows itself by its ``repr`` alone; rich would else show every field of it.
+    """A record that is shown by its ``repr`` alone; rich would otherwise show all of its fields.
 
     None can be part of a cycle, so the garbage collector need not look at thousands of them again and again.
     """
@@ -77,7 +77,7 @@ class SqsMessage(Redacted, frozen=True):
 
 
 class OutgoingMessage(Redacted, frozen=True):
-    """A message that is to be sent.
+    """A message to send.
 
     Attributes:
         body: Its body.
@@ -129,7 +129,7 @@ class Payload(Redacted, frozen=True):
 
 
 class Receipt(Redacted, frozen=True):
-    """What it takes to delete one delivery of a message.
+    """What is needed to delete one delivery of a message.
 
     Attributes:
         message_id: The MessageId, for the log.
@@ -148,7 +148,7 @@ class Receipt(Redacted, frozen=True):
 
 
 class MaskedRow(Redacted, frozen=True):
-    """One message ready for its table: personal fields are tokens, and nothing is left in clear.
+    """One message ready for its table: values of masked columns are tokens, and no personal data is in clear.
 
     Attributes:
         receipt: What deletes the message once the row is committed.
@@ -180,7 +180,7 @@ class Rejection(Redacted, frozen=True):
 
     Attributes:
         receipt: What deletes the message once the rejection is committed.
-        stream: The name of The stream that rejected it.
+        stream: The name of the stream that rejected it.
         reason: Why, as a word to count by.
         detail: Why, as a sentence with names of fields and never a value.
         sent_at: SentTimestamp, UTC.

@@ -1,4 +1,4 @@
-"""Looking after everything that waits for another machine: a line in the log when it takes long, an end when too long.
+"""Watching everything that waits for another machine: a long wait is logged, and one that is too long is ended.
 
 One thread a process looks at all waits, four times a second. It costs a wait a microsecond, and works whatever the
 waiting thread is stuck in: libpq, libcurl, a name server.
@@ -27,7 +27,7 @@ _NEVER = threading.Event()
 
 
 class Wait:
-    """Something that is waited for.
+    """One wait for another machine.
 
     Attributes:
         what: What it is, for the log: ``"postgres: an insert"``.
@@ -66,7 +66,7 @@ class Wait:
 
 
 class Watchdog:
-    """Looks after waits. Thread-safe; its thread starts with the first wait.
+    """Watches waits. Thread-safe; its thread starts with the first wait.
 
     Args:
         clock: Monotonic time in seconds.
@@ -88,7 +88,7 @@ class Watchdog:
         stopping: threading.Event = _NEVER,
         slow_seconds: float = SLOW_SECONDS,
     ) -> Iterator[Wait]:
-        """Look after a block that waits.
+        """Watch a block that waits.
 
         Args:
             what: What is waited for.
@@ -110,7 +110,7 @@ class Watchdog:
                 self._waits.discard(wait)
 
     def slow_waits(self) -> list[str]:
-        """Return what is waited for now and has been for a second or longer, the longest first."""
+        """Return what has been waited for since a second or longer, the longest wait first."""
         now = self.clock()
         with self._lock:
             waits = sorted(self._waits, key=lambda wait: wait.began)

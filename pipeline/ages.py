@@ -18,7 +18,7 @@ def parse_age(text: str) -> timedelta:
         text: A number with its unit.
 
     Raises:
-        UsageError: It is none.
+        UsageError: The text is not an age.
     """
     match = _AGE.fullmatch(text)
     if match is None:

@@ -1,4 +1,4 @@
-"""``--help_beam``: Beam's own options, which a job takes, too, and which would bury ours in its help."""
+"""``--help_beam``: the help of Beam's own options, which a job takes as well; in its own help they would bury ours."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def add_beam_help(parser: argparse.ArgumentParser) -> None:
-    """Add the option that shows Beam's options, and say of them that there are any.
+    """Add the option that shows the help of Beam's options.
 
     Args:
         parser: The parser of a command that runs a job.

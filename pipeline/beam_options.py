@@ -1,8 +1,9 @@
-"""Beam's own options: their help, their typing errors, and what cannot work, rejected before anything is submitted."""
+"""Beam's own options: their help, their parsing, and the rejection of what cannot work before anything is submitted."""
 
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -42,7 +43,7 @@ IN_PROCESS_RUNNERS = ("FnApiRunner", "PrismRunner")
 
 
 class Runner(msgspec.Struct, frozen=True):
-    """What will run the job.
+    """The runner of a job.
 
     Attributes:
         name: Its name for Beam.
@@ -58,7 +59,7 @@ class Runner(msgspec.Struct, frozen=True):
 def parse_beam_options(
     arguments: Sequence[str], command: str = "run", own_options: Iterable[str] = ()
 ) -> PipelineOptions:
-    """Read Beam's options.
+    """Parse Beam's options.
 
     Args:
         arguments: What is left of the command line once our options are taken out of it.
@@ -109,7 +110,7 @@ def _keep_credentials_unseen(options: PipelineOptions) -> None:
 
 
 def resolve_runner(options: PipelineOptions) -> Runner:
-    """Choose what runs the job, and say so.
+    """Return the runner that Beam's options choose.
 
     ``DirectRunner`` is not one engine: left to itself, Beam looks for a Prism binary, tries to download it from GitHub,
     and falls back to others when it cannot. Here it is Prism where ``--prism_location`` names the binary, and
@@ -117,18 +118,23 @@ def resolve_runner(options: PipelineOptions) -> Runner:
 
     Args:
         options: Beam's options.
+
+    Raises:
+        UsageError: Prism's binary is not where it should be.
     """
     runner = options.view_as(StandardOptions).runner or "DirectRunner"
     if runner == "DirectRunner":
         binary = options.view_as(PrismRunnerOptions).prism_location
         if binary:
+            if "://" not in binary and not os.access(binary, os.X_OK):
+                raise UsageError(f"prism_location {binary}: there is no program that can be run")
             return Runner("PrismRunner", f"DirectRunner on Prism ({binary})", True)
         return Runner("FnApiRunner", "DirectRunner on FnApiRunner, in this process", True)
     return Runner(runner, runner, runner in IN_PROCESS_RUNNERS)
 
 
 def check_beam_options(options: PipelineOptions, job: JobSettings, allow_cleartext_keyset: bool) -> None:
-    """Refuse what cannot work, with the reason.
+    """Check that a job can run with Beam's options.
 
     Args:
         options: Beam's options.
@@ -161,7 +167,7 @@ def check_beam_options(options: PipelineOptions, job: JobSettings, allow_clearte
 
 
 def check_processes(processes: int, runner: Runner) -> None:
-    """Refuse a number of processes that cannot be.
+    """Check that a runner can share a job among a number of processes.
 
     Args:
         processes: How many were asked for.

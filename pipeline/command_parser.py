@@ -1,4 +1,4 @@
-"""Finding a command, and the parser of it: no abbreviations, and every error one line."""
+"""Finding a command, and its parser: no abbreviations, and every error in one line."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ import contextlib
 import gc
 import importlib
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any, NoReturn
 
 from maskline.errors import UsageError
 from maskline.pipeline.help_text import HelpFormatter
-from maskline.pipeline.hidden_packages import hidden_packages
 from maskline.pipeline.suggestions import suggestion, unknown_name, with_help
 
 _MISSING = re.compile(r"the following arguments are required: (.+)")
@@ -61,7 +60,7 @@ class CommandParser(argparse.ArgumentParser):
         return parsed, unknown
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong with a command line.
+        """Raise for a wrong command line.
 
         Raises:
             UsageError: Always.
@@ -84,15 +83,16 @@ class CommandParser(argparse.ArgumentParser):
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
-            what = action.metavar.lower() if isinstance(action.metavar, str) else action.dest
-            if isinstance(action, argparse._SubParsersAction) and not _ACTION.fullmatch(str(value)):
+            is_action = isinstance(action, argparse._SubParsersAction)
+            what = "action" if is_action else action.dest
+            if is_action and not _ACTION.fullmatch(str(value)):
                 # The value of an option that the action has, a DSN say: to be repeated to nobody.
                 raise argparse.ArgumentError(None, f"{what}: goes first; it is one of {', '.join(action.choices)}")
             raise argparse.ArgumentError(None, unknown_name(what, str(value), map(str, action.choices)))
 
 
 def unknown_option(argument: str, known: Iterable[str]) -> str:
-    """Return what is wrong with an argument that nobody takes; never its value, which may be a secret.
+    """Return what is wrong with an unknown argument; its value is not repeated, for it may be a secret.
 
     Args:
         argument: The argument, with its value or without.
@@ -105,7 +105,7 @@ def unknown_option(argument: str, known: Iterable[str]) -> str:
 
 
 def add_actions(parser: argparse.ArgumentParser) -> Any:
-    """Return what takes the actions of a command, of which one has to be given; see `add_action` and `run_action`.
+    """Return the group that `add_action` adds the actions of a command to; the user has to give one of them.
 
     Args:
         parser: The parser of the command.
@@ -114,7 +114,7 @@ def add_actions(parser: argparse.ArgumentParser) -> Any:
 
 
 def add_action(actions: Any, name: str, summary: str, act: Act) -> argparse.ArgumentParser:
-    """Add one of a command's actions, which says what it does in the command's help and in its own.
+    """Add an action to a command. Its summary is shown in the help of the command and in its own.
 
     Args:
         actions: What `add_actions` returned.
@@ -134,13 +134,13 @@ def add_action(actions: Any, name: str, summary: str, act: Act) -> argparse.Argu
 
 
 def run_action(arguments: argparse.Namespace, _: Sequence[str]) -> int:
-    """Do the action that was given, and return its exit code: the ``main`` of a command that has actions."""
+    """Run the action that was given, and return its exit code: the ``main`` of a command with actions."""
     act: Act = arguments.act
     return act(arguments)
 
 
 def open_command(
-    package: str, program: str, name: str, commands: Mapping[str, str], unused: Collection[str] = ()
+    package: str, program: str, name: str, commands: Mapping[str, str]
 ) -> tuple[ModuleType, CommandParser]:
     """Import the module of a command, ``PACKAGE.commands.NAME``, and return it with an empty parser of its own.
 
@@ -149,21 +149,20 @@ def open_command(
         program: What the program is called.
         name: The command.
         commands: All commands, each with its summary.
-        unused: Packages that the command does not use, and that what it imports can do without.
 
     Raises:
         UsageError: There is no such command.
     """
     if name not in commands:
         raise UsageError(with_help(unknown_name("command", name, commands), program))
-    with gc_paused(), hidden_packages(unused):
+    with gc_paused():
         command = importlib.import_module(f"{package}.commands.{name}")
     return command, CommandParser(prog=f"{program} {name}", description=command.__doc__)
 
 
 @contextlib.contextmanager
 def gc_paused() -> Iterator[None]:
-    """Import for good: to look for garbage among modules takes a fifth of Beam's import, and a little ever after."""
+    """Collect no garbage while the block imports, nor among what it imported: that takes a fifth of Beam's import."""
     gc.disable()
     try:
         yield

@@ -1,4 +1,4 @@
-"""Importing a library without packages that it can do without."""
+"""Importing a library without optional packages that it would import as well."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ pyarrow, which is installed with Beam, costs a job 33 MB of memory and a fifteen
 twice that, where it is installed.
 """
 
-UNUSED_IN_PROCESS = (*UNUSED_BY_A_JOB, "azure", "google.cloud", "pymongo", "requests")
+UNUSED_IN_PROCESS = (*UNUSED_BY_A_JOB, "azure", "boto3", "google.cloud", "pymongo", "requests")
 """The packages that a job does not use, either, where it runs in the process that starts it.
 
 With them Beam would bring what reads and writes their services' data, and what submits jobs to Dataflow: together 0.1 s
-of CPU and more, where all of them are installed. Providers of keys import what they need of them when they need it.
+of CPU and more, where all of them are installed. Providers of keys import what they need of them when they need it. AWS
+the job asks by botocore, which boto3 stands on.
 """
 
 
 @contextlib.contextmanager
 def hidden_packages(names: Collection[str]) -> Iterator[None]:
-    """Have packages look as if they were not installed, while the block imports what would import them.
+    """Hide packages while the block imports something that would import them: they look as if not installed.
 
     What was imported before stays, and what is imported afterwards is found.
 

@@ -1,4 +1,4 @@
-"""What a job is told, apart from the job itself: `check` needs the one and not Beam."""
+"""The settings of a job, apart from the job itself, so that `check` needs no Beam."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from maskline.streams.stream_set import StreamSet, Unmatched
 
 
 class JobSettings(msgspec.Struct, frozen=True):
-    """All that the job needs to know.
+    """The settings of a job.
 
     Attributes:
         stream: What the messages look like and where they go; a set of streams where they share the queue.
@@ -44,4 +44,4 @@ class JobSettings(msgspec.Struct, frozen=True):
     @property
     def streams(self) -> tuple[StreamDefinition, ...]:
         """The streams, in the order in which they are tried."""
-        return self.stream.streams if isinstance(self.stream, StreamSet) else (self.stream,)
+        return self.stream.streams

@@ -1,4 +1,4 @@
-"""Which rows still need a key: those of the database, and those of the opaque copy in the data lake."""
+"""Which rows still need a key, in the database and in the opaque copy in the data lake."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def usage_in_copy(arguments: argparse.Namespace) -> list[KeyUsage]:
 
 
 def check_copy_does_not_need(key: KeyInfo, arguments: argparse.Namespace) -> None:
-    """Check that no row of the opaque copy needs a key, or say that none was looked at.
+    """Check that no row of the opaque copy needs a key, or print that no copy was looked at.
 
     Args:
         key: The key.
@@ -82,7 +82,7 @@ def check_copy_does_not_need(key: KeyInfo, arguments: argparse.Namespace) -> Non
 
 
 def check_nothing_needs(key: KeyInfo, dsn: PostgresDsn, arguments: argparse.Namespace) -> None:
-    """Check that no row of a database needs a key, nor any of the opaque copy, and that no job wrote under it of late.
+    """Check that no row of a database or of the opaque copy needs a key, and that no job recently wrote under it.
 
     The database refuses the key from here on, so that what is counted does not grow.
 
@@ -110,7 +110,7 @@ def check_nothing_needs(key: KeyInfo, dsn: PostgresDsn, arguments: argparse.Name
 
 
 def disable_in_database(key_id: int, dsn: PostgresDsn) -> None:
-    """Have a database refuse a key, and say which rows carry it and which jobs wrote under it of late.
+    """Have a database refuse a key, and print which rows carry it and which jobs recently wrote under it.
 
     Args:
         key_id: The key.
@@ -133,7 +133,7 @@ def disable_in_database(key_id: int, dsn: PostgresDsn) -> None:
 
 
 def enable_in_database(key_id: int, dsn: PostgresDsn) -> None:
-    """Have a database take a key again.
+    """Have a database accept a key again.
 
     Args:
         key_id: The key.
@@ -186,7 +186,7 @@ def _check_not_needed(key: KeyInfo, in_database: list[KeyUsage], in_copy: list[K
     # What a raw key reads carries no id.
     carried = None if key.prefix == RAW else key.key_id
     used = [
-        f"{place.rows[carried]:,} rows of {_name(place, in_copy)}"
+        f"{place.rows[carried]:,} rows of {'the ' if place in in_copy else ''}{place.table}"
         for place in in_database + in_copy
         if place.rows.get(carried)
     ]
@@ -205,7 +205,3 @@ def _check_not_needed(key: KeyInfo, in_database: list[KeyUsage], in_copy: list[K
     if in_database:
         echo(f"No row of {' and '.join(table.table for table in in_database)} in this database needs it.")
     echo(f"No row of the {in_copy[0].table} needs it." if in_copy else NOT_LOOKED_AT)
-
-
-def _name(place: KeyUsage, in_copy: list[KeyUsage]) -> str:
-    return f"the {place.table}" if place in in_copy else place.table

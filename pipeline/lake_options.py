@@ -1,4 +1,4 @@
-"""The options that say where the two copies are and with which credentials, and what they name."""
+"""The options of the two copies in the lake, where they are and with which credentials, and the copies themselves."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def opaque_copy(arguments: argparse.Namespace) -> LakeTable | None:
 
 
 def check_copies_apart(tables: list[LakeTable]) -> None:
-    """Check that neither copy opens the way to the other.
+    """Check that access to one copy gives no access to the other.
 
     Args:
         tables: What `lake_tables` returned.
@@ -112,7 +112,7 @@ def row_source(arguments: argparse.Namespace, stream: StreamDefinition) -> RowSo
 
 
 def masker_for(arguments: argparse.Namespace, copy: Copy) -> Masker | None:
-    """Return what unmasks for a copy, or None where it has tokens anyway.
+    """Return the masker that unmasks for a copy, or None for the copy of tokens.
 
     Args:
         arguments: The command line.

@@ -1,4 +1,4 @@
-"""How well the rows of a masked column hide, as a curve for each thing that an attacker knows."""
+"""The anonymity of a masked column's rows, as one curve for each thing that an attacker knows."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _STYLE: dict[Any, Any] = {
 
 
 def plot_anonymity(classes: Mapping[str, Sequence[EquivalenceClass]], column: str, file: Path) -> None:
-    """Draw which share of the rows hides among at most k tokens; the higher a curve begins, the more is identified.
+    """Draw the share of rows that hide among at most k tokens; the higher a curve begins, the more are identified.
 
     Args:
         classes: The column's tokens, by what the attacker who tells them apart knows.

@@ -23,7 +23,10 @@ _NOISY_LOGGERS = ("apache_beam", "boto3", "botocore")
 """Those whose ``info`` is for who debugs them."""
 
 _MISSING_PACKAGES = ("apitools not found", "Could not find a compatible bson package")
-"""How Beam complains of packages that it finds missing when it is imported."""
+"""How Beam complains of optional packages that it finds missing when it is imported."""
+
+_COMPLAINING_LOGGERS = ("root", "apache_beam.io.mongodbio")
+"""Those by which it does."""
 
 EXIT_CODE_FIELD = "exit_code"
 """The field of the record that says why the program ends, which only that one has."""
@@ -54,6 +57,7 @@ def configure_logging(level: str = "warning", stream: TextIO | None = None) -> N
             json_ensure_ascii=False,
         )
     )
+    hide_missing_packages()
     handler.addFilter(_is_ours_to_show)
     handler.addFilter(_with_run_fields)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
@@ -62,6 +66,15 @@ def configure_logging(level: str = "warning", stream: TextIO | None = None) -> N
         is_noise = level == "info" and name in _NOISY_LOGGERS
         logging.getLogger(name).setLevel(logging.WARNING if is_noise else logging.NOTSET)
     silence_wire_logging()
+
+
+def hide_missing_packages() -> None:
+    """Have Beam, when it is imported, not complain of packages that only parts of it need which a job does not use.
+
+    `configure_logging` does so. Call it before Beam is imported where a program sets up no logging of its own.
+    """
+    for name in _COMPLAINING_LOGGERS:
+        logging.getLogger(name).addFilter(_is_no_missing_package)
 
 
 def name_run_in_logs(stream: str, queue: str) -> None:
@@ -109,17 +122,23 @@ def _with_run_fields(record: logging.LogRecord) -> bool:
     return True
 
 
+def _is_no_missing_package(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith(_MISSING_PACKAGES)
+
+
 def _is_ours_to_show(record: logging.LogRecord) -> bool:
     """Leave out what tells an operator nothing.
 
-    That is an optional package that Beam misses, Prism's starts and stops, and the traceback of an error that the
-    command line will show as one clear line.
+    That is Prism's starts and stops, the traceback of an error that the command line will show as one clear line, and
+    at ``info`` what others than maskline say there: Flink's job server, by way of Beam and of the root logger, says
+    hundreds of lines.
     """
     is_below_level = record.levelno < logging.getLogger(record.name).getEffectiveLevel()  # set late, by Prism's relay
-    is_missing_package = record.getMessage().startswith(_MISSING_PACKAGES)
     # Options that only the job server knows are passed on to it.
     is_passed_on = record.name == "apache_beam.options.pipeline_options" and "Unparseable" in record.getMessage()
     is_service_life = record.name == "apache_beam.utils.subprocess_server" and record.levelno <= logging.WARNING
     is_ours = record.exc_info is not None and isinstance(record.exc_info[1], MasklineError)
     is_shown_later = is_ours or is_traceback_of_ours(record.getMessage())
-    return not (is_below_level or is_missing_package or is_passed_on or is_service_life or is_shown_later)
+    is_for_debugging = record.levelno <= logging.INFO and not record.name.startswith("maskline")
+    is_noise = is_for_debugging and logging.getLogger().level == logging.INFO
+    return not (is_below_level or is_passed_on or is_service_life or is_shown_later or is_noise)

@@ -1,4 +1,4 @@
-"""Parts of a job on this machine's loopback, which the workers of a cluster elsewhere cannot reach."""
+"""Parts of a job on this machine's loopback, which workers on other machines cannot reach."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LOOPBACK_HOSTS = ("", "localhost", "127.0.0.1", "::1")
 
 
 def check_reachable(job: JobSettings, cluster: str) -> None:
-    """Refuse a database or a queue that only this machine reaches.
+    """Check that database and queue can be reached from other machines.
 
     Args:
         job: The job.

@@ -21,7 +21,7 @@ from maskline.pipeline.logs import LEVELS
 from maskline.pipeline.printing import notice_former_name
 from maskline.postgres.dsn import PostgresAuth, PostgresDsn
 from maskline.sqs import QueueAddress
-from maskline.sqs.curl_transport import CONNECTIONS
+from maskline.sqs.address import CONNECTIONS
 from maskline.sqs.receiver import ReceiveSettings
 from maskline.streams.definition import StreamDefinition
 from maskline.streams.rejection_share import check_max_percent
@@ -32,6 +32,9 @@ VARIABLE_PREFIX = "MASKLINE_"
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
 DATA_DIRECTORY = Path(".maskline")
+DEFAULT_STREAM = "user_logins"
+"""The stream of every command that is given none; its definition comes with maskline."""
+
 UNTIL_EMPTY_LONG_POLL_SECONDS = 1
 """Shorter than while streaming, for the end of the queue is known only after two such polls brought nothing."""
 
@@ -90,7 +93,8 @@ class Options:
         Args:
             default: The level where none is given.
         """
-        self.add("log_level", "what to log (warning)", choices=LEVELS, default=default)
+        levels = f"{', '.join(LEVELS[:-1])} or {LEVELS[-1]}"
+        self.add("log_level", f"what to log: {levels} (warning)", choices=LEVELS, default=default, metavar="LEVEL")
 
     def add_queue(self, what: str = "the SQS queue: its URL, or its name in the account of the credentials") -> None:
         """Add the options that say where the queue is.
@@ -121,6 +125,7 @@ class Options:
             "each connection, which demands TLS (%(default)s)",
             choices=list(PostgresAuth),
             default=PostgresAuth.PASSWORD,
+            metavar="WAY",
         )
         self.add("require_tls", "refuse a database without TLS before anything is sent to it", action="store_true")
 
@@ -144,7 +149,7 @@ class Options:
 
     def add_stream(self) -> None:
         """Add the option that names the stream."""
-        self.add("stream", "a stream by name, or the path of its .toml (%(default)s)", default="user_logins")
+        self.add("stream", "a stream by name, or the path of its .toml (%(default)s)", default=DEFAULT_STREAM)
 
     def add_streams(self, what: str) -> None:
         """Add the option that names any number of streams.
@@ -379,7 +384,7 @@ def required(arguments: argparse.Namespace, name: str) -> str:
     """Return the value of an option that must be given.
 
     Raises:
-        UsageError: It is not.
+        UsageError: The option is not given.
     """
     value = getattr(arguments, name)
     if not value:
@@ -477,7 +482,7 @@ def job_settings(arguments: argparse.Namespace) -> JobSettings:
         options = " and ".join(f"--{name} (or {variable_of(name)})" for name in missing)
         raise UsageError(f"{', '.join(missing)}: missing; give {options}")
     return JobSettings(
-        stream=_streams(arguments.stream or ["user_logins"]),
+        stream=_streams(arguments.stream or [DEFAULT_STREAM]),
         queue=queue_address(arguments),
         postgres=postgres_dsn(arguments),
         keyset=keyset_uri(arguments),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import shlex
 import threading
 from collections.abc import Callable
 
@@ -13,12 +14,12 @@ import msgspec
 from maskline.errors import DatabaseError, MasklineError, SetupError, UnavailableError
 from maskline.keys import Keyset
 from maskline.pipeline.agreement_check import disagreements
+from maskline.pipeline.bounded_connection import bounded_connection
 from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.program import program_name
 from maskline.pipeline.remedies import with_remedy
 from maskline.plaintext import is_loopback
-from maskline.postgres.connection import TlsState, connect, map_postgres_errors, tls_state
-from maskline.postgres.deadlines import DEADLINES
+from maskline.postgres.connection import TlsState, tls_state
 from maskline.postgres.revision import database_revision, revision_problems
 from maskline.postgres.table_check import check_tables
 from maskline.retry import log_retry, retrying
@@ -30,8 +31,6 @@ FEW_RECEIVES = 3
 
 ANSWER_SECONDS = 30.0
 """How long Postgres may take to answer all that it is asked here."""
-
-_NOT_STOPPING = threading.Event()
 
 logger = logging.getLogger(__name__)
 
@@ -54,11 +53,12 @@ class Finding(msgspec.Struct, frozen=True):
     is_temporary: bool = False
 
 
-def preflight(job: JobSettings) -> list[Finding]:
+def preflight(job: JobSettings, *, is_starting: bool = False) -> list[Finding]:
     """Check every part of a job. No message is received.
 
     Args:
         job: The job.
+        is_starting: Whether it starts when nothing is wrong: then its database is told what proves its keys.
 
     Returns:
         At least one finding a part that the job has.
@@ -71,7 +71,7 @@ def preflight(job: JobSettings) -> list[Finding]:
         *_findings("postgres", lambda: _check_postgres(job)),
     ]
     if not any(finding.is_problem for finding in findings):
-        findings += _findings("postgres", lambda: _check_agreement(job, opened()))
+        findings += _findings("postgres", lambda: _check_agreement(job, opened(), is_starting))
     return findings
 
 
@@ -116,13 +116,12 @@ def preflight_with_retries(job: JobSettings) -> list[Finding]:
     """
 
     def checked() -> list[Finding]:
-        findings = preflight(job)
+        findings = preflight(job, is_starting=True)
         raise_on_problems(findings)
         return findings
 
-    found: list[Finding] = retrying(
-        job.db_retry_seconds, _NOT_STOPPING, log_retry(logger, "the check before the start"), on=UnavailableError
-    )(checked)
+    before_retry = log_retry(logger, "the check before the start")
+    found: list[Finding] = retrying(job.db_retry_seconds, threading.Event(), before_retry, UnavailableError)(checked)
     return found
 
 
@@ -193,8 +192,8 @@ def _check_encryption(job: JobSettings, attributes: dict[str, str]) -> list[Find
             return [Finding("queue", f"{text}; receiving takes kms:Decrypt on it, which could not be tried here")]
 
 
-def _check_agreement(job: JobSettings, keyset: Keyset) -> list[Finding]:
-    problems, warnings = disagreements(job, keyset)
+def _check_agreement(job: JobSettings, keyset: Keyset, is_starting: bool) -> list[Finding]:
+    problems, warnings = disagreements(job, keyset, enters_proofs=is_starting)
     return [
         *(Finding(part, text, is_problem=True) for part, text in problems),
         *(Finding(part, text, is_warning=True) for part, text in warnings),
@@ -202,18 +201,14 @@ def _check_agreement(job: JobSettings, keyset: Keyset) -> list[Finding]:
 
 
 def _check_postgres(job: JobSettings) -> list[Finding]:
-    connection = DEADLINES.connect(functools.partial(connect, job.postgres), _NOT_STOPPING)
-    try:
-        with map_postgres_errors(), DEADLINES.within(connection, ANSWER_SECONDS, "its tables", _NOT_STOPPING):
-            tls = tls_finding(tls_state(connection))
-            revision = database_revision(connection)
-            problems = revision_problems(revision)
-            if problems:
-                run = f"run: {program_name()} migrate --postgres '{job.postgres}'"
-                return [tls, *(Finding("postgres", f"{problem}; {run}", is_problem=True) for problem in problems)]
-            reports = [(stream, check_tables(connection, stream)) for stream in job.streams]
-    finally:
-        connection.close()
+    with bounded_connection(job.postgres, ANSWER_SECONDS, "its tables") as connection:
+        tls = tls_finding(tls_state(connection))
+        revision = database_revision(connection)
+        problems = revision_problems(revision)
+        if problems:
+            run = f"run: {program_name()} migrate --postgres {shlex.quote(str(job.postgres))}"
+            return [tls, *(Finding("postgres", f"{problem}; {run}", is_problem=True) for problem in problems)]
+        reports = [(stream, check_tables(connection, stream)) for stream in job.streams]
     findings = [tls]
     findings += [
         Finding("postgres", problem, is_problem=True)
@@ -232,7 +227,7 @@ def _check_postgres(job: JobSettings) -> list[Finding]:
 
 
 def tls_finding(state: TlsState) -> Finding:
-    """Return what is to be said of who can read what goes to the database and back.
+    """Return the finding on who can read the traffic between job and database.
 
     Args:
         state: Of a connection to it.

@@ -1,10 +1,12 @@
-"""Sentences on standard output and notices on standard error, as they are: no colors, no folding, to be searched."""
+"""Plain sentences on standard output and notices on standard error, without colors or wrapping."""
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 
+from maskline.pipeline.harmless_text import visible
 from maskline.pipeline.logs import EXIT_CODE_FIELD
 
 logger = logging.getLogger("maskline")
@@ -14,25 +16,26 @@ def echo(sentence: str) -> None:
     """Print a sentence.
 
     Args:
-        sentence: The sentence.
+        sentence: The sentence. What a terminal would obey in it, in a name that somebody gave a table say, is written
+            out.
     """
-    print(sentence)  # noqa: T201
+    print(visible(sentence, one_line=False))  # noqa: T201
 
 
 def notice(sentence: str) -> None:
     """Tell the user something on standard error: on a terminal a line that says whom it is from, else a log record.
 
     Args:
-        sentence: What the user should know, in one line.
+        sentence: What the user should know, in one line; made harmless as by `echo`.
     """
     if is_error_terminal():
-        print(f"maskline: {sentence}", file=sys.stderr)  # noqa: T201
+        print(f"maskline: {visible(sentence, one_line=False)}", file=sys.stderr)  # noqa: T201
     else:
         logger.warning(sentence)
 
 
 def report_failure(sentence: str, exit_code: int) -> None:
-    """Say on standard error why the program ends: on a terminal as a notice, else as a log record of level ERROR.
+    """Print to standard error why the program ends: on a terminal as a notice, else as a log record of level ERROR.
 
     Args:
         sentence: What is wrong, where, and what to do.
@@ -45,7 +48,7 @@ def report_failure(sentence: str, exit_code: int) -> None:
 
 
 def is_error_terminal() -> bool:
-    """Say whether a person reads standard error as it is written."""
+    """Return whether a person reads standard error as it is written."""
     return sys.stderr.isatty()
 
 
@@ -59,12 +62,33 @@ def notice_former_name(former: str, current: str) -> None:
     notice(f"{former} is now {current}; the old name goes in the next release")
 
 
+def counted(count: int, what: str) -> str:
+    """Return a number with what it counts: ``1 row``, ``2,000 rows``.
+
+    Args:
+        count: The number.
+        what: What is counted, in the singular.
+    """
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def text_of(value: object) -> str:
+    """Return a value of a column as text: truth values, arrays and documents as JSON has them.
+
+    Args:
+        value: The value, not None.
+    """
+    if isinstance(value, bool | list | dict):
+        return json.dumps(value, default=str, ensure_ascii=False)
+    return str(value)
+
+
 def ending_of(value: object, characters: int = 10) -> str:
-    """Return a value, or the end of a long one: all tokens of a key begin alike.
+    """Return a value, shortened to its end if it is long: all tokens of a key begin alike.
 
     Args:
         value: The value of a column; None for NULL.
         characters: How many to show at the most.
     """
-    text = "NULL" if value is None else str(value)
+    text = "NULL" if value is None else text_of(value)
     return text if len(text) <= characters else "…" + text[1 - characters :]

@@ -1,4 +1,4 @@
-"""What the program is called: as it was started, so that what a message says can be typed as it stands."""
+"""The name of the program as it was started, so that commands in messages can be typed as they stand."""
 
 from __future__ import annotations
 

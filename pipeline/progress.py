@@ -1,4 +1,4 @@
-"""How far a long run is: live on a terminal; elsewhere one structured line every ten seconds."""
+"""The progress of a long run: live on a terminal, elsewhere as a log record every ten seconds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ logger = logging.getLogger(PROGRESS_LOGGER)
 
 
 class Rate:
-    """Messages per second, between one look and the next.
+    """The rate of something that is counted, per second.
 
     Args:
         clock: Monotonic time in seconds.
@@ -80,7 +80,7 @@ class _RowsPerSecond(ProgressColumn):
 
 @contextlib.contextmanager
 def repeating(log: Callable[[], None]) -> Iterator[None]:
-    """Log every ten seconds while the block runs.
+    """Call a function every ten seconds while the block runs.
 
     Args:
         log: Writes the line.

@@ -1,4 +1,4 @@
-"""What goes into pii_access_log before tokens are brought under another key."""
+"""The entries in pii_access_log that come before tokens are re-encrypted under another key."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class _Named(Protocol):
 
 
 def record_remask(
-    connecting: Connect, action: str, stream: str, columns: Iterable[_Named], row_count: int, reason: str
+    connect: Connect, action: str, stream: str, columns: Iterable[_Named], row_count: int, reason: str
 ) -> None:
     """Enter a re-encryption, once for each of its columns.
 
     Args:
-        connecting: Opens a connection.
+        connect: Opens a connection.
         action: What does it.
         stream: The stream's name.
         columns: The masked columns.
@@ -32,7 +32,7 @@ def record_remask(
         DatabaseError: The role may not enter it.
         DatabaseUnavailableError: The database does not answer.
     """
-    with contextlib.closing(connecting()) as connection:
+    with contextlib.closing(connect()) as connection:
         for column in columns:
             record_access(
                 connection, action=action, stream=stream, column=column.name, row_count=row_count, reason=reason

@@ -1,4 +1,4 @@
-"""What the user can run, or see to, to put an error right: the core says what it takes, and here is how it is done."""
+"""How the user can fix an error: the core names the remedy, and this is the command or the advice for it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from maskline.pipeline.program import program_name
 COMMANDS = {
     Remedy.MIGRATE: "migrate --postgres DSN",
     Remedy.CREATE_TABLE: "streams apply FILE --postgres DSN",
+    Remedy.CREATE_MIGRATED_TABLE: "migrate --stream STREAM --postgres DSN",
     Remedy.CREATE_KEYSET: "keys create --keyset URI",
     Remedy.CREATE_HASH_KEYSET: "keys create --kind hash --keyset URI",
     Remedy.WRAP_KEYSET: "keys wrap --keyset URI --target URI",
@@ -39,7 +40,7 @@ _LOCK_OF_LOCAL_RUN = "lock"
 
 
 def with_remedy(error: MasklineError) -> str:
-    """Return what an error says, and with which command it is put right, where one does that.
+    """Return the text of an error, with the command that fixes it, if there is one.
 
     Args:
         error: The error.

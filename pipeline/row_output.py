@@ -1,4 +1,4 @@
-"""Rows on standard output as they come, any number of them: CSV with a header, or JSON, an object a line."""
+"""Any number of rows on standard output, as they come: CSV with a header, or JSON, an object a line."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import TextIO
 
 from maskline.pipeline.harmless_text import csv_cell, json_text
 from maskline.pipeline.options import Options
-from maskline.pipeline.printing import notice
+from maskline.pipeline.printing import notice, text_of
 
 PrintRow = Callable[[Sequence[object]], None]
 """Prints one row, a value for each column."""
 
 
 def add_formats(parser: argparse.ArgumentParser) -> None:
-    """Add the options that choose the form of a listing."""
+    """Add the options for the format of a listing."""
     formats = Options(parser.add_mutually_exclusive_group())
     formats.add("json", "print JSON, an object a line", action="store_true")
     formats.add("csv", "print CSV with a header", action="store_true")
@@ -26,7 +26,7 @@ def add_formats(parser: argparse.ArgumentParser) -> None:
 
 
 def add_raw(parser: argparse.ArgumentParser) -> None:
-    """Add the option that has values printed as they are."""
+    """Add the option to print values as they are."""
     Options(parser).add(
         "raw",
         "print values as they are, with what a terminal would obey and a spreadsheet would run",
@@ -35,7 +35,7 @@ def add_raw(parser: argparse.ArgumentParser) -> None:
 
 
 def row_printer(columns: Sequence[str], *, as_json: bool, raw: bool = False, output: TextIO | None = None) -> PrintRow:
-    """Return what prints rows, with the header already there where the form has one.
+    """Return a function that prints rows; the header, if the format has one, is printed at once.
 
     Args:
         columns: The names of the columns.
@@ -75,7 +75,8 @@ class CsvPrinter:
 
     def __call__(self, row: Sequence[object]) -> None:
         """Print one row."""
-        self._writer.writerow(row if self._is_raw else map(self._harmless, row))
+        texts = [text_of(value) if isinstance(value, bool | list | dict) else value for value in row]
+        self._writer.writerow(texts if self._is_raw else map(self._harmless, texts))
 
     def notice_altered(self) -> None:
         """Say on standard error that texts were altered, if any were."""

@@ -1,4 +1,4 @@
-"""How far a run of the job is: live on a terminal; elsewhere one structured line every ten seconds."""
+"""The progress of a run of the job: live on a terminal, elsewhere as a log record every ten seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state of a run at one moment: its counts, and what can fall again. One process's, or that of all together."""
+"""The state of a run, in one process or several, at one moment: its counts, and values that can fall again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class RunState(msgspec.Struct, frozen=True):
         connections: How many connections to Postgres are open.
         oldest_message_seconds: About how old the oldest message of the queue is, or None where that is not known; see
             `Movement.oldest_message_seconds`.
-        last_progress: When it last got anywhere, by `time.monotonic`, which all processes of a machine share; of
+        last_progress: When it last made progress, by `time.monotonic`, which all processes of a machine share; of
             several processes, the one that is longest without.
     """
 
@@ -48,7 +48,7 @@ class RunState(msgspec.Struct, frozen=True):
 
     @classmethod
     def together(cls, states: Sequence[RunState]) -> RunState:
-        """Return the state of runs side by side.
+        """Return the combined state of several processes of a run.
 
         Args:
             states: That of each, of one run or more.
@@ -57,7 +57,10 @@ class RunState(msgspec.Struct, frozen=True):
         names = {name for state in states for name in state.histograms}
         return cls(
             RunCounts.together([state.counts for state in states]),
-            {name: reduce(Histogram.plus, _histograms_of(name, states)) for name in sorted(names)},
+            {
+                name: reduce(Histogram.plus, (state.histograms.get(name, Histogram()) for state in states))
+                for name in sorted(names)
+            },
             sum(state.in_flight for state in states),
             sum(state.connections for state in states),
             max(ages, default=None),
@@ -74,11 +77,7 @@ class RunState(msgspec.Struct, frozen=True):
         return cls(RunCounts.of(Tally()), last_progress=now)
 
     def at_end(self) -> RunState:
-        """Return the state of the run now that its process has ended: it holds nothing, and nobody waits for it."""
+        """Return the state once the process of the run has ended: nothing is in flight, and no progress expected."""
         return msgspec.structs.replace(
             self, in_flight=0, connections=0, oldest_message_seconds=None, last_progress=math.inf
         )
-
-
-def _histograms_of(name: str, states: Sequence[RunState]) -> list[Histogram]:
-    return [state.histograms[name] for state in states if name in state.histograms]

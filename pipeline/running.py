@@ -1,4 +1,4 @@
-"""What the command ``run`` does, with Beam: the checks before the job, the job, its summary."""
+"""The command ``run``, with Beam: the checks before the job, the job, and its summary."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from maskline.pipeline.run_state import RunState
 from maskline.pipeline.runners.cluster import submit_job, with_max_long_poll
 from maskline.pipeline.runners.in_process import console_monitor, new_run, run_job
 from maskline.pipeline.runners.processes import Worker, run_processes, waiting_workers
+from maskline.pipeline.screen import open_screen
 from maskline.pipeline.stopping import interruptible
 from maskline.pipeline.summary import summary_table
 from maskline.pipeline.tables import print_table
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 
 def run(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
-    """Check all parts of a job, run it, and show what became of its messages.
+    """Check all parts of a job, run it, and show the outcomes of its messages.
 
     Args:
         arguments: With the options of the command ``run``.
@@ -61,7 +62,7 @@ def run(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
         if getattr(arguments, option) is not None and not runner.is_in_process:
             page = "docs/dataflow.md" if runner.name == "DataflowRunner" else "docs/flink.md"
             raise UsageError(f"{option}: {runner.name} runs the job elsewhere, and has metrics of its own: {page}")
-    terminal = Console(stderr=True)
+    terminal = open_screen(stderr=True)
     name_run_in_logs(job.stream.name, job.queue.name)
     with _workers(arguments, job, beam_arguments) as workers, _showing(arguments, job, terminal) as follow:
         for finding in interruptible(lambda: preflight_with_retries(job)):

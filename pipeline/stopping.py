@@ -1,4 +1,4 @@
-"""Ending a long command in an orderly way: the first signal ends the step under way, the second the process."""
+"""Ending a long command in an orderly way: the first signal ends the current step, the second one the process."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 STOPPED_EXIT_CODE = 130
+"""The exit code of a command that a signal ended, by the custom of shells: 128 and the number of SIGINT."""
+
 SIGNAL_SECONDS = 0.1
 EXIT_SECONDS = 1.0
 STANDARD_ERROR = 2
@@ -26,7 +28,7 @@ T = TypeVar("T")
 
 @contextlib.contextmanager
 def stopping_on_signals(stopping: threading.Event, console: Console) -> Iterator[None]:
-    """Have a first SIGINT or SIGTERM end the step under way and no more, and a second one end this process at once.
+    """Set an event at the first SIGINT or SIGTERM, and end the process at once at the second.
 
     Args:
         stopping: Is set by the first.
@@ -49,7 +51,7 @@ def stopping_on_signals(stopping: threading.Event, console: Console) -> Iterator
 
 @contextlib.contextmanager
 def interrupted_by_sigterm() -> Iterator[None]:
-    """Have a SIGTERM do what Ctrl-C does while the block runs, so that what was started is stopped on the way out."""
+    """Have SIGTERM raise KeyboardInterrupt in the block, as a Ctrl-C does, so that what was started is stopped."""
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield
@@ -57,11 +59,51 @@ def interrupted_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def interruptible(work: Callable[[], T]) -> T:
-    """Run work that a first Ctrl-C or SIGTERM leaves to itself at once, whatever it waits for.
+class BackgroundWork(Generic[T]):
+    """Work in a daemon thread, so that the main thread handles signals at once, whatever the work waits for.
 
-    Python handles a signal in the main thread, and only once that comes back from libpq or a name server. What was left
-    to itself ends with the process.
+    Python handles a signal in the main thread, and there only between two instructions: not before a call into libpq or
+    of a name server has returned. A signal handler that raises ends the wait for the work and not the work itself: that
+    can be waited for again, and ends with the process.
+
+    Args:
+        work: Is called in the thread, once, when its result is first asked for: whoever asks is ready for a Ctrl-C.
+        name: The thread's name.
+    """
+
+    def __init__(self, work: Callable[[], T], name: str) -> None:
+        self._work = work
+        self._name = name
+        self._future: Future[T] = Future()
+        self._beginning = threading.Lock()
+        self._is_started = False
+
+    def result(self) -> T:
+        """Return what the work returned, once it has, or raise what it raised.
+
+        Raises:
+            KeyboardInterrupt: A signal came while this thread waited.
+        """
+        if not self._is_started:
+            threading.Thread(target=self._run, name=self._name, daemon=True).start()
+            self._is_started = True
+        # In steps: a signal that comes just before a wait does not end it, and is seen only after it.
+        while not wait([self._future], SIGNAL_SECONDS).done:
+            pass
+        return self._future.result()
+
+    def _run(self) -> None:
+        # Of two threads, too: a signal may have come just before it was written down that there is one.
+        if not self._beginning.acquire(blocking=False):
+            return
+        try:
+            self._future.set_result(self._work())
+        except BaseException as error:
+            self._future.set_exception(error)
+
+
+def interruptible(work: Callable[[], T]) -> T:
+    """Run work and return its result; a Ctrl-C or SIGTERM ends the wait for it at once, whatever it waits for.
 
     Args:
         work: Is called in a daemon thread.
@@ -69,32 +111,23 @@ def interruptible(work: Callable[[], T]) -> T:
     Raises:
         KeyboardInterrupt: A signal came.
     """
-    future: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:
-            future.set_exception(error)
-
     with interrupted_by_sigterm():
-        threading.Thread(target=run, name="interruptible", daemon=True).start()
-        return future.result()
+        return BackgroundWork(work, "interruptible").result()
 
 
 def close_standard_error() -> None:
-    """Have what this process has written to standard error stay the last that it writes there.
+    """Discard everything that is written to standard error from now on.
 
-    While it ends, its threads and the processes that it started complain of what is taken from under them.
+    While a process ends, its threads and the processes that it started complain that what they use is gone.
     """
     _flush()
     os.dup2(os.open(os.devnull, os.O_WRONLY), STANDARD_ERROR)
 
 
 def end_process(exit_code: int) -> NoReturn:
-    """End this process though threads of it hang, which Python would wait for.
+    """End this process without waiting for its threads, which may hang.
 
-    What is to be done at exit (runners end processes of theirs then) has a second.
+    What is registered with `atexit`, for example by runners to end their own processes, is given a second.
 
     Args:
         exit_code: The exit code.
@@ -107,24 +140,29 @@ def end_process(exit_code: int) -> NoReturn:
     os._exit(exit_code)
 
 
+def leave_process(exit_code: int) -> NoReturn:
+    """End this process, its work done, and leave what its imports have made to the operating system.
+
+    What is to be done at exit is done. Python would then take every module apart, which of Beam's costs as much as a
+    tenth of importing them.
+
+    Args:
+        exit_code: The exit code.
+    """
+    atexit._run_exitfuncs()
+    _flush()
+    os._exit(exit_code)
+
+
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):  # nobody reads it any more
             stream.flush()
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    # By what handles a Ctrl-C now, for Beam has that stop its job server, too; a shell may have had it ignored.
+    handler = signal.getsignal(signal.SIGINT)
+    if callable(handler):
+        handler(number, frame)
     raise KeyboardInterrupt
-
-
-def in_another_thread(work: Callable[[], int]) -> int:
-    """Run work where waiting for a database or a store does not keep this thread from its signals.
-
-    Args:
-        work: Returns an exit code, or a number of whatever was left.
-    """
-    with ThreadPoolExecutor(1, thread_name_prefix="work") as thread:
-        future = thread.submit(work)
-        while not future.done():
-            wait([future], timeout=SIGNAL_SECONDS)
-        return future.result()

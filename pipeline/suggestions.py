@@ -1,4 +1,4 @@
-"""The nearest name to one that is not known."""
+"""Suggestions for names that are not known."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def suggestion(name: str, known: Iterable[str], prefix: str = "") -> str:
 
 
 def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
-    """Return that a name is not known, with the nearest one or else with all that there are.
+    """Return that a name is not known, with the nearest known name, or with all known names if none is near.
 
     Args:
         what: What it would be the name of.

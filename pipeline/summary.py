@@ -1,4 +1,4 @@
-"""What is shown of a run: its counts while it runs, and a summary at its end."""
+"""The counts of a run, and their summary at its end."""
 
 from __future__ import annotations
 
@@ -11,17 +11,15 @@ from rich.table import Table
 
 from maskline.pipeline.tables import new_table
 from maskline.streams.stream_set import NO_STREAM
+from maskline.transforms.metrics import REJECTED_PREFIX, STREAM_PREFIX
+from maskline.transforms.suspects import SUSPECT_PREFIX
 
-_REJECTED_PREFIX = "rejected_"
-_SUSPECT_PREFIX = "suspect_pii_"
-_STREAM_PREFIX = "stream:"
-
-MOST = 0.5
-"""The share of rejected messages from which on a summary says so, and why."""
+MAX_REJECTED_SHARE = 0.5
+"""From this share of rejected messages on, a summary says so, and why."""
 
 
 class Tallied(Protocol):
-    """What has counted a run: a `Tally`, or a cluster's own metrics."""
+    """Something that has counted a run: a `Tally`, or the metrics of a cluster."""
 
     def counts(self) -> Counts[str]:
         """Return all counts; a name never counted counts 0."""
@@ -106,9 +104,9 @@ class RunCounts(msgspec.Struct, frozen=True):
             db_retries=counts["db_retries"],
             invalid_values=counts["invalid_values"],
             suspect_pii={
-                name.removeprefix(_SUSPECT_PREFIX): count
+                name.removeprefix(SUSPECT_PREFIX): count
                 for name, count in sorted(counts.items())
-                if name.startswith(_SUSPECT_PREFIX)
+                if name.startswith(SUSPECT_PREFIX)
             },
             suppressed=counts["suppressed"],
             left=counts["left"],
@@ -176,7 +174,7 @@ class RunCounts(msgspec.Struct, frozen=True):
     def complaint(self) -> str | None:
         """Return a sentence that says why most messages were rejected, or None where most were not."""
         handled = self.written + self.rejected
-        if not self.rejected or self.rejected < MOST * handled:
+        if not self.rejected or self.rejected < MAX_REJECTED_SHARE * handled:
             return None
         what = f"{self.rejected:,} of {handled:,} messages were rejected"
         if not self.causes:
@@ -240,17 +238,17 @@ def _shown(stream: str) -> str:
 
 def _by_reason(counts: Mapping[str, int]) -> dict[str, int]:
     return {
-        name.removeprefix(_REJECTED_PREFIX): count
+        name.removeprefix(REJECTED_PREFIX): count
         for name, count in sorted(counts.items())
-        if name.startswith(_REJECTED_PREFIX)
+        if name.startswith(REJECTED_PREFIX)
     }
 
 
 def _of_streams(counts: Mapping[str, int]) -> dict[str, StreamCounts]:
     by_stream: dict[str, Counts[str]] = {}
     for name, count in sorted(counts.items()):
-        if name.startswith(_STREAM_PREFIX):
-            stream, _, counted = name.removeprefix(_STREAM_PREFIX).partition(":")
+        if name.startswith(STREAM_PREFIX):
+            stream, _, counted = name.removeprefix(STREAM_PREFIX).partition(":")
             by_stream.setdefault(stream, Counts())[counted] = count
     return {
         stream: StreamCounts(found["written"], found["rejected"], _by_reason(found))

@@ -1,4 +1,4 @@
-"""Tracebacks of errors that the command line shows as one clear line, kept off the screen.
+"""Suppressing the tracebacks of errors that the command line shows as one clear line.
 
 Beam's worker, as Prism runs it in this process, prints each with ``print(…, file=sys.stderr)`` and logs it once more.
 """
@@ -17,13 +17,13 @@ _OF_OURS = f"\n{MasklineError.__module__}."
 
 
 def is_traceback_of_ours(text: str) -> bool:
-    """Say whether a text holds a traceback that an error of ours ends."""
+    """Return whether a text holds a traceback that an error of ours ends."""
     return _BEGINNING in text and _OF_OURS in text
 
 
 @contextlib.contextmanager
 def suppress_own_tracebacks() -> Iterator[None]:
-    """Keep tracebacks of errors of ours from standard error while the block runs."""
+    """Keep the tracebacks of a `MasklineError` from standard error while the block runs."""
     with contextlib.redirect_stderr(_Quieter(sys.stderr)):
         yield
 

@@ -1,4 +1,4 @@
-"""The environment variables that maskline reads, and those that look as if it did."""
+"""The environment variables that maskline reads, and those that only look so."""
 
 from __future__ import annotations
 

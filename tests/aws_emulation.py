@@ -9,13 +9,10 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Any
 
-import boto3
-
 from maskline.pipeline.local.processes import free_port, stop_child
-from maskline.pipeline.local.sqs import CREDENTIALS
+from maskline.pipeline.local.sqs import CREDENTIALS, local_client
 from tests.awaiting import await_until
 
 START_SECONDS = 30
@@ -41,13 +38,11 @@ class EmulatedAws:
         try:
             await_until(self._answers, "moto's server answers", START_SECONDS)
         except BaseException:
-            self.__exit__(None, None, None)
+            self.__exit__()
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop the server."""
         stop_child(self._process, STOP_SECONDS)
 
@@ -75,12 +70,7 @@ class EmulatedAws:
             service: ``kms``, ``s3``, ``secretsmanager``, ``iam`` or ``sqs``.
         """
         if service not in self._clients:
-            session = boto3.session.Session(
-                aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-                aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-                region_name=CREDENTIALS["AWS_DEFAULT_REGION"],
-            )
-            self._clients[service] = session.client(service, endpoint_url=self.endpoint)
+            self._clients[service] = local_client(service, self.endpoint)
         return self._clients[service]
 
     def create_kms_key(self) -> str:

@@ -25,7 +25,7 @@ def unpacked(data: bytes) -> bytes:
 
 
 def _decompressed(packed: bytes) -> list[bytes]:
-    # A neighbouring byte of the graph may look like the first of the text.
+    # A neighboring byte of the graph may look like the first of the text.
     for start in range(4):
         for decompress in (bz2.decompress, zlib.decompress):
             try:

@@ -7,7 +7,6 @@ import pwd
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 
 _BINARIES = Path("/usr/lib/postgresql/15/bin")
 
@@ -45,9 +44,7 @@ class DebianPostgres:
         self._run("pg_ctl", "start", "--wait", f"--log={self._directory / 'log'}", f"--options={options}")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop it."""
         self._run("pg_ctl", "stop", "--wait", "--mode=immediate")
 

@@ -37,7 +37,7 @@ def test_the_source_distribution_holds_code_streams_and_metadata(tmp_path: Path)
         "maskline/streams/user_logins.toml",
         "maskline/postgres/migrations/env.py",
         "maskline/keys/providers.py",
-        "transforms/sqs.py",
+        "transforms/mask.py",
         "pipeline/job.py",
     }
     assert not any(name.startswith(("tests/", "maskline/transforms/", "maskline/pipeline/")) for name in files)

@@ -28,13 +28,14 @@ from maskline.streams.definition import StreamDefinition
 from maskline.streams.stream_set import StreamSet, Unmatched
 from maskline.transforms.batch import MicroBatch
 from maskline.transforms.coders import register_record_coders
+from maskline.transforms.deleting import DeleteFromSqs
 from maskline.transforms.keyset import ReadKeyset
 from maskline.transforms.mask import MaskPii
 from maskline.transforms.postgres import WriteToPostgres
+from maskline.transforms.reading import ReadFromSqs
 from maskline.transforms.rejections import WriteRejections
 from maskline.transforms.returning import ReturnToSqs
 from maskline.transforms.run_context import RunContext
-from maskline.transforms.sqs import DeleteFromSqs, ReadFromSqs
 
 __all__ = [
     "DeleteFromSqs",

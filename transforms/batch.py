@@ -11,7 +11,7 @@ from apache_beam.transforms.display import DisplayDataItem
 from apache_beam.transforms.window import BoundedWindow, GlobalWindow, GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
-from maskline.errors import ArgumentError
+from maskline.transforms.arguments import check_positive
 
 _GLOBAL_WINDOW = GlobalWindow()
 
@@ -19,26 +19,29 @@ T = TypeVar("T")
 
 
 class MicroBatch(beam.PTransform, Generic[T]):
-    """Groups the elements of a bundle into lists of up to `size`; what is left goes out when the bundle ends.
+    """Groups the elements of each bundle into lists of at most `size` elements.
 
-    Elements of different windows are never grouped. Nothing is kept between bundles, so it needs no state, no timer
-    and no shuffle, works alike on every runner, and never holds an element back for longer than its bundle.
+    The sinks of this package take such micro-batches::
 
-    Beam's own ``BatchElements`` does the same with a size it learns; it logs a line a bundle, and this one's size is
-    a promise.
+        batches = rows | MicroBatch(500)
+
+    What is left when a bundle ends goes out as a smaller list. Nothing is kept between bundles, so there is no state,
+    no timer and no shuffle, every runner behaves alike, and no element waits for longer than its bundle lasts. Elements
+    of different windows never share a list.
+
+    Beam's own ``BatchElements`` learns its sizes within a range, and logs a line for each bundle; here the largest size
+    is a promise.
 
     Args:
-        size: The most elements of a micro-batch, 1 or more.
+        size: How many elements a list has at most, 1 or more.
 
     Raises:
-        ArgumentError: `size` is not positive.
+        ArgumentError: `size` is not a whole number of 1 or more.
     """
 
     def __init__(self, size: int) -> None:
         super().__init__()
-        if size < 1:
-            raise ArgumentError(f"size is {size}; it must be 1 or more")
-        self._size = size
+        self._size = check_positive("size", size)
 
     def expand(self, elements: PCollection[T]) -> PCollection[list[T]]:
         """Group the elements."""
@@ -47,7 +50,7 @@ class MicroBatch(beam.PTransform, Generic[T]):
         return elements | "Within the bundle" >> beam.ParDo(group).with_output_types(list[elements.element_type])
 
     def display_data(self) -> dict[str, Any]:
-        """Show the size."""
+        """Return the size, for a runner's interface."""
         return {"size": DisplayDataItem(self._size, label="Micro-batch size")}
 
 
@@ -71,9 +74,9 @@ class _Group(beam.DoFn):
 
 
 class _GroupOfOneWindow(beam.DoFn):
-    """Groups where there is the global window alone.
+    """Groups elements of the global window, the only one of most pipelines.
 
-    Not to ask Beam for each element's window saves 3 µs an element, not to look it up and to be no generator one more.
+    This saves 4 µs an element: 3 for not asking Beam for the element's window, and 1 for no lookup and no generator.
     """
 
     def __init__(self, size: int) -> None:

@@ -1,7 +1,8 @@
-"""How records travel between workers, where a runner does not keep a graph in one process.
+"""How records travel between workers, on runners that do not keep a pipeline in one process.
 
-They are pickled, as Beam would do by itself. What is ours is the size: a runner asks for that of the first elements of
-every bundle, and Beam's answer is to pickle them; for micro-batches that cost more than masking them.
+They are pickled, as by Beam's default coder. What differs is the estimate of their size: a runner asks for that of the
+first elements of every bundle, and the default coder pickles them to answer; for micro-batches this cost more than
+masking them.
 
 Source: https://beam.apache.org/documentation/programming-guide/#data-encoding-and-type-safety
 """
@@ -29,26 +30,26 @@ _SIZES: dict[type, Callable[[Any], int]] = {
 
 
 class RecordCoder(FastCoder):
-    """Pickles records, and estimates their size by their texts alone, in bytes."""
+    """Pickles records, and estimates their size in bytes from the lengths of their texts alone."""
 
     def is_deterministic(self) -> bool:
-        """Say that equal records may be encoded differently: none of them is ever a key."""
+        """Return False: equal records may be encoded differently, and none of them is ever a key."""
         return False
 
     def _create_impl(self) -> CallbackCoderImpl:
         return CallbackCoderImpl(_pickled, pickle.loads, _estimated_size)
 
     def __eq__(self, other: object) -> bool:
-        """Say that all coders of records are the same."""
+        """Return whether the other is a coder of records, too: all of them are the same."""
         return type(self) is type(other)
 
     def __hash__(self) -> int:
-        """Return the hash of all coders of records."""
+        """Return the hash that all coders of records have."""
         return hash(type(self))
 
 
 def register_record_coders() -> None:
-    """Have Beam use `RecordCoder` for every record type; the package does so when it is imported."""
+    """Register `RecordCoder` with Beam for every record type; this happens when the package is imported."""
     for record in _SIZES:
         beam.coders.registry.register_coder(record, RecordCoder)
 

@@ -1,4 +1,4 @@
-"""The job's metrics: Beam metrics for every runner, which the tally of the run follows in its process.
+"""The job's metrics: each is a Beam metric, for every runner, and is counted in the tally of the run as well.
 
 Source: https://beam.apache.org/documentation/programming-guide/#metrics
 """
@@ -13,20 +13,24 @@ from maskline.transforms.run_context import RunContext
 
 NAMESPACE = "maskline"
 
-STREAM_MARK = "stream:"
-"""What the tally's name of a count of one stream begins with."""
+REJECTED_PREFIX = "rejected_"
+"""What the name of the count of one reason of rejections begins with; the reason follows."""
+
+STREAM_PREFIX = "stream:"
+"""What the tally's name of a count of one stream begins with; the stream, a colon and what is counted follow."""
 
 _NO_STREAM_METRIC = "no_stream"
 
 
 class JobCounter:
-    """A Beam counter that the tally of a run follows.
+    """A Beam counter that is counted in the tally of a run as well.
 
     Args:
         name: Its name in the namespace ``maskline``.
         context: The run.
-        branch: What to put before the name where several branches of one graph count the same. Flink fuses them into
-            one operator, and there a metric is known by its name alone. The tally counts all branches together.
+        branch: What to put before the name where several branches of a pipeline count the same thing. Flink fuses them
+            into one operator, and tells the metrics of an operator apart by their names alone. The tally counts all
+            branches together.
     """
 
     def __init__(self, name: str, context: RunContext, branch: str = "") -> None:
@@ -35,18 +39,18 @@ class JobCounter:
         self._metric = Metrics.counter(NAMESPACE, branch_metric(name, branch))
 
     def declare(self) -> None:
-        """Have it exist before it counts: an alert sees a rise from 0, and none from nothing to 1."""
+        """Report 0, so that the counter exists before it counts: an alert cannot see a rise from nothing to 1."""
         self._metric.inc(0)
 
     def add(self, amount: int = 1) -> None:
-        """Add to it; nothing happens for 0."""
+        """Add to the counter; nothing happens for 0."""
         if amount:
             self._metric.inc(amount)
             self._context.tally.add(self._name, amount)
 
 
 class StreamCounter:
-    """A count of each stream: Beam counters ``stream_NAME_COUNT``, which the tally of a run follows.
+    """A Beam counter for each stream, ``stream_NAME_COUNT``, that is counted in the tally of a run as well.
 
     Args:
         name: What is counted.
@@ -74,14 +78,14 @@ class StreamCounter:
             name = branch_metric(f"stream_{named}_{self._name}", self._branch)
             self._metrics[stream] = Metrics.counter(NAMESPACE, name)
         self._metrics[stream].inc(amount)
-        self._context.tally.add(f"{STREAM_MARK}{stream}:{self._name}", amount)
+        self._context.tally.add(f"{STREAM_PREFIX}{stream}:{self._name}", amount)
 
 
 class JobDistribution:
-    """A Beam distribution whose histogram a run's tally keeps, and two counters, ``NAME_sum`` and ``NAME_count``.
+    """A Beam distribution with two counters, ``NAME_sum`` and ``NAME_count``; its histogram is in the tally of a run.
 
-    Flink hands a distribution to no reporter but as 0 (apache/beam#20635); the mean over any time is what the sum rose
-    by, divided by what the count rose by.
+    Flink reports a distribution as 0 (apache/beam#20635), hence the counters: the mean over any time is the rise of the
+    sum divided by the rise of the count.
 
     Args:
         name: Its name in the namespace ``maskline``.
@@ -98,7 +102,7 @@ class JobDistribution:
         self._count = Metrics.counter(NAMESPACE, f"{full_name}_count")
 
     def update(self, *values: int) -> None:
-        """Add values to it."""
+        """Add values to the distribution."""
         if not values:
             return
         for value in values:
@@ -106,6 +110,11 @@ class JobDistribution:
         self._sum.inc(sum(values))
         self._count.inc(len(values))
         self._context.tally.observe(self._name, values)
+
+
+def rejected_metric(reason: str) -> str:
+    """Return the name of the count of rejections for a reason."""
+    return f"{REJECTED_PREFIX}{reason}"
 
 
 def branch_metric(name: str, branch: str) -> str:

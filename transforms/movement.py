@@ -1,4 +1,4 @@
-"""Whether a run gets anywhere, and how far behind the queue's messages it is."""
+"""Whether a run makes progress, and how old the messages are that it receives."""
 
 from __future__ import annotations
 
@@ -8,17 +8,21 @@ from collections import deque
 from collections.abc import Callable
 
 AGE_WINDOW_SECONDS = 30.0
+"""How long the age of a received message counts."""
 
 
 class Movement:
-    """When a run last got anywhere, and how old the messages are that it receives. Thread-safe.
+    """When a run last made progress, and how old the messages are that it receives. Thread-safe.
 
-    What counts as progress is proved by somebody else's answer: a poll that the queue answered, empty or not, a commit,
-    a deletion. A retry or a log line is none.
+    Progress is what an answer of the queue or the database proves: a poll that was answered, empty or not, a commit, a
+    deletion. A retry or a log line is no progress.
 
     Args:
         clock: Monotonic time in seconds, which all processes of a machine share.
         wall_clock: Seconds since the epoch.
+
+    Attributes:
+        last_progress: When the run last made progress, by `clock`; at first, when this object was made.
     """
 
     def __init__(
@@ -32,15 +36,15 @@ class Movement:
         self.last_progress = clock()
 
     def mark_progress(self) -> None:
-        """Note that something was received, committed or deleted, or that a poll came back empty."""
+        """Note that a poll was answered, or that something was committed or deleted."""
         self.last_progress = self._clock()
 
     def mark_poll(self, oldest_sent_at: float | None) -> None:
         """Note that a poll was answered.
 
         Args:
-            oldest_sent_at: When the queue accepted the oldest message that it brought, in seconds since the epoch; None
-                if it brought none.
+            oldest_sent_at: When the queue accepted the oldest message that the poll brought, in seconds since the
+                epoch; None if it brought none.
         """
         self.mark_progress()
         now = self._clock()
@@ -52,11 +56,11 @@ class Movement:
             self._last_poll = (now, age)
 
     def oldest_message_seconds(self) -> float | None:
-        """Return about how old the oldest message of the queue is, or None before the first poll.
+        """Return an estimate of the age of the queue's oldest message, in seconds; None before the first poll.
 
-        SQS tells the age of its oldest message to CloudWatch alone. This is the greatest age at which a message was
-        received within the last `AGE_WINDOW_SECONDS`; where the last poll brought messages and no poll followed, for
-        the database does not take them say, it grows with time. Where polls bring nothing, it is 0.
+        SQS reports that age to CloudWatch alone. This is the greatest age at which a message was received within the
+        last `AGE_WINDOW_SECONDS`. It grows with time while no poll follows one that brought messages, for example
+        because the database does not take them. It is 0 where polls bring nothing.
         """
         now = self._clock()
         with self._lock:

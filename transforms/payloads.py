@@ -1,4 +1,4 @@
-"""The objects in S3 that messages point to, as a DoFn fetches them: tried again, and told to the run when given up."""
+"""Fetching the objects in S3 that messages point to, from a DoFn: with retries, and a failure is kept for the run."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from maskline.streams.payloads import PayloadStore
 from maskline.transforms.run_context import RunContext
 
 RETRY_SECONDS = 300.0
-"""How long an object is asked for again, where S3 does not answer as it should; then the bundle fails."""
+"""How long fetching an object is retried while S3 does not answer as it should; then the bundle fails."""
 
 logger = logging.getLogger(__name__)
 
 
 class RetriedPayloads:
-    """A store that is asked again, with exponential back-off, until it answers, the run is stopped or time is up.
+    """A store whose fetches are retried with exponential back-off, until the run is stopped or time is up.
 
     Args:
         payloads: The store.
         context: The run.
-        retry_seconds: For how long an object is asked for.
+        retry_seconds: How long fetching an object is retried.
     """
 
     def __init__(self, payloads: PayloadStore, context: RunContext, retry_seconds: float = RETRY_SECONDS) -> None:

@@ -1,4 +1,4 @@
-"""The restriction of a poller: "keep polling", which no runner may split, and which ends when the poller says so.
+"""The restriction of a poller: it says "keep polling", cannot be split, and ends when the poller says so.
 
 Source: https://beam.apache.org/documentation/programming-guide/#splittable-dofns
 """
@@ -13,7 +13,7 @@ from apache_beam.transforms.core import RestrictionProvider
 
 
 class Polling(msgspec.Struct, frozen=True):
-    """Where a poller stands; all that is kept between its calls.
+    """The state of a poller: all that is kept from one of its calls to the next.
 
     Attributes:
         empty_polls: How many long polls in a row came back empty.
@@ -26,10 +26,10 @@ class Polling(msgspec.Struct, frozen=True):
     finished: bool = False
 
     def after(self, received: int, now: float) -> Polling:
-        """Return where the poller stands after a poll.
+        """Return the state after one more poll.
 
         Args:
-            received: How many messages it brought.
+            received: How many messages the poll brought.
             now: Seconds since the epoch.
         """
         if received:
@@ -41,10 +41,10 @@ FINISHED = Polling(finished=True)
 
 
 class PollingTracker(RestrictionTracker):
-    """Lets a poller go on or end, and a runner take the rest over, but never split it: that would be two pollers.
+    """Lets a poller go on or end, and a runner resume it elsewhere, but never split it: that would make two pollers.
 
     Args:
-        restriction: Where the poller stands.
+        restriction: The state of the poller.
     """
 
     def __init__(self, restriction: Polling) -> None:
@@ -52,22 +52,22 @@ class PollingTracker(RestrictionTracker):
         self._handed_over = False
 
     def current_restriction(self) -> Polling:
-        """Return where the poller stands."""
+        """Return the state of the poller."""
         return self._restriction
 
     def current_progress(self) -> RestrictionProgress:
-        """Say that there is always more to do, until there is not."""
+        """Return 0 until polling has ended, and then 1: nobody knows how much is left."""
         return RestrictionProgress(fraction=1.0 if self._restriction.finished else 0.0)
 
     def try_claim(self, position: Polling) -> bool:
-        """Move to a new state; False once the runner has taken the rest over."""
+        """Move to a new state, and return True; return False once the runner has taken the poller over."""
         if self._handed_over:
             return False
         self._restriction = position
         return True
 
     def try_split(self, fraction_of_remainder: float) -> tuple[Polling, Polling] | None:
-        """Hand all of the rest over (a checkpoint, fraction 0), and refuse any other split."""
+        """Hand the poller over to the runner at a checkpoint (fraction 0); return None for any other split."""
         if fraction_of_remainder != 0 or self._handed_over or self._restriction.finished:
             return None
         rest = self._restriction
@@ -76,16 +76,16 @@ class PollingTracker(RestrictionTracker):
         return FINISHED, rest
 
     def check_done(self) -> None:
-        """Raise where polling ended without having said so.
+        """Check that the poller finished or was handed over.
 
         Raises:
-            ValueError: The poller neither finished nor handed the rest over.
+            ValueError: It returned without either.
         """
         if not self._restriction.finished:
             raise ValueError("the poller returned without finishing or deferring")
 
     def is_bounded(self) -> bool:
-        """Say that nobody knows when polling ends."""
+        """Return False: nobody knows when polling ends."""
         return False
 
 
@@ -93,16 +93,16 @@ class PollingRestrictions(RestrictionProvider):
     """Gives every poller its restriction."""
 
     def initial_restriction(self, element: Any) -> Polling:
-        """Start at the beginning."""
+        """Return the state of a poller that has not polled yet."""
         return Polling()
 
     def create_tracker(self, restriction: Polling) -> PollingTracker:
-        """Track one."""
+        """Return the tracker of a poller."""
         return PollingTracker(restriction)
 
     def restriction_size(self, element: Any, restriction: Polling) -> int:
-        """Say that all pollers are alike."""
+        """Return 1: all pollers are alike."""
         return 1
 
     def truncate(self, element: Any, restriction: Polling) -> None:
-        """End at once when the runner drains the job: what was received is on its way already."""
+        """Return None: polling ends at once when the runner drains the job. What was received is processed."""

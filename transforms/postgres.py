@@ -1,4 +1,4 @@
-"""The Postgres sink: micro-batches of masked rows in, receipts of what is committed out."""
+"""The Postgres sink: it takes micro-batches of masked rows, and returns the receipts of those that are committed."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from maskline.sqs.lease import VisibilityLease
 from maskline.streams.definition import StreamDefinition
 from maskline.streams.masking import rejected_by_database
 from maskline.streams.stream_set import StreamSet
-from maskline.transforms.arguments import check_lease, parse_stream
+from maskline.transforms.arguments import check_context, check_lease, parse_stream
 from maskline.transforms.metrics import JobCounter, JobDistribution, StreamCounter
-from maskline.transforms.run_context import RunContext, run_context
+from maskline.transforms.run_context import RunContext
 from maskline.transforms.sink import CommitBatch, committed_receipts
 
 COMMITTED_TAG = "committed"
@@ -31,28 +31,29 @@ REJECTED_ROWS_TAG = "rejected"
 
 
 class WriteToPostgres(beam.PTransform):
-    """Writes micro-batches of masked rows, each in one transaction, and then emits their receipts.
+    """Writes micro-batches of masked rows, each in one transaction, and then emits the receipts of its messages.
 
-    *Guarantee*: a receipt is emitted only for a row that is committed. A message delivered again makes no second row.
-    While Postgres is not available a micro-batch is retried with exponential back-off and jitter; after
-    `db_retry_seconds` the bundle fails, no receipt was emitted, and SQS delivers the messages again. Rows that Postgres
-    does not take (too long, a constraint) are found by bisection, and the good ones beside them are committed.
+    It returns two PCollections, of ``list[Receipt]`` and of ``list[Rejection]``::
 
-    Returns two PCollections, of ``list[Receipt]`` and of ``list[Rejection]``::
+        batches = masked | MicroBatch(500)
+        committed, rejected = batches | WriteToPostgres("user_logins", "postgresql://writer@db/logins")
 
-        committed, rejected = batches | WriteToPostgres(stream, "postgresql://writer@db/logins")
+    *Guarantee*: a receipt is emitted only once the row of its message is committed, and a message that is delivered
+    again makes no second row. While Postgres is not available, a micro-batch is retried with exponential back-off and
+    jitter. After `db_retry_seconds` the bundle fails: no receipt was emitted, so SQS delivers the messages again. Rows
+    that Postgres does not take (too long, a constraint) are found by bisection, and the others are committed.
 
     Args:
-        stream: The stream whose table is written: a definition, or the name or path of one, which is read now. Of a
-            `StreamSet`, each row goes to the table of its own stream, and those of a micro-batch in one transaction.
+        stream: The stream whose table is written: a definition, or the name or path of one, which is read now. With a
+            `StreamSet`, each row goes to the table of its own stream, and a micro-batch is still one transaction.
         dsn: The database, without a password: it becomes part of the job graph.
-        db_retry_seconds: How long a micro-batch is retried, 0 to 39,600.
-        lease: Keeps the messages invisible in their queue meanwhile.
-        context: The run, which a starter shares with its transforms; see `RunContext`.
+        db_retry_seconds: How long a micro-batch is retried, in seconds, 0 to 39,600.
+        lease: Keeps the messages hidden from other consumers while their micro-batch is retried; nothing does if None.
+        context: The run that the transform belongs to; see `RunContext`. Only a program that starts runs gives one.
 
     Raises:
-        ArgumentError: `stream` is no definition, `dsn` is none or holds a password, `db_retry_seconds` is out of range,
-            or `lease` is none.
+        ArgumentError: `stream` is no definition, `dsn` is no data source name or holds a password, `db_retry_seconds`
+            is out of range, or `lease` or `context` is of another type.
     """
 
     def __init__(
@@ -64,12 +65,12 @@ class WriteToPostgres(beam.PTransform):
         context: RunContext | None = None,
     ) -> None:
         super().__init__()
-        self._streams = stream.streams if isinstance(stream, StreamSet) else (parse_stream(stream),)
+        self._streams = parse_stream(stream).streams
         self._dsn = PostgresDsn.parse(dsn)
         self._db_retry_seconds = db_retry_seconds
         connecting = functools.partial(connect, self._dsn)
         self._write = _WriteRows(
-            self._streams, connecting, db_retry_seconds, check_lease(lease), context or run_context()
+            self._streams, connecting, db_retry_seconds, check_lease(lease), check_context(context)
         )
 
     def expand(self, batches: pvalue.PCollection[list[MaskedRow]]) -> pvalue.DoOutputsTuple:
@@ -81,7 +82,7 @@ class WriteToPostgres(beam.PTransform):
         )
 
     def display_data(self) -> dict[str, Any]:
-        """Show the stream, its table and how long a micro-batch is retried."""
+        """Return the stream, its table and the time of retries, for a runner's interface."""
         return {
             "stream": DisplayDataItem(", ".join(stream.name for stream in self._streams), label="Stream"),
             "table": DisplayDataItem(", ".join(stream.table for stream in self._streams), label="Table"),

@@ -1,4 +1,4 @@
-"""The sink of rejected messages: kept with their bodies encrypted, so that none is lost and none is in the clear."""
+"""The sink of rejected messages, which are kept with their bodies encrypted: none is lost, and none is in the clear."""
 
 from __future__ import annotations
 
@@ -17,28 +17,35 @@ from maskline.postgres.dsn import PostgresDsn
 from maskline.postgres.statements import REJECTED_MESSAGES, InsertRejections
 from maskline.records import Reason, Receipt, Rejection
 from maskline.sqs.lease import VisibilityLease
-from maskline.transforms.arguments import check_lease
-from maskline.transforms.metrics import JobCounter, StreamCounter
-from maskline.transforms.run_context import RunContext, run_context
+from maskline.transforms.arguments import check_context, check_lease
+from maskline.transforms.metrics import JobCounter, StreamCounter, rejected_metric
+from maskline.transforms.run_context import RunContext
 from maskline.transforms.sink import CommitBatch, committed_receipts
 
 
 class WriteRejections(beam.PTransform):
-    """Writes micro-batches of rejections to ``rejected_messages``, and then emits their receipts.
+    """Writes micro-batches of rejections to ``rejected_messages``, and then emits the receipts of its messages.
 
-    *Guarantee*: a receipt is emitted only for a rejection that is committed, or whose message has its outcome already:
-    the same message is kept once, and one that became a row is left alone.
+    It returns a PCollection of ``list[Receipt]``::
+
+        masked, rejected = messages | MaskPii("user_logins", keyset="file:keyset.json")
+        committed = rejected | MicroBatch(500) | WriteRejections("postgresql://writer@db/logins")
+
+    *Guarantee*: a receipt is emitted only once the rejection is committed, or where the message has an outcome already:
+    a message is kept once, however often it is delivered, and not at all if it became a row.
 
     Args:
         dsn: The database, without a password: it becomes part of the job graph.
-        db_retry_seconds: How long a micro-batch is retried while Postgres is not available, 0 to 39,600.
-        lease: Keeps the messages invisible in their queue meanwhile, and says which queue they go back to.
-        branch: What the names of its metrics begin with, where a graph has several; see `JobCounter`.
-        context: The run, which a starter shares with its transforms; see `RunContext`.
-        by_stream: Whether those of each stream are counted by themselves, too.
+        db_retry_seconds: How long a micro-batch is retried while Postgres is not available, in seconds, 0 to 39,600.
+        lease: Keeps the messages hidden from other consumers meanwhile, and names the queue that ``rejects requeue``
+            sends them back to; if None, neither.
+        branch: What the names of its metrics begin with, where a pipeline has several; see `JobCounter`.
+        context: The run that the transform belongs to; see `RunContext`. Only a program that starts runs gives one.
+        by_stream: Whether the rejections of each stream are counted by themselves as well.
 
     Raises:
-        ArgumentError: `dsn` is none or holds a password, `db_retry_seconds` is out of range, or `lease` is none.
+        ArgumentError: `dsn` is no data source name or holds a password, `db_retry_seconds` is out of range, or `lease`
+            or `context` is of another type.
     """
 
     def __init__(
@@ -60,7 +67,7 @@ class WriteRejections(beam.PTransform):
             InsertRejections(lease.queue.queue if lease else None),
             db_retry_seconds,
             lease,
-            context or run_context(),
+            check_context(context),
             branch,
             by_stream,
         )
@@ -70,7 +77,7 @@ class WriteRejections(beam.PTransform):
         return batches | "Commit rejections" >> beam.ParDo(self._write).with_output_types(list[Receipt])
 
     def display_data(self) -> dict[str, Any]:
-        """Show the table and how long a micro-batch is retried."""
+        """Return the table and the time of retries, for a runner's interface."""
         return {
             "table": DisplayDataItem(REJECTED_MESSAGES, label="Table"),
             "db_retry_seconds": DisplayDataItem(self._db_retry_seconds, label="Database retry (s)"),
@@ -93,10 +100,10 @@ class _WriteRejections(CommitBatch[Rejection]):
         self._rejected = JobCounter("rejected", context, branch)
         self._by_stream = by_stream
         self._rejected_by_stream = StreamCounter("rejected", context, branch)
-        self._reasons_by_stream = {reason: StreamCounter(f"rejected_{reason}", context, branch) for reason in Reason}
+        self._reasons_by_stream = {reason: StreamCounter(rejected_metric(reason), context, branch) for reason in Reason}
 
     def start_bundle(self) -> None:
-        """Have its counters exist."""
+        """Declare the counters."""
         super().start_bundle()
         self._rejected.declare()
 
@@ -105,12 +112,12 @@ class _WriteRejections(CommitBatch[Rejection]):
         if outcome.rejected:
             with self._context.reporting_failures():
                 raise DatabaseError(f"postgres: rejected_messages takes no rejections: {outcome.rejected[0].detail}")
-        # By message id, for one message may be twice in a micro-batch.
+        # By message id: a message that was delivered twice may be twice in a micro-batch.
         by_id = {rejection.receipt.message_id: rejection for rejection in rejections}
         inserted = [by_id[message_id] for message_id in outcome.inserted]
         self._rejected.add(len(inserted))
         for reason, count in Counts(rejection.reason for rejection in inserted).items():
-            JobCounter(f"rejected_{reason}", self._context, self._branch).add(count)
+            JobCounter(rejected_metric(reason), self._context, self._branch).add(count)
         if self._by_stream:
             streams_and_reasons = Counts((rejection.stream, rejection.reason) for rejection in inserted)
             for (stream, reason), count in streams_and_reasons.items():

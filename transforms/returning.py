@@ -1,4 +1,4 @@
-"""Giving messages back to their queue that no stream takes, for another consumer of it."""
+"""Giving messages that no stream takes back to their queue, for its other consumers."""
 
 from __future__ import annotations
 
@@ -17,39 +17,48 @@ from maskline.records import LeftMessage, Receipt
 from maskline.sqs import QueueAddress, SqsQueue
 from maskline.sqs.client import OpenQueue
 from maskline.sqs.left_messages import hidden_seconds
-from maskline.transforms.arguments import parse_queue
+from maskline.transforms.arguments import check_context, parse_queue
 from maskline.transforms.metrics import JobCounter
-from maskline.transforms.run_context import RunContext, run_context
+from maskline.transforms.run_context import RunContext
 
 logger = logging.getLogger(__name__)
 
 
 class ReturnToSqs(beam.PTransform):
-    """Gives messages back to their queue: neither written, rejected nor deleted.
+    """Gives messages back to their queue, neither written nor rejected nor deleted.
 
-    *Guarantee*: nothing happens to a message but that its visibility time-out ends, at once the first time that it
-    comes, later from the second time on (see `hidden_seconds`), so that two consumers of a queue do not pass one
-    message to and fro. What is still hidden when the pipeline ends is made visible then. A message that could not be
-    given back comes back by itself when its time-out is over.
+    The messages are those that no stream takes::
 
-    Each time that a message is delivered counts as a receive: a queue with a redrive policy gives it up in the end.
+        masked, rejected, left = messages | MaskPii(streams, keyset="file:keyset.json", unmatched="leave")
+        left | MicroBatch(500) | ReturnToSqs("https://sqs.eu-central-1.amazonaws.com/123456789012/logins")
+
+    *Guarantee*: only the visibility time-out of a message is changed. It ends at once when the message is received for
+    the first time, and later each time after (see `hidden_seconds`), so that two consumers of a queue do not pass one
+    message to and fro. Messages that are still hidden when the pipeline ends are made visible then. One that cannot be
+    given back becomes visible when its time-out is over.
+
+    *Warning*: every delivery counts as a receive, so a queue with a redrive policy moves such a message to its
+    dead-letter queue in the end.
 
     Args:
-        queue: The queue the messages came from: its address, URL or name.
-        context: The run, which a starter shares with its transforms; see `RunContext`.
+        queue: The queue that the messages came from: its address, URL or name.
+        context: The run that the transform belongs to; see `RunContext`. Only a program that starts runs gives one.
+
+    Raises:
+        ArgumentError: `queue` is no queue, or `context` is of another type.
     """
 
     def __init__(self, queue: QueueAddress | str, context: RunContext | None = None) -> None:
         super().__init__()
         self._queue = parse_queue(queue)
-        self._context = context or run_context()
+        self._context = check_context(context)
 
     def expand(self, batches: PCollection[list[LeftMessage]]) -> PCollection[None]:
-        """Give each micro-batch back; nothing comes out."""
+        """Give each micro-batch back, and return an empty PCollection."""
         return batches | "Give messages back" >> beam.ParDo(_Return(self._queue, self._context))
 
     def display_data(self) -> dict[str, Any]:
-        """Show the queue."""
+        """Return the queue, for a runner's interface."""
         return {"queue": DisplayDataItem(str(self._queue), label="Queue")}
 
 

@@ -1,9 +1,9 @@
-"""What the starter of a run and the DoFns of its job share: stop, failure, counts and receipts in flight.
+"""What the program that starts a run and the DoFns of its job share: stop, failure, counts and receipts in flight.
 
-A runner gives no way between the code that starts a job and the DoFns that it unpickles and runs. So a DoFn carries the
-run's id: a `RunContext` is pickled as its id, and unpickled as the one of that id in the process. Where the DoFns run
-in the starter's process (FnApiRunner, Prism) that is the starter's own; on a remote worker nobody made one, and the
-worker's DoFns share one that begins empty: there the runner's own cancel, error text and metrics serve.
+A runner pickles DoFns and runs the copies, so that the program which started the job has no reference to them. Hence a
+`RunContext` is pickled as the id of its run, and unpickled as the context with that id in the process. Where the DoFns
+run in the starter's process (FnApiRunner, Prism), that is the starter's own context. On a remote worker nobody made
+one, so its DoFns share a new, empty one, and cancellation, errors and metrics are the runner's own.
 """
 
 from __future__ import annotations
@@ -23,36 +23,42 @@ from maskline.transforms.movement import Movement
 from maskline.transforms.tally import Tally
 
 DEFAULT_RUN_ID = ""
-"""The id of the run that transforms belong to where nobody gave them a context."""
+"""The id of the run that transforms belong to which are given no context."""
 
 _contexts: weakref.WeakValueDictionary[str, RunContext] = weakref.WeakValueDictionary()
-"""Every context of this process that somebody holds: a starter, or a DoFn. Nobody has to take one out again."""
+"""The contexts of this process. One is removed by itself once no starter, transform or DoFn holds it any more."""
 
 _contexts_lock = threading.RLock()
 
 
 class RunContext:
-    """One run of a job in this process. Two runs of one process do not disturb each other. Thread-safe.
+    """One run of a job in this process. Several runs of one process do not disturb each other. Thread-safe.
 
-    It lasts as long as its starter, or a transform or DoFn that was given it, holds it.
+    A program that starts runs gives the same context to all transforms of one, and holds it to stop the run and to see
+    what it has done::
+
+        context = RunContext()
+        messages = pipeline | ReadFromSqs("logins", context=context)
+        …
+        context.stopping.set()
 
     Args:
-        run_id: Its id, which no other context of this process has; a new one if left out.
-        tracks_in_flight: Whether receipts are kept while their messages are in flight. Only for a run whose messages
-            are received and deleted in one process: elsewhere nobody would take the deleted ones out again.
+        run_id: Its id, which no other context of this process has; a new one if None.
+        tracks_in_flight: Whether receipts are kept while their messages are in flight. Only for a run that receives and
+            deletes its messages in this process: otherwise the receipts of deleted messages would never be removed.
 
     Attributes:
         run_id: Its id.
-        stopping: Set to end the run in an orderly way: nothing more is received, and what was received is written.
-        failure: The first error of ours that failed a bundle, or None.
+        stopping: Set it to end the run in an orderly way: nothing more is received, and what was received is written.
+        failure: The first `MasklineError` that failed a bundle, or None.
         tally: The counts of the run so far.
         in_flight: The deliveries that were received and not deleted yet, by queue.
-        left: The messages that were left in the queue, for no stream takes them.
-        rejection_share: What share of the latest messages is rejected.
-        movement: When the run last got anywhere, and how old the messages are that it receives.
+        left: The messages that were left in the queue because no stream takes them.
+        rejection_share: The share of the latest messages that is rejected.
+        movement: When the run last made progress, and how old the messages are that it receives.
 
     Raises:
-        ValueError: There is a context of that id.
+        ValueError: Another context of this process has that id.
     """
 
     def __init__(self, run_id: str | None = None, *, tracks_in_flight: bool = False) -> None:
@@ -73,7 +79,7 @@ class RunContext:
 
     @contextlib.contextmanager
     def reporting_failures(self) -> Iterator[None]:
-        """Keep an error of ours for the starter of the run: runners turn errors into tracebacks."""
+        """Keep a `MasklineError` that the block raises for the starter of the run: a runner makes a traceback of it."""
         try:
             yield
         except MasklineError as error:
@@ -82,17 +88,17 @@ class RunContext:
             raise
 
     def track_connection(self, connection: Connection) -> None:
-        """Count a connection to Postgres for as long as it is open."""
+        """Count a connection to Postgres in `open_connections` for as long as it is open."""
         with self._connections_lock:
             self._connections.add(connection)
 
     def open_connections(self) -> int:
-        """Return how many connections to Postgres the DoFns of the run hold in this process."""
+        """Return how many connections to Postgres the DoFns of the run have open in this process."""
         with self._connections_lock:
             return sum(not connection.closed for connection in self._connections)
 
     def __reduce__(self) -> tuple[Callable[[str], RunContext], tuple[str]]:
-        """Be pickled as the run's id."""
+        """Pickle the id of the run alone."""
         return run_context, (self.run_id,)
 
     def __repr__(self) -> str:
@@ -101,10 +107,10 @@ class RunContext:
 
 
 def run_context(run_id: str = DEFAULT_RUN_ID) -> RunContext:
-    """Return the context of a run in this process: its starter's, or else the one that its DoFns here share.
+    """Return the context of a run in this process: that of its starter, or else one that its DoFns here share.
 
     Args:
-        run_id: The run's id; by default that of transforms to which nobody gave a context.
+        run_id: The id of the run; by default that of transforms which are given no context.
     """
     with _contexts_lock:
         return _contexts.get(run_id) or RunContext(run_id)

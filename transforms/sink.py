@@ -1,4 +1,4 @@
-"""What both sinks share: a DoFn that commits a micro-batch before anything leaves it."""
+"""What both sinks share: a DoFn that commits a micro-batch before it emits anything."""
 
 from __future__ import annotations
 
@@ -18,15 +18,18 @@ from maskline.transforms.run_context import RunContext
 
 
 class CommitBatch(beam.DoFn, Generic[Record]):
-    """Commits micro-batches over a connection of its own, one a DoFn instance.
+    """Commits micro-batches. Each instance has a connection of its own.
 
     Args:
         connect: Opens a connection.
         statement: The insert.
         retry_seconds: How long a micro-batch is retried while Postgres is not available.
-        lease: Keeps the messages invisible meanwhile, or None.
+        lease: Keeps the messages hidden from other consumers meanwhile, or None.
         context: The run.
-        branch: What its metrics' names begin with; see `JobCounter`.
+        branch: What the names of its metrics begin with; see `JobCounter`.
+
+    Raises:
+        ArgumentError: `retry_seconds` is out of range.
     """
 
     def __init__(
@@ -52,9 +55,9 @@ class CommitBatch(beam.DoFn, Generic[Record]):
         self._writer: BatchWriter[Record] | None = None
 
     def setup(self) -> None:
-        """Make the writer; it connects when it first writes."""
+        """Make the writer, which connects when it first writes."""
         self._writer = BatchWriter(
-            self._connect_and_tell,
+            self._connect_and_track,
             self._statement,
             self._retry_seconds,
             self._context.stopping,
@@ -62,7 +65,7 @@ class CommitBatch(beam.DoFn, Generic[Record]):
         )
 
     def start_bundle(self) -> None:
-        """Have its counters exist."""
+        """Declare the counters."""
         self._db_retries.declare()
         self._duplicates.declare()
         self._suppressed.declare()
@@ -73,10 +76,13 @@ class CommitBatch(beam.DoFn, Generic[Record]):
             self._writer.close()
 
     def commit(self, records: Sequence[Record]) -> WriteOutcome[Record]:
-        """Write a micro-batch and count it.
+        """Write a micro-batch, count it, and return what became of its records.
 
         Args:
             records: The micro-batch.
+
+        Raises:
+            MasklineError: Nothing was committed. The failure is kept for the starter of the run.
         """
         assert self._writer is not None, "Beam calls setup() first"
         receipts = [record.receipt for record in records]
@@ -94,7 +100,7 @@ class CommitBatch(beam.DoFn, Generic[Record]):
         self._suppressed.add(outcome.suppressed)
         return outcome
 
-    def _connect_and_tell(self) -> Connection:
+    def _connect_and_track(self) -> Connection:
         connection = self._connect()
         self._context.track_connection(connection)
         return connection
@@ -106,7 +112,7 @@ class CommitBatch(beam.DoFn, Generic[Record]):
 
     @contextlib.contextmanager
     def _released_on_stop(self, receipts: Sequence[Receipt]) -> Iterator[None]:
-        """Give the messages back at once where the job is stopped before they could be written."""
+        """Make the messages visible again at once if the run is stopped before they could be written."""
         try:
             yield
         except Exception:
@@ -116,5 +122,5 @@ class CommitBatch(beam.DoFn, Generic[Record]):
 
 
 def committed_receipts(outcome: WriteOutcome[Any]) -> list[Receipt]:
-    """Return what deletes the messages of an outcome's committed records."""
+    """Return the receipts of an outcome's committed records, by which their messages are deleted."""
     return [record.receipt for record in outcome.committed]

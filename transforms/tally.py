@@ -1,4 +1,4 @@
-"""The counts of a run, for whoever watches it: runners report metrics late, or only at the end."""
+"""The counts of a run as they are now: runners report their metrics late, or only at the end."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ import msgspec
 HISTOGRAM_BOUNDS = tuple(digit * 10**power for power in range(7) for digit in (1, 2, 5))
 """The upper bounds of every histogram's buckets, 1 to 5,000,000: messages of a micro-batch, or milliseconds."""
 
-
 MAX_CAUSES = 100
 """How many different causes of rejections are counted."""
 
 
 class Histogram(msgspec.Struct, frozen=True):
-    """How many values of a distribution were how large.
+    """The histogram of a distribution.
 
     Attributes:
         up_to: For each of `HISTOGRAM_BOUNDS`, how many values were no larger.
@@ -32,7 +31,7 @@ class Histogram(msgspec.Struct, frozen=True):
     total: int = 0
 
     def with_values(self, values: Collection[int]) -> Histogram:
-        """Return the histogram of these values and those before."""
+        """Return the histogram of these values and the earlier ones."""
         in_order = sorted(values)
         up_to = (bisect_right(in_order, bound) for bound in HISTOGRAM_BOUNDS)
         return Histogram(tuple(map(add, self.up_to, up_to)), self.count + len(in_order), self.total + sum(in_order))
@@ -57,10 +56,10 @@ class Tally:
             self._counts[name] += amount
 
     def add_causes(self, causes: Iterable[str]) -> None:
-        """Count why messages were rejected; of more than `MAX_CAUSES` different causes the later ones are not counted.
+        """Count why messages were rejected. Once there are `MAX_CAUSES` different causes, new ones are not counted.
 
         Args:
-            causes: Reason and detail of each rejection, which name fields and no values.
+            causes: Reason and detail of each rejection; they name fields, and hold no values.
         """
         with self._lock:
             for cause in causes:
@@ -73,7 +72,7 @@ class Tally:
             return self._causes.copy()
 
     def observe(self, name: str, values: Collection[int]) -> None:
-        """Add values to a distribution; a micro-batch's at once, which costs a sort of them.
+        """Add values to a distribution. They are sorted, so add those of a micro-batch together.
 
         Args:
             name: The distribution.

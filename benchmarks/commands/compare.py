@@ -68,13 +68,7 @@ class Target(msgspec.Struct, frozen=True):
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument(
-        "--peer",
-        action="append",
-        default=[],
-        metavar="NAME=PROGRAM",
-        help="a program to compare with, and what the table calls it; may be repeated",
-    )
+    add_peers(parser)
     parser.add_argument(
         "--queues",
         nargs="+",
@@ -87,12 +81,35 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_name(parser, "comparison")
 
 
+def add_peers(parser: argparse.ArgumentParser) -> None:
+    """Add the option that names the programs to compare with."""
+    parser.add_argument(
+        "--peer",
+        action="append",
+        default=[],
+        metavar="NAME=PROGRAM",
+        help="a program to compare with, and what the table calls it; may be repeated",
+    )
+
+
+def peer_of(text: str) -> tuple[str, str]:
+    """Return the name and the program that ``--peer`` gives.
+
+    Raises:
+        UsageError: It gives none.
+    """
+    name, found, program = text.partition("=")
+    if not (name and found and program):
+        raise UsageError(f"peer {text!r}: give NAME=PROGRAM")
+    return name, program
+
+
 def main(arguments: argparse.Namespace) -> int:
     """Run all of them in turn at each queue, and show figures and targets."""
     loads = {
         OURS: Load(arguments.messages, options=arguments.job_options),
         OURS_TWICE: Load(arguments.messages, options=("--processes=2", *arguments.job_options)),
-        **{name: Load(arguments.messages, command=program) for name, program in map(_peer, arguments.peer)},
+        **{name: Load(arguments.messages, command=program) for name, program in map(peer_of, arguments.peer)},
     }
     runs: Runs = {}
     with progress_bars() as progress:
@@ -110,13 +127,6 @@ def main(arguments: argparse.Namespace) -> int:
     wide_console().print(targets.table())
     targets.write()
     return finish(measured(arguments.name, title, COLUMNS, rows))
-
-
-def _peer(text: str) -> tuple[str, str]:
-    name, found, program = text.partition("=")
-    if not (name and found and program):
-        raise UsageError(f"peer {text!r}: give NAME=PROGRAM")
-    return name, program
 
 
 def _workbench(queue: str, messages: int) -> Workbench:

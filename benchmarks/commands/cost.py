@@ -1,7 +1,7 @@
-"""Reckon what a stream costs on AWS, by the formula of docs/scaling.md.
+"""Compute what a stream costs on AWS, by the formula of docs/scaling.md.
 
-Every number it reckons from, prices too, stands in benchmarks/cost/assumptions.toml: copy it, put yours in, and give it
-by --assumptions. Nothing is measured, and nothing asked of AWS.
+Every number it computes from, prices included, is in benchmarks/cost/assumptions.toml: copy it, put yours in, and give
+it by --assumptions. Nothing is measured, and nothing asked of AWS.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ from maskline.sqs.receiver import MicroBatchReceiver, ReceiveSettings
 DISTANCES = (0, 10, 50)
 
 
-class Emptied(msgspec.Struct, frozen=True):
+class _Emptied(msgspec.Struct, frozen=True):
     """How a queue was emptied.
 
     Attributes:
@@ -61,10 +61,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Empty a queue at each distance, run by run, so that what else the machine does meets all of them."""
     os.environ.update(CREDENTIALS)
-    runs: dict[int, list[Emptied]] = {distance: [] for distance in arguments.distance_milliseconds}
+    runs: dict[int, list[_Emptied]] = {distance: [] for distance in arguments.distance_milliseconds}
     for _ in range(arguments.runs):
         for distance, emptied in runs.items():
-            emptied.append(empty_queue(distance, arguments.messages))
+            emptied.append(_empty_queue(distance, arguments.messages))
     rows: list[list[Cell]] = [
         [
             distance,
@@ -78,7 +78,7 @@ def main(arguments: argparse.Namespace) -> int:
     return finish(measured(arguments.name, "Receiving and deleting over the distance of the queue", columns, rows))
 
 
-def empty_queue(distance_milliseconds: int, count: int) -> Emptied:
+def _empty_queue(distance_milliseconds: int, count: int) -> _Emptied:
     """Receive and delete messages in micro-batches, each deleted while the next one is received.
 
     Args:
@@ -105,4 +105,4 @@ def empty_queue(distance_milliseconds: int, count: int) -> Emptied:
         seconds, cpu_seconds = time.monotonic() - began_at, time.process_time() - cpu_before
         receiver.close()
         requests = shared_connections(stub.endpoint, None)[1].requests.total()
-        return Emptied(count / seconds, cpu_seconds / count * 1e6, requests / count)
+        return _Emptied(count / seconds, cpu_seconds / count * 1e6, requests / count)

@@ -45,14 +45,14 @@ def main(arguments: argparse.Namespace) -> int:
     rows: list[list[Cell]] = []
     for rate in arguments.rates:
         count = rate * arguments.seconds
-        requests = requests_at(rate, count, arguments.distance_milliseconds)
+        requests = _requests_at(rate, count, arguments.distance_milliseconds)
         receives, deletes = requests["ReceiveMessage"] / count, requests["DeleteMessageBatch"] / count
         rows.append([rate, receives, deletes, requests.total() / count])
     columns = ["messages/s", "receives/message", "deletes/message", "requests/message"]
     return finish(measured(arguments.name, "Requests for each message over the rate of messages", columns, rows))
 
 
-def requests_at(rate: int, count: int, distance_milliseconds: int) -> Counter[str]:
+def _requests_at(rate: int, count: int, distance_milliseconds: int) -> Counter[str]:
     """Return how many requests it took to receive and delete messages that came at a steady rate.
 
     Args:

@@ -57,7 +57,7 @@ def main(arguments: argparse.Namespace) -> int:
     ):
         transfer(bench, load, progress, "warming up")
         for number in range(1, arguments.runs + 1):
-            runs.append(measure_stages(bench, load.messages))
+            runs.append(_measure_stages(bench, load.messages))
             whole.append(transfer(bench, load, progress, f"run {number}").cpu_microseconds_10_to_90)
     stages = {stage: statistics.median(run[stage] for run in runs) for stage in runs[0]}
     total = statistics.median(whole)
@@ -68,7 +68,7 @@ def main(arguments: argparse.Namespace) -> int:
     return finish(measured(arguments.name, title, ["stage", "CPU [µs/message]", "share [%]"], rows))
 
 
-def measure_stages(bench: Workbench, count: int) -> dict[str, float]:
+def _measure_stages(bench: Workbench, count: int) -> dict[str, float]:
     """Return the CPU time of each stage in microseconds per message.
 
     Args:

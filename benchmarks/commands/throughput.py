@@ -58,11 +58,11 @@ def main(arguments: argparse.Namespace) -> int:
     title = (
         f"Throughput of {arguments.label}: {load.messages:,} messages of {load.size:,} bytes, {shown_sqs(arguments)}"
     )
-    curves = {f"run {number}": rows_over_time(run) for number, run in enumerate(runs, 1)}
+    curves = {f"run {number}": _rows_over_time(run) for number, run in enumerate(runs, 1)}
     return finish(measured(arguments.name, title, ["", *TRANSFER_COLUMNS], rows, curves))
 
 
-def rows_over_time(run: Transfer) -> Curve:
+def _rows_over_time(run: Transfer) -> Curve:
     """Return how many rows there were after how many seconds since the start, at a hundred places."""
     step = max(1, run.messages // CURVE_POINTS)
     places = [*range(0, run.messages, step), run.messages - 1]

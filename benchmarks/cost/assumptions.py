@@ -1,4 +1,4 @@
-"""The numbers that a cost is reckoned from."""
+"""The numbers that a cost is computed from."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Operation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pollers: Annotated[int, msgspec.Meta(ge=1)]
     long_poll_seconds: Annotated[float, msgspec.Meta(gt=0, le=20)]
     seconds_in_flight: Positive
-    utilisation: Share
+    utilization: Share
     checkpoint_seconds: Positive
 
 

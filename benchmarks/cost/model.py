@@ -8,9 +8,9 @@ import msgspec
 
 from benchmarks.cost.assumptions import Assumptions, Measured, SqsTier
 
-DAYS_A_MONTH = 30
-SECONDS_A_DAY = 86_400
-SECONDS_A_MONTH = DAYS_A_MONTH * SECONDS_A_DAY
+DAYS_PER_MONTH = 30
+SECONDS_PER_DAY = 86_400
+SECONDS_PER_MONTH = DAYS_PER_MONTH * SECONDS_PER_DAY
 BILLED_CHUNK_BYTES = 64 * 1024
 """SQS bills a request once for each 64 KiB that it carries."""
 
@@ -26,7 +26,7 @@ class Cost(msgspec.Struct, frozen=True):
 
     Attributes:
         messages_per_minute: Its rate.
-        assumptions: What it was reckoned from.
+        assumptions: The numbers that it is computed from.
     """
 
     messages_per_minute: float
@@ -40,7 +40,7 @@ class Cost(msgspec.Struct, frozen=True):
     @property
     def messages_per_month(self) -> float:
         """The messages of thirty days."""
-        return self.messages_per_second * SECONDS_A_MONTH
+        return self.messages_per_second * SECONDS_PER_MONTH
 
     def sqs_requests_per_month(self, messages_per_receive: float, messages_per_delete: float) -> float:
         """Return the billed requests of a month; the producers' own come on top.
@@ -82,7 +82,7 @@ class Cost(msgspec.Struct, frozen=True):
     @property
     def job_dollars(self) -> float:
         """What the job's cores cost a month on Flink."""
-        return self.flink_slots * self.assumptions.prices.vcpu_hour * SECONDS_A_MONTH / 3600
+        return self.flink_slots * self.assumptions.prices.vcpu_hour * SECONDS_PER_MONTH / 3600
 
     @property
     def databases(self) -> int:
@@ -97,7 +97,7 @@ class Cost(msgspec.Struct, frozen=True):
     @property
     def database_dollars(self) -> float:
         """What the database's cores cost a month."""
-        return self.database_cores * self.assumptions.prices.database_vcpu_hour * SECONDS_A_MONTH / 3600
+        return self.database_cores * self.assumptions.prices.database_vcpu_hour * SECONDS_PER_MONTH / 3600
 
     def table_gigabytes(self, days: float) -> float:
         """Return the size of the table after so many days."""
@@ -128,10 +128,10 @@ class Cost(msgspec.Struct, frozen=True):
         return self.messages_per_second * per_row / 1e6
 
     def _rows(self, days: float) -> float:
-        return self.messages_per_second * SECONDS_A_DAY * days
+        return self.messages_per_second * SECONDS_PER_DAY * days
 
     def _cores(self, microseconds: float) -> float:
-        return self.messages_per_second * microseconds / 1e6 / self.assumptions.operation.utilisation
+        return self.messages_per_second * microseconds / 1e6 / self.assumptions.operation.utilization
 
 
 def log_bytes_per_row(rows_of_the_day: float, rows_between_checkpoints: float, measured: Measured) -> float:
@@ -157,7 +157,7 @@ def idle_requests_per_month(pollers: int, long_poll_seconds: float) -> float:
         pollers: How many pollers wait.
         long_poll_seconds: How long each of their requests waits.
     """
-    return pollers * SECONDS_A_MONTH / long_poll_seconds
+    return pollers * SECONDS_PER_MONTH / long_poll_seconds
 
 
 def tiered_dollars(requests: float, tiers: list[SqsTier]) -> float:

@@ -20,7 +20,7 @@ def cost_rows(rates: Sequence[float], assumptions: Assumptions) -> Rows:
 
     Args:
         rates: Messages a minute.
-        assumptions: What to reckon from.
+        assumptions: The numbers to compute from.
     """
     costs = [Cost(rate, assumptions) for rate in rates]
     rows = [
@@ -56,7 +56,7 @@ def idle_dollars(assumptions: Assumptions) -> tuple[float, float]:
     """Return the requests of a month without a message, and their price where none is free.
 
     Args:
-        assumptions: What to reckon from.
+        assumptions: The numbers to compute from.
     """
     requests = idle_requests_per_month(assumptions.operation.pollers, assumptions.operation.long_poll_seconds)
     return requests, tiered_dollars(requests, assumptions.prices.sqs_tiers)

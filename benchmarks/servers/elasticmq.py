@@ -5,16 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-
-import boto3
 
 from maskline.errors import SetupError
-from maskline.pipeline.local.processes import free_port, is_listening
-from maskline.pipeline.local.sqs import CREDENTIALS
+from maskline.pipeline.local.processes import await_listening, free_port
+from maskline.pipeline.local.sqs import create_queue
 
 PROJECT = Path(__file__).parents[2]
 ELASTICMQ = Path(os.environ.get("ELASTICMQ_LIBRARIES", PROJECT / ".cache" / "elasticmq"))
@@ -76,17 +72,12 @@ class ElasticMq:
                 stderr=log,
                 start_new_session=True,  # a Ctrl-C is for the job in front of it
             )
-        give_up = time.monotonic() + START_SECONDS
-        while not is_listening(self._port):
-            if self._process.poll() is not None or time.monotonic() > give_up:
-                self.__exit__(None, None, None)
-                raise SetupError(f"ElasticMQ did not start on port {self._port}; see {log_file}")
-            time.sleep(0.05)
+        if not await_listening(self._process, self._port, START_SECONDS):
+            self.__exit__()
+            raise SetupError(f"ElasticMQ did not start on port {self._port}; see {log_file}")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop it."""
         self._process.kill()
         self._process.wait()
@@ -103,14 +94,7 @@ class ElasticMq:
 
     def create_queue(self, name: str, attributes: Mapping[str, str] | None = None) -> str:
         """Create a queue and return its URL."""
-        client = boto3.session.Session(
-            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-            region_name=CREDENTIALS["AWS_DEFAULT_REGION"],
-        ).client("sqs", endpoint_url=self.endpoint)
-        url = client.create_queue(QueueName=name, Attributes=dict(attributes or {}))["QueueUrl"]
-        client.close()
-        return str(url)
+        return create_queue(self.endpoint, name, attributes)
 
 
 _CONFIGURATION = """

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
-from types import TracebackType
 
 from benchmarks.sqs_requests import SqsRequests
 from maskline.errors import SetupError
-from maskline.pipeline.local.processes import free_port, is_listening, stop_child
+from maskline.pipeline.local.processes import await_listening, free_port, stop_child
 
 PROJECT = Path(__file__).parents[2]
 START_SECONDS = 30
@@ -39,17 +37,12 @@ class StubSqs:
             stdin=subprocess.PIPE,  # ends with this process, however that ends, and the server with it
             start_new_session=True,  # a Ctrl-C is for the job in front of it
         )
-        give_up = time.monotonic() + START_SECONDS
-        while not is_listening(self._port):
-            if self._process.poll() is not None or time.monotonic() > give_up:
-                self.__exit__(None, None, None)
-                raise SetupError(f"the stub of SQS did not start on port {self._port}")
-            time.sleep(0.02)
+        if not await_listening(self._process, self._port, START_SECONDS):
+            self.__exit__()
+            raise SetupError(f"the stub of SQS did not start on port {self._port}")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop it."""
         stop_child(self._process, 5)
         if self._process.stdin is not None:

@@ -213,7 +213,7 @@ def _error(code: str) -> bytes:
 
 
 async def serve(port: int, milliseconds: int) -> None:
-    """Serve until cancelled.
+    """Serve until canceled.
 
     Args:
         port: The port of loopback.

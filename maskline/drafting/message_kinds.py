@@ -20,7 +20,7 @@ _TELLING_WORDS = frozenset(
 
 
 def telling_source(opened: Sequence[Opened]) -> tuple[str, int] | None:
-    """Return where messages say of which kind they are, as a definition writes it, and how many kinds there are.
+    """Return the source that tells kinds of messages apart, as a definition writes it, and how many kinds there are.
 
     None where all have the same fields, or nothing in them tells which they have.
 

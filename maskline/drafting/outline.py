@@ -63,7 +63,7 @@ class Place(msgspec.Struct):
 
     @property
     def is_map(self) -> bool:
-        """Whether its names are values, ids say, and none that a definition could name."""
+        """Whether its names are values (ids, for example) that a definition cannot name."""
         count = len(self.children)
         there = sum(child.scalars + child.objects + child.arrays for child in self.children.values())
         if count > MAX_NAMES or (count > MIN_SPARSE_NAMES and there < _SPARSE * count * self.objects):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from maskline.aws import AwsError, error_code, is_access_denied, setup_problem
 from maskline.errors import KeysetError, KeysetUnavailableError, Remedy
+from maskline.keys.conflicts import ALREADY_EXISTS
 
 _NOT_THERE = {"ResourceNotFoundException", "NoSuchKey"}
 _NOT_A_NAME = {"InvalidBucketName", "ParamValidationError"}
@@ -38,9 +39,7 @@ def map_keyset_error(
     if code in _NOT_A_NAME:
         return KeysetError(f"keyset {uri}: is not a name that {service} takes ({code})")
     if code in _EXISTS:
-        return KeysetError(
-            f"keyset {uri}: exists already and is not overwritten; without it nothing it masked could be recovered"
-        )
+        return KeysetError(f"keyset {uri}: {ALREADY_EXISTS}")
     if code in _UNUSABLE:
         return KeysetError(f"keyset {uri}: {service} does not give it out ({code}); was it deleted, or its key?")
     return KeysetUnavailableError(f"keyset {uri}: {service} did not answer as it should ({code}); try again")

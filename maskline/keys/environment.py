@@ -40,5 +40,5 @@ class EnvironmentKeyset:
         )
 
     def replace(self, expected: bytes, content: bytes) -> NoReturn:  # noqa: ARG002
-        """Refuse, too."""
+        """Refuse, as `create` does."""
         self.create(content)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shlex
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from maskline.errors import KeysetError, Remedy
+from maskline.keys.conflicts import ALREADY_EXISTS, CHANGED_MEANWHILE
 from maskline.keys.keyset import StoredKeyset
 
 OWNER_ONLY = 0o600
@@ -55,11 +57,12 @@ class FileKeyset:
     def _check_private(self, file: os.stat_result) -> None:
         mode = stat.S_IMODE(file.st_mode)
         if mode & 0o077:
-            raise KeysetError(f"keyset {self.uri}: others can read it (mode {mode:04o}); run: chmod 600 {self.path}")
+            command = f"chmod 600 {shlex.quote(str(self.path))}"
+            raise KeysetError(f"keyset {self.uri}: others can read it (mode {mode:04o}); run: {command}")
         if not _is_trusted(file.st_uid):
             raise KeysetError(
                 f"keyset {self.uri}: belongs to user {file.st_uid}, who can read and change it; give it to the user "
-                f"that runs this: chown {os.geteuid()} {self.path}"
+                f"that runs this: chown {os.geteuid()} {shlex.quote(str(self.path))}"
             )
         directory = Path(os.path.realpath(self.path)).parent
         around = directory.stat()
@@ -72,7 +75,8 @@ class FileKeyset:
         others = stat.S_IWOTH if around.st_gid == os.getegid() else stat.S_IWOTH | stat.S_IWGRP
         if around.st_mode & others and not around.st_mode & stat.S_ISVTX:
             raise KeysetError(
-                f"keyset {self.uri}: others can put another keyset into its directory; run: chmod go-w {directory}"
+                f"keyset {self.uri}: others can put another keyset into its directory; run: "
+                f"chmod go-w {shlex.quote(str(directory))}"
             )
 
     def create(self, content: bytes) -> None:
@@ -111,9 +115,7 @@ class FileKeyset:
             target = FileKeyset(behind_links, is_private=self._is_private)
             with _locked(target.path.parent):
                 if target.fetch().content != expected:
-                    raise KeysetError(
-                        f"keyset {self.uri}: somebody else changed it meanwhile; look at it and try again"
-                    )
+                    raise KeysetError(f"keyset {self.uri}: {CHANGED_MEANWHILE}")
                 model = target.path.stat()
                 _put(target.previous, expected, model)
                 _put(target.path, content, model)
@@ -124,10 +126,7 @@ class FileKeyset:
         try:
             yield
         except FileExistsError:
-            raise KeysetError(
-                f"keyset {self.uri}: exists already and is not overwritten; without it nothing it masked "
-                "could be recovered"
-            ) from None
+            raise KeysetError(f"keyset {self.uri}: {ALREADY_EXISTS}") from None
         except OSError as error:
             is_without_directory = isinstance(error, FileNotFoundError) and not self.path.parent.is_dir()
             directory = self.path.parent
@@ -140,7 +139,7 @@ class FileKeyset:
 
 
 def _is_trusted(user: int) -> bool:
-    """Say whether a user may stand behind a keyset: this process's, or root; root itself works for anybody."""
+    """Return whether a user may stand behind a keyset: this process's, or root; root itself works for anybody."""
     return user in (os.geteuid(), 0) or os.geteuid() == 0
 
 

@@ -58,7 +58,7 @@ def new_hash_keyset_handle() -> tink.KeysetHandle:
 
 
 def is_hash_keyset(handle: tink.KeysetHandle) -> bool:
-    """Say whether a keyset has keys of hashes, and so is none that masks."""
+    """Return whether a keyset has keys of hashes, and so is none that masks."""
     return any(key.type_url == HMAC_PRF_TYPE for key in handle.keyset_info().key_info)
 
 
@@ -70,7 +70,7 @@ def check_hash_keys(info: tink_pb2.KeysetInfo, origin: str) -> None:
         origin: Where it came from, for the error.
 
     Raises:
-        KeysetError: It has not.
+        KeysetError: It has several keys or none, or its key is of another kind.
     """
     keys = [key for key in info.key_info if key.status != tink_pb2.DESTROYED]
     for key in keys:

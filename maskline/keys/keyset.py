@@ -226,11 +226,11 @@ def _parsed(stored: StoredKeyset, kms_key: KmsKey | None) -> tink.KeysetHandle:
         return json_proto_keyset_format.parse(stored.content.decode(), secret_key_access.TOKEN)
     try:
         return _decrypted(stored, kms_key, KEYSET_PURPOSE)
-    except (NotDecryptedError, tink.TinkError) as refusal:
+    except (NotDecryptedError, tink.TinkError) as with_purpose:
         try:
             handle = _decrypted(stored, kms_key, b"")
         except (KeysetError, KeysetUnavailableError):
-            raise refusal from None
+            raise with_purpose from None
     logger.warning(
         "keyset %s: was encrypted by an earlier version, bound to no purpose; the next change of it, or keys wrap, "
         "binds it",
@@ -267,7 +267,7 @@ def check_keys(info: tink_pb2.KeysetInfo, origin: str) -> None:
         origin: Where it came from, for the error.
 
     Raises:
-        KeysetError: One is not.
+        KeysetError: A key is of another kind, or its tokens would not name it.
     """
     for key in info.key_info:
         if key.status == tink_pb2.DESTROYED:

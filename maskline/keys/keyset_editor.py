@@ -16,7 +16,7 @@ import tink
 from tink import proto_keyset_format, secret_key_access
 from tink.proto import aes_siv_pb2, tink_pb2
 
-from maskline.errors import UsageError
+from maskline.errors import ArgumentError
 from maskline.keys.keyset import AES_SIV_TYPE, new_keyset_handle
 
 KEY_BYTES = 64
@@ -26,7 +26,7 @@ _MIN_DIFFERENT_BYTES = 18
 
 ENABLED, DISABLED, DESTROYED = "enabled", "disabled", "destroyed"
 RAW = "raw"
-LARGEST_KEY_ID = 2**31 - 1
+MAX_KEY_ID = 2**31 - 1
 """Tink in Java reads an id as a signed 32-bit number, so new ids stay positive there, too."""
 
 
@@ -86,7 +86,7 @@ class KeysetEditor:
         """Describe one key.
 
         Raises:
-            UsageError: There is no such key.
+            ArgumentError: There is no such key.
         """
         self._find(key_id)
         return next(key for key in self.keys() if key.key_id == key_id)
@@ -104,10 +104,10 @@ class KeysetEditor:
             is_raw: Whether it is there to read plain AES-SIV, which names no key; such a key never becomes the primary.
 
         Raises:
-            UsageError: It is not 64 bytes long, in the keyset already, or so regular that it was not drawn at random.
+            ArgumentError: It is not 64 bytes long, in the keyset already, or too regular to be random.
         """
         if len(key) != KEY_BYTES:
-            raise UsageError(f"key: is {len(key)} bytes long; AES256_SIV takes {KEY_BYTES}")
+            raise ArgumentError(f"key: is {len(key)} bytes long; AES256_SIV takes {KEY_BYTES}")
         _check_random(key)
         key_data = tink_pb2.KeyData(
             type_url=AES_SIV_TYPE,
@@ -117,27 +117,27 @@ class KeysetEditor:
         prefix = tink_pb2.RAW if is_raw else tink_pb2.TINK
         for known in self._keyset.key:
             if known.key_data == key_data and known.output_prefix_type == prefix:
-                raise UsageError(f"key: is in the keyset already, as key {known.key_id}")
+                raise ArgumentError(f"key: is in the keyset already, as key {known.key_id}")
         return self._append(key_data, prefix)
 
     def promote(self, key_id: int) -> None:
         """Make a key the primary.
 
         Raises:
-            UsageError: There is no such key, it is not enabled, or its tokens would not name it.
+            ArgumentError: There is no such key, it is not enabled, or its tokens would not name it.
         """
         key = self._find(key_id)
         if key.status != tink_pb2.ENABLED:
-            raise UsageError(f"key {key_id}: is {_state(key)}; only an enabled key can be the primary")
+            raise ArgumentError(f"key {key_id}: is {self.key(key_id).state}; only an enabled key can be the primary")
         if key.output_prefix_type != tink_pb2.TINK:
-            raise UsageError(f"key {key_id}: reads plain AES-SIV; its tokens would not name the key that made them")
+            raise ArgumentError(f"key {key_id}: reads plain AES-SIV; its tokens would not name the key that made them")
         self._keyset.primary_key_id = key_id
 
     def enable(self, key_id: int) -> None:
         """Let a disabled key unmask again.
 
         Raises:
-            UsageError: There is no such key, or it was destroyed.
+            ArgumentError: There is no such key, or it was destroyed.
         """
         self._set_status(key_id, tink_pb2.ENABLED)
 
@@ -145,7 +145,7 @@ class KeysetEditor:
         """Keep a key that unmasks no more, until it is enabled again.
 
         Raises:
-            UsageError: There is no such key, it was destroyed, or is the primary.
+            ArgumentError: There is no such key, it was destroyed, or is the primary.
         """
         self._refuse_primary(key_id, "disabled")
         self._set_status(key_id, tink_pb2.DISABLED)
@@ -154,7 +154,7 @@ class KeysetEditor:
         """Remove a key for good, and its id with it: Tink in Java reads no keyset that holds a key without its bytes.
 
         Raises:
-            UsageError: There is no such key, or it is the primary.
+            ArgumentError: There is no such key, or it is the primary.
         """
         self._refuse_primary(key_id, "destroyed")
         self._keyset.key.remove(self._find(key_id))
@@ -177,16 +177,16 @@ class KeysetEditor:
             if key.key_id == key_id:
                 return key
         known = ", ".join(str(key.key_id) for key in self._keyset.key)
-        raise UsageError(f"key {key_id}: is not in the keyset; it has: {known}")
+        raise ArgumentError(f"key {key_id}: is not in the keyset; it has: {known}")
 
     def _refuse_primary(self, key_id: int, what: str) -> None:
         if key_id == self._keyset.primary_key_id:
-            raise UsageError(f"key {key_id}: is the primary and cannot be {what}; promote another one first")
+            raise ArgumentError(f"key {key_id}: is the primary and cannot be {what}; promote another one first")
 
     def _set_status(self, key_id: int, status: tink_pb2.KeyStatusType) -> None:
         key = self._find(key_id)
         if key.status == tink_pb2.DESTROYED:
-            raise UsageError(f"key {key_id}: was destroyed, and nothing brings it back")
+            raise ArgumentError(f"key {key_id}: was destroyed, and nothing brings it back")
         key.status = status
 
 
@@ -194,17 +194,13 @@ def _check_random(key: bytes) -> None:
     """Refuse a key that somebody could find by trying, or whose halves, which are two keys, are one."""
     halves = key[:_HALF_BYTES], key[_HALF_BYTES:]
     if halves[0] == halves[1]:
-        raise UsageError("key: its two halves are the same, and AES-SIV needs two keys that are not")
+        raise ArgumentError("key: its two halves are the same, and AES-SIV needs two keys that are not")
     if any(len(set(half)) < _MIN_DIFFERENT_BYTES for half in halves):
-        raise UsageError(
+        raise ArgumentError(
             "key: repeats itself too much to be random; it may be a placeholder. Take 64 random bytes: "
             "head -c 64 /dev/urandom"
         )
 
 
 def _random_key_id() -> int:
-    return secrets.randbelow(LARGEST_KEY_ID) + 1
-
-
-def _state(key: tink_pb2.Keyset.Key) -> str:
-    return str(tink_pb2.KeyStatusType.Name(key.status).lower())
+    return secrets.randbelow(MAX_KEY_ID) + 1

@@ -79,7 +79,7 @@ def check_key_arn(key_arn: str) -> str:
         key_arn: ``arn:aws:kms:REGION:ACCOUNT:key/ID``, or of another partition: ``arn:aws-cn:…``, ``arn:aws-us-gov:…``.
 
     Raises:
-        ArgumentError: It is none.
+        ArgumentError: `key_arn` is not the ARN of a KMS key.
     """
     if not _KEY_ARN.fullmatch(key_arn):
         raise ArgumentError("keyset aws-kms: give the key's ARN, arn:aws:kms:REGION:ACCOUNT:key/ID, after aws-kms://")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 
-from maskline.errors import UsageError
+from maskline.errors import ArgumentError
 from maskline.keys.keyset_editor import KEY_BYTES
 
 
@@ -17,7 +17,7 @@ def parse_raw_key(content: bytes) -> bytes:
             and between.
 
     Raises:
-        UsageError: It is none of these, or 64 characters of text, which is a shorter key that was written out. The
+        ArgumentError: It is none of these, or 64 characters of text, which is a shorter key that was written out. The
             error does not repeat it.
     """
     if len(content) == KEY_BYTES and not _is_text(content):
@@ -30,7 +30,7 @@ def parse_raw_key(content: bytes) -> bytes:
             continue
         if len(key) == KEY_BYTES:
             return key
-    raise UsageError(f"key: give {KEY_BYTES} bytes, or their {2 * KEY_BYTES} hexadecimal digits, or their base64")
+    raise ArgumentError(f"key: give {KEY_BYTES} bytes, or their {2 * KEY_BYTES} hexadecimal digits, or their base64")
 
 
 def _is_text(content: bytes) -> bool:

@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from maskline.aws import AwsError, OpenClient, error_code, open_client
 from maskline.errors import ArgumentError, KeysetError, KeysetUnavailableError
 from maskline.keys.aws_failures import map_keyset_error
+from maskline.keys.conflicts import CHANGED_MEANWHILE
 from maskline.keys.keyset import StoredKeyset
 from maskline.watchdog import WATCHDOG
 
@@ -65,7 +66,7 @@ class S3Keyset:
         except (BotoCoreError, ClientError) as error:
             if error_code(error) not in _CHANGED:
                 raise self._map_error(error) from None
-        raise KeysetError(f"keyset {self.uri}: somebody else changed it meanwhile; look at it and try again")
+        raise KeysetError(f"keyset {self.uri}: {CHANGED_MEANWHILE}")
 
     def _read(self) -> tuple[bytes, str]:
         try:

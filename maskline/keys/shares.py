@@ -33,7 +33,7 @@ from Crypto.Protocol.SecretSharing import Shamir
 from tink import aead, json_proto_keyset_format, proto_keyset_format, secret_key_access
 from tink.proto import aes_gcm_pb2, tink_pb2
 
-from maskline.errors import KeysetError, UsageError
+from maskline.errors import ArgumentError, KeysetError
 from maskline.records import Redacted
 
 MAX_SHARES = 255
@@ -125,10 +125,10 @@ def split_keyset(handle: tink.KeysetHandle, shares: int, threshold: int) -> Spli
         threshold: How many it shall take, 2 to `shares`.
 
     Raises:
-        UsageError: A number is out of its range.
+        ArgumentError: A number is out of its range.
     """
     if not 2 <= threshold <= shares <= MAX_SHARES:
-        raise UsageError(
+        raise ArgumentError(
             f"shares is {shares} and threshold {threshold}; it takes 2 <= threshold <= shares <= {MAX_SHARES}"
         )
     secret = secrets.token_bytes(SECRET_BYTES)

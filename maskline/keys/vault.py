@@ -21,6 +21,7 @@ from hvac import exceptions
 from tink import aead
 
 from maskline.errors import ArgumentError, KeysetError, KeysetUnavailableError, Remedy
+from maskline.keys.conflicts import ALREADY_EXISTS, CHANGED_MEANWHILE
 from maskline.keys.keyset import StoredKeyset
 from maskline.keys.kms import NotDecryptedError
 from maskline.logs import silence_wire_logging
@@ -31,8 +32,6 @@ FIELD = "keyset"
 """The field of the secret that holds the keyset."""
 
 TIMEOUT_SECONDS = 10
-_EXISTS = "exists already and is not overwritten; without it nothing it masked could be recovered"
-_CHANGED = "somebody else changed it meanwhile; look at it and try again"
 
 OpenVault = Callable[[], Any]
 """Makes an `hvac.Client`."""
@@ -84,14 +83,14 @@ class VaultKvKeyset:
 
     def create(self, content: bytes) -> None:
         """Make the secret; `KeysetError` if it is there."""
-        self._write(content, version=0, conflict=_EXISTS)
+        self._write(content, version=0, conflict=ALREADY_EXISTS)
 
     def replace(self, expected: bytes, content: bytes) -> str:
         """Give the secret a new version."""
         current, version = self._read()
         if current != expected:
-            raise KeysetError(f"keyset {self.uri}: {_CHANGED}")
-        self._write(content, version=version, conflict=_CHANGED)
+            raise KeysetError(f"keyset {self.uri}: {CHANGED_MEANWHILE}")
+        self._write(content, version=version, conflict=CHANGED_MEANWHILE)
         return f"the secret's version {version}"
 
     def _read(self) -> tuple[bytes, int]:

@@ -171,11 +171,11 @@ def _arrow_type(column_type: ColumnType) -> pa.DataType:
 def _value_type(column_type: ColumnType) -> pa.DataType:
     if column_type.digits is not None:
         before, after = column_type.digits
-        return pa.decimal128(before + after, after) if before + after <= _MOST_DIGITS else pa.string()
+        return pa.decimal128(before + after, after) if before + after <= _MAX_DIGITS else pa.string()
     return _ARROW_TYPES[column_type.name]
 
 
-_MOST_DIGITS = 38
+_MAX_DIGITS = 38
 _ARROW_TYPES = {
     "varchar": pa.string(),
     "char": pa.string(),

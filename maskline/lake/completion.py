@@ -1,4 +1,4 @@
-"""Completing a copy by what it lacks, where nobody can tell by transactions which rows are new.
+"""Completing a copy where transaction ids do not tell which rows are new: rows are compared.
 
 A row is known by its message id; one that has none, older than the job, by all of its values. A message has the same
 day in the table and in the copy, so no more is held than the ids of one day.

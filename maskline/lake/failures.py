@@ -17,8 +17,8 @@ _SETUP = re.compile(
     r"|Read-only file system"
 )
 _CONFLICT = re.compile(r"Failed to commit transaction: \d+|already exists|Transaction failed, version \d+")
-_MOST_CHARACTERS = 300
-_COLOURS = re.compile("\x1b\\[[0-9;]*m|↳")
+_MAX_CHARACTERS = 300
+_COLORS = re.compile("\x1b\\[[0-9;]*m|↳")
 
 
 class LakeConflictError(LakeUnavailableError):
@@ -57,8 +57,8 @@ def _map_storage_error(uri: str, text: str) -> MasklineError:
 
 
 def _plain(error: Exception) -> str:
-    return " ".join(_COLOURS.sub("", str(error)).split())
+    return " ".join(_COLORS.sub("", str(error)).split())
 
 
 def _shortened(text: str) -> str:
-    return text if len(text) <= _MOST_CHARACTERS else text[:_MOST_CHARACTERS] + "…"
+    return text if len(text) <= _MAX_CHARACTERS else text[:_MAX_CHARACTERS] + "…"

@@ -18,7 +18,7 @@ import pyarrow.fs
 import pyarrow.parquet
 from deltalake.transaction import AddAction
 
-from maskline.errors import UsageError
+from maskline.errors import ArgumentError
 from maskline.lake.columns import PARTITION
 
 NO_DAY = "__HIVE_DEFAULT_PARTITION__"
@@ -31,21 +31,22 @@ class FileSize(msgspec.Struct, frozen=True):
     """How large a file may become.
 
     Attributes:
-        rows: Its most rows.
-        megabytes: Where a file that is so large ends, in 2**20 bytes; the last rows may take it a little further.
+        rows_per_file: How many rows a file has at most.
+        mebibytes_per_file: How large a file has to be, in 2**20 bytes, for the next rows to begin a new one.
 
     Raises:
-        UsageError: One of them is not positive.
+        ArgumentError: One of them is not positive.
     """
 
-    rows: int = 5_000_000
-    megabytes: float = 128
+    rows_per_file: int = 5_000_000
+    mebibytes_per_file: float = 128
 
     def __post_init__(self) -> None:
         """Check the sizes."""
-        for name, value in (("rows_per_file", self.rows), ("file_megabytes", self.megabytes)):
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
             if not value > 0:
-                raise UsageError(f"{name} is {value}; it must be more than 0")
+                raise ArgumentError(f"{name} is {value}; it must be more than 0")
 
 
 class FileWriter:
@@ -79,7 +80,7 @@ class FileWriter:
                 self._close()
             if self._open is None:
                 self._open = _OpenFile(self._filesystem, self._schema, day)
-            fitting = self._size.rows - self._open.rows
+            fitting = self._size.rows_per_file - self._open.rows
             self._open.write(rows.slice(0, fitting))
             rows = rows.slice(fitting)
 
@@ -120,7 +121,7 @@ class _OpenFile:
         self._waiting_rows = 0
 
     def is_full(self, size: FileSize) -> bool:
-        return self.rows >= size.rows or self._stream.tell() >= size.megabytes * 2**20
+        return self.rows >= size.rows_per_file or self._stream.tell() >= size.mebibytes_per_file * 2**20
 
     def write(self, rows: pa.RecordBatch) -> None:
         self.rows += rows.num_rows

@@ -22,7 +22,7 @@ from maskline.errors import LakeError, LakeUnavailableError, MasklineError
 from maskline.lake.storage import Storage
 
 _STAGED = re.compile(r".+#\d+")
-_REFUSALS = ("AccessDenied", "Forbidden", "403")
+_ACCESS_DENIED = ("AccessDenied", "Forbidden", "403")
 _PERMISSIONS = "s3:ListBucketMultipartUploads and s3:AbortMultipartUpload"
 
 
@@ -112,7 +112,7 @@ def _map_storage_error(storage: Storage, error: Exception) -> MasklineError:
     problem, code = setup_problem(error), error_code(error)
     if problem:
         return LakeError(f"lake {storage.uri}: {problem}")
-    if code in _REFUSALS:
+    if code in _ACCESS_DENIED:
         return LakeError(
             f"lake {storage.uri}: incomplete uploads cannot be looked after ({code}); allow {_PERMISSIONS}"
         )

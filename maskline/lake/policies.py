@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from maskline.errors import UsageError
+from maskline.errors import ArgumentError
 from maskline.lake.storage import Storage
 
 _ARN = re.compile(r"arn:aws[a-z-]*:(iam|sts)::\d{12}:(role|user|root|assumed-role)(/[\w+=,.@/-]+)?")
@@ -25,7 +25,7 @@ def bucket_policy(storage: Storage, reader: str) -> dict[str, Any]:
         reader: The ARN of the reader's role or user.
 
     Raises:
-        UsageError: It is no ARN of one, or the copy is not in S3.
+        ArgumentError: `reader` is no ARN of a role or user, or the copy is not in S3.
     """
     _check(storage, reader)
     bucket, prefix = storage.bucket_and_prefix
@@ -65,11 +65,11 @@ def key_policy(storage: Storage, reader: str) -> dict[str, Any]:
         reader: The ARN of the reader's role or user.
 
     Raises:
-        UsageError: It is no ARN of one, or the copy has no KMS key of its own.
+        ArgumentError: `reader` is no ARN of a role or user, or the copy has no KMS key of its own.
     """
     _check(storage, reader)
     if not storage.kms_key:
-        raise UsageError(f"lake {storage.uri}: kms_key: missing; a KMS key of its own encrypts it")
+        raise ArgumentError(f"lake {storage.uri}: kms_key: missing; a KMS key of its own encrypts it")
     region = storage.kms_key.split(":")[3]
     decrypting: Statement = {
         "Sid": "DecryptTheCopyThroughS3",
@@ -89,7 +89,7 @@ def reader_policy(storage: Storage) -> dict[str, Any]:
         storage: Where the copy is, and its key.
 
     Raises:
-        UsageError: The copy is not in S3.
+        ArgumentError: The copy is not in S3.
     """
     statements = [
         {name: value for name, value in statement.items() if name != "Principal"}
@@ -105,9 +105,9 @@ def reader_policy(storage: Storage) -> dict[str, Any]:
 
 def _check(storage: Storage, reader: str) -> None:
     if not storage.is_on_s3:
-        raise UsageError(f"lake {storage.uri}: policies are for copies in S3; here owner, group and mode decide")
+        raise ArgumentError(f"lake {storage.uri}: policies are for copies in S3; here owner, group and mode decide")
     if not _ARN.fullmatch(reader):
-        raise UsageError("print_policy: give the ARN of a role or a user, arn:aws:iam::123456789012:role/counting say")
+        raise ArgumentError("reader: give the ARN of a role or a user, arn:aws:iam::123456789012:role/counting say")
 
 
 def _policy(*statements: Statement) -> dict[str, Any]:

@@ -25,8 +25,8 @@ from maskline.lake.table import LakeTable, LakeVersion
 from maskline.masks.deterministic import Masker
 from maskline.retry import log_retry, retrying
 
-ROWS_A_COMMIT = 2_000_000
-"""What a publication takes in one commit, so that one that dies has not to begin from the start."""
+ROWS_PER_COMMIT = 2_000_000
+"""How many rows one commit takes, so that a publication that is killed need not start from the beginning."""
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class Publisher:
         table: The copy.
         masker: Unmasks for the clear copy; the opaque copy needs none.
         size: How large a file may become.
-        rows_a_commit: How many rows one commit takes, but for a single transaction that wrote more.
+        rows_per_commit: How many rows one commit takes, but for a single transaction that wrote more.
         stopping: When set, no further commit is begun.
         retry_seconds: How long a commit is tried again while the database or the lake's store is not available.
 
@@ -75,7 +75,7 @@ class Publisher:
         masker: Masker | None = None,
         *,
         size: FileSize | None = None,
-        rows_a_commit: int = ROWS_A_COMMIT,
+        rows_per_commit: int = ROWS_PER_COMMIT,
         stopping: threading.Event | None = None,
         retry_seconds: float = 300,
     ) -> None:
@@ -85,7 +85,7 @@ class Publisher:
         self._table = table
         self._masker = masker
         self._size = size or FileSize()
-        self._rows_a_commit = rows_a_commit
+        self._rows_per_commit = rows_per_commit
         self._stopping = stopping or threading.Event()
         self._retry = retrying(retry_seconds, self._stopping, log_retry(logger, "publishing"), on=UnavailableError)
 
@@ -120,7 +120,7 @@ class Publisher:
             # The version comes before the snapshot of the rows: what is erased in between makes the commit fail.
             version = self._table.newest_or_new()
             logger.debug("publishing: opened")
-            interval = self._source.next_interval(version.table_id, version.horizon, self._rows_a_commit)
+            interval = self._source.next_interval(version.table_id, version.horizon, self._rows_per_commit)
             if interval is None:
                 return None
             logger.debug("publishing: chose")

@@ -24,7 +24,7 @@ MAX_LISTED = 20
 
 
 class RemaskResult(msgspec.Struct):
-    """What a result did.
+    """What a re-encryption did.
 
     Attributes:
         rows: How many rows were brought under the primary key.
@@ -60,7 +60,12 @@ class LakeRemasker:
     def waiting(self) -> int:
         """Return how many rows of older keys the copy has."""
         version = self._table.newest()
-        return sum(self._waiting_in(version, file) for file in version.files())
+        return sum(
+            count
+            for file in version.files()
+            for key_id, count in _key_ids(version, file).items()
+            if self._takes(key_id)
+        )
 
     def remask(self) -> RemaskResult:
         """Re-encrypt all rows of older keys in one commit; none if there are no such rows.
@@ -85,10 +90,6 @@ class LakeRemasker:
     def _takes(self, key_id: int | None) -> bool:
         return self._takes_rows_without_key if key_id is None else key_id in self._old
 
-    def _waiting_in(self, version: LakeVersion, file: DataFile) -> int:
-        key_ids = _key_ids(version, file)
-        return sum(count for key_id, count in key_ids.items() if self._takes(key_id))
-
     def _count_others(self, key_ids: Counter[int | None]) -> None:
         for key_id, count in key_ids.items():
             if self._takes(key_id) or key_id == self._primary:
@@ -105,7 +106,7 @@ class LakeRemasker:
         message_ids = batch.column(MESSAGE_ID).to_pylist()
         for place, key_id in enumerate(key_ids):
             if self._takes(key_id):
-                self._renew_row(columns, place, key_ids, message_ids)
+                self._remask_row(columns, place, key_ids, message_ids)
         changed: dict[str, Sequence[Any]] = {**columns, KEY_ID: key_ids}
         arrays = [
             pa.array(changed[field.name], field.type) if field.name in changed else batch.column(field.name)
@@ -113,7 +114,7 @@ class LakeRemasker:
         ]
         return pa.RecordBatch.from_arrays(arrays, schema=batch.schema)
 
-    def _renew_row(
+    def _remask_row(
         self, columns: dict[str, list[Any]], place: int, key_ids: list[int | None], message_ids: list[str | None]
     ) -> None:
         remasked_values = {}

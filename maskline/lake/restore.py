@@ -38,7 +38,7 @@ from maskline.streams.column_mask import column_unmask
 from maskline.streams.owners import MessageOwners
 
 ROWS_PER_TRANSACTION = 2000
-MAX_NAMED = 20
+MAX_LISTED = 20
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ class Restorer:
         self._result = RestoreResult()
 
     def restore(self, *, dry_run: bool = False, advance: Callable[[int], None] = lambda _rows: None) -> RestoreResult:
-        """Bring back what the table lacks; all of it, if nobody stops it.
+        """Bring back the rows that the table lacks, unless it is stopped before the end.
 
         Args:
             dry_run: Only count.
@@ -198,7 +198,7 @@ class Restorer:
 
     def _leave(self, message_id: str, why: str) -> None:
         self._result.left += 1
-        if len(self._result.named) < MAX_NAMED:
+        if len(self._result.named) < MAX_LISTED:
             self._result.named.append(f"row {message_id} stays out: {why}")
 
 

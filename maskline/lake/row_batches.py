@@ -21,7 +21,7 @@ from maskline.streams.column_mask import Change, column_unmask
 from maskline.streams.failures import InvalidValueError
 from maskline.streams.stored_form import StoredForm
 
-MAX_NAMED = 20
+MAX_LISTED = 20
 
 
 class Oddities(msgspec.Struct):
@@ -42,7 +42,7 @@ class Oddities(msgspec.Struct):
         """Add those of other rows."""
         self.older_rows += other.older_rows
         self.not_held += other.not_held
-        self.rows = [*self.rows, *other.rows][:MAX_NAMED]
+        self.rows = [*self.rows, *other.rows][:MAX_LISTED]
 
 
 class RowBatches:
@@ -102,7 +102,7 @@ class RowBatches:
             held.append(kept)
             if kept != value:
                 self.oddities.not_held[column.source] += 1
-                if len(self.oddities.rows) < MAX_NAMED:
+                if len(self.oddities.rows) < MAX_LISTED:
                     self.oddities.rows.append(f"row {self._named(row)}: {column.source}")
         return pa.array(held, column.type)
 
@@ -142,7 +142,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _may_stand_for_others(arrow_type: pa.DataType) -> bool:
-    """Say whether `NOT_HELD` is no value of its own: a bigint may be that number."""
+    """Return whether `NOT_HELD` is no value of its own: a bigint may be that number."""
     value_type = arrow_type.value_type if pa.types.is_list(arrow_type) else arrow_type
     return bool(pa.types.is_timestamp(value_type) or pa.types.is_date(value_type))
 

@@ -23,7 +23,7 @@ import contextlib
 import itertools
 import operator
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -36,7 +36,14 @@ from maskline.lake.columns import KEY_ID, NOT_HELD, PARTITION, LakeColumn, day_e
 from maskline.lake.copies import Copy
 from maskline.lake.exclusive_lock import LOCK_SECONDS, exclusive_lock
 from maskline.postgres.access_log import record_access
-from maskline.postgres.connection import Connect, Connection, map_postgres_errors, transaction
+from maskline.postgres.connection import (
+    NO_TRANSACTION_TIMEOUTS,
+    Connect,
+    Connection,
+    Cursor,
+    map_postgres_errors,
+    transaction,
+)
 from maskline.postgres.key_usage import FULL_SCAN_SETTINGS
 from maskline.streams.definition import WRITTEN_IN, StreamDefinition
 
@@ -44,7 +51,7 @@ ROWS_PER_FETCH = 5000
 
 _SESSION_SETTINGS = (
     "SET LOCAL TIME ZONE 'UTC'; SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL bytea_output = 'hex';"
-    " SET LOCAL extra_float_digits = 1"
+    f" SET LOCAL extra_float_digits = 1; {NO_TRANSACTION_TIMEOUTS}"
 )
 """What the text of a value depends on, whatever the server, the database, the role or the environment has set."""
 
@@ -95,7 +102,7 @@ class IdsOfDay(msgspec.Struct, frozen=True):
     message_ids: set[str]
 
     def comes_before(self, day: date | None) -> bool:
-        """Say whether it comes before another day; the rows without one come last."""
+        """Return whether it comes before another day; the rows without one come last."""
         return self.day is not None and (day is None or self.day < day)
 
 
@@ -131,7 +138,7 @@ class RowSource:
         self._connection: Connection | None = None
 
     def check(self) -> None:
-        """Check that the table has all columns, `written_in` included, and that publications can be written down.
+        """Check that the table has all columns, ``written_in`` included, and that publications can be entered.
 
         Raises:
             DatabaseError: It does not; the message says what changes it.
@@ -199,7 +206,7 @@ class RowSource:
             _, _, foreign = self._bounds(cursor)
         return Interval(0, horizon, foreign=foreign)
 
-    def _interval_of_rows(self, cursor: Any, first: int, ceiling: int, max_rows: int) -> Interval | None:
+    def _interval_of_rows(self, cursor: Cursor, first: int, ceiling: int, max_rows: int) -> Interval | None:
         found = Interval(first, ceiling)
         query = sql.SQL("SELECT written_in::text FROM {} WHERE {} ORDER BY written_in OFFSET %s LIMIT 1")
         cursor.execute(query.format(self._table, found.condition), [max_rows])
@@ -212,7 +219,7 @@ class RowSource:
             rows = self._count(cursor, Interval(first, horizon))
         return Interval(first, horizon, rows) if rows else None
 
-    def _bounds(self, cursor: Any) -> tuple[int, int, tuple[int, int] | None]:
+    def _bounds(self, cursor: Cursor) -> tuple[int, int, tuple[int, int] | None]:
         """Return the horizon there is now, the first transaction to come, and the bounds of foreign rows beyond it."""
         query = (
             "SELECT pg_snapshot_xmin(now)::text, pg_snapshot_xmax(now)::text,"
@@ -223,7 +230,7 @@ class RowSource:
         is_foreign = last is not None and int(last) >= int(upcoming)
         return int(ceiling), int(upcoming), (int(upcoming), int(last)) if is_foreign else None
 
-    def _compared_below(self, cursor: Any, lake_table: str, horizon: int) -> int | None:
+    def _compared_below(self, cursor: Cursor, lake_table: str, horizon: int) -> int | None:
         """Return up to which transaction foreign rows may lie, or None where the copy's horizon is not proved."""
         cursor.execute(
             "SELECT coalesce(compared_below::text, '0') FROM lake_publications"
@@ -236,7 +243,7 @@ class RowSource:
         found = cursor.fetchall()
         return int(found[0][0]) if found else None
 
-    def _has_restored_rows(self, cursor: Any, interval: Interval) -> bool:
+    def _has_restored_rows(self, cursor: Cursor, interval: Interval) -> bool:
         cursor.execute(
             "SELECT EXISTS (SELECT FROM lake_restores"
             " WHERE stream = %s AND recorded_in >= %s::xid8 AND recorded_in < %s::xid8)",
@@ -246,7 +253,7 @@ class RowSource:
         return bool(has_rows)
 
     def waiting(self, first: int) -> Backlog:
-        """Return what is not published yet, whether its transactions have ended or not.
+        """Return the rows that are not published yet, whether their transactions have ended or not.
 
         Args:
             first: The horizon of the last publication, 0 if there was none.
@@ -360,7 +367,7 @@ class RowSource:
         return self._connection
 
     @contextlib.contextmanager
-    def _transaction(self, isolation: str = "REPEATABLE READ") -> Iterator[Any]:
+    def _transaction(self, isolation: str = "REPEATABLE READ") -> Iterator[Cursor]:
         connection = self._open()
         try:
             with map_postgres_errors(), transaction(connection) as cursor:
@@ -373,13 +380,13 @@ class RowSource:
             self.close()
             raise
 
-    def _count(self, cursor: Any, interval: Interval) -> int:
+    def _count(self, cursor: Cursor, interval: Interval) -> int:
         cursor.execute(sql.SQL("SELECT count(*) FROM {} WHERE {}").format(self._table, interval.condition))
         ((rows,),) = cursor.fetchall()
         return int(rows)
 
 
-def _by_day(rows: Any) -> Iterator[IdsOfDay]:
+def _by_day(rows: Iterable[tuple[Any, ...]]) -> Iterator[IdsOfDay]:
     for day, of_day in itertools.groupby(rows, key=operator.itemgetter(0)):
         ids = {message_id for _, message_id in of_day}
         yield IdsOfDay(None if day is None else date(1970, 1, 1) + timedelta(days=day), ids)

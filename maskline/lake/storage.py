@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -21,13 +22,14 @@ import boto3
 from botocore.exceptions import BotoCoreError
 
 from maskline.aws import setup_problem
-from maskline.errors import LakeError, UsageError
+from maskline.errors import ArgumentError, LakeError
 
 OpenSession = Callable[[str | None], Any]
 """Makes a boto3 session of a profile, or of the environment if None."""
 
 SCHEMES = ("file", "s3")
 _PLAIN_S3 = re.compile(r"s3://[A-Za-z0-9._-]+(/(?!\.{1,2}(/|$))[^/%?#\\\s]+)*/?")
+_LIKE_S3 = re.compile(r"s3:")
 OTHERS = 0o007
 
 
@@ -42,7 +44,7 @@ class Storage:
         open_session: Makes a boto3 session.
 
     Raises:
-        UsageError: The URI names no such place, or an option belongs to the other kind of place.
+        ArgumentError: The URI names no such place, or an option belongs to the other kind of place.
     """
 
     def __init__(
@@ -56,11 +58,15 @@ class Storage:
     ) -> None:
         scheme = uri.partition("://")[0] if "://" in uri else "file"
         if scheme not in SCHEMES or not uri.removeprefix("file://").removeprefix("s3://").strip("/"):
-            raise UsageError(f"lake {uri!r}: give s3://BUCKET/PREFIX, file:///PATH or a path")
+            raise ArgumentError(f"lake {uri!r}: give s3://BUCKET/PREFIX, file:///PATH or a path")
         self.is_on_s3 = scheme == "s3"
         if self.is_on_s3 and not _PLAIN_S3.fullmatch(uri):
             # What becomes of any of these, deltalake and boto3 do not see alike.
-            raise UsageError(f"lake {uri!r}: write it without //, a step like . or .., %, ? and #")
+            raise ArgumentError(f"lake {uri!r}: write it without //, a step like . or .., %, ? and #")
+        if not self.is_on_s3 and _path(uri).is_file():
+            raise ArgumentError(f"lake {uri!r}: is a file; give the directory of a copy")
+        if not self.is_on_s3 and _LIKE_S3.match(uri):
+            raise ArgumentError(f"lake {uri!r}: give s3://BUCKET/PREFIX, with two slashes, or ./{uri} for a directory")
         self.uri = uri.rstrip("/") if self.is_on_s3 else f"file://{_path(uri).absolute()}"
         self.profile = profile
         self.kms_key = kms_key
@@ -72,7 +78,7 @@ class Storage:
             ("group", group, not self.is_on_s3),
         ):
             if value and not fits:
-                raise UsageError(f"lake {uri}: a {option} is not for a place of this kind")
+                raise ArgumentError(f"lake {uri}: a {option} is not for a place of this kind")
 
     @property
     def path(self) -> Path:
@@ -152,7 +158,8 @@ class Storage:
         except OSError as error:
             raise LakeError(f"lake {self.uri}: cannot be made ({error.strerror})") from None
         if self.path.stat().st_mode & OTHERS:
-            raise LakeError(f"lake {self.uri}: others than its owner and group may enter it; run: chmod o= {self.path}")
+            command = f"chmod o= {shlex.quote(str(self.path))}"
+            raise LakeError(f"lake {self.uri}: others than its owner and group may enter it; run: {command}")
 
 
 def check_places_apart(opaque: Storage, clear: Storage) -> None:
@@ -163,10 +170,10 @@ def check_places_apart(opaque: Storage, clear: Storage) -> None:
         clear: Where the clear copy is.
 
     Raises:
-        UsageError: One does.
+        ArgumentError: One copy lies in the other.
     """
     if _holds(opaque, clear) or _holds(clear, opaque):
-        raise UsageError(f"lake {clear.uri}: the two copies need places of their own, neither in the other")
+        raise ArgumentError(f"lake {clear.uri}: the two copies need places of their own, neither in the other")
 
 
 def check_apart(opaque: Storage, clear: Storage) -> None:
@@ -177,18 +184,20 @@ def check_apart(opaque: Storage, clear: Storage) -> None:
         clear: Where the clear copy is.
 
     Raises:
-        UsageError: They lie in one another, or share their credentials.
+        ArgumentError: They lie in one another, or share their credentials.
     """
     check_places_apart(opaque, clear)
     if opaque.is_on_s3 and clear.is_on_s3:
         if opaque.options()["aws_access_key_id"] == clear.options()["aws_access_key_id"]:
-            raise UsageError(
+            raise ArgumentError(
                 f"lake {clear.uri}: the clear copy needs credentials of its own; name another profile for it"
             )
     elif not opaque.is_on_s3 and not clear.is_on_s3 and opaque.path.exists() and clear.path.exists():
         ours, theirs = opaque.path.stat(), clear.path.stat()
         if theirs.st_mode & 0o050 and ours.st_gid == theirs.st_gid:
-            raise UsageError(f"lake {clear.uri}: belongs to the group of the opaque copy; give it a group of its own")
+            raise ArgumentError(
+                f"lake {clear.uri}: belongs to the group of the opaque copy; give it a group of its own"
+            )
 
 
 def _holds(outer: Storage, inner: Storage) -> bool:

@@ -126,7 +126,7 @@ class Masker:
         return encode_token(self._keyset.encrypt(self.decrypt(token, domain), domain.encode()))
 
     def fingerprint(self, value: str) -> str:
-        """Return what stands for a value and cannot be turned back into it, by nobody: a token without its ciphertext.
+        """Return a fingerprint of a value, from which nobody can recover it: a token without its ciphertext.
 
         Whoever holds the keyset can tell whether it is that of a value they know.
 

@@ -1,4 +1,4 @@
-"""Fingerprints of persons: what stands for one in a suppression, and says whom to nobody without the keyset.
+"""Fingerprints, which stand for persons in suppressions, and identify nobody without the keyset.
 
 A fingerprint is the id of a key and a keyed BLAKE2b hash of stream, column and value. The hash's key is what AES-SIV
 makes of a constant under that key, which nobody can tell from random bytes without it; so each key has fingerprints of
@@ -15,7 +15,9 @@ from collections.abc import Callable
 from maskline.keys import Keyset
 
 PREFIX_BYTES = 4
-FINGERPRINT_BYTES = PREFIX_BYTES + 16
+"""How many bytes of a fingerprint are the id of its key."""
+
+_HASH_BYTES = 16
 
 _PURPOSE = b"maskline.suppressions"
 
@@ -42,7 +44,7 @@ class PersonFingerprints:
             column: The name of the column.
         """
         begun = [
-            (prefix, hashlib.blake2b(f"{stream}\0{column}\0".encode(), key=key, digest_size=16))
+            (prefix, hashlib.blake2b(f"{stream}\0{column}\0".encode(), key=key, digest_size=_HASH_BYTES))
             for prefix, key in self._keys.items()
         ]
 

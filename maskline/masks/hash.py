@@ -1,4 +1,4 @@
-"""``hash``: tokens that nobody turns back, not even who holds the key, and that stay what they are over a rotation.
+"""``hash``: tokens that cannot be reversed, not even with the key, and that a rotation does not change.
 
 HMAC-SHA256 through Tink's PRF of the domain, a byte 0 and the value, cut to 128 bits, as base64url without padding: 22
 characters. Equal values of one domain have equal hashes. Whoever holds the hash keyset can try values out.

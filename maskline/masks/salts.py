@@ -1,4 +1,4 @@
-"""Random bytes that go before what is encrypted, so that equal values have unequal ciphertexts."""
+"""Random bytes before a plaintext, so that equal values have unequal ciphertexts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ os.register_at_fork(after_in_child=_drawn.clear)  # a child would else give out 
 
 
 def new_salt() -> bytes:
-    """Return `SALT_BYTES` bytes of the operating system's random generator, which nobody else gets. Thread-safe."""
+    """Return `SALT_BYTES` bytes of the operating system's random generator, different at each call. Thread-safe."""
     while True:
         try:
             return _drawn.popleft()

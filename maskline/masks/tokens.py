@@ -60,7 +60,7 @@ def decode_text(value: bytes) -> str:
     """Return the text that was masked.
 
     Raises:
-        TokenError: It is none.
+        TokenError: The bytes are not text in UTF-8.
     """
     try:
         return value.decode()

@@ -48,7 +48,7 @@ def parse_truncation(text: str | None) -> Truncation:
     """Read what stands behind ``truncate:``.
 
     Raises:
-        ValueError: It is none of those above.
+        ValueError: `text` names none of the truncations above.
     """
     kind, _, parameter = (text or "").partition("/")
     known = {"ip": _ip_prefix, "date": _date_part, "number": _number_bucket, "keep": _kept_characters}
@@ -147,7 +147,7 @@ class _NumberBucket(msgspec.Struct, frozen=True):
 
 
 def has_whole_bucket(truncation: Truncation) -> bool:
-    """Say whether what is kept of a number is an integer, as a column of integers needs it."""
+    """Return whether what is kept of a number is an integer, as a column of integers needs it."""
     return isinstance(truncation, _NumberBucket) and truncation.is_whole
 
 

@@ -19,7 +19,7 @@ from maskline.postgres.arrays import array_literal
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_MICROSECONDS_A_DAY = 86_400_000_000
+_MICROSECONDS_PER_DAY = 86_400_000_000
 
 _HEADER = struct.Struct(">iiIii")
 """How many dimensions, whether there are NULLs, the type of the elements, how many there are, and the first index."""
@@ -36,7 +36,7 @@ class BinaryArray(msgspec.Struct, frozen=True):
 
 
 class BinaryArrayDumper(Dumper):
-    """Hands an array on as it is."""
+    """Passes the binary form of an array to the server unchanged."""
 
     format = Format.BINARY
 
@@ -69,7 +69,7 @@ def date_array(moments: Sequence[int]) -> BinaryArray:
     Args:
         moments: What `microseconds` returns.
     """
-    return _array_of_numbers("date", "i", [moment // _MICROSECONDS_A_DAY for moment in moments])
+    return _array_of_numbers("date", "i", [moment // _MICROSECONDS_PER_DAY for moment in moments])
 
 
 def bigint_array(numbers: Sequence[int]) -> BinaryArray:

@@ -9,7 +9,7 @@ import contextlib
 import functools
 import os
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
 import msgspec
 import psycopg
@@ -39,8 +39,20 @@ class _StatementsCursor(psycopg.ClientCursor[tuple[Any, ...]]):
         return self.set_result(-1)
 
 
+class Notice(NamedTuple):
+    """What the server said beside an answer.
+
+    Attributes:
+        severity: ``WARNING``, ``NOTICE``, ``DEBUG`` and the like, in any language of the server's messages.
+        text: The message.
+    """
+
+    severity: str
+    text: str
+
+
 class Connection(psycopg.Connection[tuple[Any, ...]]):
-    """A connection of psycopg that keeps the server's notices, and whose wait for an answer others may look after.
+    """A psycopg connection that keeps the server's notices, and whose waits for answers can be taken over.
 
     Attributes:
         notices: What the server said beside its answers, oldest first. Whoever asks clears it before.
@@ -52,8 +64,15 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.notices: list[str] = []
-        self.add_notice_handler(lambda notice: self.notices.append(notice.message_primary or ""))
+        self.notices: list[Notice] = []
+        self.add_notice_handler(
+            lambda said: self.notices.append(Notice(said.severity_nonlocalized or "", said.message_primary or ""))
+        )
+
+    @property
+    def has_warning(self) -> bool:
+        """Whether a notice is a warning; how much else the server says is a setting."""
+        return any(notice.severity == "WARNING" for notice in self.notices)
 
     def wait(self, gen: PQGen[Result], interval: float = 0.1, timeout: float | None = None) -> Result:
         """Wait for an answer; see `psycopg.Connection.wait`."""
@@ -63,6 +82,12 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         answer: Result = take_over(self, functools.partial(waiting.wait, gen, self.pgconn.socket, interval))
         return answer
 
+
+NO_TRANSACTION_TIMEOUTS = (
+    "SELECT set_config(name, '0', true) FROM pg_settings"
+    " WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')"
+)
+"""What a transaction that may be open for long begins with, whatever the server allows others; not all know both."""
 
 Connect = Callable[[], Connection]
 """Opens a connection."""
@@ -99,12 +124,13 @@ def connect(dsn: PostgresDsn | str, token: MakeToken = rds_token) -> Connection:
         token: Makes what stands in the place of a password where the data source name says so.
 
     Raises:
+        ArgumentError: `dsn` is not a data source name.
         DatabaseError: The login is refused, the database does not exist, or TLS is required and not there.
         DatabaseUnavailableError: Nobody answers there now, or AWS gives out no credentials.
     """
+    text = str(dsn)
+    parameters = libpq_parameters(text)
     try:
-        text = str(dsn)
-        parameters = libpq_parameters(text)
         added = _defaults_beside(parameters)
         if isinstance(dsn, PostgresDsn):
             if dsn.requires_tls:
@@ -114,7 +140,7 @@ def connect(dsn: PostgresDsn | str, token: MakeToken = rds_token) -> Connection:
         connection = open_connection(text, **added)
     except psycopg.Error as error:
         meaning = map_postgres_error(error)
-        raise _naming_server(meaning, text) if isinstance(meaning, MasklineError) else meaning from None
+        raise _naming_server(meaning, parameters) if isinstance(meaning, MasklineError) else meaning from None
     if isinstance(dsn, PostgresDsn) and dsn.requires_tls and not _is_private(connection):
         connection.close()
         raise DatabaseError("postgres: the connection is without TLS, which is required; see sslmode")
@@ -122,7 +148,7 @@ def connect(dsn: PostgresDsn | str, token: MakeToken = rds_token) -> Connection:
 
 
 def open_connection(dsn: str, **parameters: str | int) -> Connection:
-    """Open a connection by libpq's own rules.
+    """Open a connection by the rules of libpq alone.
 
     Statements are put together here, so that they may be several and of any kind, and none is prepared: a pooler could
     look for it in another session.
@@ -134,17 +160,22 @@ def open_connection(dsn: str, **parameters: str | int) -> Connection:
     Raises:
         psycopg.Error: Nobody answers, or the login is refused.
     """
-    return Connection.connect(
+    connection = Connection.connect(
         make_conninfo(dsn, **parameters),
         prepare_threshold=None,
         cursor_factory=_StatementsCursor,
         context=_Adapters(),
     )
+    if not (connection.pgconn.parameter_status(b"DateStyle") or b"ISO").startswith(b"ISO"):
+        # Whatever the database or the environment prefers: the driver reads no time in another style.
+        connection.execute("SET DateStyle = ISO")
+        connection.commit()
+    return connection
 
 
 @contextlib.contextmanager
 def transaction(connection: Connection) -> Iterator[Cursor]:
-    """Run a block in the transaction that is open, or in one of its own; commit it, or roll it back where it raises.
+    """Run a block in the open transaction, or in a new one; commit it, or roll it back if the block raises.
 
     Args:
         connection: A connection that is not in autocommit.
@@ -164,11 +195,10 @@ def transaction(connection: Connection) -> Iterator[Cursor]:
     connection.commit()
 
 
-def _naming_server(error: MasklineError, dsn: str) -> MasklineError:
+def _naming_server(error: MasklineError, given: dict[str, str]) -> MasklineError:
     """Return an error that says which server it is about; libpq leaves that out where it does not wait itself."""
     if _NAMED_BY_LIBPQ in str(error):
         return error
-    given = libpq_parameters(dsn)
     names = {"dbname": "database", "user": "user", "host": "host", "port": "port", "service": "service"}
     server = ", ".join(f"{names[name]} {given[name]}" for name in names if given.get(name))
     text = str(error).removeprefix("postgres: ")
@@ -176,7 +206,7 @@ def _naming_server(error: MasklineError, dsn: str) -> MasklineError:
 
 
 class TlsState(msgspec.Struct, frozen=True):
-    """Whether others can read or take over a connection.
+    """How far a connection is protected from others on the network.
 
     Attributes:
         version: The version of TLS, ``TLSv1.3`` say, or None where there is none.
@@ -192,12 +222,12 @@ class TlsState(msgspec.Struct, frozen=True):
 
     @property
     def is_socket(self) -> bool:
-        """Whether it goes by a Unix socket, which has no TLS."""
+        """Whether it uses a Unix socket, which has no TLS."""
         return _is_socket(self.host)
 
     @property
     def is_private(self) -> bool:
-        """Whether nobody on a network can read it."""
+        """Whether nobody on the network can read it."""
         return self.version is not None or self.is_socket
 
     @property
@@ -207,7 +237,7 @@ class TlsState(msgspec.Struct, frozen=True):
 
 
 def tls_state(connection: Connection) -> TlsState:
-    """Return whether others can read or take over a connection.
+    """Return how far a connection is protected from others on the network.
 
     Args:
         connection: The connection, open.
@@ -233,7 +263,7 @@ def _tls_of_server(connection: Connection) -> tuple[str, str | None]:
 
 
 def _is_private(connection: Connection) -> bool:
-    """Say what `TlsState.is_private` does, without asking the server."""
+    """Return what `TlsState.is_private` does, without asking the server."""
     return bool(connection.pgconn.ssl_in_use) or _is_socket(connection.info.host or "")
 
 
@@ -267,7 +297,7 @@ def _defaults_beside(given: dict[str, str]) -> dict[str, str | int]:
 
 @contextlib.contextmanager
 def map_postgres_errors() -> Iterator[None]:
-    """Turn psycopg's errors into ours, for commands that a person runs.
+    """Map psycopg's errors to a `MasklineError`, for commands that a person runs.
 
     Raises:
         MasklineError: What the error means; see `maskline.postgres.failures`.

@@ -22,18 +22,18 @@ def create_table(stream: StreamDefinition) -> str:
     """
     table = quoted_table(stream)
     statements = [
-        *([create_schema(stream.schema)] if stream.schema else []),
+        *([_create_schema(stream.schema)] if stream.schema else []),
         create_bare_table(stream),
         create_index(stream),
         CREATE_ROLES,
         *(grant.statement(table) for grant in table_grants(stream)),
-        *([grant_usage(stream.schema)] if stream.schema else []),
+        *([_grant_usage(stream.schema)] if stream.schema else []),
     ]
     return "".join(f"{statement};\n" for statement in statements)
 
 
-def create_schema(schema: str) -> str:
-    """Return the statement that makes a schema where there is none: IF NOT EXISTS would ask for more permissions."""
+def _create_schema(schema: str) -> str:
+    """Return the statement that makes a schema if there is none; ``IF NOT EXISTS`` would need more permissions."""
     return f"""\
 DO $$
 BEGIN
@@ -60,13 +60,13 @@ def create_index(stream: StreamDefinition) -> str:
     return f'CREATE INDEX ON {quoted_table(stream)} ("{WRITTEN_IN}")'
 
 
-def grant_usage(schema: str) -> str:
+def _grant_usage(schema: str) -> str:
     """Return the statement that lets the roles use a schema."""
     return f'GRANT USAGE ON SCHEMA "{schema}" TO {", ".join(ROLES)}'
 
 
 def declaration(column: Column) -> str:
-    """Return what stands behind a column's name in CREATE TABLE."""
+    """Return what follows a column's name in CREATE TABLE."""
     return f"{column.type.declaration}{'' if column.takes_null else ' NOT NULL'}"
 
 

@@ -39,7 +39,7 @@ class Deadlines:
 
     @contextlib.contextmanager
     def within(self, connection: Connection, seconds: float, what: str, stopping: threading.Event) -> Iterator[None]:
-        """Run a block that waits for a connection, and shut the connection down where it takes longer.
+        """Run a block that waits for a connection, and shut the connection down if the block takes too long.
 
         Args:
             connection: The connection. It is of no more use once its time was over.
@@ -65,7 +65,7 @@ class Deadlines:
                     raise
 
     def connect(self, connect: Connect, stopping: threading.Event, seconds: float = CONNECT_SECONDS) -> Connection:
-        """Open a connection, and give it up where that takes longer: a name server may hang, too, before libpq counts.
+        """Open a connection, and give up if that takes too long: a name server may hang before libpq's time-out starts.
 
         An attempt that was given up goes on in a thread of its own until libpq or the name server's client has enough.
 

@@ -5,6 +5,7 @@ Source: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTR
 
 from __future__ import annotations
 
+import contextlib
 import enum
 
 import msgspec
@@ -64,12 +65,10 @@ class PostgresDsn(msgspec.Struct, frozen=True):
         """
         if isinstance(dsn, PostgresDsn):
             return dsn
-        try:
-            parameters = libpq_parameters(dsn) if isinstance(dsn, str) else None
-        except psycopg.ProgrammingError:
-            parameters = None
-        if parameters is None:
-            raise ArgumentError("dsn: not a data source name; give one like postgresql://user@host/database")
+        parameters = libpq_parameters(dsn)
+        for port in filter(None, parameters.get("port", "").split(",")):
+            if not port.isdecimal():
+                raise ArgumentError("dsn: its port is not a number; an IPv6 address stands in brackets: [::1]:5432")
         for secret in _SECRETS:
             if parameters.get(secret):
                 raise ArgumentError(
@@ -87,7 +86,7 @@ class PostgresDsn(msgspec.Struct, frozen=True):
 
     @property
     def parameters(self) -> dict[str, str]:
-        """What it says, by the names of libpq's parameters."""
+        """Its parameters, by the names of libpq."""
         return libpq_parameters(self.text)
 
     def __str__(self) -> str:
@@ -96,15 +95,19 @@ class PostgresDsn(msgspec.Struct, frozen=True):
 
 
 def libpq_parameters(dsn: str) -> dict[str, str]:
-    """Return what a data source name says, by the names of libpq's parameters.
+    """Return the parameters of a data source name, by the names of libpq.
 
     Args:
         dsn: The data source name.
 
     Raises:
-        psycopg.ProgrammingError: It is not one.
+        ArgumentError: `dsn` is not a data source name. The error does not repeat it.
     """
-    return {name: str(value) for name, value in conninfo_to_dict(dsn).items()}
+    if isinstance(dsn, str):
+        with contextlib.suppress(psycopg.ProgrammingError, UnicodeEncodeError):
+            return {name: str(value) for name, value in conninfo_to_dict(dsn).items()}
+    hint = "; a % in it is written %25" if isinstance(dsn, str) and "%" in dsn else ""
+    raise ArgumentError(f"dsn: not a data source name; give one like postgresql://user@host/database{hint}")
 
 
 def _check_tls(parameters: dict[str, str]) -> None:

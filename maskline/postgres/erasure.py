@@ -13,7 +13,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 import msgspec
 from psycopg import sql
@@ -24,7 +23,13 @@ from maskline.masks.deterministic import Masker
 from maskline.masks.fingerprints import PersonFingerprints
 from maskline.masks.tokens import plain_texts
 from maskline.postgres.access_log import enter_access
-from maskline.postgres.connection import Connection, map_postgres_errors, transaction
+from maskline.postgres.connection import (
+    NO_TRANSACTION_TIMEOUTS,
+    Connection,
+    Cursor,
+    map_postgres_errors,
+    transaction,
+)
 from maskline.postgres.key_usage import FULL_SCAN_SETTINGS
 from maskline.postgres.statements import REJECTED_MESSAGES
 from maskline.postgres.suppressions import SUPPRESSIONS
@@ -37,7 +42,7 @@ ROWS_PER_FETCH = 500
 LOCK_SECONDS = 60
 
 _SETTINGS = (
-    f"{FULL_SCAN_SETTINGS}; SET LOCAL statement_timeout = 0;"
+    f"{FULL_SCAN_SETTINGS}; {NO_TRANSACTION_TIMEOUTS};"
     " SELECT set_config('synchronous_commit',"
     " CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true)"
 )
@@ -62,7 +67,7 @@ logger = logging.getLogger(__name__)
 
 
 class UndecidedRejection(msgspec.Struct, frozen=True):
-    """A rejection of which nobody can tell whether it is theirs.
+    """A rejection that may or may not belong to the persons; only a person can tell.
 
     Attributes:
         message_id: Its MessageId.
@@ -80,7 +85,7 @@ class UndecidedRejection(msgspec.Struct, frozen=True):
 
 
 class Erasure(msgspec.Struct):
-    """What leaves a database, or would.
+    """What an erasure removes from a database, or would remove.
 
     Attributes:
         rows: How many rows, by subject.
@@ -98,12 +103,12 @@ class Erasure(msgspec.Struct):
 
     @property
     def is_decided(self) -> bool:
-        """Whether nothing is left that could be theirs."""
+        """Whether nothing is left that could belong to the persons."""
         return not (self.undecided or self.unknown_keys or self.other_tables)
 
 
 class DatabaseEraser:
-    """Forgets some persons in a database.
+    """Erases persons from a database.
 
     Args:
         connection: A connection with the permissions of ``maskline_eraser``, of its own.
@@ -138,7 +143,7 @@ class DatabaseEraser:
         self._decisions = decisions or {}
 
     def rehearse(self) -> Erasure:
-        """Look for all that would leave, and change nothing.
+        """Find everything that `erase` would remove, and change nothing.
 
         Raises:
             DatabaseError: A table or a permission is missing.
@@ -189,7 +194,7 @@ class DatabaseEraser:
             erasure.other_tables = self._other_tables(cursor)
         return erasure
 
-    def _begin(self, cursor: Any) -> str:
+    def _begin(self, cursor: Cursor) -> str:
         """Begin the transaction and bring the values into it; return what marks all that is written from now on."""
         cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
         cursor.execute(_SETTINGS)
@@ -218,7 +223,7 @@ class DatabaseEraser:
             column=sql.Identifier(column.name), values=values, array=sql.SQL(_scalar_array(column.type.array))
         )
 
-    def _delete_rows(self, cursor: Any, erasure: Erasure, since: str | None = None) -> None:
+    def _delete_rows(self, cursor: Cursor, erasure: Erasure, since: str | None = None) -> None:
         for place, subject in enumerate(self._subjects):
             query = sql.SQL("DELETE") + self._rows_of(subject)
             parameters: list[object] = [place]
@@ -228,8 +233,8 @@ class DatabaseEraser:
             cursor.execute(query, parameters)
             erasure.rows[subject] = erasure.rows.get(subject, 0) + cursor.rowcount
 
-    def _is_stamped(self, cursor: Any, subject: Subject) -> bool:
-        """Say whether the rows of a table carry the transaction that wrote them, by an index of which they are found.
+    def _is_stamped(self, cursor: Cursor, subject: Subject) -> bool:
+        """Return whether the rows of a table carry the transaction that wrote them, with an index to find them by.
 
         A row that is updated keeps it, but was there to be found before.
         """
@@ -238,9 +243,10 @@ class DatabaseEraser:
             " AND atttypid = 'xid8'::regtype AND NOT attisdropped)",
             [subject.stream.table, WRITTEN_IN],
         )
-        return bool(cursor.fetchone()[0])
+        ((is_stamped,),) = cursor.fetchall()
+        return bool(is_stamped)
 
-    def _delete_rejections(self, cursor: Any, erasure: Erasure, since: str | None = None) -> None:
+    def _delete_rejections(self, cursor: Cursor, erasure: Erasure, since: str | None = None) -> None:
         condition, parameters = (sql.SQL(""), []) if since is None else (_WRITTEN_SINCE, [since])
         theirs = self._judge_rejections(cursor, condition, parameters, erasure)
         cursor.execute(
@@ -250,7 +256,7 @@ class DatabaseEraser:
         erasure.rejections += cursor.rowcount
 
     def _judge_rejections(
-        self, cursor: Any, condition: sql.Composable, parameters: list[str], erasure: Erasure
+        self, cursor: Cursor, condition: sql.Composable, parameters: list[str], erasure: Erasure
     ) -> list[str]:
         """Return the message ids of the rejections that are theirs, and take note of those that nobody can judge."""
         query = sql.SQL(
@@ -279,7 +285,7 @@ class DatabaseEraser:
             verdict = Verdict.THEIRS if self._decisions[message_id] else Verdict.NOT_THEIRS
         return verdict, is_readable
 
-    def _suppress(self, cursor: Any) -> None:
+    def _suppress(self, cursor: Cursor) -> None:
         fingerprints = [
             fingerprint
             for subject in self._subjects
@@ -298,7 +304,7 @@ class DatabaseEraser:
             [fingerprints],
         )
 
-    def _enter(self, cursor: Any, erasure: Erasure, reason: str) -> None:
+    def _enter(self, cursor: Cursor, erasure: Erasure, reason: str) -> None:
         for subject, rows in erasure.rows.items():
             if rows:
                 enter_access(
@@ -319,7 +325,7 @@ class DatabaseEraser:
                 reason=reason,
             )
 
-    def _count_unknown_keys(self, cursor: Any, subject: Subject, erasure: Erasure) -> None:
+    def _count_unknown_keys(self, cursor: Cursor, subject: Subject, erasure: Erasure) -> None:
         """Count the rows whose tokens are of keys that the keyset does not hold: nobody knows whose they are."""
         if subject.column.mask is None:
             return
@@ -333,13 +339,13 @@ class DatabaseEraser:
         if count:
             erasure.unknown_keys[subject] = count
 
-    def _other_tables(self, cursor: Any) -> list[str]:
+    def _other_tables(self, cursor: Cursor) -> list[str]:
         cursor.execute(_OTHER_TABLES, [[REJECTED_MESSAGES, *self._tables]])
         return [name for (name,) in cursor]
 
 
 def published_copies(connection: Connection) -> set[tuple[str, str]]:
-    """Return of which streams which copies were ever published from a database, each as stream and copy.
+    """Return the copies that were ever published from a database, each as the names of its stream and its copy.
 
     Args:
         connection: A connection with the permissions of ``maskline_eraser``.
@@ -353,7 +359,7 @@ def published_copies(connection: Connection) -> set[tuple[str, str]]:
 
 
 def values_of(subject: Subject, persons: Collection[str]) -> list[str]:
-    """Return what a column can hold of some persons, in clear.
+    """Return the values by which a column can name some persons, in clear.
 
     Args:
         subject: The column.
@@ -363,7 +369,7 @@ def values_of(subject: Subject, persons: Collection[str]) -> list[str]:
 
 
 def stored_values(subject: Subject, persons: Collection[str], keyset: Keyset) -> list[str]:
-    """Return what the column of a table holds of some persons: their values, or their tokens under each key.
+    """Return what the column of a table holds for some persons: their values, or their tokens under each key.
 
     Args:
         subject: The column.

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 import psycopg
 from psycopg import sql
 
 from maskline.masks.leakage import EquivalenceClass
-from maskline.postgres.connection import Connection, map_postgres_errors, transaction
+from maskline.postgres.connection import Connection, Cursor, map_postgres_errors, transaction
 
 
 class TokenFrequencies(msgspec.Struct, frozen=True):
@@ -73,7 +72,7 @@ def token_frequencies(
 
 
 def _equivalence_classes(
-    cursor: Any, names: dict[str, sql.Identifier], beside: Sequence[str]
+    cursor: Cursor, names: dict[str, sql.Identifier], beside: Sequence[str]
 ) -> list[EquivalenceClass]:
     """Count the tokens that nothing tells apart: neither their length nor in how many rows of each kind they stand.
 

@@ -30,7 +30,7 @@ END $$"""
 
 
 class Privilege(msgspec.Struct, frozen=True):
-    """One thing that may be done.
+    """One privilege, on a table or on some of its columns.
 
     Attributes:
         name: SELECT, say.
@@ -46,7 +46,7 @@ class Privilege(msgspec.Struct, frozen=True):
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """What some roles may do with a table.
+    """The privileges of some roles on a table.
 
     Attributes:
         roles: The roles.
@@ -66,7 +66,7 @@ class Grant(msgspec.Struct, frozen=True):
 
 
 def table_grants(stream: StreamDefinition) -> list[Grant]:
-    """Return what the roles may do with a stream's table, each no more than it needs.
+    """Return the privileges of the roles on a stream's table, each no more than it needs.
 
     Args:
         stream: The stream.

@@ -8,7 +8,7 @@ from maskline.streams.definition import StreamDefinition
 
 
 def quoted(names: Sequence[str]) -> str:
-    """Return identifiers in quotation marks, which lets them be SQL's own words.
+    """Return identifiers in quotation marks, so that they may be words of SQL.
 
     Args:
         names: Names that a definition may have (see `maskline.streams.definition`).

@@ -1,4 +1,4 @@
-"""Waits for Postgres that Ctrl-C ends at once, and that a server which has gone silent does not keep for ever.
+"""Waits for Postgres that end at once at a Ctrl-C, and in time where a server no longer answers.
 
 They are for commands that a person runs: a query may take long, and no deadline would be right. See `Deadlines` for a
 job's.

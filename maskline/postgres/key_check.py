@@ -11,7 +11,7 @@ from maskline.postgres.key_registry import DESTROYED, ENABLED, KnownKey
 
 
 class KeyComparison(msgspec.Struct):
-    """What a keyset and a database do not agree on.
+    """The differences between a keyset and a database.
 
     Attributes:
         problems: What a job must not start with, a sentence each with what to do.

@@ -1,9 +1,9 @@
 """The keys that a database knows: which may mask into it, and which jobs did so last.
 
 A key enters ``maskline_keys`` before the first row is written under it, and stays there for ever. The statement that
-writes rows reads it (see `maskline.postgres.statements`), and so holds a lock on it to the end of its transaction. To
-disable a key, `disable_key` takes the lock that excludes all others: it waits for every statement that may still write
-under the key, and whatever begins later finds it disabled.
+writes rows reads it (see `maskline.postgres.statements`), and so holds a lock on it to the end of its transaction.
+`set_key_state` takes the lock that excludes all others: it waits for every statement that may still write under the
+key, and whatever begins later finds it disabled.
 
 Source: https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES
 """
@@ -18,10 +18,11 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+import psycopg
 
 from maskline.errors import DatabaseError, Remedy
 from maskline.postgres.arrays import array_literal
-from maskline.postgres.connection import Connection, map_postgres_errors, transaction
+from maskline.postgres.connection import Connection, Cursor, map_postgres_errors, transaction
 from maskline.postgres.failures import refused_keys_error
 
 KEYS = "maskline_keys"
@@ -85,11 +86,11 @@ class KeyUse:
     def __init__(self, what: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._job = f"{what} from {socket.gethostname()}:{os.getpid()}"
         self._clock = clock
-        self._connection: Connection | None = None
+        self._connection: psycopg.Connection[Any] | None = None
         self._is_known = False
         self._entered: dict[int, float] = {}
 
-    def enter(self, connection: Connection, key_ids: Collection[int]) -> bool:
+    def enter(self, connection: psycopg.Connection[Any], key_ids: Collection[int]) -> bool:
         """Enter keys, and say whether the database guards what is written under them.
 
         Args:
@@ -104,7 +105,7 @@ class KeyUse:
             psycopg.Error: It cannot be asked.
         """
         if connection is not self._connection:
-            ((self._is_known,),) = _rows(connection, _IS_KNOWN)
+            ((self._is_known,),) = connection.execute(_IS_KNOWN).fetchall()
             self._connection = connection
             self._entered.clear()
         if not self._is_known:
@@ -112,7 +113,7 @@ class KeyUse:
         now = self._clock()
         due = [key_id for key_id in key_ids if now - self._entered.get(key_id, -ENTERING_SECONDS) >= ENTERING_SECONDS]
         if due:
-            states = dict(_rows(connection, _USE_KEYS, [array_literal(map(str, due)), self._job]))
+            states = dict(connection.execute(_USE_KEYS, [array_literal(map(str, due)), self._job]).fetchall())
             refused = [f"key {key_id} is {state}" for key_id, state in sorted(states.items()) if state != ENABLED]
             if refused:
                 raise refused_keys_error(" and ".join(refused))
@@ -120,15 +121,15 @@ class KeyUse:
         return True
 
 
-def check_key_is_enabled(cursor: Any, key_id: int) -> None:
-    """Check a key within a transaction that will write under it, and keep it from being disabled until that has ended.
+def check_key_is_enabled(cursor: Cursor, key_id: int) -> None:
+    """Check a key in a transaction that will write under it; the key cannot be disabled before that transaction ends.
 
     Args:
         cursor: A cursor of the transaction, whose isolation level is read committed.
         key_id: The key.
 
     Raises:
-        KeysetError: It is not enabled.
+        KeysetError: The key is not enabled.
         psycopg.Error: It cannot be asked.
     """
     cursor.execute("SELECT state FROM maskline_keys WHERE key_id = %s AND state <> 'enabled'", [key_id])
@@ -148,12 +149,12 @@ def known_keys(connection: Connection) -> list[KnownKey]:
     Raises:
         psycopg.Error: It cannot be read.
     """
-    ((has_keys,),) = _rows(connection, _IS_KNOWN)
-    return [KnownKey(*row) for row in _rows(connection, _KEYS)] if has_keys else []
+    ((has_keys,),) = connection.execute(_IS_KNOWN).fetchall()
+    return [KnownKey(*row) for row in connection.execute(_KEYS).fetchall()] if has_keys else []
 
 
 def recent_writers(connection: Connection, key_id: int, seconds: float) -> list[KeyWriter]:
-    """Return the jobs that wrote under a key of late, the latest first.
+    """Return the jobs that recently wrote under a key, the latest first.
 
     Args:
         connection: A connection with the permissions of ``maskline_remasker``.
@@ -164,11 +165,11 @@ def recent_writers(connection: Connection, key_id: int, seconds: float) -> list[
         MasklineError: It cannot be read.
     """
     with map_postgres_errors():
-        return [KeyWriter(*row) for row in _rows(connection, _WRITERS, [key_id, seconds])]
+        return [KeyWriter(*row) for row in connection.execute(_WRITERS, [key_id, seconds]).fetchall()]
 
 
 def set_key_state(connection: Connection, key_id: int, state: str) -> None:
-    """Set the state of a key, once no statement is under way that may still write under it.
+    """Set the state of a key, once no statement is in progress that may still write under it.
 
     When it returns, what is committed under the key is visible to every later statement, and nothing more comes.
 
@@ -191,9 +192,3 @@ def set_key_state(connection: Connection, key_id: int, state: str) -> None:
             raise DatabaseError("postgres: the database does not know its keys yet", remedy=Remedy.MIGRATE)
         cursor.execute("LOCK TABLE maskline_keys IN ACCESS EXCLUSIVE MODE")
         cursor.execute(_SET_STATE, [key_id, state])
-
-
-def _rows(connection: Connection, query: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(query, parameters)
-        return cursor.fetchall()

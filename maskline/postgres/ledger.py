@@ -46,9 +46,7 @@ def empty_old_days(connection: psycopg.Connection[Any]) -> int:
         psycopg.Error: The server does not answer, or the function is not there.
     """
     try:
-        with connection.cursor() as cursor:
-            cursor.execute(_EMPTY_OLD_DAYS)
-            ((emptied,),) = cursor.fetchall()
+        ((emptied,),) = connection.execute(_EMPTY_OLD_DAYS).fetchall()
     except psycopg.errors.LockNotAvailable:
         return 0
     return int(emptied)

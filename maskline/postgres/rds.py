@@ -47,7 +47,7 @@ MakeToken = Callable[[RdsEndpoint], str]
 
 
 def rds_endpoint(parameters: Mapping[str, str], environment: Mapping[str, str] = os.environ) -> RdsEndpoint:
-    """Return what a token is made for.
+    """Return the endpoint and user that a token is made for.
 
     Args:
         parameters: Those of a data source name. ``hostaddr`` may lead elsewhere, to a tunnel say; it is ``host`` that
@@ -73,7 +73,7 @@ def rds_endpoint(parameters: Mapping[str, str], environment: Mapping[str, str] =
 
 
 def rds_token(endpoint: RdsEndpoint, open_client: OpenClient = open_client) -> str:
-    """Make a token for one login.
+    """Make an authentication token for one login.
 
     Args:
         endpoint: What it is for.

@@ -1,4 +1,4 @@
-"""Looking after rejected messages: listing them, reading one, sending them back once, and deleting old ones."""
+"""Rejected messages in the database: listing them, reading one, sending them back once, and deleting old ones."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class WaitingRejection(msgspec.Struct, frozen=True):
 
 
 class OldRejections(msgspec.Struct, frozen=True):
-    """Rejections from before a moment.
+    """How many rejections are older than a point in time.
 
     Attributes:
         before: The moment, by the server's clock.
@@ -128,7 +128,7 @@ class RejectedMessages:
             return [WaitingRejection(*row) for row in cursor]
 
     def find(self, message_id: str) -> tuple[RejectedMessage, bytes] | None:
-        """Return one with its sealed body, or None where there is none."""
+        """Return one with its sealed body, or None if there is none of that id."""
         query = sql.SQL("SELECT body, {columns} FROM rejected_messages WHERE message_id = %s").format(
             columns=sql.SQL(_COLUMNS)
         )
@@ -213,5 +213,5 @@ class Requeue:
         self.new_message_id: str | None = None
 
     def sent_as(self, message_ids: Sequence[str]) -> None:
-        """Say that it was sent, and under which new MessageId."""
+        """Note that the message was sent, and under which new MessageId."""
         (self.new_message_id,) = message_ids

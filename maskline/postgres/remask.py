@@ -20,7 +20,7 @@ import psycopg
 
 from maskline.errors import TokenError
 from maskline.keys import Keyset
-from maskline.postgres.connection import Connect, Connection, transaction
+from maskline.postgres.connection import Connect, Connection, Cursor, transaction
 from maskline.postgres.failures import RowRejectedError, map_postgres_error
 from maskline.postgres.key_registry import KeyUse, check_key_is_enabled
 from maskline.postgres.key_usage import FULL_SCAN_SETTINGS
@@ -109,7 +109,7 @@ class Remasker:
         )
 
     def takes(self, key_id: int | None) -> bool:
-        """Say whether a run re-encrypts the rows of a key, or with None those that name no key."""
+        """Return whether a run re-encrypts the rows of a key, or with None those that name no key."""
         return self._takes_rows_without_key if key_id is None else key_id in self._old_key_ids
 
     def run(self) -> Iterator[Step]:
@@ -155,7 +155,7 @@ class Remasker:
                 self._close()
             raise meaning from None
 
-    def _count_pages(self, cursor: Any) -> int:
+    def _count_pages(self, cursor: Cursor) -> int:
         # Of the largest partition: pages of one number are handled in all of them at once.
         cursor.execute(
             "SELECT max(pg_relation_size(relation)) / current_setting('block_size')::bigint"
@@ -165,10 +165,10 @@ class Remasker:
         ((pages,),) = cursor.fetchall()
         return int(pages)
 
-    def _enter_primary(self, cursor: Any) -> None:
+    def _enter_primary(self, cursor: Cursor) -> None:
         self._knows_keys = self._key_use.enter(cursor.connection, [self._primary_key_id])
 
-    def _list_pages(self, cursor: Any, first: int) -> list[list[_Place]]:
+    def _list_pages(self, cursor: Cursor, first: int) -> list[list[_Place]]:
         """Return the places of rows of older keys in some pages, grouped by what one transaction takes."""
         pages = [f"({first},0)", f"({first + PAGES_PER_LISTING},0)"]
         cursor.execute(self._list, [*pages, self._old_key_ids, self._takes_rows_without_key])
@@ -182,7 +182,7 @@ class Remasker:
             held += size
         return groups
 
-    def _remask(self, cursor: Any, places: Sequence[_Place]) -> Step:
+    def _remask(self, cursor: Cursor, places: Sequence[_Place]) -> Step:
         if self._knows_keys:
             check_key_is_enabled(cursor, self._primary_key_id)
         arrays = [[place.partition for place in places], [place.place for place in places]]

@@ -1,4 +1,4 @@
-"""The tables that are re-encrypted: which columns, how a value of one is remasked_values, and the statements for it."""
+"""The tables that are re-encrypted: which columns, how a value of each, and by which statements."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class RemaskedColumn(msgspec.Struct, frozen=True):
 
     @property
     def cast(self) -> str:
-        """What makes a column's value of one that has travelled."""
+        """What makes a column's value of one that has traveled."""
         return f"::{self.array.removesuffix('[]')}" if self.holds_arrays else ""
 
     def sent(self, values: Sequence[object]) -> object:
@@ -126,7 +126,7 @@ _OF_OLDER_KEYS = sql.SQL("(target.key_id = ANY (%s::bigint[]) OR %s AND target.k
 _AT_PLACES = sql.SQL("target.tableoid = batch._partition AND target.ctid = batch._place")
 
 
-def list_statement(table: RemaskedTable) -> sql.Composable:
+def list_statement(table: RemaskedTable) -> sql.Composed:
     """Return what lists the rows of older keys in some pages, and how large they are."""
     sizes = (
         sql.SQL("coalesce(octet_length(target.{}{}), 0)").format(sql.Identifier(column.name), sql.SQL(column.text_cast))
@@ -143,7 +143,7 @@ def list_statement(table: RemaskedTable) -> sql.Composable:
     )
 
 
-def select_statement(table: RemaskedTable) -> sql.Composable:
+def select_statement(table: RemaskedTable) -> sql.Composed:
     """Return what reads and locks rows by their places; a foreign key to one of them may still be checked meanwhile."""
     row = sql.SQL("coalesce(target.message_id::text, 'ctid ' || target.ctid::text)")
     values = (_selected(column) for column in table.columns)
@@ -158,7 +158,7 @@ def select_statement(table: RemaskedTable) -> sql.Composable:
     )
 
 
-def update_statement(table: RemaskedTable) -> sql.Composable:
+def update_statement(table: RemaskedTable) -> sql.Composed:
     """Return what writes rows back, with the id of the key that they are of now."""
     new_values = [sql.Identifier(f"_{number}") for number in range(len(table.columns))]
     assignments = (

@@ -17,7 +17,7 @@ RESTORES = "lake_restores"
 
 
 class RestoredRow(Redacted, frozen=True):
-    """A row that is brought back.
+    """A row that is brought back from a copy.
 
     Attributes:
         receipt: Its message; there is nothing to delete.

@@ -1,4 +1,4 @@
-"""Deleting what is older than it may be: rows of a stream's table, rejections that were sent back, entries of the log.
+"""Deleting what is older than its retention: rows of a stream's table, rejections that were sent back, log entries.
 
 Whole partitions are dropped, which leaves no dead row and takes no time; other rows go in batches, each in a
 transaction of its own, so that nobody waits. What the log loses it says itself, by an entry that stays.
@@ -7,7 +7,7 @@ transaction of its own, so that nobody waits. What the log loses it says itself,
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, timedelta
 
 import msgspec
 from psycopg import sql
@@ -20,21 +20,21 @@ from maskline.streams.stream import StreamDefinition
 
 ROWS_PER_BATCH = 10_000
 
-_SETTINGS = f"{FULL_SCAN_SETTINGS}; SET LOCAL statement_timeout = 0; SET LOCAL TIME ZONE 'UTC'"
+_SETTINGS = f"{FULL_SCAN_SETTINGS}; SET LOCAL TIME ZONE 'UTC'"
 _OLD_PARTITIONS = r"""
     SELECT part.oid::regclass::text
     FROM pg_partitioned_table AS parted
     JOIN pg_inherits ON inhparent = partrelid
     JOIN pg_class AS part ON part.oid = inhrelid
     WHERE partrelid = to_regclass(%s) AND partstrat = 'r' AND partnatts = 1
-      AND pg_get_partkeydef(partrelid) IN ('RANGE (create_date)', 'RANGE (sent_at)')
+      AND replace(pg_get_partkeydef(partrelid), '"', '') IN ('RANGE (create_date)', 'RANGE (sent_at)')
       AND (regexp_match(pg_get_expr(relpartbound, part.oid), $$TO \('([^']+)'\)$$))[1]::timestamptz <= %s::timestamptz
     ORDER BY 1
 """
 
 
 class OldRows(msgspec.Struct, frozen=True):
-    """What of a stream's table is older than it may be.
+    """What of a stream's table is older than its retention.
 
     Attributes:
         before: The first day, of SentTimestamp in UTC, whose rows stay.
@@ -48,7 +48,7 @@ class OldRows(msgspec.Struct, frozen=True):
 
 
 def find_old_rows(connection: Connection, stream: StreamDefinition, age: timedelta) -> OldRows:
-    """Find what is older, and delete nothing. Rows without ``create_date`` have no age, and stay.
+    """Find what is older, and delete nothing. Rows without ``create_date`` have no age, and are kept.
 
     Args:
         connection: A connection of the table's owner.
@@ -171,12 +171,8 @@ def delete_log_entries(connection: Connection, age: timedelta, reason: str | Non
                 column="accessed_at",
                 row_count=deleted,
                 reason=reason,
-                condition=f"accessed_at < '{_utc(before)}'",
+                condition=f"accessed_at < '{before.astimezone(UTC).isoformat()}'",
             )
         else:
             connection.rollback()
     return deleted
-
-
-def _utc(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat()

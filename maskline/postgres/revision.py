@@ -1,4 +1,4 @@
-"""Which revision of the schema a database has, and which the job runs on, without the weight of what migrates it."""
+"""Which revision of the schema a database has, and which ones the job runs on; without Alembic, which migrates it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from maskline.postgres.connection import Connection
 OLDEST_REVISION = "0010"
 """The first revision that has what the job writes to."""
 
-NEWEST_REVISION = "0016"
+NEWEST_REVISION = "0017"
 """The newest revision in ``migrations``. The job runs on a newer one, too, where it finds what it writes to."""
 
 VERSION_TABLE = "maskline_schema_version"
@@ -36,7 +36,7 @@ def database_revision(connection: Connection) -> str | None:
 
 
 def revision_problems(revision: str | None) -> list[str]:
-    """Say what keeps the job from running on a revision.
+    """Return what keeps the job from running on a revision.
 
     A revision that only a newer maskline knows is no problem by itself: it keeps what an older job writes to, or else
     that is missing, which `maskline.postgres.table_check` finds.

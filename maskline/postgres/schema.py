@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import random
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import psycopg
@@ -19,12 +19,12 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from psycopg import errors
 
-from maskline.errors import DatabaseError, DatabaseUnavailableError, MasklineError, SetupError, UsageError
+from maskline.errors import ArgumentError, DatabaseError, DatabaseUnavailableError, MasklineError, SetupError
 from maskline.postgres.column_registry import compare_columns, enter_columns
 from maskline.postgres.connection import Connect, Connection, transaction
 from maskline.postgres.ddl import create_table
 from maskline.postgres.failures import map_postgres_error
-from maskline.postgres.migrations.catalogue import IS_OWNERS_TABLE, WRITTEN_TABLES, leaves
+from maskline.postgres.migrations.catalog import IS_OWNERS_TABLE, WRITTEN_TABLES, leaves
 from maskline.postgres.migrations.steps import (
     LOCK_DEADLINE_SECONDS,
     SETTINGS,
@@ -36,6 +36,8 @@ from maskline.postgres.revision import NEWEST_REVISION, VERSION_TABLE
 from maskline.postgres.server_version import server_version_problems
 from maskline.postgres.token_checks import add_token_checks
 from maskline.streams.definition import StreamDefinition
+
+logger = logging.getLogger(__name__)
 
 MAX_WAIT_SECONDS = 60.0
 """For how long a migration waits for another one of the same database."""
@@ -83,7 +85,7 @@ PSQL_SETTINGS = f"""\
 
 
 class TableSize(msgspec.Struct, frozen=True):
-    """How much there is in a table that a migration goes through.
+    """The size of a table that a migration goes through.
 
     Attributes:
         name: The table.
@@ -154,23 +156,23 @@ class Schema:
             return _revision(connection)
 
     def plan(self, target: str = "head") -> Plan:
-        """Say what `migrate` would do.
+        """Return what `migrate` would do.
 
         Args:
             target: A revision, ``head``, or ``base`` (before the first).
 
         Raises:
-            UsageError: There is no such revision.
+            ArgumentError: There is no such revision.
             MasklineError: The database cannot be read, or only a newer maskline knows its revision.
         """
-        check_revision(target)
+        _check_revision(target)
         with _describing_errors(), self._engine.connect() as connection:
             driver = _driver(connection)
             before = _revision(connection)
             after = _reachable(driver, before, target)
             goes_up = _place(after) > _place(before or "base")
-            tables = [TableSize(*row) for row in _rows(driver, _SIZES)] if goes_up else []
-            ((leaves_user_logins,),) = _rows(driver, _IS_OTHER_TABLE)
+            tables = [TableSize(*row) for row in driver.execute(_SIZES).fetchall()] if goes_up else []
+            ((leaves_user_logins,),) = driver.execute(_IS_OTHER_TABLE).fetchall()
         steps = print_sql(before, after).count(STEP_MARK) if before != after else 0
         return Plan(
             before=before,
@@ -195,13 +197,13 @@ class Schema:
             The revisions before and after.
 
         Raises:
-            UsageError: There is no such revision.
+            ArgumentError: There is no such revision.
             DatabaseError: A downgrade would lose data (the message lists what stands in the way), a view or the like
                 does, or a permission is missing.
             DatabaseUnavailableError: Nobody answers, another migration is under way, or a table is in use for too long.
                 What was done stays, and the next call goes on from there.
         """
-        check_revision(target)
+        _check_revision(target)
         with _describing_errors(), self._engine.connect() as connection:
             driver = _driver(connection)
             problems = server_version_problems(driver)
@@ -215,7 +217,7 @@ class Schema:
                     "progress": progress,
                     "lock_deadline_seconds": self._lock_deadline_seconds,
                 }
-                if _place(before or "base") > _place("0002") and _rows(driver, _IS_UNTOUCHED) == [(True,)]:
+                if _place(before or "base") > _place("0002") and driver.execute(_IS_UNTOUCHED).fetchall() == [(True,)]:
                     # It was made after the revisions that change it. All steps can be taken again.
                     command.stamp(config, "base")
                     before = None
@@ -229,7 +231,8 @@ class Schema:
     def create_tables(self, streams: Sequence[StreamDefinition]) -> list[str]:
         """Make the tables of streams, each where there is none of its name, and enter how their columns are masked.
 
-        A table that is there gets what keeps values in clear out of its masked columns from now on.
+        A table that is there gets what keeps values in clear out of its masked columns from now on; not where its
+        columns were masked otherwise than the stream says, which is logged.
 
         Args:
             streams: The streams.
@@ -246,16 +249,19 @@ class Schema:
             driver = _driver(connection)
             with driver.cursor() as cursor:
                 for stream in streams:
-                    if _rows(driver, _IS_MISSING.format(stream.table)) == [(True,)]:
+                    if driver.execute(_IS_MISSING.format(stream.table)).fetchall() == [(True,)]:
                         cursor.execute(create_table(stream))
                         made.append(stream.table)
-                    if not compare_columns(driver, stream).problems:
-                        enter_columns(driver, stream)
-                        self._add_checks(driver, stream)
+                    problems = compare_columns(driver, stream).problems
+                    if problems:
+                        logger.warning("table %s got no checks of its tokens: %s", stream.table, "; ".join(problems))
+                        continue
+                    enter_columns(driver, stream)
+                    self._add_checks(driver, stream)
         return made
 
     def print_tables(self, streams: Sequence[StreamDefinition]) -> str:
-        """Return what `create_tables` would make and add, for psql. How columns are masked a job enters by itself.
+        """Return the statements of `create_tables`, for psql. A job enters by itself how columns are masked.
 
         Args:
             streams: The streams.
@@ -267,7 +273,7 @@ class Schema:
         with _describing_errors(), self._engine.connect() as connection:
             driver = _driver(connection)
             for stream in streams:
-                if _rows(driver, _IS_MISSING.format(stream.table)) == [(True,)]:
+                if driver.execute(_IS_MISSING.format(stream.table)).fetchall() == [(True,)]:
                     statements.append(create_table(stream))
                 elif not compare_columns(driver, stream).problems:
                     statements += [f"{statement};\n" for statement in _missing_checks(driver, stream)]
@@ -278,7 +284,7 @@ class Schema:
         for statement in _missing_checks(driver, stream):
             while True:
                 try:
-                    _rows(driver, f"{SETTINGS}; {statement}; SELECT")
+                    driver.execute(f"{SETTINGS}; {statement}; SELECT")
                     break
                 except psycopg.errors.LockNotAvailable:
                     if time.monotonic() >= deadline:
@@ -315,9 +321,9 @@ class Schema:
         with driver.cursor() as cursor:
             cursor.execute(SETTINGS)
         deadline = time.monotonic() + self._wait_seconds
-        while not _rows(driver, f"SELECT pg_try_advisory_lock({_ADVISORY_LOCK})")[0][0]:
+        while not driver.execute(f"SELECT pg_try_advisory_lock({_ADVISORY_LOCK})").fetchall()[0][0]:
             if time.monotonic() >= deadline:
-                holders = ", ".join(holder for (holder,) in _rows(driver, _LOCK_HOLDER))
+                holders = ", ".join(holder for (holder,) in driver.execute(_LOCK_HOLDER).fetchall())
                 raise DatabaseUnavailableError(
                     f"postgres: another migration of this database is under way ({holders}); run migrate again when it "
                     "has ended"
@@ -327,20 +333,20 @@ class Schema:
             yield
         finally:
             if not driver.closed:
-                _rows(driver, f"SELECT pg_advisory_unlock({_ADVISORY_LOCK})")
+                driver.execute(f"SELECT pg_advisory_unlock({_ADVISORY_LOCK})")
 
 
 def print_sql(current: str | None, target: str = "head") -> str:
-    """Return the steps of `Schema.migrate`, for psql: some are no part of any transaction, and some print others.
+    """Return the steps of `Schema.migrate`, for psql. Some run outside of a transaction, and some print further steps.
 
     Args:
         current: The database's revision, or None.
         target: As in `Schema.migrate`.
 
     Raises:
-        UsageError: There is no such revision.
+        ArgumentError: There is no such revision.
     """
-    check_revision(target)
+    _check_revision(target)
     start = current or "base"
     if _place(target) == _place(start):
         return ""
@@ -362,15 +368,15 @@ def revisions() -> list[str]:
     return [script.revision for script in scripts.walk_revisions()][::-1]
 
 
-def check_revision(target: str) -> None:
+def _check_revision(target: str) -> None:
     """Check that a revision exists.
 
     Raises:
-        UsageError: It does not; the message lists those that do.
+        ArgumentError: It does not; the message lists those that do.
     """
     known = ["base", *revisions(), "head"]
     if target not in known:
-        raise UsageError(f"revision {target!r} is not known; known: {', '.join(known)}")
+        raise ArgumentError(f"revision {target!r} is not known; known: {', '.join(known)}")
 
 
 def _printed(start: str, target: str, *, is_one_transaction: bool = False) -> str:
@@ -390,9 +396,9 @@ def _reachable(driver: Connection, before: str | None, target: str) -> str:
 
 
 def _has_job_rows(driver: Connection) -> bool:
-    tables = [name for _, name in _rows(driver, WRITTEN_TABLES)]
+    tables = [name for _, name in driver.execute(WRITTEN_TABLES).fetchall()]
     has_row = "SELECT EXISTS (SELECT FROM {} WHERE message_id IS NOT NULL)"
-    return any(_rows(driver, has_row.format(name))[0][0] for name in tables)
+    return any(driver.execute(has_row.format(name)).fetchall()[0][0] for name in tables)
 
 
 def _driver(connection: sqlalchemy.Connection) -> Connection:
@@ -402,13 +408,7 @@ def _driver(connection: sqlalchemy.Connection) -> Connection:
 
 
 def _missing_checks(driver: Connection, stream: StreamDefinition) -> list[str]:
-    return add_token_checks(stream, [name for (name,) in _rows(driver, _CONSTRAINTS.format(stream.table))])
-
-
-def _rows(driver: Connection, query: str) -> list[tuple[Any, ...]]:
-    with driver.cursor() as cursor:
-        cursor.execute(query)
-        return cursor.fetchall()
+    return add_token_checks(stream, [name for (name,) in driver.execute(_CONSTRAINTS.format(stream.table)).fetchall()])
 
 
 def _revision(connection: sqlalchemy.Connection) -> str | None:

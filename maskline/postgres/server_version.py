@@ -1,4 +1,4 @@
-"""Whether a server is new enough: ``xid8`` and triggers on partitioned tables came with PostgreSQL 13.
+"""Whether a server is new enough: ``xid8``, and triggers on partitioned tables, came with PostgreSQL 13.
 
 Source: https://www.postgresql.org/docs/13/release-13.html
 """

@@ -1,4 +1,4 @@
-"""Suppressions: what keeps a message of a person who was erased from becoming a row when it is delivered again.
+"""Suppressions, which keep the messages of an erased person from becoming rows when they are delivered again.
 
 An erasure leaves fingerprints of the person (see `maskline.masks.fingerprints`) and its time, for 16 days; SQS keeps a
 message for 14. Every transaction that writes first asks whether there is a suppression, no older than its oldest
@@ -69,13 +69,13 @@ class Suppressions(msgspec.Struct, frozen=True):
     keys: dict[datetime, frozenset[bytes]] = {}
 
     def split(self, records: Sequence[Record]) -> tuple[list[Record], Sequence[Record]]:
-        """Tell the suppressed records from the others.
+        """Split records into those that are suppressed and the others.
 
         Args:
             records: The records of a micro-batch.
 
         Raises:
-            KeysetError: Of some record nobody can tell, for it was masked with none of the keys of an erasure.
+            KeysetError: A record was masked with none of the keys of an erasure, so nobody can tell whose it is.
         """
         newest = max(self.keys, default=None)
         if newest is None or all(record.sent_at > newest for record in records):
@@ -103,8 +103,10 @@ class Suppressions(msgspec.Struct, frozen=True):
         return False
 
 
-def question(last_id: int, oldest: datetime) -> sql.Composed:
-    """Return what stands before a statement that writes: are there suppressions that the writer has not read?
+def unread_check(last_id: int, oldest: datetime) -> sql.Composed:
+    """Return the statement that raises `UNJUDGED` if there are suppressions that a writer has not read.
+
+    It goes before what writes, in the same transaction.
 
     Args:
         last_id: The last suppression read.
@@ -124,14 +126,12 @@ def question(last_id: int, oldest: datetime) -> sql.Composed:
 
 
 def has_suppressions(connection: Connection) -> bool:
-    """Say whether the schema has the table, which it has from revision 0015 on.
+    """Return whether the schema has the table, which it has from revision 0015 on.
 
     Args:
         connection: A connection in autocommit.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [SUPPRESSIONS])
-        ((is_there,),) = cursor.fetchall()
+    ((is_there,),) = connection.execute("SELECT to_regclass(%s) IS NOT NULL", [SUPPRESSIONS]).fetchall()
     return bool(is_there)
 
 
@@ -171,7 +171,7 @@ def suppressed_parameters(records: Sequence[Record]) -> list[str]:
 
 
 def expire_suppressions(connection: Connection) -> None:
-    """Delete what is in force no more.
+    """Delete the suppressions that have expired.
 
     Args:
         connection: A connection in autocommit with the permissions of ``maskline_writer``.

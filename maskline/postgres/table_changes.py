@@ -1,4 +1,4 @@
-"""What a stream's table lacks, and how it comes to have it: never by anything that loses data or keeps others out.
+"""What a stream's table lacks, and the changes that add it; none loses data, or locks others out for long.
 
 A new column takes NULL, for rows that are there have no value for it and jobs of the definition before write none; a
 masked one gets the check for tokens that a new table has. A column that is there gets it by `migrate`, which knows
@@ -107,9 +107,9 @@ class _Found(msgspec.Struct, frozen=True):
 
 
 def table_changes(connection: Connection, stream: StreamDefinition) -> list[Change]:
-    """Return what a stream's table lacks of what the stream needs; nothing where it has all of it.
+    """Return the changes that a stream's table needs; none if it has everything.
 
-    It reads the catalogue alone, and makes no difference between a database before and after `migrate`. The table
+    It reads the catalog alone, and makes no difference between a database before and after `migrate`. The table
     ``user_logins`` is `migrate`'s, and nothing is returned for it.
 
     Args:
@@ -147,7 +147,7 @@ def apply_changes(
     deadline_seconds: float = LOCK_DEADLINE_SECONDS,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Make changes, all of them or none, and what goes into no transaction after the others.
+    """Apply changes, all of them or none; those that cannot be in a transaction come last.
 
     Nobody waits behind it for longer than a moment: where a lock is not to be had, it steps back and tries again.
 
@@ -182,7 +182,7 @@ def apply_changes(
 
 
 def changes_as_sql(changes: Sequence[Change]) -> str:
-    """Return changes for psql.
+    """Return changes as statements for psql.
 
     Args:
         changes: What `table_changes` returned.

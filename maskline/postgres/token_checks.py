@@ -10,7 +10,7 @@ from maskline.streams.stored_form import StoredForm, stored_form
 
 
 def token_checks(stream: StreamDefinition) -> dict[str, str]:
-    """Return what keeps values in clear out of a stream's masked columns, whoever writes them: checks by their names.
+    """Return the checks that keep values in clear out of a stream's masked columns, by name.
 
     They hold for rows that name a key. Rows that are older than the job, or masked elsewhere, name none.
 
@@ -34,7 +34,7 @@ def check_name(column: Column) -> str:
 
 
 def add_token_checks(stream: StreamDefinition, present: Collection[str]) -> list[str]:
-    """Return the statements that add to a table the checks that it lacks, without a look at the rows that are there.
+    """Return the statements that add the checks which a table lacks, without reading its rows.
 
     Args:
         stream: The stream.
@@ -48,7 +48,7 @@ def add_token_checks(stream: StreamDefinition, present: Collection[str]) -> list
 
 
 def add_token_check(stream: StreamDefinition, name: str, condition: str) -> str:
-    """Return the statement that adds a check to a table, without a look at the rows that are there.
+    """Return the statement that adds a check to a table, without reading its rows.
 
     Args:
         stream: The stream.

@@ -1,4 +1,4 @@
-"""Names of types as the catalogue writes them, and which type takes the values of which.
+"""Names of types as the catalog writes them, and which type takes the values of which.
 
 Source: https://www.postgresql.org/docs/current/datatype.html
 """
@@ -32,15 +32,16 @@ def short_name(declared: str) -> str:
     """Return a type as definitions write it.
 
     Args:
-        declared: The type as ``format_type`` writes it.
+        declared: The type as ``format_type`` writes it, with quotation marks where the server is set to write them.
     """
+    declared = declared.replace('"', "")
     for long_name, name in _SHORT_NAMES.items():
         declared = declared.replace(long_name, name)
     return declared
 
 
 def takes(found: str, needed: str) -> bool:
-    """Say whether a column of one type takes all values of another: the same type, or a wider one.
+    """Return whether a column of one type takes all values of another: of the same type, or of a narrower one.
 
     Args:
         found: The type of the column, by its short name.
@@ -61,7 +62,7 @@ def takes(found: str, needed: str) -> bool:
 
 
 def widens_in_place(found: str, needed: str) -> bool:
-    """Say whether Postgres makes one type of a column the other without a look at its rows.
+    """Return whether Postgres can change a column from one type to the other without reading its rows.
 
     Args:
         found: The type of the column, by its short name.

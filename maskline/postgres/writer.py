@@ -27,6 +27,7 @@ from maskline.postgres.failures import UNSTORABLE_TEXT, RowRejectedError, map_po
 from maskline.postgres.key_registry import KeyUse
 from maskline.postgres.ledger import VOUCHED_AGE, empty_old_days
 from maskline.postgres.statements import (
+    COMMIT,
     CONFIRMATION,
     STATEMENT_TIMEOUT_SECONDS,
     InsertStatement,
@@ -40,9 +41,9 @@ from maskline.postgres.suppressions import (
     Suppressions,
     expire_suppressions,
     has_suppressions,
-    question,
     read_suppressions,
     suppressed_parameters,
+    unread_check,
 )
 from maskline.retry import MAX_WAIT_SECONDS, retrying
 
@@ -61,7 +62,7 @@ logger = logging.getLogger(__name__)
 
 
 class RowRejection(msgspec.Struct, Generic[Record], frozen=True):
-    """One record that Postgres does not take.
+    """A record that Postgres does not take, and why.
 
     Attributes:
         record: The record.
@@ -147,7 +148,7 @@ class BatchWriter(Generic[Record]):
         self._retry = retrying(retry_seconds, stopping, self._before_retry)
 
     def write(self, records: Sequence[Record], on_progress: Callable[[], None] = lambda: None) -> WriteOutcome[Record]:
-        """Write a micro-batch in one transaction; in several, each of good records alone, where one is rejected.
+        """Write a micro-batch in one transaction, or in several if some of its records are rejected.
 
         Args:
             records: The micro-batch, in any order; a message may be there twice.
@@ -243,13 +244,13 @@ class BatchWriter(Generic[Record]):
         """Write records, those of persons who were erased into the ledger alone; read suppressions that are new."""
         while True:
             try:
-                return self._enter_apart(connection, records)
+                return self._split_and_enter(connection, records)
             except psycopg.Error as error:
                 if error.sqlstate != UNJUDGED:
                     raise
             self._suppressions = read_suppressions(connection)
 
-    def _enter_apart(self, connection: Connection, records: Sequence[Record]) -> _Entered:
+    def _split_and_enter(self, connection: Connection, records: Sequence[Record]) -> _Entered:
         if self._suppressions is None and has_suppressions(connection):
             self._suppressions = Suppressions()
         suppressed, others = self._suppressions.split(records) if self._suppressions else ([], records)
@@ -268,7 +269,7 @@ class BatchWriter(Generic[Record]):
             before = statement.before(others)
             if self._suppressions is not None:
                 oldest = min(record.sent_at for record in others)
-                before = question(self._suppressions.last_id, oldest) + before
+                before = unread_check(self._suppressions.last_id, oldest) + before
             (_, inserted, unvouched, _) = _confirmed_row(connection, before, query, statement.parameters(others))
             entered.inserted = set(map(_message_id, others)) if inserted is None else set(inserted)
             entered.unvouched += unvouched
@@ -315,7 +316,7 @@ def _confirmed_row(
     connection: Connection, before: sql.Composed, query: str, parameters: Sequence[Parameter]
 ) -> tuple[Any, ...]:
     row = _committed_row(connection, before, query, parameters)
-    if connection.notices:
+    if connection.has_warning:
         _confirm(connection)
     return row
 
@@ -330,7 +331,7 @@ def _committed_row(
         with psycopg.RawCursor(connection) as cursor:
             cursor.execute(query, parameters)
             (row,) = cursor.fetchall()
-        status = connection.execute("COMMIT").statusmessage
+        status = connection.execute(COMMIT).statusmessage
         if status != "COMMIT":
             raise DatabaseUnavailableError(f"postgres: the server answered COMMIT by {status}")
     except BaseException:
@@ -368,12 +369,12 @@ def _confirm(connection: Connection) -> None:
     """
     connection.notices.clear()
     connection.execute(transaction_settings() + sql.SQL(CONFIRMATION))
-    if connection.notices:
+    if connection.has_warning:
         raise DatabaseUnavailableError("postgres: the commit is not confirmed: its synchronous standby did not answer")
 
 
 def check_retry_seconds(retry_seconds: float) -> None:
-    """Check how long to retry.
+    """Check the time for which a micro-batch is retried.
 
     Raises:
         ArgumentError: It is negative, or longer than SQS keeps a message invisible.

@@ -70,7 +70,7 @@ A = TypeVar("A")
 
 
 class QueueDepth(msgspec.Struct, frozen=True):
-    """How many messages a queue holds, approximately, as SQS itself says.
+    """How many messages a queue holds, by SQS's own approximate counts.
 
     Attributes:
         visible: Waiting to be received.
@@ -103,19 +103,19 @@ class DeleteFailure(msgspec.Struct, frozen=True):
 
 
 class Queue(Protocol):
-    """What the job asks of a queue: four verbs that wait for their answer, and three of them that do not."""
+    """What the job needs of a queue: four calls that wait for their answer, and three of them that do not."""
 
     connections: int
     """How many receives may be under way at the same time."""
 
     def receive(self, max_messages: int, wait_seconds: int, visibility_seconds: int) -> list[SqsMessage]:
-        """Receive up to ten messages, waiting until there is one or the time is over."""
+        """Receive up to ten messages; wait until there is one or the time is over."""
 
     def delete(self, receipts: Sequence[Receipt]) -> list[DeleteFailure]:
-        """Delete deliveries, any number; return those that were not."""
+        """Delete any number of deliveries, and return those that were not deleted."""
 
     def extend(self, receipts: Sequence[Receipt], visibility_seconds: int) -> list[DeleteFailure]:
-        """Make deliveries visible again only after so many seconds from now; return those that were not changed."""
+        """Make deliveries visible again only so many seconds from now, and return those that were not changed."""
 
     def depth(self) -> QueueDepth:
         """Count the messages in the queue."""
@@ -165,7 +165,7 @@ class SqsQueue:
 
     @classmethod
     def open(cls, address: QueueAddress, attribute_names: Collection[str] = ()) -> SqsQueue:
-        """Connect to a queue, resolving its name where it was not given by URL.
+        """Connect to a queue, and look up its URL if it was given by name.
 
         All callers in a process share one client, and with it one pool of kept-alive connections.
 
@@ -253,7 +253,7 @@ class SqsQueue:
         return self._submit(EXTEND, request, lambda answer: _failures(answer, receipts))
 
     def depth(self) -> QueueDepth:
-        """Count the messages in the queue, as approximately as SQS does."""
+        """Count the messages in the queue; SQS's counts are approximate."""
         attributes = self.attributes()
         try:
             return QueueDepth(
@@ -272,7 +272,7 @@ class SqsQueue:
         return dict(response.get("Attributes", {}))
 
     def try_permissions(self) -> None:
-        """Delete and extend a delivery that there is not, which takes the permissions that those of a message take.
+        """Try to delete and extend a delivery that does not exist, which takes the same permissions as one that does.
 
         Raises:
             QueueError: One of them is missing; the message names both.

@@ -79,7 +79,7 @@ class CurlLoop:
                 run = self._run
 
     def close(self, seconds: float = 5) -> None:
-        """End all connections, and whatever is under way as an error; a later exchange opens new ones.
+        """Close all connections, and end what is in progress with an error; a later exchange opens new connections.
 
         Args:
             seconds: How long to wait for the thread, at most.

@@ -17,13 +17,13 @@ import pycurl
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import ConnectionClosedError
 
+from maskline.sqs.address import CONNECTIONS
 from maskline.sqs.curl_loop import CurlLoop, Exchange
 from maskline.sqs.curl_requests import CurlRequests, encode_request
 from maskline.sqs.daemon_threads import DaemonThreads
 from maskline.sqs.operations import RECEIVE, Operation, UnreadableAnswerError
 from maskline.sqs.transports import Boto3Transport, Read, settle
 
-CONNECTIONS = 64
 FALLBACK_THREADS = 8
 ANSWER_SECONDS = 10.0
 
@@ -68,7 +68,7 @@ class CurlTransport:
         self._endpoint = client.meta.endpoint_url
 
     def submit(self, operation: Operation[A], request: dict[str, Any], read: Read[A, T]) -> Future[T]:
-        """Begin a call."""
+        """Start a call."""
         call = _Call(operation, request, read)
         if getattr(self._credentials, "refresh_needed", bool)():
             self._threads.submit(lambda: self._begin(call))  # renewing them may take as long as it likes

@@ -30,7 +30,7 @@ _Request = tuple[Sequence[Receipt], Future[list[DeleteFailure]]]
 
 
 class BatchDeleter:
-    """Deletes any number of messages.
+    """Deletes messages, any number at a time.
 
     A message that could not be deleted comes back after its visibility time-out, is found in the database and deleted
     then; so a failure is counted and logged, and stops nothing.
@@ -47,7 +47,7 @@ class BatchDeleter:
         self._clock = clock
 
     def start(self, receipts: Sequence[Receipt]) -> Deletion:
-        """Begin to delete messages, and return at once.
+        """Start to delete messages, and return at once.
 
         Args:
             receipts: The deliveries to delete.
@@ -56,7 +56,7 @@ class BatchDeleter:
 
 
 class Deletion:
-    """The deletion of some messages, under way from the moment that this is made.
+    """The deletion of some messages, in progress from the moment this object is made.
 
     Args:
         queue: The queue.
@@ -85,7 +85,7 @@ class Deletion:
         )
 
     def failures(self) -> list[DeleteFailure]:
-        """Wait until it is done, and return what was not deleted.
+        """Wait for the end of the deletion, and return the messages that were not deleted.
 
         Raises:
             QueueError: The queue is gone, or may no longer be deleted from.

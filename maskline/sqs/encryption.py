@@ -19,7 +19,7 @@ _ALLOWED = "DryRunOperationException"
 
 
 class KeyAnswer(enum.Enum):
-    """What KMS says of the use of a queue's key."""
+    """The answer of KMS about the use of a queue's key."""
 
     ALLOWED = enum.auto()
     DENIED = enum.auto()
@@ -29,7 +29,7 @@ class KeyAnswer(enum.Enum):
 
 
 def encryption_key(attributes: dict[str, str]) -> str | None:
-    """Return the customer managed key that encrypts a queue, or None where none does.
+    """Return the customer managed key that encrypts a queue, or None if none does.
 
     Args:
         attributes: The queue's, by SQS's names.
@@ -38,7 +38,7 @@ def encryption_key(attributes: dict[str, str]) -> str | None:
 
 
 def customer_managed(key: str | None) -> str | None:
-    """Return a key of a queue, or None where it is AWS's own: whoever may use a queue of the account may use that.
+    """Return the key of a queue, or None for AWS's own, which whoever may use the queue may use.
 
     Args:
         key: The key's ARN, id or alias, or None.
@@ -47,7 +47,7 @@ def customer_managed(key: str | None) -> str | None:
 
 
 def ask_about_key(key: str, queue_arn: str, open_client: OpenClient = open_hurried_client) -> KeyAnswer:
-    """Ask KMS whether these credentials may decrypt by a queue's key. Nothing is decrypted, and no message received.
+    """Ask KMS whether these credentials may decrypt with a queue's key. Nothing is decrypted, no message received.
 
     Args:
         key: The key's ARN, id or alias.

@@ -25,11 +25,11 @@ class OverLimitError(QueueUnavailableError):
 
 
 class BodyRefusedError(QueueUnavailableError):
-    """SQS takes messages, and not this one: it is empty, too long, or holds characters that SQS does not carry."""
+    """SQS does not take a message because of its body: it is empty, too long, or holds characters that SQS rejects."""
 
 
 def is_about_body(code: str) -> bool:
-    """Say whether SQS refuses what is sent for what is in it, so that other messages may well pass.
+    """Return whether SQS rejects a message for its content, so that other messages may well be taken.
 
     Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html#API_SendMessage_Errors
 

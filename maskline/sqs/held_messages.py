@@ -10,7 +10,7 @@ from maskline.records import Receipt, SqsMessage
 
 
 class HeldAnswer(msgspec.Struct):
-    """What one receive brought.
+    """The messages of one receive.
 
     Attributes:
         messages: The messages.
@@ -24,12 +24,12 @@ class HeldAnswer(msgspec.Struct):
 
     @property
     def receipts(self) -> list[Receipt]:
-        """What deletes, extends or gives back the messages."""
+        """The receipts by which the messages are deleted, extended or given back."""
         return [Receipt(message.message_id, message.receipt_handle) for message in self.messages]
 
 
 class HeldMessages:
-    """What receives have brought and nobody has taken yet. Not thread-safe."""
+    """The messages that were received and not yet taken. Not thread-safe."""
 
     def __init__(self) -> None:
         self.answers: list[HeldAnswer] = []
@@ -37,13 +37,13 @@ class HeldMessages:
         self.bytes = 0
 
     def add(self, answer: HeldAnswer) -> None:
-        """Hold what a receive brought."""
+        """Add the messages of a receive."""
         self.answers.append(answer)
         self.count += len(answer.messages)
         self.bytes += sum(len(message.body) for message in answer.messages)
 
     def take(self, max_messages: int, max_bytes: int) -> list[HeldAnswer]:
-        """Hold the oldest messages no more, and return them.
+        """Remove the oldest messages and return them.
 
         Args:
             max_messages: How many at most.
@@ -59,13 +59,13 @@ class HeldMessages:
         return taken.answers
 
     def take_all(self) -> list[HeldAnswer]:
-        """Hold nothing any more, and return what was held."""
+        """Remove all messages and return them."""
         answers, self.answers = self.answers, []
         self.count = self.bytes = 0
         return answers
 
     def remove(self, gone: Sequence[HeldAnswer]) -> list[HeldAnswer]:
-        """Hold some answers no more, and return those of them that were held still."""
+        """Remove some answers, and return those that were still held."""
         removed = []
         for answer in self.take_all():
             if any(answer is other for other in gone):

@@ -45,7 +45,7 @@ class _Progress:
 
 
 class VisibilityLease:
-    """Extends the visibility time-out of messages in flight. Cheap when the work is quick: it does nothing then.
+    """Extends the visibility time-out of messages in flight. It does nothing while the work is quick.
 
     While one micro-batch waits for the database, others of its bundle wait behind it; so the lease extends with it
     whatever else of its queue is in flight, and nothing of any other queue.
@@ -115,7 +115,7 @@ class VisibilityLease:
             extender.join(MAX_JOIN_SECONDS)
 
     def release(self, receipts: Sequence[Receipt], in_flight: InFlight | None = None) -> None:
-        """Make deliveries, and all others of the queue that are in flight, visible at once, for whoever receives next.
+        """Make deliveries, and all others of the queue that are in flight, visible at once.
 
         Args:
             receipts: The deliveries.

@@ -1,4 +1,4 @@
-"""Messages that are left in a queue for another consumer: which were, and for how long this one does not look again."""
+"""Messages that are left in a queue for another consumer: their ids, and how long they are hidden from this one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MAX_REMEMBERED = 100_000
 
 
 def hidden_seconds(receive_count: int) -> int:
-    """Return for how long a message that is given back stays hidden.
+    """Return how long a message that is given back stays hidden.
 
     At first not at all, for another consumer is to have it. SQS would hand it to this one again and again; so each time
     it comes back it is hidden for twice as long, and visible to both in between.
@@ -36,7 +36,7 @@ class LeftMessages:
                 del self._message_ids[oldest]
 
     def __contains__(self, message_id: str) -> bool:
-        """Say whether a message was left."""
+        """Return whether a message was left."""
         return message_id in self._message_ids
 
     def __len__(self) -> int:

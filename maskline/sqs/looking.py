@@ -1,4 +1,4 @@
-"""Looking at messages of a queue without taking them: they are received, held for a moment and given back."""
+"""Looking at messages of a queue without consuming them: they are received and given back at once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MIN_RECEIVE_COUNT = 2
 
 
 class Look(msgspec.Struct, frozen=True):
-    """Messages that were looked at.
+    """The messages of a look into a queue.
 
     Attributes:
         messages: The messages, each once.
@@ -38,7 +38,7 @@ class Look(msgspec.Struct, frozen=True):
 
 
 def look(queue: SqsQueue, count: int, clock: Callable[[], float] = time.monotonic) -> Look:
-    """Look at up to so many messages, and give them back at once.
+    """Receive up to a number of messages, and give them back at once.
 
     *Guarantee*: no message is deleted, and every one is visible again when this returns or raises, or
     `HELD_SECONDS` later. *Warning*: SQS counts each look as a time that the message was received.

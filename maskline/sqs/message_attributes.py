@@ -1,4 +1,4 @@
-"""Message attributes as text, whatever SQS type they have, and as SQS takes them.
+"""Message attributes as text, whatever their type in SQS, and in the form in which SQS takes them.
 
 Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html
 """

@@ -1,4 +1,4 @@
-"""The three operations that a job asks SQS for all the time, and the reading of their answers.
+"""The three SQS operations that a job calls all the time, and how their answers are read.
 
 Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-making-api-requests-json.html
 """
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class UnreadableAnswerError(Exception):
-    """An answer is none of SQS's. Never quotes it."""
+    """An answer does not have the form of SQS's answers. The message never quotes it."""
 
 
 class Operation(Generic[T]):
@@ -52,7 +52,7 @@ class Operation(Generic[T]):
         """Read an answer as boto3 returns it.
 
         Raises:
-            UnreadableAnswerError: It is not of this shape.
+            UnreadableAnswerError: The answer does not have the form of this operation's.
         """
         try:
             return msgspec.convert(answer, self._answer)

@@ -1,4 +1,4 @@
-"""Filling micro-batches from a queue, the next one while the present one is worked on.
+"""Receiving micro-batches from a queue, the next one while the current one is processed.
 
 While the queue is empty, one long poll waits for it. Once something came, more and more receives run at the same time
 while they come back full; when they bring little, the receiver waits for what is left of the micro-batch's time, so
@@ -83,7 +83,7 @@ class ReceiveSettings(msgspec.Struct, frozen=True):
 
 
 class MicroBatchReceiver:
-    """Receives micro-batches, and fetches one ahead while the last one is worked on. Thread-safe.
+    """Receives micro-batches, and fetches the next one while the last one is processed. Thread-safe.
 
     *Guarantee*: no message is lost. What a receive brings is handed out once, or given back (its visibility time-out
     set to 0), or left to come back by itself when that time-out is over:
@@ -150,7 +150,7 @@ class MicroBatchReceiver:
 
     @property
     def under_way(self) -> int:
-        """How many calls to the queue are under way."""
+        """How many calls to the queue are in progress."""
         return self._under_way
 
     def receive(self, *, waits: bool = True) -> list[SqsMessage]:
@@ -229,7 +229,7 @@ class MicroBatchReceiver:
         return [message for answer in hidden for message in answer.messages]
 
     def _is_complete(self) -> bool:
-        """Say whether the micro-batch is full, its time is over, or filling it failed."""
+        """Return whether the micro-batch is full, its time is over, or filling it failed."""
         if not self._held.count:
             return self._failure is not None
         now = self._clock()
@@ -242,7 +242,7 @@ class MicroBatchReceiver:
         )
 
     def _is_queue_empty(self, waits: bool) -> bool:
-        """Say whether every receive that was asked of an empty micro-batch has brought nothing."""
+        """Return whether every receive that was asked of an empty micro-batch has brought nothing."""
         return not self._held.count and self._under_way == (0 if waits else self._long_polls)
 
     def _seconds_to_wait(self) -> float:

@@ -1,4 +1,4 @@
-"""What carries calls to SQS, and the plain way of it: boto3, in the thread of the caller."""
+"""The transport of calls to SQS, and its plain form: boto3, in the thread of the caller."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Read = Callable[[Callable[[], A]], T]
 
 
 class SqsTransport(Protocol):
-    """What carries the calls that make up nearly all requests of a job. Thread-safe.
+    """Carries the calls that make up nearly all requests of a job. Thread-safe.
 
     Attributes:
         connections: How many receives may be under way at the same time; what is submitted beyond that waits.
@@ -25,7 +25,7 @@ class SqsTransport(Protocol):
     connections: int
 
     def submit(self, operation: Operation[A], request: dict[str, Any], read: Read[A, T]) -> Future[T]:
-        """Begin a call.
+        """Start a call.
 
         Args:
             operation: What is asked.

@@ -19,7 +19,7 @@ _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 
 def is_identifier(name: str) -> bool:
-    """Say whether a name can be a table's or a column's: plain lower-case letters, digits and _, 63 at most."""
+    """Return whether a name can be a table's or a column's: plain lower-case letters, digits and _, 63 at most."""
     return bool(_IDENTIFIER.fullmatch(name))
 
 

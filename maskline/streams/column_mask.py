@@ -1,4 +1,4 @@
-"""From a value of a column to what is stored of it, and back where the mask allows it."""
+"""From a column's value to what is stored for it, and back if the mask is reversible."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any, TypeAlias
 
-from maskline.errors import ArgumentError, UsageError
+from maskline.errors import ArgumentError
 from maskline.keys import HashKeyset
 from maskline.masks.deterministic import DeterministicMask, Masker
 from maskline.masks.hash import HashMask
@@ -27,7 +27,7 @@ Change: TypeAlias = Callable[[Any], Any]
 
 
 def column_mask(column: Column, masker: Masker, hash_keyset: HashKeyset | None = None) -> Change:
-    """Return what makes of a column's value, as `maskline.streams.decoding` reads it, what is stored.
+    """Return the function from a column's value, as `maskline.streams.decoding` reads it, to what is stored.
 
     Args:
         column: A masked column.
@@ -42,7 +42,7 @@ def column_mask(column: Column, masker: Masker, hash_keyset: HashKeyset | None =
 
 
 def element_mask(column: Column, masker: Masker, hash_keyset: HashKeyset | None = None) -> Change:
-    """Return what makes of a single value what is stored of it: of an array, of one of its elements.
+    """Return the function from a single value, or one element of an array, to what is stored.
 
     Args:
         column: A masked column.
@@ -73,7 +73,7 @@ def element_mask(column: Column, masker: Masker, hash_keyset: HashKeyset | None 
 
 
 def column_unmask(column: Column, masker: Masker) -> Change:
-    """Return what brings back a column's value from what is stored: text, a list of texts, or a document's text.
+    """Return the function from what a column stores (text, a list of texts, or a document's text) to its value.
 
     It raises a `TokenError` where it cannot.
 
@@ -82,11 +82,11 @@ def column_unmask(column: Column, masker: Masker) -> Change:
         masker: Decrypts.
 
     Raises:
-        UsageError: Nobody can bring back what this column's mask stores.
+        ArgumentError: Nobody can bring back what this column's mask stores.
     """
     mask = _mask_of(column)
     if not mask.is_reversible:
-        raise UsageError(f"column {column.name}: {irreversible(mask)}")
+        raise ArgumentError(f"column {column.name}: {irreversible(mask)}")
     if mask.method is Method.LEAVES:
         leaves = _leaves(column, mask, masker)
         return lambda text: encode_json(leaves.unmask(decode_json(text)))
@@ -95,14 +95,14 @@ def column_unmask(column: Column, masker: Masker) -> Change:
 
 
 def element_unmask(column: Column, masker: Masker) -> Change:
-    """Return what brings back a single token: of an array, that of one of its elements.
+    """Return the function from a single token, or that of one element of an array, to its value.
 
     Args:
         column: A masked column.
         masker: Decrypts.
 
     Raises:
-        UsageError: Nobody can bring back what this column's mask stores.
+        ArgumentError: Nobody can bring back what this column's mask stores.
     """
     unmask = column_unmask(column, masker)
     if not column.type.is_array:
@@ -111,7 +111,7 @@ def element_unmask(column: Column, masker: Masker) -> Change:
 
 
 def column_remask(column: Column, masker: Masker) -> Change:
-    """Return what brings what is stored under the primary key.
+    """Return the function that re-encrypts what a column stores under the primary key.
 
     It raises a `TokenError` where it cannot, or where what comes out would not fit the column.
 

@@ -1,4 +1,4 @@
-"""From what a column's source found in a message to the column's value, in clear."""
+"""From what the source of a column found in a message to the column's value, in clear."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from maskline.streams.patterns import full_match
 
 
 def column_reader(column: Column, count_invalid: Callable[[], None] = lambda: None) -> Reader:
-    """Return a function that makes a column's value of what its source found, `ABSENT` and null included.
+    """Return the function from what a column's source found, `ABSENT` and null included, to the column's value.
 
     The value is None, a value of the column's type, or for an array a list of such values and None. The function raises
     an `InvalidValueError` whose detail names the field; an `InvalidValueError` that it is given is what stood in the
@@ -40,7 +40,7 @@ def column_reader(column: Column, count_invalid: Callable[[], None] = lambda: No
 
 
 def plain_text_limit(column: Column) -> int | None:
-    """Return up to how many ASCII characters, but NUL, a text is always taken as it is; None where that depends on it.
+    """Return up to which length in characters an ASCII text without NUL is taken as it is; None if that depends on it.
 
     Args:
         column: The column.

@@ -72,7 +72,7 @@ class ColumnType(msgspec.Struct, frozen=True):
             declaration: One of `TYPES`.
 
         Raises:
-            ValueError: It is none of these.
+            ValueError: The declaration names none of these types.
         """
         match = _DECLARATION.fullmatch(declaration)
         name = match["name"] if match else ""
@@ -87,7 +87,7 @@ class ColumnType(msgspec.Struct, frozen=True):
             if precision > MAX_PRECISION or scale > precision:
                 raise ValueError(f"type {declaration!r} has more than 1,000 digits, or more behind the point than all")
             digits = (precision - scale, scale)
-            if len(numbers) == 1:  # as the catalogue calls it
+            if len(numbers) == 1:  # as the catalog calls it
                 declaration = f"numeric({precision}, 0){'[]' if is_array else ''}"
         if name in ("varchar", "char") and numbers[0] > MAX_VARCHAR:
             raise ValueError(f"type {declaration!r} is longer than Postgres's longest {name}; write text")
@@ -102,7 +102,7 @@ class ColumnType(msgspec.Struct, frozen=True):
 
     @property
     def is_free(self) -> bool:
-        """Whether values can hold whatever somebody writes, or tell who somebody is; such a column says it is clear."""
+        """Whether values can be any text or identify a person, so that a column in clear has to say that it is."""
         return self.name in FREE_TYPES
 
     def reader(self, max_length: int | None = None, format: str | None = None, is_rounded: bool = False) -> Reader:  # noqa: A002
@@ -160,7 +160,7 @@ def _text_reader(limit: int | None) -> Reader:
 
 
 def read_text(value: object) -> str:
-    """Read a text that Postgres can store."""
+    """Return a text that Postgres can store."""
     if type(value) is not str:
         raise wrong_type("a string", value)
     if "\0" in value:

@@ -43,7 +43,7 @@ class Source(msgspec.Struct, frozen=True):
         """Read a source: a path, ``envelope:NAME`` or ``attribute:NAME``.
 
         Raises:
-            ValueError: It is none.
+            ValueError: The text is not a source.
         """
         origin, colon, name = text.partition(":")
         if not colon or origin not in (Origin.ENVELOPE, Origin.ATTRIBUTE):

@@ -24,7 +24,7 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
-from maskline.errors import StreamDefinitionError, UsageError
+from maskline.errors import ArgumentError, StreamDefinitionError
 from maskline.streams.columns import Column
 from maskline.streams.definition_file import parse_definition
 from maskline.streams.stream import JOB_COLUMNS, JOB_TABLES, WRITTEN_IN, StreamDefinition
@@ -49,13 +49,13 @@ def masked_column(stream: StreamDefinition, name: str) -> Column:
         name: The column.
 
     Raises:
-        UsageError: There is none; the message names those that there are.
+        ArgumentError: There is none; the message names those that there are.
     """
     for column in stream.masked_columns:
         if column.name == name:
             return column
     names = ", ".join(column.name for column in stream.masked_columns)
-    raise UsageError(f"column {name!r}: is not a masked column of {stream.name}; those are: {names}")
+    raise ArgumentError(f"column {name!r}: is not a masked column of {stream.name}; those are: {names}")
 
 
 def load_stream(name_or_path: str) -> StreamDefinition:

@@ -1,4 +1,4 @@
-"""Why one message cannot become a row."""
+"""The errors of a message that cannot become a row."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from maskline.records import Reason
 
 
 class InvalidValueError(Exception):
-    """A message, or a value in it, that a stream does not take. The text never holds the value.
+    """A message, or a value in it, is invalid for a stream. The text of the error never holds the value.
 
     Args:
         reason: Why, as a word to count by.

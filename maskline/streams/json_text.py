@@ -43,7 +43,8 @@ def decode_json(text: str) -> object:
     except RecursionError:
         raise InvalidValueError(Reason.NOT_JSON, _TOO_DEEP) from None
     except json.JSONDecodeError as error:
-        raise InvalidValueError(Reason.NOT_JSON, f"not JSON: {error.msg} at character {error.pos}") from None
+        problem = error.msg.removesuffix(" at")
+        raise InvalidValueError(Reason.NOT_JSON, f"not JSON: {problem} at character {error.pos}") from None
     except ValueError:
         raise InvalidValueError(Reason.OUT_OF_RANGE, "the JSON holds an integer of thousands of digits") from None
 

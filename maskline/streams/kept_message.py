@@ -1,4 +1,4 @@
-"""What is kept of a message in case it is rejected: its body, and its message attributes where it has any.
+"""What is kept of a rejected message: its body, and its message attributes if it has any.
 
 A body alone is kept as it is. A message with attributes is kept behind a NUL, which no body of SQS holds, as JSON with
 SQS's own names.
@@ -17,18 +17,18 @@ _MARK = "\0"
 
 
 def kept_text(message: SqsMessage) -> str:
-    """Return a message as one text, which `kept_message` takes apart again.
+    """Return a message as one text, from which `kept_message` restores it.
 
     Args:
         message: The message.
     """
     if message.attributes is None:
         return message.body
-    return _MARK + json.dumps({"Body": message.body, "MessageAttributes": attributes_of(message)})
+    return _MARK + json.dumps({"Body": message.body, "MessageAttributes": _attributes_of(message)})
 
 
 def kept_message(text: str) -> OutgoingMessage:
-    """Return the message of a text, as it is to be sent again.
+    """Return the message that `kept_text` made a text of, ready to be sent again.
 
     Args:
         text: What `kept_text` returned, or a body.
@@ -40,7 +40,7 @@ def kept_message(text: str) -> OutgoingMessage:
     return OutgoingMessage(kept["Body"], text_attributes(attributes), attribute_types(attributes))
 
 
-def attributes_of(message: SqsMessage | OutgoingMessage) -> dict[str, dict[str, str]]:
+def _attributes_of(message: SqsMessage | OutgoingMessage) -> dict[str, dict[str, str]]:
     """Return the attributes of a message by SQS's names, as JSON has them.
 
     Args:

@@ -1,4 +1,4 @@
-"""What is checked of how a column masks: that it says so, and that its type can hold what the mask makes."""
+"""The checks of a column's mask: that there is one or a reason for none, and that the type can hold its tokens."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TYPES_OF_KIND: dict[TruncatedKind, frozenset[str]] = {
 
 
 def checked_mask(name: str, file: ColumnFile, column_type: ColumnType) -> Mask | None:
-    """Return the mask of a column, or None where it is stored in clear and the file says so.
+    """Return the mask of a column, or None where the file says that it is stored in clear.
 
     Args:
         name: The column's name.

@@ -56,7 +56,7 @@ class MessageMasker:
         self.extra_fields = 0
 
     def take_invalid_values(self) -> int:
-        """Return how many values it masked as they are, for want of a normal form, since it was asked before."""
+        """Return how many values without a normal form were masked as they are since the last call."""
         count, self._decoder.invalid_values = self._decoder.invalid_values, 0
         return count
 
@@ -160,7 +160,7 @@ class MessageMasker:
 
 
 def rejection_for(error: Exception) -> InvalidValueError:
-    """Return why a message is refused that raised while it was decoded or masked: one message never ends the job.
+    """Return the rejection of a message that raised while it was decoded or masked: one message never ends the job.
 
     The text of an unexpected exception may quote a value, so nothing but its type is told.
 

@@ -1,4 +1,4 @@
-"""What a masked column does with its values, as a definition says it."""
+"""The mask of a column, as a definition names it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Mask(msgspec.Struct, frozen=True):
             pad: To a multiple of how many bytes it pads, or None.
 
         Raises:
-            ValueError: It is none.
+            ValueError: The text does not name a mask.
         """
         name, colon, parameter = text.partition(":")
         if name not in list(Method):
@@ -93,7 +93,7 @@ class Mask(msgspec.Struct, frozen=True):
         return parse_truncation(self.parameter)
 
     def stored_length(self, clear_bytes: int) -> int | None:
-        """Return how many characters are stored of a value, where its column is text; None where nobody knows.
+        """Return how many characters are stored for a value in a column of text; None if that is not known.
 
         Args:
             clear_bytes: The length of the value in UTF-8, in bytes.
@@ -109,7 +109,7 @@ class Mask(msgspec.Struct, frozen=True):
         return token_length(padded_length(self._salted(clear_bytes), self.pad))
 
     def longest_clear_value(self, width: int) -> int | None:
-        """Return how many bytes of UTF-8 a value may have for what is stored to fit, or None for any number.
+        """Return the longest value, in bytes of UTF-8, whose stored form fits; None if any does.
 
         Args:
             width: The width of the column, in characters.

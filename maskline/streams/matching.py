@@ -1,4 +1,4 @@
-"""Which messages of a queue are a stream's, as ``[match]`` says it."""
+"""Which messages of a queue belong to a stream, as ``[match]`` says."""
 
 from __future__ import annotations
 

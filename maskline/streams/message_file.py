@@ -16,7 +16,7 @@ _NOT_SO = (msgspec.MsgspecError, UnicodeEncodeError, RecursionError)
 
 
 class SampleMessage(Redacted, frozen=True):
-    """A message that is looked at and not taken.
+    """A message that is looked at and not consumed.
 
     Attributes:
         body: Its body.

@@ -12,7 +12,7 @@ from maskline.streams.paths import Path
 
 
 class Envelope(enum.StrEnum):
-    """What somebody between producer and queue put around the record."""
+    """What a service between producer and queue put around the record."""
 
     SNS = "sns"
     EVENTBRIDGE = "eventbridge"

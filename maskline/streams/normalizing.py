@@ -1,4 +1,4 @@
-"""Bringing the texts of a column into their normal form, and those that mean nothing to NULL."""
+"""Bringing the texts of a column into their normal form; texts that stand for no value become NULL."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Normalize = Callable[[str], str | None]
 
 
 def normalizer(column: Column, count_invalid: Callable[[], None]) -> Normalize | None:
-    """Return what brings a column's texts into their normal form, or None where they stay as they are.
+    """Return the function that brings a column's texts into their normal form, or None if they stay as they are.
 
     It raises an `InvalidValueError` for a value without a normal form, where the column rejects such values.
 

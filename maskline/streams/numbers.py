@@ -93,7 +93,7 @@ def text_from_number(value: object) -> object:
 
 
 def at_scale(number: Decimal, places: int) -> tuple[Decimal, bool, bool]:
-    """Cut a number off after so many digits behind the point.
+    """Cut a number off after so many digits behind the decimal point.
 
     Decimal's own arithmetic (`round`, `quantize`, `%`) computes in a context of 28 digits, so digits are counted here.
 

@@ -22,7 +22,7 @@ NO_ATTRIBUTES: Mapping[str, str] = {}
 
 
 class Opened:
-    """A record and what was around it.
+    """A record, and the envelopes around it.
 
     Attributes:
         record: The record.
@@ -161,7 +161,7 @@ def source_finder(source: Source) -> Callable[[Opened], object]:
 
 
 def read_content(content: Content) -> object:
-    """Return what is inside an envelope as a JSON value, reading it where it is still text.
+    """Return the content of an envelope as a JSON value; text is read as JSON.
 
     Raises:
         InvalidValueError: It is text and not JSON.
@@ -170,10 +170,10 @@ def read_content(content: Content) -> object:
 
 
 def read_record(content: Content) -> dict[str, object]:
-    """Return what is inside an envelope as a JSON object.
+    """Return the content of an envelope as a JSON object.
 
     Raises:
-        InvalidValueError: It is none.
+        InvalidValueError: The content is not a JSON object.
     """
     document = decode_json(content) if type(content) is str else read_content(content)
     if type(document) is not dict:
@@ -199,7 +199,7 @@ def payload_of(content: Content) -> Payload | None:
 
 
 def open_sns(content: Content, opened: Opened) -> Content:
-    """Open a notification of SNS; with raw message delivery there is none, and ``sns`` is to be left out.
+    """Open an SNS notification. With raw message delivery there is none, so leave ``sns`` out of the definition.
 
     Source: https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html
     """

@@ -1,4 +1,4 @@
-"""Whose a message is, as fingerprints, so that a writer can tell a message of a person who was erased."""
+"""To whom a message belongs, as fingerprints by which a writer recognizes the messages of erased persons."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from maskline.streams.subjects import Subject
 
 
 class MessageOwners:
-    """Makes the fingerprints of those whose the messages of a stream are.
+    """Makes the fingerprints of the persons to whom the messages of a stream belong.
 
     Args:
         stream: The stream.
@@ -36,7 +36,7 @@ class MessageOwners:
         ]
 
     def of_values(self, values: Sequence[object]) -> tuple[bytes, ...]:
-        """Return the fingerprints of whose a row is.
+        """Return the fingerprints of the persons to whom a row belongs.
 
         Args:
             values: The values of the stream's columns, in clear.
@@ -53,7 +53,7 @@ class MessageOwners:
         return tuple(made)
 
     def of_message(self, message: SqsMessage) -> tuple[bytes, ...]:
-        """Return the fingerprints of whose a message is that becomes no row, as far as what is in it says.
+        """Return the fingerprints of the persons to whom a message that becomes no row belongs, as far as it says.
 
         Args:
             message: The message.

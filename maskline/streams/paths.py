@@ -1,4 +1,4 @@
-"""Paths: where in a JSON document a value stands.
+"""Paths to values in JSON documents.
 
 Names have dots between them, and one that holds a dot, a bracket or a quotation mark is quoted as in JSON; ``[n]`` is
 an element of an array, counted from 0, and ``[*]`` every element. ``.`` is the document itself::
@@ -93,7 +93,7 @@ class Path(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str | None:
-        """The name of the field, where the path is nothing but that."""
+        """The name of the field, if the path is just that name; else None."""
         return self.steps[0] if len(self.steps) == 1 and isinstance(self.steps[0], str) else None
 
     @property
@@ -174,7 +174,7 @@ def _name_finder(name: str, then: Find) -> Find:
         if type(document) is dict:
             value = document.get(name, ABSENT)
             return value if value is ABSENT else then(value)
-        raise_unless_null(document, "an object")
+        _raise_unless_null(document, "an object")
         return ABSENT
 
     return find
@@ -184,7 +184,7 @@ def _place_finder(place: int, then: Find) -> Find:
     def find(document: object) -> object:
         if type(document) is list:
             return then(document[place]) if place < len(document) else ABSENT
-        raise_unless_null(document, "an array")
+        _raise_unless_null(document, "an array")
         return ABSENT
 
     return find
@@ -193,7 +193,7 @@ def _place_finder(place: int, then: Find) -> Find:
 def _every_finder(then: Find, is_last_list: bool) -> Find:
     def find(document: object) -> object:
         if type(document) is not list:
-            raise_unless_null(document, "an array")
+            _raise_unless_null(document, "an array")
             return ABSENT
         found = [then(element) for element in document]
         if is_last_list:
@@ -206,8 +206,8 @@ def _every_finder(then: Find, is_last_list: bool) -> Find:
     return find
 
 
-def raise_unless_null(found: object, expected: str) -> None:
-    """Refuse what stands on the way of a path, unless it is null, which has nothing in it.
+def _raise_unless_null(found: object, expected: str) -> None:
+    """Raise for what is found on the way of a path where nothing can be found in it, unless it is null or absent.
 
     Args:
         found: What is there.

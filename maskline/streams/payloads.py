@@ -125,7 +125,7 @@ class S3Payloads:
             codes, refused = [error_code(error)], len(keys)
         else:
             errors = answer.get("Errors", [])
-            codes, refused = sorted({str(refusal.get("Code")) for refusal in errors}), len(errors)
+            codes, refused = sorted({str(each.get("Code")) for each in errors}), len(errors)
         if refused:
             logger.warning(
                 "%d of %d objects in S3 not deleted, whose messages are: %s; delete them by hand, or by a life cycle "

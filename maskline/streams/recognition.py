@@ -1,4 +1,4 @@
-"""What a body looks as if it were packed in, told to whoever wrote a definition that does not say so."""
+"""How a body seems to be packed, for definitions that do not say so."""
 
 from __future__ import annotations
 
@@ -17,20 +17,19 @@ from maskline.streams.opening import (
     read_content,
 )
 from maskline.streams.payloads import PayloadStore
-from maskline.streams.unpacking import GZIP_MAGIC, ZSTD_MAGIC, unpack
+from maskline.streams.unpacking import compression_of, unpack
 
 _OPENERS = {
     Envelope.SNS: open_sns,
     Envelope.EVENTBRIDGE: open_eventbridge,
     Envelope.CLOUDEVENTS: open_cloudevents,
 }
-_MAGIC = {GZIP_MAGIC: Packing.GZIP, ZSTD_MAGIC: Packing.ZSTD}
 
 
 def recognize(
     body: str, attributes: Mapping[str, str] | None = None, payloads: PayloadStore | None = None
 ) -> MessageFormat:
-    """Return the format that a body seems to have; the plain one where nothing is known of it.
+    """Return the format that a body seems to have; the plain format if none is recognized.
 
     Args:
         body: The body as SQS gave it.
@@ -57,7 +56,7 @@ def recognize(
 
 
 def difference(body: str, attributes: Mapping[str, str] | None, format: MessageFormat) -> str | None:  # noqa: A002
-    """Return what a definition should say of a body, where it says something else; None where nothing is known.
+    """Return how a definition should describe the packing of a body; None if it does, or if none is recognized.
 
     Args:
         body: The body as SQS gave it.
@@ -99,7 +98,7 @@ def _packings_of(content: object) -> tuple[Packing, ...]:
         while isinstance(content, str | bytes):
             packing = _packing_of(content)
             if packing is None:
-                return tuple(packings) if _is_record(content) else ()
+                return tuple(packings) if type(read_content(content)) is dict else ()
             content = unpack(content, (packing,), MAX_RECORD_BYTES)
             packings.append(packing)
     except InvalidValueError:
@@ -111,7 +110,7 @@ def _packing_of(content: str | bytes) -> Packing | None:
     if isinstance(content, str):
         start = content.removeprefix(BYTE_ORDER_MARK).lstrip()[:1]
         return {"{": None, "[": None, '"': Packing.JSON}.get(start, Packing.BASE64)
-    return next((packing for magic, packing in _MAGIC.items() if content.startswith(magic)), None)
+    return compression_of(content)
 
 
 def _is_record(content: str | bytes) -> bool:

@@ -46,7 +46,7 @@ def record_text(record: str | bytes | dict[str, Any]) -> str:
 
 
 def sealable_text(record: str | bytes | dict[str, Any]) -> str:
-    """Return what is kept of a record that was rejected, whatever is in it: its JSON text, or the nearest there is.
+    """Return what is kept of a rejected record: its JSON text, or the nearest to it where it has none.
 
     Args:
         record: As for `record_text`. Bytes that are not UTF-8 come back from the text by

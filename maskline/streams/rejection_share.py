@@ -1,4 +1,4 @@
-"""What share of a run's messages is rejected, and why: a definition that fits nothing must not drain the queue."""
+"""The share of a run's messages that is rejected, and why: a definition that fits nothing must not drain the queue."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WINDOW_MESSAGES = 2_000
 
 
 class RejectionShare:
-    """Counts what becomes of a run's latest messages. Thread-safe."""
+    """Counts the outcomes of a run's latest messages. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -33,7 +33,7 @@ class RejectionShare:
             self._add(count)
 
     def add_rejected(self, rejection: Rejection, max_percent: float) -> None:
-        """Count a message that is about to be rejected.
+        """Count a message that is going to be rejected.
 
         Args:
             rejection: Its rejection.

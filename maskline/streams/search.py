@@ -1,10 +1,10 @@
-"""What a value that is known may stand as in a column: its token under each key that may have masked it."""
+"""The tokens that a known value may have in a column: one under each key that may have masked it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from maskline.errors import UsageError
+from maskline.errors import ArgumentError
 from maskline.keys import HashKeyset, Keyset
 from maskline.masks.deterministic import Masker
 from maskline.masks.tokens import encode_token, plain_texts
@@ -18,7 +18,7 @@ MaskText = Callable[[str], str | None]
 
 
 def text_mask(column: Column, masker: Masker, hash_keyset: HashKeyset | None = None) -> MaskText:
-    """Return what masks a text as the column's values are: brought into its normal form, and then encrypted.
+    """Return the function that masks a text like the column's values, which are brought into normal form first.
 
     Args:
         column: A masked column.
@@ -26,12 +26,12 @@ def text_mask(column: Column, masker: Masker, hash_keyset: HashKeyset | None = N
         hash_keyset: The keyset of hashes, if there is one.
 
     Raises:
-        UsageError: Equal values do not have equal tokens in this column, or not under this keyset; or it is hashed, and
-            there is no keyset of hashes.
+        ArgumentError: Equal values do not have equal tokens in this column, or not under this keyset; or the column is
+            hashed, and there is no keyset of hashes.
     """
     if column.mask is None or not column.mask.keeps_equality:
         method = column.mask.name if column.mask else "stored in clear"
-        raise UsageError(
+        raise ArgumentError(
             f"column {column.name}: is {method}; only a value of a column that is masked deterministically, or "
             "hashed, has one token under a key"
         )
@@ -57,7 +57,7 @@ class SearchTokens:
         hash_keyset: The keyset of hashes, if there is one.
 
     Raises:
-        UsageError: As `text_mask`.
+        ArgumentError: As `text_mask`.
     """
 
     def __init__(self, column: Column, keyset: Keyset, hash_keyset: HashKeyset | None = None) -> None:

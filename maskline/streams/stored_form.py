@@ -1,4 +1,4 @@
-"""What a masked column holds looks like: a second line of defence, by which a value in clear is told from a token."""
+"""The form of what a masked column stores: a second line of defense, which tells a value in clear from a token."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FORMS = {
 
 
 class StoredForm(msgspec.Struct, frozen=True):
-    """How what a mask stores begins, and how long it is.
+    """How a stored token begins, and how long it is.
 
     Attributes:
         beginning: What each value begins with: a regular expression that Python and Postgres read alike.
@@ -36,7 +36,7 @@ class StoredForm(msgspec.Struct, frozen=True):
     max_length: int | None
 
     def fits(self, value: str) -> bool:
-        """Say whether a value looks like what the mask stores; one in clear hardly ever does.
+        """Return whether a value has the form of what the mask stores; a value in clear hardly ever has.
 
         Args:
             value: What is stored.
@@ -47,7 +47,7 @@ class StoredForm(msgspec.Struct, frozen=True):
 
 
 def stored_form(column: Column) -> StoredForm | None:
-    """Return how what a column stores looks like.
+    """Return the form of what a column stores.
 
     Args:
         column: A column of a stream.

@@ -178,7 +178,7 @@ class StreamSetMasker:
         self.extra_fields = 0
 
     def take_invalid_values(self) -> int:
-        """Return how many values it masked as they are, for want of a normal form, since it was asked before."""
+        """Return how many values without a normal form were masked as they are since the last call."""
         return sum(masker.take_invalid_values() for masker in self._maskers)
 
     def mask(self, message: SqsMessage) -> MaskedRow | Rejection | None:

@@ -1,4 +1,4 @@
-"""Whose a row is: the columns of ``[subject]``, and what a person's value is in each of them."""
+"""To whom a row belongs: the columns of ``[subject]``, and the value of a person in each of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from maskline.errors import UsageError
+from maskline.errors import ArgumentError
 from maskline.streams.column_types import ColumnType
 from maskline.streams.columns import Column, Origin
 from maskline.streams.failures import InvalidValueError
@@ -21,7 +21,7 @@ _MATCHED_TYPES = ("varchar", "text", "uuid", *_INTEGERS)
 
 
 class Subject(msgspec.Struct, frozen=True):
-    """A column of a stream that says whose a row is.
+    """A column of a stream that says to whom a row belongs.
 
     Attributes:
         stream: The stream.
@@ -32,7 +32,7 @@ class Subject(msgspec.Struct, frozen=True):
     column: Column
 
     def value_of(self, text: str) -> str | None:
-        """Return what the column holds for a person, in clear and in normal form; None where it cannot.
+        """Return a person's value in the column, in clear and in normal form; None if the column cannot hold it.
 
         Args:
             text: The person, as somebody writes them.
@@ -56,7 +56,7 @@ class Subject(msgspec.Struct, frozen=True):
 
 
 def plain_name(name: str) -> str:
-    """Return a name as ``userId``, ``user_id``, ``user-id`` and ``user.id`` have it in common.
+    """Return the common form of a name: ``userId``, ``user_id``, ``user-id`` and ``user.id`` have the same.
 
     Args:
         name: The name.
@@ -65,18 +65,18 @@ def plain_name(name: str) -> str:
 
 
 def find_subjects(streams: Sequence[StreamDefinition], by: str) -> list[Subject]:
-    """Return the columns of ``[subject]`` that are called so, or whose field is.
+    """Return the columns of ``[subject]`` that have a name, or whose field has it.
 
     Args:
         streams: The streams.
         by: The column, or the field.
 
     Raises:
-        UsageError: A stream does not say whose its rows are, or none has such a column.
+        ArgumentError: A stream does not say whose its rows are, or none has such a column.
     """
     for stream in streams:
         if stream.subject is None and not stream.subject_columns:
-            raise UsageError(
+            raise ArgumentError(
                 f"stream {stream.name}: does not say whose its rows are; write [subject] columns = […] into its "
                 "definition, and [] where they are nobody's"
             )
@@ -88,7 +88,7 @@ def find_subjects(streams: Sequence[StreamDefinition], by: str) -> list[Subject]
     ]
     if not found:
         names = sorted({column.name for stream in streams for column in stream.subject_columns})
-        raise UsageError(f"by {by!r}: is a subject of no stream given; those are: {', '.join(names) or 'none'}")
+        raise ArgumentError(f"by {by!r}: is a subject of no stream given; those are: {', '.join(names) or 'none'}")
     return found
 
 
@@ -114,7 +114,7 @@ def check_subject_columns(names: Iterable[str], columns: Sequence[Column]) -> No
 
 
 def default_subject(columns: Sequence[Column]) -> tuple[str, ...]:
-    """Return the columns of a definition without ``[subject]`` that say whose a row is: those of a field ``user_id``.
+    """Return the subject columns of a definition without ``[subject]``: those whose field is ``user_id``.
 
     Args:
         columns: The columns of the definition.

@@ -62,7 +62,7 @@ def timestamp_reader(is_rounded: bool) -> ReadTime:
 
 
 def local_time_reader(zone_name: str, is_rounded: bool) -> ReadTime:
-    """Return the reader of a ``timestamptz`` that is written as the clocks of one place show it, without a zone.
+    """Return the reader of a ``timestamptz`` that is written as the local time of one time zone.
 
     Of an hour that comes twice in autumn the first is taken; a time that clocks skip in spring is refused.
 

@@ -1,4 +1,4 @@
-"""Counting the fields of a record that a definition says nothing of."""
+"""Counting the fields of a record that no column of a definition takes."""
 
 from __future__ import annotations
 

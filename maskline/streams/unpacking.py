@@ -1,4 +1,4 @@
-"""What the text of a record may be packed in: base64, gzip, zstd, a JSON string, each undone within a bound.
+"""Unpacking the text of a record: base64, gzip, zstd and JSON strings, each up to a limit.
 
 A few hundred bytes can unpack to gigabytes, so nothing here ever holds more than the bound and one buffer. A text that
 is cut off, or has something behind its end, is refused; half a record is none.
@@ -20,8 +20,9 @@ from maskline.streams.failures import InvalidValueError, json_name
 from maskline.streams.json_text import decode_json
 from maskline.streams.message_format import Packing
 
-GZIP_MAGIC = b"\x1f\x8b"
-ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_COMPRESSIONS = {b"\x1f\x8b": Packing.GZIP, b"\x28\xb5\x2f\xfd": Packing.ZSTD}
+"""By their magic numbers."""
+
 _GZIP_WINDOW = 31
 _MIN_ZSTD_WINDOW = 1024
 _URL_SAFE_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
@@ -47,11 +48,20 @@ def unpack(packed: str | bytes, packings: Sequence[Packing], max_bytes: int) -> 
     return packed
 
 
+def compression_of(content: bytes) -> Packing | None:
+    """Return how bytes seem to be compressed, by their magic number, or None.
+
+    Args:
+        content: The bytes.
+    """
+    return next((packing for magic, packing in _COMPRESSIONS.items() if content.startswith(magic)), None)
+
+
 def text_of(content: str | bytes) -> str:
     """Return what was unpacked as text.
 
     Raises:
-        InvalidValueError: It is not UTF-8.
+        InvalidValueError: The content is not text in UTF-8.
     """
     if isinstance(content, str):
         return content
@@ -103,7 +113,7 @@ def _zstd(content: bytes, max_bytes: int) -> bytes:
 
 
 def _is_whole(content: bytes, decompressor: zstandard.ZstdDecompressor) -> bool:
-    """Say whether the last frame has its end: the reader takes the end of what it reads for that.
+    """Return whether the last frame has its end: the reader takes the end of what it reads for that.
 
     It unpacks once more, which is known to fit by now.
     """

@@ -10,12 +10,21 @@ import argparse
 import json
 from collections.abc import Sequence
 
-import boto3
+import botocore.session
 
 from maskline.aws import environment_region
 from maskline.errors import SetupError, UnavailableError
+from maskline.pipeline.harmless_text import json_text
 from maskline.pipeline.iam_policy import PolicyInputs, job_policy
-from maskline.pipeline.options import Options, hash_keyset_uri, job_settings, keyset_uri, postgres_dsn, queue_address
+from maskline.pipeline.options import (
+    DEFAULT_STREAM,
+    Options,
+    hash_keyset_uri,
+    job_settings,
+    keyset_uri,
+    postgres_dsn,
+    queue_address,
+)
 from maskline.pipeline.preflight import Finding, preflight
 from maskline.pipeline.printing import echo, notice
 from maskline.postgres.dsn import PostgresAuth
@@ -68,10 +77,8 @@ def _mark(finding: Finding) -> str:
 
 def _as_json(finding: Finding) -> str:
     state = _mark(finding).strip().lower()
-    return json.dumps(
-        {"part": finding.part, "state": state, "temporary": finding.is_temporary, "text": finding.text},
-        ensure_ascii=False,
-    )
+    found = {"part": finding.part, "state": state, "temporary": finding.is_temporary, "text": finding.text}
+    return json_text(json.dumps(found, ensure_ascii=False))
 
 
 def _policy_inputs(arguments: argparse.Namespace) -> PolicyInputs:
@@ -87,8 +94,8 @@ def _policy_inputs(arguments: argparse.Namespace) -> PolicyInputs:
     return PolicyInputs(
         queue_arn,
         [uri for uri in (keyset_uri(arguments), hash_keyset_uri(arguments)) if uri is not None],
-        load_streams(arguments.stream or ["user_logins"]).streams,
-        environment_region() or boto3.session.Session().region_name,
+        load_streams(arguments.stream or [DEFAULT_STREAM]).streams,
+        environment_region() or botocore.session.get_session().get_config_variable("region"),
         queue_kms_key,
         arguments.payload_bucket,
         _rds_database(arguments),

@@ -9,9 +9,7 @@ import argparse
 from collections.abc import Sequence
 
 from maskline.pipeline.commands.streams.tables import print_tables
-from maskline.pipeline.options import Options
-
-_DEFAULT_STREAM = "user_logins"
+from maskline.pipeline.options import DEFAULT_STREAM, Options
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -24,5 +22,5 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     """Print the statements."""
-    arguments.files = arguments.files or arguments.stream or [_DEFAULT_STREAM]
+    arguments.files = arguments.files or arguments.stream or [DEFAULT_STREAM]
     return print_tables(arguments)

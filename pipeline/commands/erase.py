@@ -16,7 +16,6 @@ import contextlib
 import functools
 import logging
 import re
-import sys
 import threading
 import uuid
 from collections.abc import Callable, Sequence
@@ -27,11 +26,12 @@ from maskline.keys import Keyset
 from maskline.lake.copies import Copy
 from maskline.masks.deterministic import Masker
 from maskline.pipeline.lake_options import add_lake, lake_tables
-from maskline.pipeline.options import Options, keyset_uri, postgres_dsn
+from maskline.pipeline.options import DEFAULT_STREAM, Options, keyset_uri, postgres_dsn
 from maskline.pipeline.printing import echo, notice
 from maskline.pipeline.standard_input import values_of_lines
 from maskline.postgres.access_log import record_access
-from maskline.postgres.connection import Connect, connect
+from maskline.postgres.column_registry import compare_columns
+from maskline.postgres.connection import Connect, Connection, connect, map_postgres_errors
 from maskline.postgres.erasure import (
     DatabaseEraser,
     Erasure,
@@ -51,8 +51,7 @@ UNDECIDED_EXIT_CODE = 1
 RETRY_SECONDS = 300
 MAX_LISTED = 20
 MAX_PERSONS_PER_ENTRY = 10
-DEFAULT_STREAM = "user_logins"
-STREAM_MARK = "{stream}"
+STREAM_PLACEHOLDER = "{stream}"
 _USER_ID = "user_id"
 
 logger = logging.getLogger(__name__)
@@ -98,6 +97,7 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     keyset = keyset_uri(arguments).open()
     connecting = functools.partial(connect, postgres_dsn(arguments))
     with contextlib.closing(connecting()) as connection:
+        differences = _differences(connection, streams)
         published = published_copies(connection)
         copies = _Copies(arguments, subjects, persons, keyset, published)
         eraser = DatabaseEraser(connection, keyset, streams, subjects, by, persons, decisions)
@@ -107,7 +107,8 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
             if not any(subject.stream == stream for subject in subjects):
                 echo(f"{stream.table}: not looked through, for {by} does not say whose the rows of {stream.name} are.")
         if changes_nothing:
-            return _say_what_would_leave(rehearsed, copies, in_copies, lists_all=arguments.review)
+            would_leave = _say_what_would_leave(rehearsed, copies, in_copies, lists_all=arguments.review)
+            return UNDECIDED_EXIT_CODE if differences else would_leave
         log = _Log(connecting, subjects, arguments.reason, persons, Masker(keyset))
         log.begin()
         logger.debug("erase: begun")
@@ -118,7 +119,25 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     log.record("erased", sum(erased.rows.values()) + erased.rejections + in_lake)
     logger.debug("erase: ended")
     _say_what_is_left(erased, copies, MAX_LISTED)
-    return 0 if erased.is_decided and not copies.unnamed else UNDECIDED_EXIT_CODE
+    return 0 if erased.is_decided and not (copies.unnamed or differences) else UNDECIDED_EXIT_CODE
+
+
+def _differences(connection: Connection, streams: Sequence[StreamDefinition]) -> bool:
+    """Return whether rows may hold a person in a form that the definitions do not make, and tell how.
+
+    Raises:
+        UsageError: They surely do: nobody would be found in them.
+    """
+    with map_postgres_errors():
+        comparisons = [compare_columns(connection, stream) for stream in streams]
+        connection.rollback()
+    problems = [problem for comparison in comparisons for problem in comparison.problems]
+    if problems:
+        raise UsageError(f"stream: the definition is not the one that rows were masked by: {'; '.join(problems)}")
+    warnings = [warning for comparison in comparisons for warning in comparison.warnings]
+    for warning in warnings:
+        echo(f"{warning}, and rows of before are not found by it.")
+    return bool(warnings)
 
 
 def _persons(arguments: argparse.Namespace) -> list[str]:
@@ -126,9 +145,7 @@ def _persons(arguments: argparse.Namespace) -> list[str]:
         notice("user_id: everybody on this machine sees a command line; --by user_id reads from standard input")
         persons = [arguments.user_id]
     else:
-        if sys.stdin.isatty():
-            notice("by: write the persons, one a line, and end with Ctrl-D")
-        persons = [line.rstrip("\r") for line in values_of_lines()]
+        persons = [line.rstrip("\r") for line in values_of_lines("persons")]
     persons = list(dict.fromkeys(filter(str.strip, persons)))
     if not persons:
         raise UsageError("by: standard input names nobody" if arguments.by else "user_id: is empty")
@@ -159,10 +176,10 @@ class _Log:
     """What is entered into pii_access_log around the transactions that remove something."""
 
     def __init__(
-        self, connecting: Connect, subjects: Sequence[Subject], reason: str, persons: Sequence[str], masker: Masker
+        self, connect: Connect, subjects: Sequence[Subject], reason: str, persons: Sequence[str], masker: Masker
     ) -> None:
         names = ", ".join(dict.fromkeys(subject.stream.name for subject in subjects))
-        self._connecting = connecting
+        self._connect = connect
         self._stream = names if len(names) <= 63 else "several streams"
         self._column = subjects[0].column.name
         fingerprints = [masker.fingerprint(person) for person in persons]
@@ -182,7 +199,7 @@ class _Log:
         self._record(action, row_count, self.reason)
 
     def _record(self, action: str, row_count: int, reason: str) -> None:
-        with contextlib.closing(self._connecting()) as connection:
+        with contextlib.closing(self._connect()) as connection:
             record_access(
                 connection,
                 action=action,
@@ -230,21 +247,21 @@ class _Copies:
             for table in self.tables
         ]
 
-    def erase(self, log: _Log, connecting: Connect) -> int:
+    def erase(self, log: _Log, connect: Connect) -> int:
         removed = 0
         for table in self.tables:
-            rows = self._erase_from(table, log, connecting)
+            rows = self._erase_from(table, log, connect)
             echo(f"{table.copy.value}: {rows:,} rows removed from {table.uri}.")
             removed += rows
         return removed
 
-    def _erase_from(self, table: LakeTable, log: _Log, connecting: Connect) -> int:
+    def _erase_from(self, table: LakeTable, log: _Log, connect: Connect) -> int:
         from maskline.lake.erasure import erase_from_copy
         from maskline.lake.source import RowSource
 
         entering: Callable[[int], None] = functools.partial(log.record, f"erase from {table.copy.value} copy")
         retry = retrying(RETRY_SECONDS, threading.Event(), log_retry(logger, "erasing"), on=UnavailableError)
-        with contextlib.closing(RowSource(connecting, table.stream)) as source, source.exclusive_lock(table.copy.value):
+        with contextlib.closing(RowSource(connect, table.stream)) as source, source.exclusive_lock(table.copy.value):
             return sum(
                 int(retry(erase_from_copy, table, subject.column.name, values, entering))
                 for subject, values in self._held(table)
@@ -273,15 +290,17 @@ def _named_copies(
             "lake: missing; give --lake_opaque and --lake_clear, or say --no_lake where there are no copies in a lake"
         )
     for copy, uri in uris.items():
-        if uri and len(streams) > 1 and STREAM_MARK not in uri:
-            raise UsageError(f"lake_{copy.value}: write {STREAM_MARK} where the name of the stream stands, of several")
+        if uri and len(streams) > 1 and STREAM_PLACEHOLDER not in uri:
+            raise UsageError(
+                f"lake_{copy.value}: write {STREAM_PLACEHOLDER} where the name of the stream stands, of several"
+            )
     found = []
     for stream in streams:
         of_stream = argparse.Namespace(**vars(arguments))
         is_marked = False
         for copy, uri in uris.items():
-            is_marked = is_marked or STREAM_MARK in (uri or "")
-            setattr(of_stream, f"lake_{copy.value}", uri and uri.replace(STREAM_MARK, stream.name))
+            is_marked = is_marked or STREAM_PLACEHOLDER in (uri or "")
+            setattr(of_stream, f"lake_{copy.value}", uri and uri.replace(STREAM_PLACEHOLDER, stream.name))
         found += [
             table
             for table in lake_tables(of_stream, stream)

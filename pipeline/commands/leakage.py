@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
-from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 
@@ -23,10 +22,12 @@ from maskline.errors import UsageError
 from maskline.masks.leakage import EquivalenceClass, Leakage, measure_leakage, rows_by_anonymity
 from maskline.pipeline.harmless_text import visible
 from maskline.pipeline.options import Options, postgres_dsn
-from maskline.pipeline.printing import echo, report_failure
+from maskline.pipeline.printing import counted, echo, report_failure
+from maskline.pipeline.screen import open_screen
 from maskline.pipeline.tables import new_table, print_table
-from maskline.postgres.connection import connect
+from maskline.postgres.connection import Connection, connect
 from maskline.postgres.frequencies import TokenFrequencies, token_frequencies
+from maskline.postgres.token_reader import columns_of_table
 from maskline.streams.definition import Column, StreamDefinition, load_stream, masked_column
 
 ALONE = "frequency and length"
@@ -76,10 +77,12 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     _check_has_equal_tokens(column)
     beside = _columns_beside(stream, arguments.beside)
     with contextlib.closing(connect(postgres_dsn(arguments))) as connection:
+        _check_is_there(connection, stream, beside)
         frequencies = token_frequencies(connection, stream.table, column.name, arguments.top, beside)
     leakage = measure_leakage(frequencies.classes)
     name = f"{stream.table}.{column.name}"
-    classes = dict(zip(_known(beside), [frequencies.classes, *frequencies.classes_beside], strict=True))
+    known = [ALONE, *(f"and {name}" for name in beside)]
+    classes = dict(zip(known, [frequencies.classes, *frequencies.classes_beside], strict=True))
     if arguments.json:
         echo(_as_json(name, leakage, frequencies, dict(zip(beside, frequencies.classes_beside, strict=True))))
     else:
@@ -122,8 +125,13 @@ def _columns_beside(stream: StreamDefinition, names: str) -> list[str]:
     return beside
 
 
-def _known(beside: Sequence[str]) -> list[str]:
-    return [ALONE, *(f"and {name}" for name in beside)]
+def _check_is_there(connection: Connection, stream: StreamDefinition, beside: Sequence[str]) -> None:
+    """Refuse columns that the table, which may have more than the stream fills, does not have."""
+    columns = columns_of_table(connection, stream)
+    connection.rollback()
+    for name in beside:
+        if columns and name not in columns:
+            raise UsageError(f"beside: {name!r} is not a column of {stream.table}; those are: {', '.join(columns)}")
 
 
 def _exit_code(
@@ -169,7 +177,7 @@ def _print(
     possible_values: int | None,
     classes: dict[str, list[EquivalenceClass]],
 ) -> None:
-    console = Console(highlight=False)
+    console = open_screen()
     print_table(_measures(leakage))
     print_table(_most_frequent(frequencies, leakage.rows))
     if frequencies.classes_beside:
@@ -221,9 +229,9 @@ def _most_frequent(frequencies: TokenFrequencies, rows: int) -> Table:
 def _consequences(leakage: Leakage, frequencies: TokenFrequencies, possible_values: int | None) -> list[str]:
     sentences = [
         "can count and join: equal values have equal tokens.",
-        f"and knows exactly how often each value occurs can name {_counted(leakage.identified_tokens)} of "
+        f"and knows exactly how often each value occurs can name {counted(leakage.identified_tokens, 'token')} of "
         f"{leakage.tokens:,} for certain, in {_share(leakage.identified_rows, leakage.rows)} of the rows, for no other "
-        f"has their frequency and length; and by guessing {_counted(leakage.guessed_tokens)} on average, in "
+        f"has their frequency and length; and by guessing {counted(leakage.guessed_tokens, 'token')} on average, in "
         f"{_share(leakage.guessed_rows, leakage.rows)}.",
         "cannot try out all possible values, as one could against a plain hash: each try would take the key.",
         "can do so all the same if the job masks values of their choice and they see the rows: keep those two apart.",
@@ -240,10 +248,6 @@ def _consequences(leakage: Leakage, frequencies: TokenFrequencies, possible_valu
             "measure again."
         )
     return sentences
-
-
-def _counted(tokens: int) -> str:
-    return f"{tokens:,} token{'' if tokens == 1 else 's'}"
 
 
 def _share(part: int, whole: int) -> str:

@@ -14,14 +14,13 @@ import threading
 import time
 from collections.abc import Sequence
 
-from rich.console import Console
-
 from maskline.keys import Keyset
 from maskline.pipeline.options import Options, keyset_uri, postgres_dsn
 from maskline.pipeline.printing import echo
 from maskline.pipeline.progress import showing_rows
 from maskline.pipeline.remask_record import record_remask
-from maskline.pipeline.stopping import STOPPED_EXIT_CODE, in_another_thread, stopping_on_signals
+from maskline.pipeline.screen import open_screen
+from maskline.pipeline.stopping import STOPPED_EXIT_CODE, BackgroundWork, stopping_on_signals
 from maskline.postgres.connection import Connect, connect
 from maskline.postgres.key_usage import key_usage
 from maskline.postgres.remask import NotRemasked, Remasker
@@ -50,16 +49,17 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     keyset = keyset_uri(arguments).open()
     tables = (stream_table(stream, keyset), rejections_table(keyset))
 
-    def work(stopping: threading.Event) -> int:
+    stopping = threading.Event()
+
+    def remask() -> int:
         left = 0
         for table in tables:
             if not stopping.is_set():
                 left += _Remasking(table, stream.name, keyset, connecting, stopping).run()
         return left
 
-    stopping = threading.Event()
-    with stopping_on_signals(stopping, Console(stderr=True)):
-        left = in_another_thread(functools.partial(work, stopping))
+    with stopping_on_signals(stopping, open_screen(stderr=True)):
+        left = BackgroundWork(remask, "remask").result()
     if stopping.is_set():
         echo("Stopped. Run it again to go on.")
         return STOPPED_EXIT_CODE
@@ -70,14 +70,14 @@ class _Remasking:
     """One table's re-encryption: on record before it begins, pass by pass, and told about."""
 
     def __init__(
-        self, table: RemaskedTable, stream: str, keyset: Keyset, connecting: Connect, stopping: threading.Event
+        self, table: RemaskedTable, stream: str, keyset: Keyset, connect: Connect, stopping: threading.Event
     ) -> None:
         self._table = table
         self._stream = stream
         self._keyset = keyset
-        self._connecting = connecting
+        self._connect = connect
         self._stopping = stopping
-        self._remasker = Remasker(connecting, table, keyset, stopping)
+        self._remasker = Remasker(connect, table, keyset, stopping)
         self._not_remasked: list[NotRemasked] = []
         self._not_remasked_rows = 0
 
@@ -86,7 +86,7 @@ class _Remasking:
         waiting = self._waiting(self._rows_by_key())
         if waiting and not self._stopping.is_set():
             reason = f"rotation to key {self._keyset.primary_key_id}"
-            record_remask(self._connecting, "remask", self._stream, self._table.columns, waiting, reason)
+            record_remask(self._connect, "remask", self._stream, self._table.columns, waiting, reason)
         started = time.monotonic()
         done = self._passes(waiting)
         rate = f" ({done / max(time.monotonic() - started, 0.001):,.0f} rows/s)" if done else ""
@@ -100,7 +100,7 @@ class _Remasking:
             if waiting <= self._not_remasked_rows or self._stopping.is_set():
                 break
             self._not_remasked, self._not_remasked_rows = [], 0
-            with showing_rows(waiting, Console(stderr=True)) as advance:
+            with showing_rows(waiting, open_screen(stderr=True)) as advance:
                 for step in self._remasker.run():
                     advance(step.remasked)
                     done += step.remasked
@@ -110,7 +110,7 @@ class _Remasking:
         return done
 
     def _rows_by_key(self) -> dict[int | None, int]:
-        with contextlib.closing(self._connecting()) as connection:
+        with contextlib.closing(self._connect()) as connection:
             (usage,) = key_usage(connection, only=self._table.name)
         return usage.rows
 
@@ -132,7 +132,8 @@ class _Remasking:
                 echo(f"  {rows:,} rows name no key and stay as they are: they are older than the job")
                 continue
             left += rows
-            echo(f"  {rows:,} rows are still under {_named(key_id)}: {self._why_left(key_id)}")
+            under = "no named key" if key_id is None else f"key {key_id}"
+            echo(f"  {rows:,} rows are still under {under}: {self._why_left(key_id)}")
         return left
 
     def _why_left(self, key_id: int | None) -> str:
@@ -141,7 +142,3 @@ class _Remasking:
         if self._stopping.is_set():
             return "stopped before their turn"
         return "they could not be re-encrypted, or a job still masks under it; restart jobs, and run this again"
-
-
-def _named(key_id: int | None) -> str:
-    return "no named key" if key_id is None else f"key {key_id}"

@@ -1,4 +1,4 @@
-"""What a submission to Dataflow needs, and what of it cannot work."""
+"""Checks of a submission to Dataflow."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PACKAGES = ("google.cloud.dataflow", "google.cloud.storage", "google_auth_httpl
 
 
 def check_dataflow_options(options: PipelineOptions, job: JobSettings) -> None:
-    """Refuse what cannot work; the options of Beam's own that Dataflow needs are checked by Beam.
+    """Check that a job can run on Dataflow; Beam itself checks the options that Dataflow needs.
 
     Args:
         options: Beam's options.
@@ -29,11 +29,11 @@ def check_dataflow_options(options: PipelineOptions, job: JobSettings) -> None:
     with naming_extra("the runner DataflowRunner", "dataflow"):
         for package in _PACKAGES:
             importlib.import_module(package)
-    if not is_local_endpoint(options):
+    if not _is_local_endpoint(options):
         check_reachable(job, "Dataflow")
 
 
-def is_local_endpoint(options: PipelineOptions) -> bool:
-    """Say whether Dataflow's API is served on this machine: by a stand-in for tests."""
+def _is_local_endpoint(options: PipelineOptions) -> bool:
+    """Return whether Dataflow's API is served on this machine, that is by a stand-in for tests."""
     endpoint = str(options.view_as(GoogleCloudOptions).dataflow_endpoint)
     return urlsplit(endpoint).hostname in LOOPBACK_HOSTS

@@ -1,4 +1,4 @@
-"""A job that Dataflow has taken: where it is looked at, how it is canceled, and what its end means."""
+"""A job that Dataflow has accepted: where it is shown, how it is canceled, and what its end means."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ENDED_AS_ASKED = (PipelineState.CANCELLED, PipelineState.DRAINED, PipelineState.
 
 
 def dataflow_failures() -> tuple[type[Exception], ...]:
-    """Return what Beam's runner for Dataflow raises where Google does not do what it is asked."""
+    """Return the errors that Beam's Dataflow runner raises if Google rejects a request or cannot be reached."""
     # Here, for only a submission to Dataflow takes these packages.
     from apache_beam.runners.dataflow.internal.apiclient import DataflowJobAlreadyExistsError
     from google.api_core.exceptions import GoogleAPIError
@@ -25,7 +25,7 @@ def dataflow_failures() -> tuple[type[Exception], ...]:
 
 
 class DataflowJob:
-    """A job that Dataflow has taken.
+    """A job that Dataflow has accepted.
 
     Args:
         result: What Beam's runner returned.
@@ -45,7 +45,7 @@ class DataflowJob:
         )
 
     def wait(self) -> str:
-        """Wait until it has ended, and return how.
+        """Wait for the end of the job, and return its state.
 
         Raises:
             RunnerError: It failed, or Dataflow no longer says how it is.
@@ -68,7 +68,7 @@ class DataflowJob:
         return str(PipelineState.DONE)
 
     def cancel(self) -> None:
-        """Ask Dataflow to cancel it.
+        """Ask Dataflow to cancel the job.
 
         Raises:
             RunnerError: Dataflow cannot be asked.

@@ -1,1 +1,1 @@
-"""All that is about Flink: options, environments, submission, and a cluster of one's own machine."""
+"""Flink: options, environments, submission, and a cluster on the local machine."""

@@ -37,7 +37,7 @@ FLAGS = (FINISH_BUNDLE_FIRST, DO_NOT_CHAIN, TOLERATE_FAILED_CHECKPOINTS)
 
 
 def checkpoint_defaults(options: PipelineOptions) -> list[str]:
-    """Return the flags with which checkpoints and savepoints, whoever asks for them, do not disturb the job.
+    """Return the flags with which checkpoints and savepoints do not disturb the job.
 
     Args:
         options: The user's.
@@ -47,7 +47,7 @@ def checkpoint_defaults(options: PipelineOptions) -> list[str]:
 
 
 def check_checkpoints(options: PipelineOptions, job: JobSettings) -> None:
-    """Refuse checkpoints that would come without a pause, and those that other slots could not go on from.
+    """Reject checkpoints that would follow each other without a pause, or from which another parallelism cannot resume.
 
     Args:
         options: Beam's options.

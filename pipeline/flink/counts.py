@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from maskline.pipeline.flink.local_cluster import FlinkCluster
 from maskline.pipeline.job import BRANCHES
-from maskline.transforms.metrics import NAMESPACE, branch_metric
+from maskline.transforms.metrics import NAMESPACE, REJECTED_PREFIX, branch_metric
 
 COUNTERS = (
     *("received", "written", "duplicates", "suppressed", "rejected", "extra_fields", "invalid_values"),
@@ -20,11 +20,9 @@ COUNTERS = (
 METRICS_PER_REQUEST = 10
 """Flink reads no more than 4,096 characters of a request line, and a metric's id has the names of all its steps."""
 
-_REASON = "rejected_"
-
 
 class FlinkCounts:
-    """Reads what a job has counted.
+    """Reads the counts of a job.
 
     Args:
         cluster: The cluster.
@@ -44,7 +42,7 @@ class FlinkCounts:
         return counts
 
     def causes(self) -> Counts[str]:
-        """Return none: why messages were rejected is no metric."""
+        """Return no causes: Flink has no metric of them."""
         return Counts()
 
     def _metrics(self, path: str) -> Iterator[tuple[str, int]]:
@@ -59,6 +57,6 @@ class FlinkCounts:
 def _without_branch(name: str) -> str:
     for branch in BRANCHES:
         base = name.removeprefix(branch_metric("", branch))
-        if base != name and (base in COUNTERS or base.startswith(_REASON)):
+        if base != name and (base in COUNTERS or base.startswith(REJECTED_PREFIX)):
             return base
     return name

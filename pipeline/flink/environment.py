@@ -1,4 +1,4 @@
-"""Who runs the Python of a job on Flink (Beam's environment type): what it needs, and what of it cannot work."""
+"""Beam's environments, in which the Python of a job on Flink runs: what each needs, and what cannot work."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def environment_defaults(options: PipelineOptions) -> list[str]:
 
 
 def check_environment(options: PipelineOptions, is_elsewhere: bool) -> None:
-    """Refuse an environment that cannot work.
+    """Check that an environment can work.
 
     Args:
         options: Beam's options.

@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from maskline.errors import SetupError
@@ -63,13 +62,11 @@ class FlinkCluster:
             self.start_jobmanager()
             self.start_taskmanager()
         except BaseException:
-            self.__exit__(None, None, None)
+            self.__exit__()
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop everything."""
         for process in (*self._taskmanagers, self._jobmanager):
             if process is not None:
@@ -107,7 +104,7 @@ class FlinkCluster:
         return list(self._taskmanagers)
 
     def start_jobmanager(self) -> None:
-        """Start a JobManager in the place of one that has ended; it knows nothing of earlier jobs."""
+        """Start a JobManager, in place of the one before, if any; it knows nothing of earlier jobs."""
         if self._jobmanager is not None:
             stop_child(self._jobmanager, STOP_SECONDS)
         self._jobmanager = self._start("jobmanager")
@@ -120,7 +117,7 @@ class FlinkCluster:
         self._await(lambda: self._known_taskmanagers() - before, "TaskManager")
 
     def rest(self, path: str, method: str = "GET") -> Any:
-        """Ask the REST API.
+        """Call the REST API.
 
         Args:
             path: The path, ``/overview`` say.

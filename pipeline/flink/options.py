@@ -1,4 +1,4 @@
-"""What the job needs of Flink, set where the user did not say otherwise, and refused where it cannot work."""
+"""The options that the job needs of Flink, set where the user did not, and checks of what cannot work."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MAGIC_MASTERS = ("[local]", "[auto]")
 
 
 def set_flink_defaults(options: PipelineOptions, job: JobSettings) -> PipelineOptions:
-    """Return options with what the job needs of Flink.
+    """Return options with the defaults that the job needs of Flink.
 
     Args:
         options: The user's; each of them stays.
@@ -55,7 +55,7 @@ def _key_groups(parallelism: int) -> int:
 
 
 def check_flink_options(options: PipelineOptions, job: JobSettings) -> None:
-    """Refuse what cannot work: checkpoints, an environment, parts on loopback that workers elsewhere cannot reach.
+    """Check that a job can run on Flink: its checkpoints, its environment, and parts that workers have to reach.
 
     Args:
         options: Beam's options.

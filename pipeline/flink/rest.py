@@ -14,7 +14,7 @@ REQUEST_SECONDS = 10
 
 
 class FlinkRest:
-    """Asks the JobManager of a cluster.
+    """A client of the REST API of a cluster's JobManager.
 
     Args:
         address: Its host and port, or its URL, as ``--flink_master`` names it.
@@ -24,7 +24,7 @@ class FlinkRest:
         self._url = (address if urlsplit(address).scheme in ("http", "https") else f"http://{address}").rstrip("/")
 
     def ask(self, path: str, method: str = "GET") -> Any:
-        """Return what it answers.
+        """Call the API and return its answer.
 
         Args:
             path: The path, ``/overview`` say.

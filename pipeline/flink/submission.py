@@ -1,4 +1,4 @@
-"""What was submitted to Flink, found again there, and canceled.
+"""Finding a submitted job at Flink, and canceling it.
 
 At a Ctrl-C Beam's job server gives up its own waiting for a streaming job, and leaves the job itself running. So Flink
 is asked. It knows the job by a mark among its options, which Flink shows in ``/jobs/JOB/config``; its name is not its
@@ -46,7 +46,7 @@ class FlinkSubmission:
         self._master = str(options.view_as(FlinkRunnerOptions).flink_master)
 
     def cancel(self) -> str | None:
-        """Cancel its job at Flink, and wait until it has ended.
+        """Cancel the job at Flink, and wait until it has ended.
 
         Returns:
             The job's id at Flink, or None where Flink has no such job.

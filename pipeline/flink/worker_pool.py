@@ -1,4 +1,4 @@
-"""The pool of SDK workers for a cluster whose environment type is EXTERNAL, started at a port of loopback.
+"""The pool of SDK workers for a cluster whose environment type is EXTERNAL, listening on loopback.
 
 Source: https://beam.apache.org/documentation/runtime/sdk-harness-config/
 """
@@ -6,14 +6,17 @@ Source: https://beam.apache.org/documentation/runtime/sdk-harness-config/
 from __future__ import annotations
 
 import os
-import socket
 import sys
-import time
 from pathlib import Path
-from types import TracebackType
 
 from maskline.errors import SetupError
-from maskline.pipeline.local.processes import free_port, start_child, stop_child, stop_child_left_behind
+from maskline.pipeline.local.processes import (
+    await_listening,
+    free_port,
+    start_child,
+    stop_child,
+    stop_child_left_behind,
+)
 
 START_SECONDS = 60
 STOP_SECONDS = 15
@@ -21,7 +24,7 @@ PROGRAM = Path(__file__).with_name("worker_pool_main.py")
 
 
 class WorkerPool:
-    """A pool that starts a worker process for whoever asks, and runs while the ``with`` block does.
+    """A pool that starts worker processes on request, and runs while the ``with`` block does.
 
     Args:
         log: Where the workers' logs go.
@@ -60,17 +63,15 @@ class WorkerPool:
         pid_file = self._log.with_suffix(".pid")
         stop_child_left_behind(pid_file, PROGRAM.name)
         self.process = start_child(command, {**os.environ, **self._environment, "PATH": path}, self._log, pid_file)
-        give_up = time.monotonic() + START_SECONDS
-        while not self._listens():
-            if self.process.poll() is not None or time.monotonic() > give_up:
-                self.__exit__(None, None, None)
+        try:
+            if not await_listening(self.process, self._port, START_SECONDS):
                 raise SetupError(f"flink: the worker pool did not start; see {self._log}")
-            time.sleep(0.1)
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop the pool and its workers."""
         stop_child(self.process, STOP_SECONDS)
 
@@ -78,10 +79,3 @@ class WorkerPool:
     def address(self) -> str:
         """Host and port of the pool, for ``--environment_config``."""
         return f"127.0.0.1:{self._port}"
-
-    def _listens(self) -> bool:
-        try:
-            socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
-        except OSError:
-            return False
-        return True

@@ -56,9 +56,9 @@ class RunCollector(Collector):
             queue's messages, whosever they are, has all of them.
         queue: The name of the queue.
         state: Returns the state of the run.
-        depth: Returns the depth of the queue, or None where it has not answered lately.
-        liveness: Whether the run gets anywhere.
-        readiness: Whether the parts outside answered lately.
+        depth: Returns the depth of the queue, or None where it has not answered recently.
+        liveness: Whether the run makes progress.
+        readiness: Whether the parts outside answered recently.
     """
 
     def __init__(
@@ -160,7 +160,7 @@ class RunCollector(Collector):
             "Since a message was received, committed or deleted, or a poll came back empty.",
             self._liveness.seconds_since_progress(),
         )
-        ready = GaugeMetricFamily("maskline_ready", "Whether a part outside answered lately.", labels=["part"])
+        ready = GaugeMetricFamily("maskline_ready", "Whether a part outside answered recently.", labels=["part"])
         for part, status in self._readiness.status().items():
             ready.add_metric([part], status.is_ready)
         yield ready

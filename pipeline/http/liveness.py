@@ -1,4 +1,4 @@
-"""Whether a run still gets anywhere: what a liveness probe asks."""
+"""Whether a run still makes progress: what a liveness probe asks."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from maskline.pipeline.run_state import RunState
 
 
 class Liveness:
-    """Says whether a run has got anywhere lately.
+    """Says whether a run has made progress recently.
 
-    It has where a message was received, committed or deleted, or where a poll came back empty. A retry or a log line is
-    no progress.
+    A message that was received, committed or deleted is progress, and so is a poll that came back empty. A retry or a
+    log line is not.
 
     Args:
         state: Returns the state of the run.
-        stall_seconds: How long it may get nowhere, more than 0.
+        stall_seconds: How long it may make no progress, more than 0.
         clock: The clock of `RunState.last_progress`.
 
     Raises:
@@ -34,9 +34,9 @@ class Liveness:
         self._clock = clock
 
     def seconds_since_progress(self) -> float:
-        """Return how long the run has got nowhere."""
+        """Return for how long the run has made no progress, in seconds."""
         return max(0.0, self._clock() - self._state().last_progress)
 
     def is_live(self) -> bool:
-        """Say whether the run has got anywhere lately."""
+        """Return whether the run has made progress recently."""
         return self.seconds_since_progress() < self.stall_seconds

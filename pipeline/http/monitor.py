@@ -1,10 +1,9 @@
-"""What ``--http_port`` starts: the metrics, probes and page of a run at one port."""
+"""What ``--http_port`` starts: the metrics, the probes and the page of a run, on one port."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
-from types import TracebackType
 
 import msgspec
 from prometheus_client.exposition import choose_encoder
@@ -21,13 +20,13 @@ JSON = "application/json"
 class HttpMonitor:
     """Serves a job's metrics, probes and page while the ``with`` block runs.
 
-    =============  =====================================================================================
+    =============  =========================================================================================
     ``/``          a page for people: rates, lag, rejections, retries and what is in flight
     ``/metrics``   for Prometheus
-    ``/live``      503 where the run has got nowhere for `stall_seconds`
-    ``/ready``     503 where queue, database or keyset has not answered lately
+    ``/live``      503 where the run has made no progress for `stall_seconds`
+    ``/ready``     503 where queue, database or keyset has not answered recently
     ``/samples``   what the page shows, as JSON
-    =============  =====================================================================================
+    =============  =========================================================================================
 
     None of them waits for anything outside this process, and none holds personal data.
 
@@ -74,14 +73,16 @@ class HttpMonitor:
             self._running = stack.pop_all()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Serve no more, and free the port."""
+    def __exit__(self, *_: object) -> None:
+        """Stop serving, and free the port."""
         self._running.close()
 
     def _metrics(self, accept: str) -> Answer:
-        encode, media_type = choose_encoder(accept)
+        try:
+            # What is asked for is repeated in the answer's own headers.
+            encode, media_type = choose_encoder(accept if accept.isprintable() else "")
+        except TypeError:  # the library's, for a version that is no number
+            encode, media_type = choose_encoder("")
         return Answer(encode(self._registry), media_type)
 
     def _live(self, _accept: str) -> Answer:

@@ -1,16 +1,14 @@
-"""How the parts outside a job are asked whether they are there: its queue, its database and its keyset."""
+"""How the parts outside a job, its queue, its database and its keyset, are asked whether they are available."""
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 
 from maskline.errors import DatabaseUnavailableError
+from maskline.pipeline.bounded_connection import bounded_connection
 from maskline.pipeline.http.readiness import FRESH_SECONDS, Part
 from maskline.pipeline.job_settings import JobSettings
-from maskline.postgres.connection import connect, map_postgres_errors
-from maskline.postgres.deadlines import DEADLINES
 from maskline.sqs import SqsQueue
 from maskline.sqs.client import QueueDepth
 
@@ -20,7 +18,7 @@ KEYSET_SECONDS = 60.0
 
 
 class DepthGauge:
-    """Remembers the depth of a queue for as long as it is worth something.
+    """Remembers the depth of a queue, until it is too old to be shown.
 
     Args:
         job: The job whose queue it is.
@@ -41,11 +39,11 @@ class DepthGauge:
         self.remember(SqsQueue.open(self._job.queue).depth())
 
     def remember(self, depth: QueueDepth) -> None:
-        """Take an answer in."""
+        """Remember an answer."""
         self._seen = (self._clock(), depth)
 
     def depth(self) -> QueueDepth | None:
-        """Return the depth, or None where the queue has not answered lately."""
+        """Return the depth, or None where the queue has not answered recently."""
         if self._seen is None or self._clock() - self._seen[0] > FRESH_SECONDS:
             return None
         return self._seen[1]
@@ -61,26 +59,12 @@ def outside_parts(job: JobSettings, depth: DepthGauge) -> dict[str, Part]:
     return {
         "queue": Part(depth.measure),
         "database": Part(lambda: _ask_database(job)),
-        "keyset": Part(lambda: _ask_keyset(job), KEYSET_SECONDS),
+        "keyset": Part(job.keyset.open, KEYSET_SECONDS),
     }
 
 
 def _ask_database(job: JobSettings) -> None:
-    never = threading.Event()
-    connection = DEADLINES.connect(lambda: connect(job.postgres), never, DATABASE_SECONDS)
-    try:
-        with (
-            map_postgres_errors(),
-            DEADLINES.within(connection, DATABASE_SECONDS, "a readiness check", never),
-            connection.cursor() as cursor,
-        ):
-            cursor.execute("SELECT pg_is_in_recovery()")
-            ((is_standby,),) = cursor.fetchall()
-    finally:
-        connection.close()
+    with bounded_connection(job.postgres, DATABASE_SECONDS, "a readiness check") as connection:
+        ((is_standby,),) = connection.execute("SELECT pg_is_in_recovery()").fetchall()
     if is_standby:
         raise DatabaseUnavailableError("postgres: the server is a standby, and takes no rows")
-
-
-def _ask_keyset(job: JobSettings) -> None:
-    job.keyset.open()

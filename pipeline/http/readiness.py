@@ -1,4 +1,4 @@
-"""Whether the parts outside a job answered lately: what a readiness probe asks.
+"""Whether the parts outside a job answered recently: what a readiness probe asks.
 
 Each part is asked by a thread of its own, so that one which hangs keeps neither the others nor a probe waiting: what it
 answered last grows old meanwhile, and then counts no more.
@@ -32,7 +32,7 @@ class Part(msgspec.Struct, frozen=True):
         seconds: How long after an answer it is asked again.
     """
 
-    ask: Callable[[], None]
+    ask: Callable[[], object]
     seconds: float = ASK_SECONDS
 
 
@@ -40,7 +40,7 @@ class PartStatus(msgspec.Struct, frozen=True):
     """What is known of a part.
 
     Attributes:
-        is_ready: Whether it answered lately.
+        is_ready: Whether it answered recently.
         seconds_since_answer: How long ago it last answered, or None if it never did.
         problem: Why it did not answer when it was last asked, or None where it did.
     """
@@ -72,7 +72,7 @@ class Readiness:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Ask no more; who waits for an answer now is left to that part's own deadline."""
+        """Stop asking; a call that waits for an answer now ends at the deadline of its part."""
         self._ended.set()
 
     def ask(self, name: str) -> bool:
@@ -100,7 +100,7 @@ class Readiness:
         return {name: self._status_of(name, part, now) for name, part in self._parts.items()}
 
     def is_ready(self) -> bool:
-        """Say whether every part answered lately."""
+        """Return whether every part answered recently."""
         return all(status.is_ready for status in self.status().values())
 
     def _status_of(self, name: str, part: Part, now: float) -> PartStatus:

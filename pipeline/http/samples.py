@@ -87,7 +87,7 @@ class SampleRing:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Take no more."""
+        """Stop taking samples."""
         self._ended.set()
 
     def take(self) -> None:

@@ -1,1 +1,1 @@
-"""What a laptop needs in place of AWS and a database server: embedded services, sample data, one directory."""
+"""What a laptop has in place of AWS and a database server: embedded services, sample data, one directory."""

@@ -1,4 +1,4 @@
-"""The directory that a local run lives in, and its lock."""
+"""The directory of local runs, and its lock."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 from pathlib import Path
-from types import TracebackType
 
 from maskline.errors import SetupError, UsageError
 
@@ -19,10 +18,16 @@ class LocalDirectory:
 
     Args:
         path: The directory, ``.maskline`` say; it is made if need be.
+
+    Raises:
+        UsageError: The directory that this process stands in is gone.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path.resolve()
+        try:
+            self.path = path.resolve()
+        except FileNotFoundError:
+            raise UsageError("data_directory: this directory was deleted; change to another one") from None
         self._lock: int | None = None
 
     @property
@@ -83,9 +88,7 @@ class LocalDirectory:
         self._lock = lock
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Unlock the directory."""
         if self._lock is not None:
             os.close(self._lock)

@@ -1,4 +1,4 @@
-"""The messages of the user's own that a local run sends, in place of samples."""
+"""The user's own messages, which a local run sends in place of samples."""
 
 from __future__ import annotations
 

@@ -10,7 +10,6 @@ import shlex
 import signal
 import warnings
 from pathlib import Path
-from types import TracebackType
 
 import psutil
 from psycopg import sql
@@ -75,9 +74,7 @@ class EmbeddedPostgres:
             ) from error
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop the server."""
         with contextlib.suppress(psutil.NoSuchProcess):  # somebody else stopped it
             self._server.cleanup()

@@ -1,4 +1,4 @@
-"""Processes of a local run: their ports, their end, and those that an earlier run did not stop."""
+"""Processes of a local run: their ports, their end, and those that an earlier run has left behind."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def stop_process(process: psutil.Process, how: signal.Signals) -> None:
 
 
 def free_port() -> int:
-    """Return a port of loopback that nobody listens on now."""
+    """Return a free port of loopback."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def is_listening(port: int) -> bool:
-    """Say whether somebody listens on a port of loopback.
+    """Return whether a process listens on a port of loopback.
 
     Args:
         port: The port.
@@ -63,8 +63,24 @@ def is_listening(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def await_listening(process: subprocess.Popen[bytes], port: int, seconds: float) -> bool:
+    """Wait until somebody listens on a port of loopback, and return True; return False if a process did not come to it.
+
+    Args:
+        process: The process that is to listen. The wait ends with it.
+        port: The port.
+        seconds: How long to wait.
+    """
+    give_up = time.monotonic() + seconds
+    while not is_listening(port):
+        if process.poll() is not None or time.monotonic() > give_up:
+            return False
+        time.sleep(0.02)
+    return True
+
+
 def stop_child(process: subprocess.Popen[bytes], seconds: float) -> None:
-    """Ask a child that leads a session of its own to stop, wait, and kill what is left of its session.
+    """Stop a child that leads its own session: terminate it, wait, and kill what is left of the session.
 
     Args:
         process: The child, started with ``start_new_session``; it may have ended.
@@ -80,7 +96,7 @@ def stop_child(process: subprocess.Popen[bytes], seconds: float) -> None:
 
 
 def start_child(command: list[str], environment: dict[str, str], log: Path, pid_file: Path) -> subprocess.Popen[bytes]:
-    """Start a child that leads a session of its own, so that a Ctrl-C is not for it, and remember its process id.
+    """Start a child that leads its own session, so that a Ctrl-C does not reach it, and remember its process id.
 
     Args:
         command: The command line.
@@ -102,7 +118,7 @@ def start_child(command: list[str], environment: dict[str, str], log: Path, pid_
 
 
 def stop_child_left_behind(pid_file: Path, name: str) -> None:
-    """Kill what is left of the session of a child that an earlier run, killed before it could, did not stop.
+    """Kill what is left of the session of a child that an earlier run was killed before it could stop.
 
     Args:
         pid_file: The file that remembers it, or none.

@@ -1,4 +1,4 @@
-"""The local parts made ready for the job: queue, table and keyset, each where there is none yet."""
+"""Preparing the local parts of a job: queue, table and keyset are made if they are not there yet."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.local.directory import LocalDirectory
 from maskline.pipeline.local.postgres import DATABASE, OWNERS_TABLE, EmbeddedPostgres
 from maskline.pipeline.local.sqs import EmbeddedSqs
-from maskline.pipeline.options import UNTIL_EMPTY_LONG_POLL_SECONDS
+from maskline.pipeline.options import DEFAULT_STREAM, UNTIL_EMPTY_LONG_POLL_SECONDS
 from maskline.pipeline.preflight import preflight, raise_on_problems
 from maskline.postgres.connection import connect
 from maskline.postgres.dsn import PostgresDsn
@@ -25,7 +25,7 @@ from maskline.sqs import QueueAddress
 from maskline.sqs.receiver import ReceiveSettings
 from maskline.streams.definition import StreamDefinition, load_stream
 
-SAMPLED_STREAM = "user_logins"
+SAMPLED_STREAM = DEFAULT_STREAM
 """The stream of the sample messages."""
 
 QUEUE = "logins"

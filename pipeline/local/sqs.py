@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import signal
@@ -10,7 +11,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
+from typing import Any
 
 import boto3
 
@@ -18,10 +19,11 @@ from maskline.errors import SetupError
 from maskline.pipeline.local.processes import free_port, running_process, stop_child, stop_process
 
 START_SECONDS = 60
+STOP_SECONDS = 10
 
 STARTS = 3
-"""How often a server with a port of no significance is started, for another process may have taken the port."""
-STOP_SECONDS = 10
+"""How often starting a server on any free port is tried: another process may take the port in between."""
+
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "local",
     "AWS_SECRET_ACCESS_KEY": "local",
@@ -55,9 +57,13 @@ class EmbeddedSqs:
         self._prepare_state()
         for _ in range(1 if self._state_directory else STARTS):
             self._start()
-            if self._await_answer():
-                return self
-            self.__exit__(None, None, None)
+            try:
+                if self._await_answer():
+                    return self
+            except BaseException:
+                self.__exit__()
+                raise
+            self.__exit__()
         raise SetupError(f"local: the embedded SQS API did not start on port {self._port}; is it in use?")
 
     def _start(self) -> None:
@@ -81,9 +87,7 @@ class EmbeddedSqs:
             time.sleep(0.05)
         return False
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop the server."""
         stop_child(self._process, STOP_SECONDS)
 
@@ -113,20 +117,8 @@ class EmbeddedSqs:
         return self._process.pid
 
     def create_queue(self, name: str, attributes: Mapping[str, str] | None = None) -> str:
-        """Create a queue, if need be, and return its URL.
-
-        Args:
-            name: Its name.
-            attributes: Its attributes by SQS's names.
-        """
-        client = boto3.session.Session(
-            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-            region_name=CREDENTIALS["AWS_DEFAULT_REGION"],
-        ).client("sqs", endpoint_url=self.endpoint)
-        response = client.create_queue(QueueName=name, Attributes=dict(attributes or {}))
-        client.close()
-        return str(response["QueueUrl"])
+        """Create a queue; see `create_queue`."""
+        return create_queue(self.endpoint, name, attributes)
 
     def _prepare_state(self) -> None:
         if self._state_directory is not None:
@@ -166,3 +158,30 @@ class EmbeddedSqs:
             return False
         finally:
             connection.close()
+
+
+def local_client(service: str, endpoint: str) -> Any:
+    """Make a boto3 client of an API on this machine that takes any credentials, whatever the environment says.
+
+    Args:
+        service: ``sqs``, for example.
+        endpoint: The URL of the API.
+    """
+    session = boto3.session.Session(
+        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        region_name=CREDENTIALS["AWS_DEFAULT_REGION"],
+    )
+    return session.client(service, endpoint_url=endpoint)
+
+
+def create_queue(endpoint: str, name: str, attributes: Mapping[str, str] | None = None) -> str:
+    """Create a queue, if there is none of that name, and return its URL.
+
+    Args:
+        endpoint: The URL of an SQS API on this machine.
+        name: The name of the queue.
+        attributes: Its attributes, by the names of SQS.
+    """
+    with contextlib.closing(local_client("sqs", endpoint)) as client:
+        return str(client.create_queue(QueueName=name, Attributes=dict(attributes or {}))["QueueUrl"])

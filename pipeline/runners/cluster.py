@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
-import threading
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import apache_beam as beam
+import grpc
 import msgspec
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from rich.console import Console
@@ -18,10 +18,11 @@ from maskline.pipeline.flink.submission import APPEAR_SECONDS, FlinkSubmission
 from maskline.pipeline.job import build
 from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.logs import announce
+from maskline.pipeline.stopping import BackgroundWork, interrupted_by_sigterm
 from maskline.sqs.connections import MAX_WAIT_SECONDS
 
-SIGNAL_SECONDS = 0.5
-"""How long after a Ctrl-C it may be seen."""
+JOB_SERVER_FAILURES = (RuntimeError, OSError, grpc.RpcError, grpc.FutureTimeoutError)
+"""What Beam raises where a job server, or the job that it was given, fails."""
 
 
 def with_max_long_poll(job: JobSettings) -> JobSettings:
@@ -40,15 +41,15 @@ def with_max_long_poll(job: JobSettings) -> JobSettings:
 
 
 def submit_job(job: JobSettings, options: PipelineOptions, terminal: Console) -> int:
-    """Submit the job, and wait until it ends; Ctrl-C cancels it.
+    """Submit the job, and wait until it ends; Ctrl-C or SIGTERM cancels it.
 
     Args:
         job: The job.
         options: Beam's options, with the runner.
-        terminal: Is told what a Ctrl-C has led to.
+        terminal: Is told what a signal has led to.
 
     Returns:
-        0 when the job ended in an orderly way.
+        0 when the job ended in an orderly way, or was canceled.
 
     Raises:
         UsageError: Beam refuses an option of its own.
@@ -57,24 +58,43 @@ def submit_job(job: JobSettings, options: PipelineOptions, terminal: Console) ->
     runner = options.view_as(StandardOptions).runner
     flink = FlinkSubmission(options) if runner == "FlinkRunner" else None
     is_on_dataflow = runner == "DataflowRunner"
-    failures: tuple[type[Exception], ...] = (RuntimeError, *(dataflow_failures() if is_on_dataflow else (OSError,)))
+    failures: tuple[type[Exception], ...] = JOB_SERVER_FAILURES
+    if is_on_dataflow:
+        failures = (RuntimeError, *dataflow_failures())
     try:
-        pipeline = _pipeline(options)
-        build(pipeline, job)
-        result = _started(pipeline, flink, terminal)
-        if is_on_dataflow:
-            _follow_dataflow(DataflowJob(result, options), terminal)
-            return 0
-        # Beam's own wait closes its connection when it is interrupted, and nothing could be canceled over it.
-        with ThreadPoolExecutor(1, thread_name_prefix="job-end") as threads:
-            try:
-                threads.submit(result.wait_until_finish).result()
-            except KeyboardInterrupt:
-                result.cancel()
-                _cancel_on_flink(flink, terminal)
+        with interrupted_by_sigterm():
+            pipeline = _pipeline(options)
+            build(pipeline, job)
+            if is_on_dataflow:
+                _run_on_dataflow(pipeline, options, terminal)
+            else:
+                _run_by_job_server(pipeline, flink, terminal)
     except failures as error:
-        raise RunnerError(f"the runner reported: {str(error).splitlines()[0]}") from error
+        raise RunnerError(f"the runner reported: {_reason(error)}") from error
     return 0
+
+
+def submit_by_job_server(pipeline: beam.Pipeline) -> Any:
+    """Submit a pipeline to a job server, which Beam may start for it, and return what Beam returns.
+
+    Until it is submitted a Ctrl-C stops that job server, as Beam has it. From then on it does what it did before, for
+    it is over that job server that the job is canceled.
+
+    Args:
+        pipeline: The pipeline.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    result = pipeline.run()
+    signal.signal(signal.SIGINT, handler)
+    return result
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, grpc.FutureTimeoutError):
+        return "the job server does not answer"
+    if isinstance(error, grpc.Call):  # whose text is of many lines, the first of which says nothing
+        return f"the job server answered {error.code().name}: {error.details()}"
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _pipeline(options: PipelineOptions) -> beam.Pipeline:
@@ -85,53 +105,49 @@ def _pipeline(options: PipelineOptions) -> beam.Pipeline:
         raise UsageError(f"Beam refuses its options: {' '.join(complaints) or error}") from error
 
 
-def _follow_dataflow(job: DataflowJob, terminal: Console) -> None:
-    ended: Future[str] = Future()
-    # Not of a pool: that would wait for it at a second Ctrl-C, too, and Dataflow takes minutes to cancel a job.
-    waiting = threading.Thread(target=_await_end, args=(job, ended), name="job-end", daemon=True)
+def _run_on_dataflow(pipeline: beam.Pipeline, options: PipelineOptions, terminal: Console) -> None:
+    submission = BackgroundWork(lambda: DataflowJob(pipeline.run(), options), "submission")
     try:
-        announce(f"Dataflow has taken job {job.name}. Ctrl-C cancels it.", terminal)
-        waiting.start()
-        state = _result(ended)
+        announce("Submitting the job to Dataflow. Ctrl-C cancels it.", terminal)
+        job = submission.result()
+        announce(f"Dataflow has taken job {job.name}.", terminal)
+        state = BackgroundWork(job.wait, "job-end").result()
     except KeyboardInterrupt:
         announce("Canceling the job at Dataflow, which takes it minutes. Ctrl-C once more does not wait.", terminal)
+        # A request that is on its way cannot be called back: what Dataflow takes after a Ctrl-C is canceled, too.
+        job = submission.result()
         job.cancel()
-        state = _result(ended)
+        state = BackgroundWork(job.wait, "job-end").result()
     announce(f"Dataflow says that the job is {state}.", terminal)
 
 
-def _result(ended: Future[str]) -> str:
-    # In steps: a signal that comes just before a wait does not end it, and is seen only after it.
-    while not wait([ended], SIGNAL_SECONDS).done:
-        pass
-    return ended.result()
-
-
-def _await_end(job: DataflowJob, ended: Future[str]) -> None:
+def _run_by_job_server(pipeline: beam.Pipeline, flink: FlinkSubmission | None, terminal: Console) -> None:
     try:
-        ended.set_result(job.wait())
-    except Exception as error:
-        ended.set_exception(error)
-
-
-def _started(pipeline: beam.Pipeline, submission: FlinkSubmission | None, terminal: Console) -> Any:
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        result = pipeline.run()
+        result = submit_by_job_server(pipeline)
     except KeyboardInterrupt:
-        _cancel_on_flink(submission, terminal)
+        if flink is not None:
+            _cancel_on_flink(flink, terminal)
         raise
-    # Beam would stop its job server at a Ctrl-C, over which the job is to be canceled.
-    signal.signal(signal.SIGINT, handler)
-    return result
+    # In a thread, for Beam's own wait closes its connection when interrupted, and nothing could be canceled over it.
+    end = BackgroundWork(result.wait_until_finish, "job-end")
+    try:
+        end.result()
+    except KeyboardInterrupt:
+        if flink is None:
+            result.cancel()
+            with contextlib.suppress(*JOB_SERVER_FAILURES):  # Beam takes a canceled job for one that failed
+                end.result()
+            return
+        # Beam's own job server may have ended: a terminal sends it a Ctrl-C, too.
+        with contextlib.suppress(grpc.RpcError):
+            result.cancel()
+        _cancel_on_flink(flink, terminal)
 
 
-def _cancel_on_flink(submission: FlinkSubmission | None, terminal: Console) -> None:
-    if submission is None:
-        return
-    terminal.print("Canceling the job at Flink. Ctrl-C once more leaves it as it is.")
+def _cancel_on_flink(submission: FlinkSubmission, terminal: Console) -> None:
+    announce("Canceling the job at Flink. Ctrl-C once more leaves it as it is.", terminal)
     job_id = submission.cancel()
     if job_id is None:
-        terminal.print(f"Flink was not given the job within {APPEAR_SECONDS} s.", highlight=False)
+        announce(f"Flink was not given the job within {APPEAR_SECONDS} s.", terminal)
     else:
-        terminal.print(f"Flink has canceled job {job_id}.", highlight=False)
+        announce(f"Flink has canceled job {job_id}.", terminal)

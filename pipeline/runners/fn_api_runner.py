@@ -1,4 +1,4 @@
-"""What keeps Beam's FnApiRunner from growing for as long as a job streams."""
+"""A patch for Beam's FnApiRunner, whose memory would grow for as long as a job streams."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from apache_beam.runners.portability.fn_api_runner import fn_runner
 
 @contextlib.contextmanager
 def patch_metric_consolidation() -> Iterator[None]:
-    """Let FnApiRunner merge the metrics of each bundle into those of the bundles before, and keep none of them.
+    """Have FnApiRunner merge the metrics of each bundle at once, and keep only the result.
 
     Beam 2.77 means to, but its ``consolidate`` is a generator, which nobody reads before the pipeline ends, and which
     holds the bundle's metrics and the generator of the bundle before: 40 KB a bundle, so an idle job that polls every

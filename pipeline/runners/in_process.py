@@ -46,7 +46,7 @@ class JobFailedError(MasklineError):
 
 
 class RunResult(msgspec.Struct, frozen=True):
-    """How a run went.
+    """The result of a run.
 
     Attributes:
         counts: What became of the messages.
@@ -64,7 +64,7 @@ Monitor = Callable[[RunContext, Callable[[], RunState]], contextlib.AbstractCont
 
 
 def console_monitor(console: Console) -> Monitor:
-    """Return what shows a run's progress on a console and has signals stop the run.
+    """Return a monitor that shows the progress of a run on a console, and stops the run on a signal.
 
     The first SIGINT or SIGTERM ends it in an orderly way: nothing more is received, the micro-batch in flight is
     committed and deleted. A second one ends the process at once; nothing is lost then either.
@@ -82,7 +82,7 @@ def console_monitor(console: Console) -> Monitor:
 
 
 def new_run() -> RunContext:
-    """Return a new run whose job is to run in this process, where messages are both received and deleted."""
+    """Return the context of a new run in this process, where messages are both received and deleted."""
     return RunContext(tracks_in_flight=True)
 
 
@@ -140,12 +140,13 @@ def _started(pipeline: beam.Pipeline, runner: Runner) -> Callable[[], object]:
     """Return what runs a pipeline to its end, in another thread, once all that needs the main thread is done."""
     if runner.name == "PrismRunner":
         # Its job server takes SIGINT for itself here; stopping_on_signals then takes it back.
-        return pipeline.run().wait_until_finish  # type: ignore[no-any-return]
+        wait_until_finish: Callable[[], object] = pipeline.run().wait_until_finish
+        return wait_until_finish
     return lambda: pipeline.run().wait_until_finish()
 
 
 class LastResort:
-    """Says when a job that was asked to stop has had time enough to do so.
+    """Says when a job that was asked to stop has had enough time to do so.
 
     Args:
         stopping: Set when it was asked.
@@ -158,7 +159,7 @@ class LastResort:
         self._asked_at: float | None = None
 
     def is_due(self, seconds: float) -> bool:
-        """Say whether it was seen to be asked so many seconds ago."""
+        """Return whether a number of seconds have passed since the stop was first seen here."""
         if self._asked_at is None and self._stopping.is_set():
             self._asked_at = self._clock()
         return self._asked_at is not None and self._clock() - self._asked_at >= seconds
@@ -203,7 +204,7 @@ class _RunnerThread(threading.Thread):
 
 
 class RunMonitor:
-    """Looks at the state of a run, and remembers when its counts last changed.
+    """Reads the state of a run, and remembers when its counts last changed.
 
     Args:
         clock: Monotonic time in seconds.
@@ -226,5 +227,5 @@ class RunMonitor:
 
     @property
     def seconds(self) -> float:
-        """How long the counts have changed for."""
+        """How long the run was active, in seconds: from its start to the last change of a count."""
         return self._last_change - self._started

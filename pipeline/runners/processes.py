@@ -1,4 +1,4 @@
-"""The job in several processes of one machine, for one Python process uses one core.
+"""The job in several processes of one machine: one Python process uses one core.
 
 Each process is a whole job of its own on the same queue: the ledger is all they meet at. The process that was started
 only watches them, adds up their counts and passes signals on. It forks them once it has imported what a job needs, so
@@ -68,7 +68,7 @@ def waiting_workers(
     log_level: str,
     start_method: StartMethod = START_METHOD,
 ) -> Iterator[list[Worker]]:
-    """Make processes that wait to run the job, and end them when the block ends.
+    """Make processes that wait to run the job, and end them with the block.
 
     They are to be made before this process has threads, of which a forked one finds only the locks, and connections,
     which it would share. (numpy and pyarrow start a thread each when they are imported, and know of forks.)
@@ -131,7 +131,7 @@ def run_processes(workers: Sequence[Worker], console: Console, follow: Follow = 
 
 
 class Worker:
-    """One worker process, as the watching process sees it. It waits until it is started.
+    """One worker process, seen from the process that watches it. It waits until it is started.
 
     Args:
         number: Which of them it is, from 1.
@@ -176,12 +176,12 @@ class Worker:
         remote.close()
 
     def start(self) -> None:
-        """Have it run the job."""
+        """Have the process run the job."""
         self.state = RunState.at_start(time.monotonic())
         self._send(START)
 
     def read_reports(self) -> None:
-        """Take in what it has said; where it has ended, find out how."""
+        """Read what the process has reported, and if it has ended, find out how."""
         try:
             while self.connection.poll():
                 report: Report = self.connection.recv()
@@ -203,17 +203,17 @@ class Worker:
                 )
 
     def stop(self) -> None:
-        """Have it end in an orderly way, once."""
+        """Tell the process to stop in an orderly way; later calls do nothing."""
         if not self._is_told_to_stop:
             self._is_told_to_stop = True
             self._send(STOP)
 
     def kill(self) -> None:
-        """End it, which does not stop."""
+        """Kill the process."""
         self._process.kill()
 
     def close(self) -> None:
-        """End it, if it has not ended: it finds that nobody is left to tell it anything."""
+        """End the process, if it has not ended: it finds its connection closed."""
         self.connection.close()
         self._process.join(JOIN_SECONDS)
         self._process.kill()
@@ -231,6 +231,7 @@ def _worker_main(
     unwanted: Sequence[Connection],
 ) -> None:
     forbid_core_dumps()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # there is nothing to put in order yet
     for other in unwanted:
         other.close()
     try:
@@ -241,7 +242,9 @@ def _worker_main(
     name_run_in_logs(job.stream.name, job.queue.name)
     context = new_run()
     signal.signal(signal.SIGTERM, lambda _number, _frame: context.stopping.set())
-    threading.Thread(target=_stop_listener, args=(connection, context.stopping), name="obey", daemon=True).start()
+    threading.Thread(
+        target=_stop_listener, args=(connection, context.stopping), name="stop-listener", daemon=True
+    ).start()
     options = parse_beam_options(beam_arguments)
 
     @contextlib.contextmanager
@@ -272,7 +275,7 @@ def _report(connection: Connection, state: Callable[[], RunState], ended: thread
 
 
 def _stop_listener(connection: Connection, stopping: threading.Event) -> None:
-    """Stop when told to; where nobody is left to tell, end at once: what is not deleted comes back."""
+    """Stop the run when told to, and end the process if its watcher is gone: what is not deleted is delivered again."""
     try:
         while connection.recv() == STOP:
             stopping.set()

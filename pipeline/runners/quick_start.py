@@ -1,4 +1,4 @@
-"""What Beam asks again and again while it builds and starts a pipeline, answered once."""
+"""Caches for what Beam computes again and again while it builds and starts a pipeline."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _Arguments = tuple[list[str], list[Any]]
 
 @contextlib.contextmanager
 def remember_answers() -> Iterator[None]:
-    """Let Beam look once at each DoFn and method, and make one view of options of each kind, while the block runs.
+    """Have Beam inspect each DoFn and method, and make each kind of view of its options, only once in the block.
 
     For the job's graph Beam 2.77 makes 150 views of its options, each with an argument parser of its own that it fills
     and runs, and inspects 3,000 signatures, each method of each DoFn six times over: a fifth of the CPU of a start.

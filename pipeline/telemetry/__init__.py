@@ -1,1 +1,1 @@
-"""A run's metrics, for whoever takes them: Prometheus fetches them (`maskline.pipeline.http`), others are sent them."""
+"""A run's metrics for monitoring systems: Prometheus fetches them (`maskline.pipeline.http`), others are sent them."""

@@ -1,10 +1,9 @@
-"""What is known of a job while it runs: the state of its run, the parts outside, and all of that as metrics."""
+"""What is known of a running job: the state of its run and of the parts outside, and both as metrics."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from types import TracebackType
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 
@@ -20,7 +19,7 @@ Follow = Callable[[Callable[[], RunState]], None]
 
 
 class JobMetrics:
-    """Gathers the metrics of a job. It asks the parts outside while the ``with`` block runs.
+    """Gathers the metrics of a job, and asks the parts outside while the ``with`` block runs.
 
     Args:
         job: The job.
@@ -29,8 +28,8 @@ class JobMetrics:
 
     Attributes:
         depth: The depth of the queue.
-        liveness: Whether the run gets anywhere.
-        readiness: Whether the parts outside answered lately.
+        liveness: Whether the run makes progress.
+        readiness: Whether the parts outside answered recently.
         registry: All metrics, as Prometheus' library has them.
 
     Raises:
@@ -56,14 +55,12 @@ class JobMetrics:
         self.readiness.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Ask no more."""
-        self.readiness.__exit__(kind, error, traceback)
+    def __exit__(self, *error: object) -> None:
+        """Stop asking."""
+        self.readiness.__exit__(*error)
 
     def follow(self, state: Callable[[], RunState]) -> None:
-        """Have the metrics be another run's, or the run's now that it has begun.
+        """Take the metrics from a run from now on.
 
         Args:
             state: Returns its state.

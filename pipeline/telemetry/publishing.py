@@ -1,11 +1,10 @@
-"""Sending a run's metrics again and again, beside the run: whoever takes them, slow or away, holds up nothing."""
+"""Sending a run's metrics periodically, beside the run, which a slow or absent receiver does not hold up."""
 
 from __future__ import annotations
 
 import logging
 import threading
 from collections.abc import Callable, Iterable
-from types import TracebackType
 
 from prometheus_client.metrics_core import Metric
 
@@ -21,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 class Publishing:
-    """Sends metrics every so often while the ``with`` block runs, and once more when it ends.
+    """Sends metrics periodically while the ``with`` block runs, and once more when it ends.
 
     Args:
         collect: Returns the metrics of the moment.
@@ -55,15 +54,13 @@ class Publishing:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Send the last, and stop."""
+    def __exit__(self, *_: object) -> None:
+        """Send the metrics once more, and stop."""
         self._ended.set()
         self._thread.join(self._last_seconds)
 
     def publish(self) -> None:
-        """Send the metrics of this moment. A failure is logged, one after another once."""
+        """Send the current metrics. The first of several failures in a row is logged."""
         try:
             self._publish(self._collect())
         except Exception as error:  # metrics are no reason to end a job

@@ -19,6 +19,7 @@ RESULT = Result(
     measured_at=datetime(2026, 1, 31, 12, tzinfo=UTC),
     machine=Machine(cpu="a processor", cores=2, memory_gigabytes=24, system="Linux", load=0.1),
     versions={"python": "3.11"},
+    commit="0a1b2c3",
     columns=["", "messages", "CPU [ms]"],
     rows=[["run 1", 1000, 110.25], ["run 2", 10_000, None]],
     curves={"rows/s": [(1000.0, 5.0)]},
@@ -47,7 +48,8 @@ def test_a_document_shows_the_table_and_where_it_comes_from() -> None:
         "| run 1 | 1,000 | 110 |\n"
         "| run 2 | 10,000 | - |\n"
         "\n"
-        "`python -m benchmarks backlog`, 2026-01-31 12:00 UTC, a processor, 2 cores, load before it 0.1.\n"
+        "`python -m benchmarks backlog`, 2026-01-31 12:00 UTC, commit 0a1b2c3, a processor, 2 cores,"
+        " load before it 0.1.\n"
     )
 
 

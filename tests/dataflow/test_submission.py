@@ -131,6 +131,7 @@ def test_dataflow_is_handed_the_job_as_asked_for_and_no_secret_and_a_ctrl_c_canc
 ) -> None:
     (key,) = keys_of(stored_keyset.content)
     queue.send([login(1)])
+    await_until(lambda: "Dataflow has taken job" in submission.process.errors_so_far(), "the job is waited for")
 
     submission.process.send_signal(signal.SIGINT)
     exit_code = submission.process.wait()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 from typing import Any
 
 import pytest
@@ -80,6 +81,19 @@ def test_a_job_that_is_stopped_while_it_waits_for_its_database_ends_at_once(star
     job.send_signal(signal.SIGTERM)
 
     assert job.wait() == 130
+    last = records(job.errors)[-1]
+    assert (last["level"], last["event"], last["exit_code"]) == ("ERROR", "interrupted", 130)
+
+
+def test_a_command_that_is_stopped_while_it_waits_says_so_and_ends_with_130(start_job: StartJob) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        job = start_job(NOBODY.format(silent.getsockname()[1]), command="check")
+        connection, _ = silent.accept()
+
+        with connection:
+            job.send_signal(signal.SIGTERM)
+
+            assert job.wait() == 130, job.errors
     last = records(job.errors)[-1]
     assert (last["level"], last["event"], last["exit_code"]) == ("ERROR", "interrupted", 130)
 

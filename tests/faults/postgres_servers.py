@@ -8,7 +8,6 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
@@ -36,12 +35,10 @@ class OwnPostgres:
         self._control = self._server.psql.with_name("pg_ctl")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Stop it."""
         self._pg_ctl("stop", "-m", "immediate")
-        self._server.__exit__(kind, error, traceback)
+        self._server.__exit__(*error)
 
     @property
     def log(self) -> Path:
@@ -138,9 +135,7 @@ class PgBouncer:
         await_until(lambda: is_listening(self._port), "PgBouncer listens")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop it."""
         self._process.kill()
         self._process.wait()

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from urllib.parse import urlsplit
 
 from maskline.pipeline.local.processes import free_port, stop_child
@@ -44,13 +43,11 @@ class FailingS3:
         try:
             await_until(self._answers, "the proxy of S3 answers", START_SECONDS)
         except BaseException:
-            self.__exit__(None, None, None)
+            self.__exit__()
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop it."""
         stop_child(self._process, STOP_SECONDS)
 

@@ -8,7 +8,6 @@ import struct
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
 from urllib.parse import urlsplit
 
 import msgspec
@@ -59,9 +58,7 @@ class TcpProxy:
         self.accept()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop listening, and end every conversation."""
         for fault in self._faults:
             if isinstance(fault, _Held):

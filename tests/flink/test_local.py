@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.e2e.job_process import PROJECT
+from maskline.pipeline.local.processes import running_process
+from tests.awaiting import await_until
+from tests.e2e.job_process import PROJECT, JobProcess
+from tests.flink.submitted_job import FLINK, JOB_SERVER, takes_flink
 
 MESSAGES = 700
 
@@ -41,7 +45,37 @@ def test_every_message_that_was_sent_is_accounted_for_and_nothing_is_left_runnin
         "rejected": "7",
         "deleted": "700",
     }
-    assert [process for process in psutil.process_iter() if str(tmp_path) in " ".join(_command_line(process))] == []
+    assert _left_running(tmp_path) == []
+
+
+@takes_flink
+def test_a_sigterm_ends_it_in_an_orderly_way_and_nothing_is_left_running(tmp_path: Path) -> None:
+    run = JobProcess(
+        [
+            "flink",
+            f"--data_directory={tmp_path / 'data'}",
+            f"--flink_home={FLINK}",
+            f"--flink_job_server_jar={JOB_SERVER}",
+        ]
+    )
+    try:
+        await_until(lambda: "Sending sample messages" in run.printed() or not run.is_running(), "it runs", seconds=300)
+        started = psutil.Process(run.pid).children(recursive=True)
+
+        run.send_signal(signal.SIGTERM)
+
+        assert run.wait() == 0, run.errors
+    finally:
+        run.kill()
+    assert "Summary" in run.output
+    assert "Traceback" not in run.errors
+    assert len(started) > 3, "the cluster, the pool of workers, the job server"
+    assert [process for process in started if running_process(process.pid, "")] == []
+    assert _left_running(tmp_path) == []
+
+
+def _left_running(directory: Path) -> list[psutil.Process]:
+    return [process for process in psutil.process_iter() if str(directory) in " ".join(_command_line(process))]
 
 
 def _command_line(process: psutil.Process) -> list[str]:

@@ -47,7 +47,7 @@ from maskline.errors import QueueError
 from maskline.sqs import QueueAddress
 from maskline.sqs.receiver import ReceiveSettings
 from maskline.transforms.run_context import RunContext
-from maskline.transforms.sqs import _Poll
+from maskline.transforms.reading import _Poll
 def unreachable(_):
     raise QueueError("not there")
 try:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from moto.iam.access_control import IAMPolicy, PermissionResult
 
@@ -22,8 +24,12 @@ from maskline.keys.keyset_store import store_keyset
 from maskline.pipeline.cli import main
 from maskline.pipeline.iam_policy import PolicyInputs, job_policy
 from maskline.postgres.rds import RdsEndpoint
+from maskline.records import Payload, Receipt
 from maskline.sqs import QueueAddress, SqsQueue, connections
+from maskline.sqs.encryption import KeyAnswer, ask_about_key
 from maskline.streams.definition import parse_stream
+from maskline.streams.failures import InvalidValueError
+from maskline.streams.payloads import S3Payloads
 from tests.aws_emulation import EmulatedAws
 
 QUEUE = "arn:aws:sqs:eu-central-1:123456789012:logins"
@@ -126,11 +132,15 @@ def test_every_resource_is_of_the_partition_of_the_queue(region: str) -> None:
     partition = {"cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov", "us-iso-east-1": "aws-iso"}.get(
         region, "aws-eusc"
     )
+    key = f"arn:{partition}:kms:{region}:123456789012:key/5c3e6a2f-0000-4000-8000-000000000001"
     of_job = policy(
-        keyset="aws-secretsmanager://keyset",
         queue_arn=f"arn:{partition}:sqs:{region}:123456789012:logins",
         region=None,
         queue_kms_key="alias/logins",
+        keysets=[KeysetUri.parse(uri) for uri in ("aws-secretsmanager://keyset", f"aws-kms://{key}?keyset=s3://k/l")],
+        streams=[parse_stream(POINTERS, "large.toml")],
+        payload_buckets=["big"],
+        database=RdsEndpoint("logins.rds.example", 5432, "writer", region),
     )
 
     resources = [statement["Resource"] for statement in of_job["Statement"]]
@@ -138,6 +148,11 @@ def test_every_resource_is_of_the_partition_of_the_queue(region: str) -> None:
         f"arn:{partition}:sqs:{region}:123456789012:logins",
         f"arn:{partition}:kms:{region}:123456789012:key/*",
         f"arn:{partition}:secretsmanager:{region}:123456789012:secret:keyset-??????",
+        key,
+        f"arn:{partition}:s3:::k/l",
+        [f"arn:{partition}:s3:::big/*"],
+        [f"arn:{partition}:s3:::big"],
+        f"arn:{partition}:rds-db:{region}:123456789012:dbuser:*/writer",
     ]
 
 
@@ -250,82 +265,193 @@ def own_connections(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[object, An
     shared: dict[object, Any] = {}
     monkeypatch.setattr(connections, "_shared", shared)
     yield shared
+    close_all(shared)
+
+
+def close_all(shared: dict[object, Any]) -> None:
     for client, transport in shared.values():
         client.close()
         transport.close()
+    shared.clear()
 
 
-@pytest.fixture
-def job(aws: EmulatedAws) -> list[str]:
-    """The options of a job whose queue, key and secret are moto's, its queue given by name."""
-    name, secret = f"q-{uuid.uuid4().hex}", f"keyset-{uuid.uuid4().hex}"
+class DeniedError(Exception):
+    """What the job asked AWS for was refused, and the job goes on without it."""
+
+
+Calls = dict[str, Callable[[], object]]
+
+
+class Job(msgspec.Struct, frozen=True):
+    """A job whose parts are moto's.
+
+    Attributes:
+        options: Its options.
+        calls: All that it asks AWS for, each by the action that allows it. A refusal raises.
+    """
+
+    options: list[str]
+    calls: Calls
+
+
+def job_on(aws: EmulatedAws, attributes: dict[str, str] | None = None, keyset: str = "env:KEYSET") -> Job:
+    """Return a job on a queue that is given by its URL, with a message that it has received."""
+    name = f"q-{uuid.uuid4().hex}"
+    url = aws.client("sqs").create_queue(QueueName=name, Attributes=attributes or {})["QueueUrl"]
+
+    def queue() -> SqsQueue:  # anew, for connections keep the credentials that they were made with
+        return SqsQueue.open(QueueAddress(url, aws.endpoint))
+
+    queue().send(["none of anybody's"])
+    (message,) = queue().receive(1, 0, 60)
+    receipt = Receipt(message.message_id, message.receipt_handle)
+    calls: Calls = {
+        "sqs:GetQueueAttributes": lambda: queue().attributes(),
+        "sqs:ReceiveMessage": lambda: queue().receive(1, 0, 60),
+        "sqs:ChangeMessageVisibility": lambda: queue().extend([receipt], 60),
+        "sqs:DeleteMessage": lambda: queue().delete([receipt]),
+    }
+    return Job([f"--queue={url}", f"--queue_endpoint={aws.endpoint}", f"--keyset={keyset}"], calls)
+
+
+def job_on_a_named_queue(aws: EmulatedAws) -> Job:
+    by_url = job_on(aws)
+    name = by_url.options[0].rpartition("/")[2]
+    options = [f"--queue={name}", *by_url.options[1:]]
+    find: Calls = {"sqs:GetQueueUrl": lambda: SqsQueue.open(QueueAddress(name, aws.endpoint))}
+    return Job(options, by_url.calls | find)
+
+
+def job_on_an_encrypted_queue(aws: EmulatedAws) -> Job:
     key = aws.create_kms_key()
-    aws.client("sqs").create_queue(QueueName=name, Attributes={"KmsMasterKeyId": key})
-    uri = f"aws-kms://{key}?keyset=aws-secretsmanager://{secret}"
-    store_keyset(new_keyset_handle(), KeysetUri.parse(uri).provider())
-    return [f"--queue={name}", f"--queue_endpoint={aws.endpoint}", f"--keyset={uri}"]
+    plain = job_on(aws, {"KmsMasterKeyId": key})
+
+    def use_key() -> None:
+        if ask_about_key(key, QUEUE.replace("eu-central-1", "us-east-1")) is KeyAnswer.DENIED:
+            raise DeniedError
+
+    return Job(plain.options, plain.calls | {"kms:Decrypt": use_key})
 
 
-def use_every_right(job: list[str]) -> None:
-    """Do all that the job asks AWS for."""
-    name, endpoint, uri = (option.partition("=")[2] for option in job)
-    KeysetUri.parse(uri).open()
-    queue = SqsQueue.open(QueueAddress(name, endpoint))
-    queue.attributes()
-    queue.try_permissions()
-    queue.receive(1, 0, 60)
+def job_on_a_queue_that_gives_up(aws: EmulatedAws) -> Job:
+    dead_letters = f"dead-{uuid.uuid4().hex}"
+    aws.create_queue(dead_letters)
+    target = f"arn:aws:sqs:us-east-1:123456789012:{dead_letters}"
+    return job_on(aws, {"RedrivePolicy": json.dumps({"deadLetterTargetArn": target, "maxReceiveCount": 5})})
 
+
+def job_with_a_keyset(aws: EmulatedAws, uri: str, *actions: str) -> Job:
+    keyset = KeysetUri.parse(uri)
+    store_keyset(new_keyset_handle(), keyset.provider())
+    without = job_on(aws, keyset=uri)
+    return Job(without.options, without.calls | dict.fromkeys(actions, keyset.open))
+
+
+def job_with_a_secret(aws: EmulatedAws) -> Job:
+    return job_with_a_keyset(aws, f"aws-secretsmanager://k-{uuid.uuid4().hex}", "secretsmanager:GetSecretValue")
+
+
+def job_with_a_wrapped_secret(aws: EmulatedAws) -> Job:
+    uri = f"aws-kms://{aws.create_kms_key()}?keyset=aws-secretsmanager://k-{uuid.uuid4().hex}"
+    return job_with_a_keyset(aws, uri, "kms:Decrypt", "secretsmanager:GetSecretValue")
+
+
+def job_with_a_wrapped_object(aws: EmulatedAws) -> Job:
+    uri = f"aws-kms://{aws.create_kms_key()}?keyset=s3://{aws.create_bucket()}/keyset.json"
+    return job_with_a_keyset(aws, uri, "kms:Decrypt", "s3:GetObject")
+
+
+def job_whose_messages_point_to_objects(aws: EmulatedAws, directory: Path) -> Job:
+    bucket, file = aws.create_bucket(), directory / "large.toml"
+    file.write_text(POINTERS)
+    aws.client("s3").put_object(Bucket=bucket, Key="0f1a", Body=b"large")
+    payload = Payload(bucket, "0f1a")
+    plain = job_on(aws)
+
+    def delete() -> None:
+        if S3Payloads().delete([payload]):
+            raise DeniedError
+
+    calls: Calls = {"s3:GetObject": lambda: S3Payloads().fetch(payload, 100), "s3:DeleteObject": delete}
+    return Job([*plain.options, f"--stream={file}", f"--payload_bucket={bucket}"], plain.calls | calls)
+
+
+OF_EVERY_JOB = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+JOBS: list[tuple[Callable[..., Job], list[str]]] = [
+    (job_on, []),
+    (job_on_a_named_queue, ["sqs:GetQueueUrl"]),
+    (job_on_an_encrypted_queue, ["kms:Decrypt"]),
+    (job_on_a_queue_that_gives_up, []),
+    (job_with_a_secret, ["secretsmanager:GetSecretValue"]),
+    (job_with_a_wrapped_secret, ["kms:Decrypt", "secretsmanager:GetSecretValue"]),
+    (job_with_a_wrapped_object, ["kms:Decrypt", "s3:GetObject"]),
+    (job_whose_messages_point_to_objects, ["s3:DeleteObject", "s3:GetObject"]),
+]
+"""Every kind of job, and what it is allowed beside what each is."""
+
+ANSWERED_OTHERWISE = {"s3:ListBucket"}
+"""Without it S3 says of an object that is gone that access to it is denied; moto says that it is gone all the same."""
 
 BATCHES = {
     "sqs:DeleteMessage": "sqs:DeleteMessageBatch",
     "sqs:ChangeMessageVisibility": "sqs:ChangeMessageVisibilityBatch",
 }
-"""What moto calls rights that AWS takes for both."""
-
-EVERY_ACTION = [
-    "kms:Decrypt",
-    "secretsmanager:GetSecretValue",
-    "sqs:ChangeMessageVisibility",
-    "sqs:DeleteMessage",
-    "sqs:GetQueueAttributes",
-    "sqs:GetQueueUrl",
-    "sqs:ReceiveMessage",
-]
+"""What moto calls actions that AWS takes for both."""
 
 
-@pytest.mark.parametrize("left_out", [None, *EVERY_ACTION])
-def test_the_job_takes_each_of_these_rights_and_no_other(
+def is_refused(call: Callable[[], object]) -> bool:
+    try:
+        call()
+    except (DeniedError, SetupError, InvalidValueError):
+        return True
+    return False
+
+
+@pytest.mark.parametrize(
+    ("make", "of_its_own", "left_out"),
+    [
+        pytest.param(make, of_its_own, left_out, id=f"{make.__name__}-{left_out}")
+        for make, of_its_own in JOBS
+        for left_out in [None, *(of_its_own or OF_EVERY_JOB)]
+    ],
+)
+def test_each_action_that_is_printed_allows_a_call_of_the_job_and_there_is_no_other(
+    make: Callable[..., Job],
+    of_its_own: list[str],
     left_out: str | None,
-    job: list[str],
     aws: EmulatedAws,
+    tmp_path: Path,
     own_connections: dict[object, Any],
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    main(["check", "--print_policy", *job])
-    own_connections.clear()
+    job = make(aws, tmp_path) if make is job_whose_messages_point_to_objects else make(aws)
+    assert main(["check", "--print_policy", *job.options]) == 0
     statements = json.loads(capsys.readouterr().out)["Statement"]
-    actions = sorted({action for statement in statements for action in statement["Action"]})
-    assert actions == EVERY_ACTION
+    actions = {action for statement in statements for action in statement["Action"]} - ANSWERED_OTHERWISE
+    assert sorted(actions) == sorted([*OF_EVERY_JOB, *of_its_own])
     user = aws.credentials_for(*(BATCHES.get(action, action) for action in actions if action != left_out))
     for name, value in user.items():
         monkeypatch.setenv(name, value)
+    close_all(own_connections)
 
     with aws.enforcing_permissions():
-        if left_out is None:
-            use_every_right(job)
-        else:
-            with pytest.raises(SetupError):
-                use_every_right(job)
+        refused = {action for action, call in job.calls.items() if is_refused(call)}
+
+    assert refused == {action for action in actions if left_out and job.calls[action] == job.calls[left_out]}
 
 
-def test_what_a_queue_does_not_say_by_its_url_is_asked(job: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    exit_code = main(["check", "--print_policy", *job])
+def test_what_a_queue_does_not_say_by_its_url_is_asked(aws: EmulatedAws, capsys: pytest.CaptureFixture[str]) -> None:
+    name, key = f"q-{uuid.uuid4().hex}", aws.create_kms_key()
+    aws.client("sqs").create_queue(QueueName=name, Attributes={"KmsMasterKeyId": key})
+
+    exit_code = main(
+        ["check", "--print_policy", f"--queue={name}", f"--queue_endpoint={aws.endpoint}", "--keyset=env:KEYSET"]
+    )
 
     printed = capsys.readouterr()
     assert (exit_code, printed.err) == (0, "")
-    name = job[0].removeprefix("--queue=")
-    of_queue, of_key, *_ = json.loads(printed.out)["Statement"]
+    of_queue, of_key = json.loads(printed.out)["Statement"]
     assert of_queue["Resource"] == f"arn:aws:sqs:us-east-1:123456789012:{name}"
     assert "sqs:GetQueueUrl" in of_queue["Action"]
-    assert of_key["Resource"] in job[2]
+    assert of_key["Resource"] == key

@@ -55,6 +55,14 @@ def test_no_level_brings_what_clouds_libraries_send_and_receive(
     assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["shown"]
 
 
+def test_packages_that_beam_finds_missing_are_not_complained_of(log: io.StringIO) -> None:
+    logging.warning("apitools not found, and bigquery client libraries are not available.")
+    logging.getLogger("apache_beam.io.mongodbio").warning("Could not find a compatible bson package.")
+    logging.getLogger("apache_beam.io.mongodbio").warning("something else")
+
+    assert [json.loads(line)["event"] for line in log.getvalue().splitlines()] == ["something else"]
+
+
 def test_it_is_quiet_by_default_but_for_progress(log: io.StringIO) -> None:
     logging.getLogger("maskline.test").info("hidden")
     logging.getLogger("apache_beam").info("hidden")
@@ -111,14 +119,17 @@ def test_the_record_with_the_exit_code_is_the_last_whatever_a_runner_says_at_the
     assert events == ["Failed to read inputs in the data plane.", "postgres: cannot be reached"]
 
 
+@pytest.mark.parametrize("name", ["apache_beam.runners.worker", None, "FlinkJarJobServer", "alembic.runtime.migration"])
 @pytest.mark.parametrize(("level", "shown"), [("info", ["ours", "warned"]), ("debug", ["of Beam", "ours", "warned"])])
-def test_beam_is_quiet_at_info_and_talks_at_debug(level: str, shown: list[str]) -> None:
+def test_beam_its_job_server_and_libraries_are_quiet_at_info_and_talk_at_debug(
+    name: str | None, level: str, shown: list[str]
+) -> None:
     root = logging.getLogger()
     handlers, before = root.handlers[:], root.level
     stream = io.StringIO()
     configure_logging(level, stream)
 
-    logging.getLogger("apache_beam.runners.worker").info("of Beam")
+    logging.getLogger(name).info("of Beam")
     logging.getLogger("maskline.test").info("ours")
     logging.getLogger("apache_beam.runners.worker").warning("warned")
 

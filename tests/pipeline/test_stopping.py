@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from maskline.pipeline.stopping import interruptible
+from maskline.pipeline.stopping import BackgroundWork, interruptible
 from tests.awaiting import await_until
 from tests.e2e.job_process import PROJECT
 
@@ -27,6 +27,21 @@ end_process(7)
 """
 
 
+LEAVING = """
+import atexit
+from maskline.pipeline.stopping import leave_process
+
+class TakenApart:
+    def __del__(self):
+        print("taken apart")
+
+kept = TakenApart()
+atexit.register(print, "done at exit")
+print("said first")
+leave_process(3)
+"""
+
+
 def test_work_that_ends_by_itself_gives_what_it_gives() -> None:
     assert interruptible(lambda: 42) == 42
 
@@ -37,6 +52,26 @@ def test_what_work_raises_comes_out_as_it_is() -> None:
 
     with pytest.raises(ZeroDivisionError):
         interruptible(fail)
+
+
+def test_a_signal_that_comes_as_soon_as_work_begins_leaves_it_to_itself_and_it_is_done_once() -> None:
+    main, begun, may_end = threading.main_thread().ident, [], threading.Event()
+    assert main is not None
+
+    def interrupt() -> str:
+        begun.append(1)
+        signal.pthread_kill(main, signal.SIGINT)
+        may_end.wait(10)
+        return "done"
+
+    work = BackgroundWork(interrupt, "interrupted")
+
+    with pytest.raises(KeyboardInterrupt):
+        work.result()
+    may_end.set()
+
+    assert work.result() == "done"
+    assert begun == [1]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -50,6 +85,29 @@ def test_a_signal_ends_the_wait_for_work_that_hangs(number: signal.Signals) -> N
 
     assert not answered.is_set()
     assert signal.getsignal(signal.SIGTERM) is before
+    answered.set()
+    timer.join()
+    await_until(lambda: "interruptible" not in [thread.name for thread in threading.enumerate()], "it has ended")
+
+
+def test_a_process_is_left_once_what_it_does_at_exit_is_done_and_what_it_said_is_written() -> None:
+    left = subprocess.run([sys.executable, "-c", LEAVING], cwd=PROJECT, capture_output=True, text=True, timeout=30)
+
+    assert (left.returncode, left.stdout, left.stderr) == (3, "said first\ndone at exit\n", "")
+
+
+def test_a_sigterm_interrupts_where_a_shell_has_had_ctrl_c_ignored() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    timer = threading.Timer(0.2, os.kill, [os.getpid(), signal.SIGTERM])
+    timer.start()
+    answered = threading.Event()
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            interruptible(lambda: answered.wait(60))
+    finally:
+        signal.signal(signal.SIGINT, before)
+
     answered.set()
     timer.join()
     await_until(lambda: "interruptible" not in [thread.name for thread in threading.enumerate()], "it has ended")

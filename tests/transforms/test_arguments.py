@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+import re
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,13 +20,23 @@ from maskline.sqs import QueueAddress
 from maskline.sqs.lease import VisibilityLease
 from maskline.sqs.receiver import ReceiveSettings
 from maskline.streams.definition import StreamDefinition
-from maskline.transforms import DeleteFromSqs, MaskPii, MicroBatch, ReadFromSqs, ReadKeyset, WriteRejections
+from maskline.transforms import (
+    DeleteFromSqs,
+    MaskPii,
+    MicroBatch,
+    ReadFromSqs,
+    ReadKeyset,
+    ReturnToSqs,
+    WriteRejections,
+)
 from maskline.transforms import WriteToPostgres as Write
 
 DSN = "postgresql://writer@db/logins"
 NO_STREAM: Any = {"name": "x"}
 A_NUMBER: Any = 7
+A_TEXT: Any = "7"
 NO_SETTINGS: Any = {"micro_batch_size": 1}
+TRANSFORMS = [each for each in vars(transforms).values() if inspect.isclass(each) and issubclass(each, beam.PTransform)]
 
 
 @pytest.mark.parametrize(
@@ -43,7 +56,12 @@ NO_SETTINGS: Any = {"micro_batch_size": 1}
         (lambda: ReadFromSqs("logins", NO_SETTINGS), "receive is a dict; give ReceiveSettings or None"),
         (lambda: ReadFromSqs("logins", pollers=0), "pollers is 0; it must be 1 or more"),
         (lambda: DeleteFromSqs(""), "queue '': give a queue's URL or its name"),
+        (lambda: ReadFromSqs("logins", pollers=A_TEXT), "pollers is a str; give a whole number, 1 or more"),
+        (lambda: ReadFromSqs("logins", after=A_TEXT), "after is a str; give beam.pvalue.AsSingleton(pcollection) or"),
+        (lambda: ReadFromSqs("logins", attribute_names="All"), "attribute_names is a str; give a collection of names"),
+        (lambda: ReturnToSqs("logins", A_TEXT), "context is a str; give a RunContext or None"),
         (lambda: MicroBatch(0), "size is 0; it must be 1 or more"),
+        (lambda: MicroBatch(A_TEXT), "size is a str; give a whole number, 1 or more"),
         (lambda: VisibilityLease(QueueAddress("logins"), 0), "visibility_timeout_seconds is 0; SQS takes 1 to 43200"),
         (lambda: ReceiveSettings(micro_batch_size=0), "micro_batch_size is 0; it must be 1 or more"),
     ],
@@ -96,10 +114,9 @@ def test_a_transform_shows_what_it_does_and_no_more(transform: beam.PTransform, 
 
 
 def test_all_that_signatures_name_is_exported() -> None:
-    public = [each for each in vars(transforms).values() if inspect.isclass(each) and issubclass(each, beam.PTransform)]
     named = {
         name.strip()
-        for each in public
+        for each in TRANSFORMS
         for parameter in inspect.signature(each.__init__).parameters.values()
         for name in str(parameter.annotation).split("|")
         if name.strip()[:1].isupper()
@@ -107,6 +124,14 @@ def test_all_that_signatures_name_is_exported() -> None:
 
     assert {StreamDefinition.__name__, "QueueAddress", "RunContext"} <= named
     assert named - set(transforms.__all__) - {"None", "AsSingleton", "Collection[str]"} == set()
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS, ids=lambda transform: transform.__name__)
+def test_a_transform_shows_how_it_is_used(transform: type[beam.PTransform]) -> None:
+    (example,) = re.findall(r"::\n\n((?: {4}.+\n)+)", f"{inspect.getdoc(transform)}\n")
+
+    assert f"{transform.__name__}(" in example
+    ast.parse(textwrap.dedent(example))
 
 
 def shown_by(transform: beam.PTransform) -> dict[str, Any]:

@@ -13,10 +13,11 @@ from maskline.sqs import QueueAddress
 from maskline.sqs.receiver import ReceiveSettings
 from maskline.streams.definition import StreamDefinition
 from maskline.transforms import WriteRejections, WriteToPostgres
+from maskline.transforms.deleting import _Delete
 from maskline.transforms.mask import _MaskBySideInput
 from maskline.transforms.metrics import JobCounter, JobDistribution
+from maskline.transforms.reading import _Poll
 from maskline.transforms.run_context import RunContext
-from maskline.transforms.sqs import _Delete, _Poll
 from maskline.transforms.tally import HISTOGRAM_BOUNDS, Tally
 
 

@@ -13,9 +13,9 @@ from maskline.sqs import DeleteFailure, QueueAddress, SqsQueue
 from maskline.sqs.receiver import ReceiveSettings
 from maskline.streams.definition import StreamDefinition
 from maskline.transforms import DeleteFromSqs, ReadFromSqs, WriteToPostgres
+from maskline.transforms.deleting import _Delete
 from maskline.transforms.movement import Movement
 from maskline.transforms.run_context import RunContext
-from maskline.transforms.sqs import _Delete
 from tests.maskline.postgres.records import row
 from tests.maskline.sqs.faults import FaultyQueue, some_receipts
 from tests.transforms.running import a_pipeline

@@ -12,6 +12,7 @@ from azure.core.exceptions import ResourceNotFoundError
 
 from maskline.errors import ArgumentError, KeysetError
 from maskline.keys.azure_key_vault.clients import HOST, OpenSecrets, map_azure_errors, open_secrets
+from maskline.keys.conflicts import ALREADY_EXISTS, CHANGED_MEANWHILE
 from maskline.keys.keyset import StoredKeyset
 
 _SECRET = re.compile(rf"(?P<host>{HOST})/(?P<name>[0-9A-Za-z-]{{1,127}})")
@@ -19,8 +20,6 @@ _PERMISSIONS = (
     "get on the secret to read it (the role Key Vault Secrets User has it), and get, list and set to make and change "
     "it (Key Vault Secrets Officer)"
 )
-_EXISTS = "exists already and is not overwritten; without it nothing it masked could be recovered"
-_CHANGED = "somebody else changed it meanwhile; look at it and try again"
 
 
 class AzureSecretKeyset:
@@ -62,7 +61,7 @@ class AzureSecretKeyset:
         """Make the secret; `KeysetError` if it is there."""
         with map_azure_errors(self.uri, _PERMISSIONS):
             if self._versions():
-                raise KeysetError(f"keyset {self.uri}: {_EXISTS}")
+                raise KeysetError(f"keyset {self.uri}: {ALREADY_EXISTS}")
             self._put(content, set())
 
     def replace(self, expected: bytes, content: bytes) -> str:
@@ -71,7 +70,7 @@ class AzureSecretKeyset:
             before = self._versions()
             current, version = self._read()
             if current != expected or version not in before:
-                raise KeysetError(f"keyset {self.uri}: {_CHANGED}")
+                raise KeysetError(f"keyset {self.uri}: {CHANGED_MEANWHILE}")
             self._put(content, before)
         return f"the secret's version {version}"
 

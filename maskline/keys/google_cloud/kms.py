@@ -32,7 +32,7 @@ class GoogleKmsKey(aead.Aead):
         open_session: Makes the session.
 
     Raises:
-        ArgumentError: It is not the name of a key.
+        ArgumentError: `location` is not the name of a key.
     """
 
     def __init__(self, location: str, open_session: OpenSession = open_session) -> None:
@@ -52,11 +52,11 @@ class GoogleKmsKey(aead.Aead):
             KeysetUnavailableError: KMS did not answer as it should.
         """
         with self._api.mapping_errors():
-            refusal = KeysetError(
+            not_taken = KeysetError(
                 f"keyset {self.uri}: KMS does not take it (INVALID_ARGUMENT); it encrypts up to 64 KiB, or 8 KiB by a "
                 "key of an HSM"
             )
-            answer = self._call("encrypt", refusal, plaintext=plaintext, additionalAuthenticatedData=associated_data)
+            answer = self._call("encrypt", not_taken, plaintext=plaintext, additionalAuthenticatedData=associated_data)
             if not answer.get("verifiedPlaintextCrc32c"):
                 raise self._api.unavailable("it did not check the CRC32C of what it was sent")
             if associated_data and not answer.get("verifiedAdditionalAuthenticatedDataCrc32c"):
@@ -72,21 +72,23 @@ class GoogleKmsKey(aead.Aead):
             KeysetUnavailableError: KMS did not answer as it should.
         """
         with self._api.mapping_errors():
-            refusal = NotDecryptedError(
+            not_decrypted = NotDecryptedError(
                 f"keyset {self.uri}: was not encrypted by this KMS key, or was damaged (INVALID_ARGUMENT)"
             )
-            answer = self._call("decrypt", refusal, ciphertext=ciphertext, additionalAuthenticatedData=associated_data)
+            answer = self._call(
+                "decrypt", not_decrypted, ciphertext=ciphertext, additionalAuthenticatedData=associated_data
+            )
             return self._api.checked(answer.get("plaintext", ""), answer.get("plaintextCrc32c"))
 
-    def _call(self, action: str, refusal: KeysetError, **fields: bytes) -> dict[str, Any]:
-        """Call an action of the key, and raise `refusal` where KMS does not take what it was given."""
+    def _call(self, action: str, if_invalid: KeysetError, **fields: bytes) -> dict[str, Any]:
+        """Call an action of the key, and raise `if_invalid` where KMS finds the request invalid."""
         body = {name: encoded(content) for name, content in fields.items() if content}
         checksums = {f"{name}Crc32c": checksum_of(content) for name, content in fields.items() if content}
         try:
             return self._api.call("POST", f"{self._name}:{action}", {**body, **checksums})
         except GoogleError as error:
             if error.status == "INVALID_ARGUMENT":
-                raise refusal from None
+                raise if_invalid from None
             if error.status in ("NOT_FOUND", "FAILED_PRECONDITION"):
                 raise KeysetError(
                     f"keyset {self.uri}: there is no such KMS key for encryption, or its version is disabled or "

@@ -11,6 +11,7 @@ import re
 from typing import Any
 
 from maskline.errors import ArgumentError, KeysetError, Remedy
+from maskline.keys.conflicts import ALREADY_EXISTS, CHANGED_MEANWHILE
 from maskline.keys.google_cloud.api import GoogleApi, GoogleError, OpenSession, checksum_of, encoded, open_session
 from maskline.keys.keyset import StoredKeyset
 
@@ -24,8 +25,6 @@ _PERMISSIONS = (
     "secretmanager.versions.access to read it (roles/secretmanager.secretAccessor), to change it versions.add, "
     "versions.get, secrets.get and secrets.update, too, and to make it secrets.create (roles/secretmanager.admin)"
 )
-_EXISTS = "exists already and is not overwritten; without it nothing it masked could be recovered"
-_CHANGED = "somebody else changed it meanwhile; look at it and try again"
 _NO_SUCH_VERSION = ("NOT_FOUND", "INVALID_ARGUMENT")
 
 
@@ -41,7 +40,7 @@ class GoogleSecretKeyset:
         open_session: Makes the session.
 
     Raises:
-        ArgumentError: It is not the name of a secret.
+        ArgumentError: `location` is not the name of a secret.
     """
 
     kms_key = None
@@ -75,7 +74,7 @@ class GoogleSecretKeyset:
                 secret = self._make()
             else:
                 self._check_is_empty()
-            self._name_version(secret, self._add(content), _EXISTS)
+            self._name_version(secret, self._add(content), ALREADY_EXISTS)
 
     def replace(self, expected: bytes, content: bytes) -> str:
         """Give the secret a new version."""
@@ -83,11 +82,11 @@ class GoogleSecretKeyset:
             secret = self._call("GET", "")
             current, version = self._read()
             if current != expected:
-                raise KeysetError(f"keyset {self.uri}: {_CHANGED}")
+                raise KeysetError(f"keyset {self.uri}: {CHANGED_MEANWHILE}")
             if ALIAS not in secret.get("versionAliases", {}):
                 # Or the version that is added next would count before it is known to follow this one.
-                secret = self._name_version(secret, version, _CHANGED)
-            self._name_version(secret, self._add(content), _CHANGED)
+                secret = self._name_version(secret, version, CHANGED_MEANWHILE)
+            self._name_version(secret, self._add(content), CHANGED_MEANWHILE)
         return f"the secret's version {version}"
 
     def _read(self) -> tuple[bytes, str]:
@@ -109,7 +108,7 @@ class GoogleSecretKeyset:
             return self._api.call("POST", f"{self._parent}/secrets", body, secretId=self._id)
         except GoogleError as error:
             if error.status == "ALREADY_EXISTS":
-                raise KeysetError(f"keyset {self.uri}: {_EXISTS}") from None
+                raise KeysetError(f"keyset {self.uri}: {ALREADY_EXISTS}") from None
             raise
 
     def _check_is_empty(self) -> None:
@@ -119,7 +118,7 @@ class GoogleSecretKeyset:
             if error.status == "NOT_FOUND":
                 return
             raise
-        raise KeysetError(f"keyset {self.uri}: {_EXISTS}")
+        raise KeysetError(f"keyset {self.uri}: {ALREADY_EXISTS}")
 
     def _add(self, content: bytes) -> str:
         payload = {"data": encoded(content), "dataCrc32c": checksum_of(content)}

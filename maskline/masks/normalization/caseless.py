@@ -14,7 +14,7 @@ PACKAGE = None
 
 
 def is_canonical(value: str) -> bool:
-    """Say whether a value is plain ASCII in small letters with nothing around it."""
+    """Return whether a value is plain ASCII in small letters with nothing around it."""
     return value.isascii() and value == value.strip() and value == value.lower()
 
 

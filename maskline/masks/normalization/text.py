@@ -15,7 +15,7 @@ PACKAGE = None
 
 
 def is_canonical(value: str) -> bool:
-    """Say whether a value is plain ASCII with nothing around it, as most are."""
+    """Return whether a value is plain ASCII with nothing around it, as most are."""
     return value.isascii() and value == value.strip()
 
 

@@ -10,7 +10,7 @@ their outcome already, and must find every row there. So it knows an older job b
 
 from __future__ import annotations
 
-from maskline.postgres.migrations.catalogue import WRITTEN_TABLES
+from maskline.postgres.migrations.catalog import WRITTEN_TABLES
 
 FUNCTION = """
 CREATE OR REPLACE FUNCTION maskline_gate() RETURNS trigger

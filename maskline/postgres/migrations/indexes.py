@@ -6,7 +6,7 @@ Source: https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEI
 from __future__ import annotations
 
 from maskline.postgres.migrations import steps
-from maskline.postgres.migrations.catalogue import IS_OWNERS_TABLE, IS_PARTITIONED, leaves
+from maskline.postgres.migrations.catalog import IS_OWNERS_TABLE, IS_PARTITIONED, leaves
 
 _INVALID = """
     SELECT format('DROP INDEX CONCURRENTLY IF EXISTS %s', indexrelid::regclass) AS statement

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import stat
 import sys
 from collections.abc import Callable, Iterator
@@ -133,7 +134,7 @@ def _read_key(name: str) -> bytes:
         with Path(name).open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
             if stat.S_ISREG(mode) and stat.S_IMODE(mode) & 0o077:
-                raise UsageError(f"key {name}: others can read it; run: chmod 600 {name}")
+                raise UsageError(f"key {name}: others can read it; run: chmod 600 {shlex.quote(name)}")
             return file.read(MAX_KEY_CHARACTERS)
     except OSError as error:
         raise UsageError(f"key: the file cannot be read ({error.strerror})") from None
@@ -226,14 +227,14 @@ def _list(arguments: argparse.Namespace) -> int:
     usage = usage_in_database(postgres_dsn(arguments)) if arguments.postgres else []
     usage += usage_in_copy(arguments)
     if arguments.json:
-        for line in keys_json(keys, usage):
+        for line in _keys_json(keys, usage):
             echo(line)
         return 0
-    print_table(keys_table(keys, usage))
+    print_table(_keys_table(keys, usage))
     return 0
 
 
-def keys_json(keys: list[KeyInfo], usage: list[KeyUsage]) -> Iterator[str]:
+def _keys_json(keys: list[KeyInfo], usage: list[KeyUsage]) -> Iterator[str]:
     """Return the keys, those that only rows know included, as JSON: an object for each.
 
     Args:
@@ -261,7 +262,7 @@ def _listed(keys: list[KeyInfo], usage: list[KeyUsage]) -> Iterator[tuple[int | 
         yield key_id, None
 
 
-def keys_table(keys: list[KeyInfo], usage: list[KeyUsage]) -> Table:
+def _keys_table(keys: list[KeyInfo], usage: list[KeyUsage]) -> Table:
     """Return the table of keys, those that only rows know included.
 
     Args:

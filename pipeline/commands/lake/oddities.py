@@ -1,4 +1,4 @@
-"""What was not as usual in the rows of a copy's table, and stopped nothing, as lines."""
+"""What is unusual in the rows of a copy's table without stopping anything, printed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from maskline.pipeline.printing import echo
 
 
 def echo_oddities(oddities: Oddities) -> None:
-    """Say how many rows are older than the job, and which values the lake cannot hold.
+    """Print how many rows are older than the job, and which values the lake cannot hold.
 
     Args:
         oddities: Those of a publication or a comparison.

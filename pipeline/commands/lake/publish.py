@@ -15,8 +15,6 @@ import threading
 import time
 from typing import Any
 
-from rich.console import Console
-
 from maskline.errors import UsageError
 from maskline.lake.copies import Copy
 from maskline.lake.files import FileSize
@@ -27,11 +25,12 @@ from maskline.lake.table import LakeTable
 from maskline.pipeline.command_parser import add_action
 from maskline.pipeline.commands.lake.oddities import echo_oddities
 from maskline.pipeline.lake_options import add_lake, check_copies_apart, lake_tables, masker_for, row_source
-from maskline.pipeline.options import Options
+from maskline.pipeline.options import Options, naming_options
 from maskline.pipeline.printing import echo
 from maskline.pipeline.program import program_name
 from maskline.pipeline.progress import showing_rows
-from maskline.pipeline.stopping import STOPPED_EXIT_CODE, in_another_thread, stopping_on_signals
+from maskline.pipeline.screen import open_screen
+from maskline.pipeline.stopping import STOPPED_EXIT_CODE, BackgroundWork, stopping_on_signals
 from maskline.streams.definition import load_stream
 
 
@@ -46,7 +45,7 @@ def add_actions(actions: Any) -> None:
     options.add_stream()
     add_lake(options)
     size = FileSize()
-    options.add("rows_per_file", "most rows of a file (%(default)s)", type=int, default=size.rows, metavar="N")
+    options.add("rows_per_file", "most rows of a file (%(default)s)", type=int, default=size.rows_per_file, metavar="N")
     options.add("follow", "go on publishing until Ctrl-C", action="store_true")
     options.add(
         "interval_seconds",
@@ -68,15 +67,16 @@ def _publish(arguments: argparse.Namespace) -> int:
     interval_seconds: float = arguments.interval_seconds
     if not interval_seconds > 0:
         raise UsageError(f"interval_seconds is {interval_seconds}; it must be more than 0")
-    size = FileSize(rows=arguments.rows_per_file)
+    size = FileSize(rows_per_file=arguments.rows_per_file)
     stream = load_stream(arguments.stream)
     tables = lake_tables(arguments, stream)
     if arguments.print_policy:
-        _print_policies(tables, arguments.print_policy)
+        with naming_options(reader="print_policy"):
+            _print_policies(tables, arguments.print_policy)
         return 0
     check_copies_apart(tables)
     stopping = threading.Event()
-    with stopping_on_signals(stopping, Console(stderr=True)), contextlib.ExitStack() as opened:
+    with stopping_on_signals(stopping, open_screen(stderr=True)), contextlib.ExitStack() as opened:
         publishers = []
         for table in tables:
             source = opened.enter_context(contextlib.closing(row_source(arguments, stream)))
@@ -86,23 +86,23 @@ def _publish(arguments: argparse.Namespace) -> int:
             places = " and ".join(table.uri for table in tables)
             echo(f"Publishing to {places} every {interval_seconds:g} seconds. Ctrl-C stops.")
         pause = interval_seconds if arguments.follow else None
-        in_another_thread(functools.partial(_publish_all, publishers, stopping, pause))
+        BackgroundWork(functools.partial(_publish_all, publishers, stopping, pause), "publish").result()
         return STOPPED_EXIT_CODE if stopping.is_set() and not arguments.follow else 0
 
 
-def _publish_all(publishers: list[tuple[LakeTable, Publisher]], stopping: threading.Event, pause: float | None) -> int:
+def _publish_all(publishers: list[tuple[LakeTable, Publisher]], stopping: threading.Event, pause: float | None) -> None:
     while True:
         for table, publisher in publishers:
             _publish_once(table, publisher, is_following=pause is not None)
         if pause is None or stopping.wait(pause):
-            return 0
+            return
 
 
 def _publish_once(table: LakeTable, publisher: Publisher, *, is_following: bool) -> None:
     started = time.monotonic()
     rows = files = 0
     oddities = Oddities()
-    with showing_rows(publisher.waiting_rows(), Console(stderr=True)) as advance:
+    with showing_rows(publisher.waiting_rows(), open_screen(stderr=True)) as advance:
         for publication in publisher.publish(advance):
             rows += publication.rows
             files += publication.files

@@ -8,8 +8,6 @@ import functools
 import threading
 from typing import Any
 
-from rich.console import Console
-
 from maskline.errors import UsageError
 from maskline.lake.copies import Copy
 from maskline.pipeline.command_parser import add_action
@@ -17,7 +15,8 @@ from maskline.pipeline.lake_options import add_lake, lake_tables, row_source
 from maskline.pipeline.options import Options, keyset_uri, postgres_dsn
 from maskline.pipeline.printing import echo
 from maskline.pipeline.progress import showing_rows
-from maskline.pipeline.stopping import STOPPED_EXIT_CODE, in_another_thread, stopping_on_signals
+from maskline.pipeline.screen import open_screen
+from maskline.pipeline.stopping import STOPPED_EXIT_CODE, BackgroundWork, stopping_on_signals
 from maskline.postgres.connection import connect
 from maskline.streams.definition import load_stream
 
@@ -47,21 +46,18 @@ def _restore(arguments: argparse.Namespace) -> int:
     (table,) = lake_tables(arguments, stream)
     keyset = keyset_uri(arguments).open()
     stopping = threading.Event()
-    results: list[RestoreResult] = []
     with (
-        stopping_on_signals(stopping, Console(stderr=True)),
+        stopping_on_signals(stopping, open_screen(stderr=True)),
         contextlib.closing(row_source(arguments, stream)) as source,
     ):
         restorer = Restorer(source, table, functools.partial(connect, postgres_dsn(arguments)), keyset, stopping)
 
-        def restore() -> int:
+        def restore() -> RestoreResult:
             total = sum(file.rows for file in table.newest().files())
-            with showing_rows(total, Console(stderr=True)) as advance:
-                results.append(restorer.restore(dry_run=arguments.dry_run, advance=advance))
-            return 0
+            with showing_rows(total, open_screen(stderr=True)) as advance:
+                return restorer.restore(dry_run=arguments.dry_run, advance=advance)
 
-        in_another_thread(restore)
-    (result,) = results
+        result = BackgroundWork(restore, "restore").result()
     done = "would come back" if arguments.dry_run else "brought back"
     echo(f"{stream.table}: {result.restored:,} rows {done} from {table.uri}; {result.present:,} were there already.")
     for rows, why in (

@@ -1,4 +1,4 @@
-"""Having a database take a definition as it is now, where it masks columns otherwise than before."""
+"""Having a database accept a definition that masks columns in another way than before."""
 
 from __future__ import annotations
 

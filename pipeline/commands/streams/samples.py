@@ -1,4 +1,4 @@
-"""The messages that a command looks at: those of a file, or of a queue, which has them back at once."""
+"""The messages that a command looks at: those of a file, or of a queue, which gets them back at once."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def add_sources(parser: argparse.ArgumentParser) -> None:
 
 
 def sample_messages(arguments: argparse.Namespace, attribute_names: Collection[str]) -> list[SampleMessage]:
-    """Return the messages of the file that was given, or else of the queue.
+    """Return the messages of the file, if one was given, or of the queue.
 
     Args:
         arguments: With the options of `add_sources`.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from maskline.pipeline.command_parser import add_action
 from maskline.pipeline.commands.streams.samples import add_sources, sample_messages
 from maskline.pipeline.options import Options
-from maskline.pipeline.printing import echo
+from maskline.pipeline.printing import counted, echo
 from maskline.streams.definition import StreamDefinition
 from maskline.streams.stream_files import load_streams, streams_at
 from maskline.streams.stream_set import StreamSet
@@ -21,6 +22,7 @@ from maskline.streams.trial import StreamTrial, Trial, failed_examples, hide_mas
 REJECTED_EXIT_CODE = 1
 FAILED_EXIT_CODE = 1
 MAX_SHOWN = 60
+"""How many characters of a value a terminal shows; a pipe gets all, and so does --json."""
 
 
 def add_actions(actions: Any) -> None:
@@ -63,9 +65,9 @@ def _try(arguments: argparse.Namespace) -> int:
         else:
             echo(f"{number}: {_in_words(tried, by_name)}")
     if not arguments.json:
-        counts = [f"{_counted(count, 'row')} of {name}" for name, count in rows.items()]
+        counts = [f"{counted(count, 'row')} of {name}" for name, count in rows.items()]
         counts += [f"{count:,} rejected ({reason})" for reason, count in rejected.most_common()]
-        echo(f"{_counted(len(messages), 'message')}: {', '.join(counts)}.")
+        echo(f"{counted(len(messages), 'message')}: {', '.join(counts)}.")
         for sentence in suspects.sentences():
             echo(sentence)
     return REJECTED_EXIT_CODE if rejected else 0
@@ -95,7 +97,7 @@ class _Suspects:
             kinds = ", ".join(sorted(self._kinds[stream, column]))
             yield (
                 f"Column {column} of {stream} holds in clear what looks like personal data in "
-                f"{_counted(count, 'row')}: {kinds}."
+                f"{counted(count, 'row')}: {kinds}."
             )
 
 
@@ -113,10 +115,10 @@ def _in_words(tried: Trial, streams: dict[str, StreamDefinition]) -> str:
 
 
 def _shortened(value: object) -> str:
-    """Return a value in one line, without anything that a terminal would obey."""
+    """Return a value in one line, without anything that a terminal would obey; a long one is cut on a terminal."""
     text = "NULL" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     text = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
-    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"
+    return text if len(text) <= MAX_SHOWN or not sys.stdout.isatty() else f"{text[: MAX_SHOWN - 1]}…"
 
 
 def _test(arguments: argparse.Namespace) -> int:
@@ -130,9 +132,5 @@ def _test(arguments: argparse.Namespace) -> int:
     if not tests:
         echo(f"There is no [[test]] in {', '.join(arguments.files)}.")
     else:
-        echo(f"{tests - failures:,} of {_counted(tests, 'test')} hold.")
+        echo(f"{tests - failures:,} of {counted(tests, 'test')} hold.")
     return FAILED_EXIT_CODE if failures else 0
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"

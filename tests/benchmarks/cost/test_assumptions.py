@@ -1,4 +1,4 @@
-"""The file of assumptions is checked before anything is reckoned from it."""
+"""The file of assumptions is checked before anything is computed from it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_the_bytes_of_a_row_are_those_that_were_measured() -> None:
 @pytest.mark.parametrize(
     ("number", "replaced", "complaint"),
     [
-        ("utilisation = 0.7", "utilisation = 1.7", "utilisation"),
+        ("utilization = 0.7", "utilization = 1.7", "utilization"),
         ("messages_per_receive = 10.0", "messages_per_receive = 11.0", "messages_per_receive"),
         ("vcpu_hour = 0.04048", "vcpu_hours = 0.04048", "vcpu_hour"),
         ("message_bytes = 170", "message_bytes = 'many'", "message_bytes"),

@@ -1,4 +1,4 @@
-"""The formula, against figures that were reckoned by hand."""
+"""The formula, against figures that were computed by hand."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MEASURED = msgspec.structs.replace(
     log_bytes_per_row=400,
     page_image_bytes=6000,
 )
-OPERATION = msgspec.structs.replace(SHIPPED.operation, utilisation=0.5, seconds_in_flight=1, checkpoint_seconds=300)
+OPERATION = msgspec.structs.replace(SHIPPED.operation, utilization=0.5, seconds_in_flight=1, checkpoint_seconds=300)
 LIMITS = msgspec.structs.replace(SHIPPED.limits, in_flight_per_queue=120_000, rows_per_second_per_database=20_000)
 PRICES = msgspec.structs.replace(
     SHIPPED.prices,

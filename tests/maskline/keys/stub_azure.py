@@ -17,7 +17,8 @@ import trustme
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from tests.maskline.keys.stub_services import Answer, Request, StubService
+from tests.http_service import HttpRequest
+from tests.maskline.keys.stub_services import Answer, StubService
 
 OAEP = padding.OAEP(mgf=padding.MGF1(hashes.SHA256()), algorithm=hashes.SHA256(), label=None)
 
@@ -49,18 +50,13 @@ class StubAzure(StubService):
     TOKEN = "eyJ0.the-token"
 
     def __init__(self, authority: trustme.CA) -> None:
-        super().__init__()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("127.0.0.1").configure_cert(context)
+        super().__init__(context)
         self.keys: dict[str, list[StubKey]] = {}
         self.secrets: dict[str, list[tuple[str, str]]] = {}
         self.denied: set[str] = set()
         self.inner_code = ""
-        self._authority = authority
-
-    def tls(self) -> ssl.SSLContext:
-        """Return what it speaks TLS with."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._authority.issue_cert("127.0.0.1").configure_cert(context)
-        return context
 
     def headers(self, status: int) -> dict[str, str]:
         """Say whose tokens are taken, and for what."""
@@ -77,7 +73,7 @@ class StubAzure(StubService):
             error["innererror"] = {"code": self.inner_code}
         return {"error": error}
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: HttpRequest) -> Answer:
         """Answer as Key Vault does."""
         if request.headers.get("authorization") != f"Bearer {self.TOKEN}":
             return 401, {"error": {"code": "Unauthorized", "message": "the error's own text"}}
@@ -90,7 +86,7 @@ class StubAzure(StubService):
         self.keys.setdefault(name, []).append(added)
         return added
 
-    def _key(self, name: str, rest: list[str], request: Request) -> Answer:
+    def _key(self, name: str, rest: list[str], request: HttpRequest) -> Answer:
         action = rest.pop() if rest and rest[-1] in ("wrapkey", "unwrapkey") else "get"
         if action in self.denied:
             self.inner_code = "ForbiddenByRbac"
@@ -108,8 +104,8 @@ class StubAzure(StubService):
         if found.state:
             self.inner_code = found.state
             return 403, self.error(403)
-        assert request.body["alg"] == "RSA-OAEP-256"
-        value = base64.urlsafe_b64decode(request.body["value"] + "==")
+        assert request.fields["alg"] == "RSA-OAEP-256"
+        value = base64.urlsafe_b64decode(request.fields["value"] + "==")
         try:
             used = (
                 found.key.decrypt(value, OAEP) if action == "unwrapkey" else found.key.public_key().encrypt(value, OAEP)
@@ -118,11 +114,11 @@ class StubAzure(StubService):
             return 400, self.error(400, "BadParameter")
         return 200, {"kid": kid, "value": base64.urlsafe_b64encode(used).rstrip(b"=").decode()}
 
-    def _secret(self, name: str, rest: list[str], request: Request) -> Answer:
+    def _secret(self, name: str, rest: list[str], request: HttpRequest) -> Answer:
         versions = self.secrets.get(name, [])
         if request.method == "PUT":
             versions = self.secrets.setdefault(name, [])
-            versions.append((uuid.uuid4().hex, request.body["value"]))
+            versions.append((uuid.uuid4().hex, request.fields["value"]))
         if rest == ["versions"]:
             # A page holds one version, so that pages are followed.
             page = int(request.query.get("page", "0"))

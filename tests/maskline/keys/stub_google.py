@@ -12,7 +12,8 @@ from typing import Any
 
 import google_crc32c
 
-from tests.maskline.keys.stub_services import Answer, Request, StubService
+from tests.http_service import HttpRequest
+from tests.maskline.keys.stub_services import Answer, StubService
 
 STATUSES = {400: "INVALID_ARGUMENT", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 409: "ALREADY_EXISTS"}
 
@@ -48,17 +49,17 @@ class StubGoogle(StubService):
         ]
         return {"error": error}
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: HttpRequest) -> Answer:
         """Answer as Google does."""
         if request.path == "/token":
-            assert request.body["grant_type"] == "urn:ietf:params:oauth:grant-type:jwt-bearer"
+            assert request.fields["grant_type"] == "urn:ietf:params:oauth:grant-type:jwt-bearer"
             return 200, {"access_token": self.TOKEN, "expires_in": 3600, "token_type": "Bearer"}
         if request.headers.get("authorization") != f"Bearer {self.TOKEN}":
             return 401, {"error": {"code": 401, "status": "UNAUTHENTICATED", "message": "the error's own text"}}
         name = request.path.removeprefix("/v1/")
         if "/cryptoKeys/" in name:
             key, _, action = name.partition(":")
-            return self._use_key(key, action, request.body)
+            return self._use_key(key, action, request.fields)
         return self._use_secret(name, request)
 
     def _use_key(self, name: str, action: str, body: dict[str, Any]) -> Answer:
@@ -83,16 +84,16 @@ class StubGoogle(StubService):
             return 400, self.error(400)
         return 200, self._sent("plaintext", opened)
 
-    def _use_secret(self, name: str, request: Request) -> Answer:
+    def _use_secret(self, name: str, request: HttpRequest) -> Answer:
         if request.query.get("secretId"):
-            return self._make(f"{name}/{request.query['secretId']}", request.body)
+            return self._make(f"{name}/{request.query['secretId']}", request.fields)
         secret_name, _, version = name.partition("/versions/")
         secret_name, _, action = secret_name.partition(":")
         secret = self.secrets.get(secret_name)
         if secret is None:
             return 404, self.error(404)
         if action == "addVersion":
-            payload = request.body["payload"]
+            payload = request.fields["payload"]
             content = base64.b64decode(payload["data"])
             if payload["dataCrc32c"] != crc32c(content):
                 return 400, self.error(400)
@@ -103,9 +104,9 @@ class StubGoogle(StubService):
         if request.method == "PATCH":
             assert request.query == {"updateMask": "versionAliases"}
             # Without an ETag it changes whatever is there.
-            if request.body.get("etag", secret["etag"]) != secret["etag"]:
+            if request.fields.get("etag", secret["etag"]) != secret["etag"]:
                 return 400, self.error(400, "FAILED_PRECONDITION")
-            secret["aliases"] = request.body["versionAliases"]
+            secret["aliases"] = request.fields["versionAliases"]
             self.touch(secret_name)
         return 200, {"name": secret_name, "etag": secret["etag"], "versionAliases": secret["aliases"]}
 

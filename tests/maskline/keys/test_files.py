@@ -40,18 +40,18 @@ def test_a_file_that_only_its_owner_can_read_is_read(tmp_path: Path, mode: int) 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o620, 0o602, 0o610, 0o601, 0o660, 0o777])
 def test_a_file_that_others_can_use_is_refused_with_the_command_that_helps(tmp_path: Path, mode: int) -> None:
-    path = tmp_path / "keyset.json"
+    path = tmp_path / "our keyset.json"
     provider = keyset_file(path, mode)
 
     with pytest.raises(KeysetError) as refusal:
         provider.fetch()
 
-    assert str(refusal.value) == (f"keyset file:{path}: others can read it (mode {mode:04o}); run: chmod 600 {path}")
+    assert str(refusal.value) == (f"keyset file:{path}: others can read it (mode {mode:04o}); run: chmod 600 '{path}'")
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o757, 0o703])
 def test_a_directory_that_others_can_write_to_is_refused_with_the_command_that_helps(tmp_path: Path, mode: int) -> None:
-    directory = tmp_path / "keys"
+    directory = tmp_path / "our keys"
     directory.mkdir()
     directory.chmod(mode)
     provider = keyset_file(directory / "keyset.json", 0o600)
@@ -61,7 +61,7 @@ def test_a_directory_that_others_can_write_to_is_refused_with_the_command_that_h
 
     assert str(refusal.value) == (
         f"keyset file:{directory}/keyset.json: others can put another keyset into its directory; "
-        f"run: chmod go-w {directory}"
+        f"run: chmod go-w '{directory}'"
     )
 
 

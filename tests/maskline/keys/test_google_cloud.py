@@ -84,7 +84,7 @@ def test_a_kms_key_encrypts_a_keyset_through_a_whole_rotation(google: StubGoogle
     assert keyset.key_ids == {7, new_id}
     assert base64.b64encode(KEY)[:24] not in b"".join(google.secrets[SECRET]["versions"])
     sent = {
-        (request.body["additionalAuthenticatedData"], request.body["additionalAuthenticatedDataCrc32c"])
+        (request.fields["additionalAuthenticatedData"], request.fields["additionalAuthenticatedDataCrc32c"])
         for request in google.requests
         if "/cryptoKeys/" in request.path
     }

@@ -84,7 +84,7 @@ def test_a_key_of_transit_encrypts_a_keyset_through_a_whole_rotation(vault: Stub
     assert keyset.encrypt(b"clear", b"domain") == b"\x01\x00\x00\x00\x07" + siv(KEY, b"clear", b"domain")
     assert keyset.key_ids == {7, new_id}
     assert base64.b64encode(KEY).decode()[:24] not in str(vault.secrets)
-    purposes = {request.body["associated_data"] for request in vault.requests if "/transit/" in request.path}
+    purposes = {request.fields["associated_data"] for request in vault.requests if "/transit/" in request.path}
     assert purposes == {"bWFza2xpbmUua2V5c2V0"}, "maskline.keyset, in base64"
 
 

@@ -79,11 +79,11 @@ def test_on_a_file_system_each_copy_is_for_its_group_and_for_nobody_else(
 
 
 def test_a_copy_that_others_may_enter_is_not_published_to(dsn: str, tmp_path: Path) -> None:
-    place = tmp_path / "opaque"
+    place = tmp_path / "opaque copy"
     place.mkdir()
     place.chmod(0o755)
 
-    with pytest.raises(LakeError, match="others than its owner and group may enter it; run: chmod o="):
+    with pytest.raises(LakeError, match=f"others than its owner and group may enter it; run: chmod o= '{place}'"):
         publish(dsn, LakeTable(Storage(str(place)), load_stream("user_logins"), Copy.TOKENIZED))
 
 

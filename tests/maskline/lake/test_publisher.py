@@ -170,7 +170,7 @@ def test_a_commit_takes_whole_transactions_up_to_its_limit(dsn: str, database: C
         values = ", ".join(f"('u', '{message_id(first + number)}')" for number in range(count))
         run(database, f"INSERT INTO user_logins (user_id, message_id) VALUES {values}")
 
-    publications = list(publisher(dsn, lake_table(tmp_path), rows_a_commit=5).publish())
+    publications = list(publisher(dsn, lake_table(tmp_path), rows_per_commit=5).publish())
 
     assert [publication.rows for publication in publications] == [4, 7, 2]
     assert len(rows_in(tmp_path, "message_id")) == 13
@@ -192,7 +192,7 @@ def test_files_are_a_day_each_and_no_larger_than_said(dsn: str, database: Connec
     run(database, f"INSERT INTO user_logins (user_id, create_date) SELECT 'u', day FROM ({days}) AS t (day)")
     table = lake_table(tmp_path)
 
-    publish(dsn, table, size=FileSize(rows=10))
+    publish(dsn, table, size=FileSize(rows_per_file=10))
 
     files = table.newest().files()
     assert [file.rows for file in files] == [10, 10, 5] * 2 or sorted(file.rows for file in files) == [5, 5, *[10] * 4]

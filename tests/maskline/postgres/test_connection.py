@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import TransactionStatus
 
-from maskline.errors import DatabaseError, DatabaseUnavailableError
+from maskline.errors import ArgumentError, DatabaseError, DatabaseUnavailableError
 from maskline.postgres.connection import Connection, connect, map_postgres_errors
 from maskline.postgres.dsn import PostgresDsn
 from tests.maskline.postgres.records import connected, run, value_of
@@ -40,6 +42,19 @@ def test_defaults_do_not_override_what_the_environment_says(dsn: str, monkeypatc
     connection.close()
 
     assert (parameters["connect_timeout"], parameters["application_name"]) == ("4", "of the environment")
+
+
+@pytest.mark.parametrize("style", ["German, DMY", "SQL, MDY", "Postgres, DMY"])
+def test_times_are_read_whatever_style_the_database_prefers(dsn: str, database: Connection, style: str) -> None:
+    run(database, f"ALTER DATABASE {value_of(database, 'SELECT current_database()')} SET DateStyle = '{style}'")
+
+    connection = connect(dsn)
+    moment = value_of(connection, "SELECT timestamptz '2026-02-01 12:00:00+00'")
+    status = connection.info.transaction_status
+    connection.close()
+
+    assert moment == datetime(2026, 2, 1, 12, tzinfo=UTC)
+    assert status == TransactionStatus.INTRANS
 
 
 def test_defaults_do_not_override_what_a_service_file_says(
@@ -107,6 +122,11 @@ def test_a_password_from_the_environment_logs_in(dsn: str, monkeypatch: pytest.M
     connection.close()
 
     assert answer == 1
+
+
+def test_what_is_no_data_source_name_is_not_repeated() -> None:
+    with pytest.raises(ArgumentError, match=r"^dsn: not a data source name; give one like [^ ]+$"):
+        connect("password=hunter2 host")
 
 
 def test_an_unknown_database_stops_the_job(dsn: str) -> None:

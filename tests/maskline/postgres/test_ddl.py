@@ -118,7 +118,7 @@ def test_the_writer_writes_to_what_was_printed(dsn: str, database: Connection, o
     ]
 
 
-def test_a_numeric_without_a_scale_is_what_the_catalogue_calls_it(database: Connection) -> None:
+def test_a_numeric_without_a_scale_is_what_the_catalog_calls_it(database: Connection) -> None:
     stream = parse_stream('name = "n"\ntable = "n"\n[columns.amount]\ntype = "numeric(38)"\n', origin="test")
 
     run(database, create_table(stream))

@@ -10,7 +10,6 @@ import ssl
 import struct
 import threading
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any
 
 import msgspec
@@ -87,9 +86,7 @@ class RecordingServer:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop, and end all connections."""
         self.stopped.set()
         self._tcp.shutdown()

@@ -49,6 +49,13 @@ def test_the_name_is_the_last_part_of_a_url_or_what_was_given(queue: str) -> Non
         ("https://vpce-0a1b-4e5f.sqs.cn-north-1.vpce.amazonaws.com.cn/123456789012/logins", "cn-north-1"),
         ("https://sqs.us-iso-east-1.c2s.ic.gov/123456789012/logins", "us-iso-east-1"),
         ("https://sqs.us-isob-east-1.sc2s.sgov.gov/123456789012/logins", "us-isob-east-1"),
+        ("https://sqs.eu-isoe-west-1.cloud.adc-e.uk/123456789012/logins", "eu-isoe-west-1"),
+        ("https://sqs.us-isof-south-1.csp.hci.ic.gov/123456789012/logins", "us-isof-south-1"),
+        ("https://sqs.us-gov-east-1.api.aws/123456789012/logins", "us-gov-east-1"),
+        ("https://cn-northwest-1.queue.amazonaws.com.cn/123456789012/logins", "cn-northwest-1"),
+        ("https://vpce-0a1b-4e5f.sqs-fips.us-east-1.vpce.amazonaws.com/123456789012/logins", "us-east-1"),
+        ("https://sqs.eu-central-1.amazonaws.com:443/123456789012/logins", "eu-central-1"),
+        ("https://queue.amazonaws.com.cn/123456789012/logins", None),
         ("http://127.0.0.1:9324/000000000000/logins", None),
         ("https://sqs.eu-central-1.amazonaws.com.example.org/1/logins", None),
         ("logins", None),
@@ -58,6 +65,24 @@ def test_the_region_is_read_from_a_url_of_aws_and_from_nothing_else(queue: str, 
     address = QueueAddress(queue)
 
     assert address.region == region
+
+
+@pytest.mark.parametrize(
+    ("queue", "endpoint", "region"),
+    [
+        ("logins", VPC_ENDPOINT, "eu-central-1"),
+        ("logins", "https://sqs.internal.example", None),
+        (AWS_URL, "https://sqs.internal.example", "eu-central-1"),
+        (AWS_URL, "https://sqs-fips.us-east-1.amazonaws.com", "eu-central-1"),
+    ],
+)
+def test_the_region_is_read_from_an_endpoint_where_no_url_names_it(
+    queue: str, endpoint: str, region: str | None
+) -> None:
+    address = QueueAddress(queue, endpoint)
+
+    assert address.region == region
+    assert address.account == ("123456789012" if queue == AWS_URL else None)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +153,6 @@ def test_it_knows_whether_a_url_was_given(queue: str, is_url: bool) -> None:
         "logins\n",
         "logins?x=1",
         "x" * 81,
-        "arn:aws:sqs:eu-central-1:123456789012:logins",
         "https://",
         "https://sqs.eu-central-1.amazonaws.com",
         "ftp://sqs.eu-central-1.amazonaws.com/123456789012/logins",

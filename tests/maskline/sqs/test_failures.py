@@ -1,4 +1,4 @@
-"""`translated`: each failed call ends as stop, back off or try later, in a line that names queue and remedy."""
+"""`map_sqs_error`: each failed call ends as stop, back off or try later, in a line that names queue and remedy."""
 
 from __future__ import annotations
 

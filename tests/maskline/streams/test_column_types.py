@@ -36,7 +36,7 @@ def test_a_declaration_is_kept_and_cast_as_an_array_without_its_length(
     assert column_type.is_text is is_text
 
 
-def test_a_numeric_without_a_scale_is_declared_as_the_catalogue_has_it() -> None:
+def test_a_numeric_without_a_scale_is_declared_as_the_catalog_has_it() -> None:
     assert ColumnType.parse("numeric(38)").declaration == "numeric(38, 0)"
 
 

@@ -1,4 +1,4 @@
-"""Processes left behind are recognised, and stopped."""
+"""Processes left behind are recognized, and stopped."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def test_a_server_left_behind_is_stopped_first_and_its_messages_are_kept(tmp_pat
         (message,) = opened(server).receive(10, 1, 30)
 
     assert message.body == "kept"
-    left_behind.__exit__(None, None, None)
+    left_behind.__exit__()
 
 
 def test_it_stays_up_when_ctrl_c_is_for_the_job(sqs: EmbeddedSqs) -> None:

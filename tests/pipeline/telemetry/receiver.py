@@ -1,62 +1,43 @@
-"""A collector of OpenTelemetry's, as far as a test asks it: it takes metrics over HTTP and parses them."""
+"""A collector of OpenTelemetry's, as far as a test asks it: it takes metrics over HTTP and parses them.
+
+Source: https://opentelemetry.io/docs/specs/otlp/#otlphttp
+"""
 
 from __future__ import annotations
 
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from types import TracebackType
 from typing import Any
 
+from tests.http_service import HttpRequest, HttpResponse, HttpService
 
-class OtlpReceiver:
+
+class OtlpReceiver(HttpService):
     """Takes metrics while the ``with`` block runs.
 
     Attributes:
-        url: Where.
-        requests: The requests that came, parsed.
-        paths: Their paths.
-        status: What it answers.
+        status: The HTTP status of its answers.
     """
 
     def __init__(self) -> None:
-        self.requests: list[Any] = []
-        self.paths: list[str] = []
+        super().__init__()
         self.status = 200
-        receiver = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+    @property
+    def url(self) -> str:
+        """Where metrics are sent to."""
+        return f"http://{self.host}/v1/metrics"
 
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.paths.append(self.path)
-                receiver.requests.append(ExportMetricsServiceRequest.FromString(body))
-                self.send_response(receiver.status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
+    def respond(self, request: HttpRequest) -> HttpResponse:
+        """Take anything."""
+        return HttpResponse(self.status)
 
-            def log_message(self, *_: Any) -> None:
-                pass
+    def resource(self) -> Any:
+        """Return what the last request says, of the one resource that it is about."""
+        from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
-        self._server = HTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/v1/metrics"
-
-    def __enter__(self) -> OtlpReceiver:
-        """Start."""
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Stop."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        (resource,) = ExportMetricsServiceRequest.FromString(self.requests[-1].body).resource_metrics
+        return resource
 
     def metrics(self) -> dict[str, Any]:
         """Return the metrics of the last request by name."""
-        (resource,) = self.requests[-1].resource_metrics
-        (scope,) = resource.scope_metrics
+        (scope,) = self.resource().scope_metrics
         return {metric.name: metric for metric in scope.metrics}

@@ -36,7 +36,7 @@ def test_a_collector_gets_what_prometheus_would(receiver: OtlpReceiver) -> None:
 
     publish(receiver, lambda: next(times))
 
-    assert receiver.paths == ["/v1/metrics"]
+    assert [request.path for request in receiver.requests] == ["/v1/metrics"]
     metrics = receiver.metrics()
     received = metrics["maskline_received"].sum
     assert (received.is_monotonic, received.aggregation_temporality) == (True, 2)  # cumulative
@@ -74,8 +74,7 @@ def test_the_resource_says_what_runs_and_what_the_environment_adds(
 
     publish(receiver)
 
-    (resource,) = receiver.requests[-1].resource_metrics
-    found = {attribute.key: attribute.value.string_value for attribute in resource.resource.attributes}
+    found = {attribute.key: attribute.value.string_value for attribute in receiver.resource().resource.attributes}
     assert (found["service.name"], found["service.version"]) == ("maskline", __version__)
     assert found["deployment.environment"] == "test"
 

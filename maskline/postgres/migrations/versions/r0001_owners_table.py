@@ -5,7 +5,7 @@ Revises: none
 """
 
 from maskline.postgres.migrations import steps
-from maskline.postgres.migrations.catalogue import where_owners
+from maskline.postgres.migrations.catalog import where_owners
 
 revision = "0001"
 down_revision = None

@@ -8,7 +8,7 @@ Revises: 0001
 """
 
 from maskline.postgres.migrations import steps
-from maskline.postgres.migrations.catalogue import IS_OWNERS_TABLE, leaves
+from maskline.postgres.migrations.catalog import IS_OWNERS_TABLE, leaves
 
 revision = "0002"
 down_revision = "0001"

@@ -7,7 +7,7 @@ Revises: 0002
 """
 
 from maskline.postgres.migrations import indexes, steps
-from maskline.postgres.migrations.catalogue import IS_OWNERS_TABLE, where_owners
+from maskline.postgres.migrations.catalog import IS_OWNERS_TABLE, where_owners
 
 revision = "0003"
 down_revision = "0002"

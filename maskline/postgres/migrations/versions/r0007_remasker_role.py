@@ -5,7 +5,7 @@ Revises: 0006
 """
 
 from maskline.postgres.migrations import steps
-from maskline.postgres.migrations.catalogue import where_owners
+from maskline.postgres.migrations.catalog import where_owners
 from maskline.postgres.migrations.roles import create_role, drop_role
 
 revision = "0007"

@@ -8,7 +8,7 @@ Revises: 0007
 """
 
 from maskline.postgres.migrations import indexes, steps
-from maskline.postgres.migrations.catalogue import IS_OWNERS_TABLE, where_owners
+from maskline.postgres.migrations.catalog import IS_OWNERS_TABLE, where_owners
 from maskline.postgres.migrations.roles import create_role, drop_role
 
 revision = "0008"

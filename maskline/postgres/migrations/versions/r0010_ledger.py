@@ -12,7 +12,7 @@ Revises: 0009
 """
 
 from maskline.postgres.migrations import gates, steps
-from maskline.postgres.migrations.catalogue import WRITTEN_TABLES, leaves
+from maskline.postgres.migrations.catalog import WRITTEN_TABLES, leaves
 
 revision = "0010"
 down_revision = "0009"

@@ -13,7 +13,7 @@ Revises: 0011
 """
 
 from maskline.postgres.migrations import gates, steps
-from maskline.postgres.migrations.catalogue import WRITTEN_TABLES, leaves
+from maskline.postgres.migrations.catalog import WRITTEN_TABLES, leaves
 from maskline.postgres.migrations.versions import r0010_ledger
 
 revision = "0012"

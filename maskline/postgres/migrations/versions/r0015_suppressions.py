@@ -8,7 +8,7 @@ Revises: 0013
 """
 
 from maskline.postgres.migrations import steps
-from maskline.postgres.migrations.catalogue import where_owners
+from maskline.postgres.migrations.catalog import where_owners
 from maskline.postgres.migrations.versions.r0010_ledger import in_this_schema
 
 revision = "0015"

@@ -122,14 +122,14 @@ def test_a_key_imported_to_mask_can_be_promoted(
 def test_a_key_file_that_others_can_read_is_refused(
     keys: Keys, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = tmp_path / "raw.key"
+    file = tmp_path / "our raw.key"
     file.write_bytes(KEY)
     file.chmod(0o644)
 
     exit_code = keys("import", file)
 
     assert exit_code == 2
-    assert "others can read it" in capsys.readouterr().err
+    assert f"others can read it; run: chmod 600 '{file}'" in capsys.readouterr().err
 
 
 def test_a_key_file_that_is_not_there_is_one_line(keys: Keys, capsys: pytest.CaptureFixture[str]) -> None:

@@ -118,7 +118,7 @@ def test_the_policies_are_the_least_that_a_reader_needs(capsys: pytest.CaptureFi
         (["--lake_opaque=/lake", "--rows_per_file=0"], "rows_per_file is 0; it must be more than 0"),
         (["--lake_opaque=/lake", "--interval_seconds=0"], "interval_seconds is 0.0; it must be more than 0"),
         (["--lake_opaque=/lake", "--print_policy=me"], "policies are for copies in S3"),
-        (["--lake_opaque=s3://b/o", "--print_policy=me"], "give the ARN of a role or a user"),
+        (["--lake_opaque=s3://b/o", "--print_policy=me"], "print_policy: give the ARN of a role or a user"),
     ],
 )
 def test_a_wrong_use_is_refused_in_one_line(

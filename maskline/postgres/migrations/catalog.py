@@ -1,4 +1,4 @@
-"""What the revisions ask the catalogue: whose table ``user_logins`` is, and which tables a job writes.
+"""What the revisions ask the catalog: whose table ``user_logins`` is, and which tables a job writes.
 
 Everything here is SQL text, for a step is printed as it is run.
 """

@@ -1,4 +1,4 @@
-"""Reading from and deleting at a real queue, on FnApiRunner."""
+"""Reading from a real queue, on FnApiRunner."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ import msgspec
 import pytest
 from apache_beam.io.watermark_estimators import ManualWatermarkEstimator
 from apache_beam.runners.sdf_utils import RestrictionTrackerView, ThreadsafeRestrictionTracker
-from apache_beam.testing.util import assert_that, equal_to
 
-import maskline.transforms.sqs
+import maskline.transforms.reading
 from maskline.errors import QueueError, UsageError
 from maskline.pipeline.local.sqs import EmbeddedSqs
 from maskline.records import Receipt, SqsMessage
 from maskline.sqs import Queue, QueueAddress, QueueDepth, SqsQueue
 from maskline.sqs.receiver import ReceiveSettings
+from maskline.transforms.deleting import DeleteFromSqs
 from maskline.transforms.polling import Polling, PollingTracker
+from maskline.transforms.reading import ReadFromSqs
 from maskline.transforms.run_context import RunContext
-from maskline.transforms.sqs import DeleteFromSqs, ReadFromSqs
 from tests.awaiting import await_until
 from tests.maskline.sqs.faults import FaultyQueue, receipts_of, some_messages
 from tests.transforms.running import Collect, a_pipeline, measured_pipeline
@@ -33,7 +33,6 @@ SHORT = ReceiveSettings(
     micro_batch_size=25, micro_batch_seconds=0.05, visibility_timeout_seconds=60, long_poll_seconds=0
 )
 ADDRESS = QueueAddress("logins")
-NOBODYS_HANDLE = Receipt("00000000-0000-0000-0000-000000000001", "nonsense")
 
 
 @pytest.mark.parametrize("pollers", [1, 3])
@@ -48,6 +47,20 @@ def test_until_empty_every_message_is_read_once(queue: SqsQueue, queue_address: 
     assert sorted(message.message_id for message in read.elements) == sorted(sent)
     assert queue.depth().total == 0
     assert measured.counters == {"received": 120, "deleted": 120}
+
+
+def test_in_micro_batches_the_messages_of_a_poll_stay_together(queue: SqsQueue, queue_address: QueueAddress) -> None:
+    queue.send([f"body {number}" for number in range(60)])
+    read = Collect()
+
+    with a_pipeline() as pipeline:
+        micro_batches = pipeline | ReadFromSqs(queue_address, SHORT, until_empty=True, in_micro_batches=True)
+        messages = micro_batches | read | beam.FlatMap(lambda micro_batch: micro_batch)
+        messages | AsReceipts() | DeleteFromSqs(queue_address)
+
+    lengths = list(map(len, read.elements))
+    assert (sum(lengths), max(lengths)) == (60, SHORT.micro_batch_size)
+    assert micro_batches.element_type == beam.typehints.List[SqsMessage]
 
 
 def test_until_empty_an_empty_queue_ends_the_read(queue: SqsQueue, queue_address: QueueAddress) -> None:
@@ -89,19 +102,19 @@ def test_until_empty_what_another_consumer_never_gives_back_is_reported(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(maskline.transforms.sqs, "IN_FLIGHT_GRACE_SECONDS", 0)
+    monkeypatch.setattr(maskline.transforms.reading, "IN_FLIGHT_GRACE_SECONDS", 0)
     queue.send(["x"] * 3)
     queue.receive(3, 0, 600)
     began = time.monotonic()
 
-    with caplog.at_level(logging.WARNING, "maskline.transforms.sqs"), a_pipeline() as pipeline:
+    with caplog.at_level(logging.WARNING, "maskline.transforms.reading"), a_pipeline() as pipeline:
         settings = ReceiveSettings(
             micro_batch_size=25, micro_batch_seconds=0.05, visibility_timeout_seconds=1, long_poll_seconds=0
         )
         pipeline | ReadFromSqs(queue_address, settings, until_empty=True)
 
     assert time.monotonic() - began >= 1
-    ours = [record.getMessage() for record in caplog.records if record.name == "maskline.transforms.sqs"]
+    ours = [record.getMessage() for record in caplog.records if record.name == "maskline.transforms.reading"]
     waiting, ending = ours
     assert waiting.startswith("the queue is empty but for 3 messages in flight with another consumer; waiting for them")
     assert ending == "ending with 3 messages left in flight with another consumer"
@@ -228,31 +241,6 @@ def test_a_queue_that_does_not_exist_is_told_to_whoever_started_the_job(sqs: Emb
     assert isinstance(context.failure, QueueError)
 
 
-def test_messages_are_deleted_and_nothing_comes_out(queue: SqsQueue, queue_address: QueueAddress) -> None:
-    queue.send(["x"] * 25)
-    receipts = receipts_of([message for _ in range(3) for message in queue.receive(10, 0, 60)])
-
-    with measured_pipeline() as (pipeline, measured):
-        out = pipeline | beam.Create([receipts[:12], receipts[12:], ()]) | DeleteFromSqs(queue_address)
-        assert_that(out, equal_to([]))
-
-    assert queue.depth().total == 0
-    assert measured.counters == {"deleted": 25}
-
-
-def test_a_message_that_cannot_be_deleted_is_counted_and_stops_nothing(
-    queue: SqsQueue, queue_address: QueueAddress
-) -> None:
-    queue.send(["x"] * 3)
-    receipts = receipts_of(queue.receive(10, 0, 60))
-
-    with measured_pipeline() as (pipeline, measured):
-        pipeline | beam.Create([(NOBODYS_HANDLE, *receipts)]) | DeleteFromSqs(queue_address)
-
-    assert queue.depth() == QueueDepth(visible=0, in_flight=0, delayed=0)
-    assert measured.counters == {"deleted": 3, "delete_failures": 1}
-
-
 def read_until_empty(pipeline: beam.Pipeline, address: QueueAddress, read: Collect, pollers: int = 1) -> None:
     """Read and delete until the queue is empty."""
     messages = pipeline | ReadFromSqs(address, SHORT, pollers=pollers, until_empty=True)
@@ -261,7 +249,7 @@ def read_until_empty(pipeline: beam.Pipeline, address: QueueAddress, read: Colle
 
 def poll_once(queue: Queue, watermark: ManualWatermarkEstimator) -> list[SqsMessage]:
     """Call the poller once, as a runner does, and return what it emitted."""
-    poll = maskline.transforms.sqs._Poll(ADDRESS, SHORT, False, RunContext(), lambda _: queue)
+    poll = maskline.transforms.reading._Poll(ADDRESS, SHORT, False, RunContext(), lambda _: queue)
     tracker = RestrictionTrackerView(ThreadsafeRestrictionTracker(PollingTracker(Polling())))
     poll.setup()
     try:
@@ -280,7 +268,7 @@ class ShyQueue(FaultyQueue):
 
 def deferred_by(queue: Queue, state: Polling) -> Polling | None:
     """Call the poller of a read until empty once, and return where it goes on, or None where it ended."""
-    poll = maskline.transforms.sqs._Poll(ADDRESS, SHORT, True, RunContext(), lambda _: queue)
+    poll = maskline.transforms.reading._Poll(ADDRESS, SHORT, True, RunContext(), lambda _: queue)
     tracker = ThreadsafeRestrictionTracker(PollingTracker(state))
     poll.setup()
     list(poll.process(0, tracker=RestrictionTrackerView(tracker), watermark=ManualWatermarkEstimator(None)))

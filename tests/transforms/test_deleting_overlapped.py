@@ -11,8 +11,8 @@ import pytest
 from maskline.errors import QueueError
 from maskline.records import Receipt
 from maskline.sqs import DeleteFailure, QueueAddress
+from maskline.transforms.deleting import _Delete
 from maskline.transforms.run_context import RunContext
-from maskline.transforms.sqs import _Delete
 from tests.maskline.sqs.faults import FaultyQueue, some_receipts
 
 LOGINS = QueueAddress("logins")
