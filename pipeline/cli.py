@@ -22,7 +22,13 @@ from maskline.pipeline.printing import is_error_terminal, notice, notice_former_
 from maskline.pipeline.program import program_name
 from maskline.pipeline.remedies import with_remedy
 from maskline.pipeline.standard_streams import open_missing_streams
-from maskline.pipeline.stopping import STOPPED_EXIT_CODE, close_standard_error, end_process, interrupted_by_sigterm
+from maskline.pipeline.stopping import (
+    STOPPED_EXIT_CODE,
+    close_standard_error,
+    end_process,
+    interrupted_by_sigterm,
+    leave_process,
+)
 
 COMMAND_GROUPS = {
     "Try it": {
@@ -75,6 +81,8 @@ def run() -> NoReturn:
         exit_code = main(sys.argv[1:])
     if exit_code:
         close_standard_error()
+    if "apache_beam" in sys.modules:
+        leave_process(exit_code)
     sys.exit(exit_code)
 
 
