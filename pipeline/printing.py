@@ -25,10 +25,12 @@ def echo(sentence: str) -> None:
 def notice(sentence: str) -> None:
     """Tell the user something on standard error: on a terminal a line that says whom it is from, else a log record.
 
+    Where the package that writes records as JSON is missing, it is a line, too.
+
     Args:
         sentence: What the user should know, in one line; made harmless as by `echo`.
     """
-    if is_error_terminal():
+    if is_error_terminal() or not logger.hasHandlers():
         print(f"maskline: {visible(sentence, one_line=False)}", file=sys.stderr)  # noqa: T201
     else:
         logger.warning(sentence)
@@ -41,7 +43,7 @@ def report_failure(sentence: str, exit_code: int) -> None:
         sentence: What is wrong, where, and what to do.
         exit_code: The program's.
     """
-    if is_error_terminal():
+    if is_error_terminal() or not logger.hasHandlers():
         notice(sentence)
     else:
         logger.error(sentence, extra={EXIT_CODE_FIELD: exit_code})

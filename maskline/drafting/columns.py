@@ -18,6 +18,7 @@ from maskline.streams.column_keys import ColumnFile
 from maskline.streams.column_reader import column_reader
 from maskline.streams.columns import Source
 from maskline.streams.failures import InvalidValueError
+from maskline.streams.json_text import decode_json
 from maskline.streams.masks import Method
 from maskline.streams.opening import Opened, source_finder
 from maskline.streams.paths import ABSENT
@@ -161,7 +162,16 @@ def _personal_reason(names: Sequence[str], values: Sequence[object]) -> str | No
         return f"{by_name}, by its name"
     if any(isinstance(value, str) and len(value.split()) >= _MIN_FREE_WORDS for value in values):
         return "free text, in which anything may stand"
+    if any(isinstance(value, str) and _is_json(value) for value in values):
+        return "JSON in a text, in which anything may stand"
     return None
+
+
+def _is_json(text: str) -> bool:
+    try:
+        return text.lstrip()[:1] in ("{", "[") and isinstance(decode_json(text), dict | list)
+    except InvalidValueError:
+        return False
 
 
 def _normalization(values: Sequence[object]) -> str | None:

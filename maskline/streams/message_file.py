@@ -65,7 +65,8 @@ def parse_messages(text: str, origin: str) -> list[SampleMessage]:
     """Read the messages of a file.
 
     A line that is an object with ``Body`` is a message with its attributes; any other line is a body, whatever is in
-    it. Empty lines are left out. A text that is one object over several lines is one such line.
+    it. Empty lines are left out. A text that is one object over several lines is one such line, and one that is an
+    array of messages, or over several lines an array of objects, has each for a line.
 
     Args:
         text: The file's text.
@@ -75,7 +76,7 @@ def parse_messages(text: str, origin: str) -> list[SampleMessage]:
         UsageError: It holds no message.
     """
     text = text.removeprefix("\ufeff")
-    messages = _of_answer(text) or list(_of_lines([text.strip()] if _is_object(text) else text.split("\n")))
+    messages = _of_answer(text) or list(_of_lines(_lines(text)))
     if not messages:
         raise UsageError(f"messages {origin}: holds none; write one body a line, or what ReceiveMessage answers")
     return messages
@@ -88,9 +89,18 @@ def _of_answer(text: str) -> list[SampleMessage]:
         return []
 
 
-def _is_object(text: str) -> bool:
+def _lines(text: str) -> list[str]:
+    """Return the lines of a text; or an object, or the elements of an array, that are all of it."""
+    if _reads_as(text, dict[str, msgspec.Raw]):
+        return [text.strip()]
+    if _reads_as(text, list[_SqsMessage]) or ("\n" in text.strip() and _reads_as(text, list[dict[str, msgspec.Raw]])):
+        return [bytes(element).decode() for element in msgspec.json.decode(text, type=list[msgspec.Raw])]
+    return text.split("\n")
+
+
+def _reads_as(text: str, type_: object) -> bool:
     try:
-        msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+        msgspec.json.decode(text, type=type_)
     except _NOT_SO:
         return False
     return True

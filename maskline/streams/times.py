@@ -19,7 +19,7 @@ ReadTime = Callable[[object], datetime]
 
 _TIME = re.compile(
     r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ](?P<minute>[0-9]{2}:[0-9]{2}):(?P<second>[0-9]{2})"
-    r"(?:\.(?P<fraction>[0-9]+))?(?P<zone>[Zz]|[+-][0-9]{2}:[0-9]{2})?"
+    r"(?:\.(?P<fraction>[0-9]+))?(?P<zone>[Zz]|[+-][0-9]{2}:?[0-9]{2})?"
 )
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -42,7 +42,9 @@ def read_date(value: object) -> date:
 
 
 def timestamp_reader(is_rounded: bool) -> ReadTime:
-    """Return the reader of a ``timestamptz`` as RFC 3339 writes it.
+    """Return the reader of a ``timestamptz`` as RFC 3339 writes it, or with an offset without its colon.
+
+    ``+0000`` is what CloudWatch writes, and Java's Jackson where nobody said otherwise.
 
     Args:
         is_rounded: Whether what is finer than a microsecond is rounded; refused otherwise.
@@ -53,7 +55,7 @@ def timestamp_reader(is_rounded: bool) -> ReadTime:
         if not match["zone"]:
             detail = "is a time without a zone; write 2026-01-31T12:00:00Z (RFC 3339)"
             raise InvalidValueError(Reason.WRONG_TYPE, detail)
-        zone = "+00:00" if match["zone"] in "Zz" else match["zone"]
+        zone = "+00:00" if match["zone"] in "Zz" else f"{match['zone'][:3]}:{match['zone'][-2:]}"
         return _in_utc(match, zone, None, is_rounded)
 
     return read_timestamp

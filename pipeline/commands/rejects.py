@@ -117,7 +117,8 @@ def _list(arguments: argparse.Namespace) -> int:
     counts = rejected.count_by_reason(stream)
     print_rejects(newest, console)
     summary = ", ".join(f"{reason} {count:,}" for reason, count in counts.items())
-    console.print(f"Not sent back: {sum(counts.values()):,}" + (f" ({summary})" if counts else ""))
+    waiting = f"Not sent back: {sum(counts.values()):,}" + (f" ({summary})" if counts else "")
+    console.print(waiting, markup=False, soft_wrap=True)
     return 0
 
 

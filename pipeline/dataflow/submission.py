@@ -56,6 +56,7 @@ class DataflowJob:
         unanswered: tuple[type[Exception], ...] = (AssertionError, *dataflow_failures())
         try:
             self._result.wait_until_finish()
+            return str(self._result.state)  # of a job that had ended before, Beam raises nothing
         except DataflowRuntimeException as error:
             if error.result.state not in ENDED_AS_ASKED:
                 raise RunnerError(f"dataflow: job {self.name} is {error.result.state}") from error
@@ -65,7 +66,6 @@ class DataflowJob:
             raise RunnerError(
                 f"dataflow: job {self.name} may run on: Dataflow does not say how it is ({reason})"
             ) from error
-        return str(PipelineState.DONE)
 
     def cancel(self) -> None:
         """Ask Dataflow to cancel the job.

@@ -40,6 +40,7 @@ def test_it_has_one_root_and_each_file_once(files: list[str], checkout: Path) ->
         "maskline/py.typed",
         "maskline/streams/user_logins.toml",
         "maskline/streams/user_logins_masked_id.toml",
+        "maskline/pipeline/help_pages.json",
         *(f"maskline/pipeline/http/static/{name}" for name in PAGE),
         *(f"maskline/drafting/project_files/{name}.template" for name in PROJECT_FILES),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -118,9 +119,9 @@ def test_a_local_run_takes_no_lake_and_one_that_asks_for_it_says_so_before_anyth
     result = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
 
     assert result.returncode == 2
-    assert result.stderr == (
-        "maskline: the command local needs deltalake, which is not installed: pip install 'maskline[lake]'\n"
-    )
+    failure = json.loads(result.stderr)
+    assert (failure["level"], failure["exit_code"]) == ("ERROR", 2)
+    assert failure["event"] == "the command local needs deltalake, which is not installed: pip install 'maskline[lake]'"
     assert not (tmp_path / "data").exists()
 
 

@@ -96,8 +96,8 @@ class _Suspects:
         for (stream, column), count in self._rows.items():
             kinds = ", ".join(sorted(self._kinds[stream, column]))
             yield (
-                f"Column {column} of {stream} is in clear, and looks like personal data in {counted(count, 'row')}: "
-                f"{kinds}."
+                f"Column {column} of {stream} holds in clear what looks like personal data in "
+                f"{counted(count, 'row')}: {kinds}."
             )
 
 

@@ -129,6 +129,7 @@ BODY = '{"id":7,"order":{"email":"ann@example.com"}}'
         ),
         (f'{{"specversion":"1.0","id":"1","source":"a","type":"t","data":{BODY}}}', 'envelope = ["cloudevents"]'),
         (base64.b64encode(BODY.encode()).decode(), 'decode = ["base64"]'),
+        (json.dumps(BODY), 'decode = ["json"]'),
         (base64.b64encode(gzip.compress(BODY.encode(), mtime=0)).decode(), 'decode = ["base64", "gzip"]'),
         (f'{{"payload":{{"after":{BODY}}}}}', 'root = "payload.after"'),
         (
@@ -147,6 +148,13 @@ def test_what_a_record_is_packed_in_is_recognized(body: str, message: str) -> No
     assert f"[message]\n{message}\n" in draft.text
     assert columns(draft)["masked_order_email"] == ("order.email", "text", True)
     assert rejections(draft, body, one=BODY) == []
+
+
+@pytest.mark.parametrize("text", ['{"first_name":"Ann"}', ' [{"first_name":"Ann"}]'])
+def test_json_in_a_text_is_masked_for_anything_may_stand_in_it(text: str) -> None:
+    draft = drafted(json.dumps({"id": 1, "body": text}))
+
+    assert 'field = "body"\ntype = "text"\npii = true  # JSON in a text, in which anything may stand\n' in draft.text
 
 
 def test_messages_that_came_inline_go_with_those_left_in_s3() -> None:

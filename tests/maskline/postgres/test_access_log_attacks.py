@@ -137,7 +137,13 @@ def test_who_may_not_write_to_the_log_writes_to_none_of_its_own(dsn: str, databa
         with pytest.raises(DatabaseError, match="42501 insufficient_privilege"):
             enter(eve)
 
+        owner = f"alice_{uuid.uuid4().hex[:12]}"
+        run(database, f"CREATE ROLE {owner}; ALTER TABLE public.pii_access_log OWNER TO {owner}")
+        with pytest.raises(DatabaseError, match="42501 insufficient_privilege"):
+            enter(eve)
+
         assert value_of(database, "SELECT count(*) FROM evil.pii_access_log") == 0
+        run(database, f"ALTER TABLE public.pii_access_log OWNER TO CURRENT_USER; DROP ROLE {owner}")
 
 
 def test_an_owners_entries_go_to_no_log_that_a_login_offers_to_all(dsn: str, database: Connection) -> None:

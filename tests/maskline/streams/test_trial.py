@@ -160,6 +160,9 @@ AS_SQS_GIVES_IT = {"Body": "hello", "MessageAttributes": {"tenant": {"DataType":
         (json.dumps({"Messages": [{"Body": "a"}]}) + "\nb\n", ["a", "b"]),
         ('{\n "a": 1\n}\n', ['{\n "a": 1\n}']),
         (json.dumps(AS_SQS_GIVES_IT, indent=2), ["hello"]),
+        (json.dumps([AS_SQS_GIVES_IT, {"Body": "é"}]), ["hello", "é"]),
+        ('[\n{"a": 1},\n{"a":\n2}\n]\n', ['{"a": 1}', '{"a":\n2}']),
+        ('[{"a": 1}]\n', ['[{"a": 1}]']),
         ('{"a":' * 100_000, ['{"a":' * 100_000]),
     ],
 )

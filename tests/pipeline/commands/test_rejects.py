@@ -21,13 +21,14 @@ BAD = '{"user_id": "SECRET-PERSON", "ip": "203.0.113.7"}'
 
 
 def test_the_list_shows_why_and_nothing_of_what(dsn: str, write: Write, capsys: pytest.CaptureFixture[str]) -> None:
-    write([login(1), BAD, "SECRET"])
+    write([login(1), BAD, "SECRET", '["SECRET"]', login(2, locale=None, user_id=None), login(3, app_version=1)])
 
     exit_code = main(["rejects", "list", f"--postgres={dsn}"])
 
     shown = capsys.readouterr().out
     assert exit_code == 0
-    assert "Not sent back: 2 (missing_field 1, not_json 1)" in shown
+    reasons = "missing_field 1, not_an_object 1, not_json 1, null_field 1, wrong_type 1"
+    assert f"Not sent back: 5 ({reasons})\n" in shown
     assert "SECRET" not in shown
     assert "203.0.113.7" not in shown
 

@@ -42,9 +42,20 @@ class Result:
             raise self._failure
 
 
+class EndedBefore(Result):
+    """The same, where the job had ended before Beam was asked to wait: it raises for none but a failed one then."""
+
+    def wait_until_finish(self) -> None:
+        pass
+
+
 @pytest.mark.parametrize("state", ["DONE", "CANCELLED", "DRAINED", "UPDATED"])
 def test_an_end_that_was_asked_for_is_no_failure(state: str) -> None:
     assert DataflowJob(Result(state), OPTIONS).wait() == state
+
+
+def test_a_job_that_had_ended_before_it_was_waited_for_ended_as_it_did() -> None:
+    assert DataflowJob(EndedBefore("CANCELLED"), OPTIONS).wait() == "CANCELLED"
 
 
 def test_a_job_that_failed_is_told_with_where_to_look() -> None:

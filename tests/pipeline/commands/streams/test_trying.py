@@ -83,7 +83,7 @@ def test_what_looks_like_personal_data_in_a_column_in_clear_is_counted_by_column
     assert exit_code == 0
     assert said[3:] == [
         "3 messages: 3 rows of orders.",
-        "Column note of orders is in clear, and looks like personal data in 2 rows: e-mail address, phone number.",
+        "Column note of orders holds in clear what looks like personal data in 2 rows: e-mail address, phone number.",
     ]
     assert [each.get("suspect_pii") for each in objects] == [
         {"note": ["phone number"]},
