@@ -409,7 +409,7 @@ MISTAKES = {
     ),
     "a DSN without a database": Mistake(
         "check $job --postgres postgresql://postgres@127.0.0.1:$nobody",
-        'PROBLEM  postgres: connection to server at "127.0.0.1", port $nobody failed: Connection refused…',
+        'PROBLEM  postgres: connection to server at "127.0.0.1", port $nobody failed: Connection refused; …',
         exit_code=75,
     ),
     "a password in the DSN": Mistake(
