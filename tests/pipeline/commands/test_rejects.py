@@ -6,12 +6,16 @@ import csv
 import io
 import json
 import uuid
+from datetime import UTC, datetime
 
 import pytest
+from rich.console import Console
 
 from maskline.pipeline.cli import main
+from maskline.pipeline.commands.rejects import print_rejects
 from maskline.pipeline.local.sqs import EmbeddedSqs
 from maskline.postgres.connection import Connection
+from maskline.postgres.rejections import RejectedMessage
 from maskline.sqs import QueueAddress, SqsQueue
 from tests.e2e.conftest import login
 from tests.maskline.postgres.records import rows_of, run, value_of
@@ -31,6 +35,16 @@ def test_the_list_shows_why_and_nothing_of_what(dsn: str, write: Write, capsys: 
     assert f"Not sent back: 5 ({reasons})\n" in shown
     assert "SECRET" not in shown
     assert "203.0.113.7" not in shown
+
+
+def test_the_list_holds_nothing_that_a_terminal_obeys() -> None:
+    moment = datetime(2026, 1, 31, 12, tzinfo=UTC)
+    rejected = RejectedMessage("id", "orders\x1b[2J", "not_json", "no\x07 JSON\u202e", moment, moment, 1, None)
+    shown = io.StringIO()
+
+    print_rejects([rejected], Console(file=shown))
+
+    assert shown.getvalue() == ("id  2026-01-31 12:00:00 UTC  orders\\x1b[2J: not_json\n    no\\x07 JSON\\u202e\n")
 
 
 def test_the_list_can_be_narrowed(dsn: str, write: Write, capsys: pytest.CaptureFixture[str]) -> None:
