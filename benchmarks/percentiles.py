@@ -35,5 +35,5 @@ class Latencies:
         return float(self._histogram.get_value_at_percentile(percentile)) / 1000
 
     def curve(self) -> list[tuple[float, float]]:
-        """Return latencies in milliseconds over percentiles, closer together towards the end."""
+        """Return latencies in milliseconds over percentiles, closer together toward the end."""
         return [(percentile, self.milliseconds(percentile)) for percentile in CURVE_PERCENTILES]

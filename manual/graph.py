@@ -36,31 +36,28 @@ MASK = Step("Mask", "MaskPii", 2, 1)
 STEPS = (
     RECEIVE,
     MASK,
-    Step("Batch rows", "MicroBatch", 3, 0),
-    Step("Write rows", "WriteToPostgres", 4, 0),
-    Step("Delete rows' messages", "DeleteFromSqs", 5, 0),
-    Step("Write rejected rows", "WriteRejections", 5, 1),
-    Step("Delete rejected rows' messages", "DeleteFromSqs", 6, 1),
-    Step("Batch rejections", "MicroBatch", 3, 2),
-    Step("Write rejections", "WriteRejections", 4, 2),
-    Step("Delete rejections' messages", "DeleteFromSqs", 5, 2),
+    Step("Write rows", "WriteToPostgres", 3, 0),
+    Step("Delete rows' messages", "DeleteFromSqs", 4, 0),
+    Step("Write rejected rows", "WriteRejections", 4, 1),
+    Step("Delete rejected rows' messages", "DeleteFromSqs", 5, 1),
+    Step("Write rejections", "WriteRejections", 3, 2),
+    Step("Delete rejections' messages", "DeleteFromSqs", 4, 2),
 )
 ARROWS = {
     ("Receive from SQS", "Mask"): "",
-    ("Mask", "Batch rows"): "masked",
-    ("Batch rows", "Write rows"): "",
+    ("Mask", "Write rows"): "masked",
     ("Write rows", "Delete rows' messages"): "",
     ("Write rows", "Write rejected rows"): "",
     ("Write rejected rows", "Delete rejected rows' messages"): "",
-    ("Mask", "Batch rejections"): "rejected",
-    ("Batch rejections", "Write rejections"): "",
+    ("Mask", "Write rejections"): "rejected",
     ("Write rejections", "Delete rejections' messages"): "",
 }
 """What goes from one step to the next, and what is said of it."""
 
 DESCRIPTION = (
-    "The graph of the job: messages are received from SQS and masked. Masked rows are batched, written to Postgres, "
-    "and only then deleted from the queue; so are rejections, and rows that Postgres rejects, which become rejections."
+    "The graph of the job: messages are received from SQS and masked, a micro-batch at a time. Masked rows are written "
+    "to Postgres, and only then deleted from the queue; so are rejections, and rows that Postgres rejects, which "
+    "become rejections."
 )
 
 
@@ -78,7 +75,7 @@ def picture(palette: Palette) -> str:
     Args:
         palette: Its colors.
     """
-    width, height = 7 * COLUMN - (COLUMN - BOX_WIDTH) + 2 * MARGIN, 2 * ROW + BOX_HEIGHT + 2 * MARGIN + 34
+    width, height = 6 * COLUMN - (COLUMN - BOX_WIDTH) + 2 * MARGIN, 2 * ROW + BOX_HEIGHT + 2 * MARGIN + 34
     steps = {step.label: step for step in STEPS}
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
@@ -88,14 +85,14 @@ def picture(palette: Palette) -> str:
         + "</defs>",
         f'<rect width="{width}" height="{height}" rx="8" fill="{palette.background}"/>',
         _outside(palette, "SQS queue", "events in clear", 0, 1, palette.clear),
-        _outside(palette, "Postgres", "tokens only", 4, 1, palette.tokens),
+        _outside(palette, "Postgres", "tokens only", 3, 1, palette.tokens),
         _outside(palette, "keyset", "read by each worker", 2, 2, palette.muted),
         _line(palette.clear, "clear", [_right(0, 1), _left(1, 1)]),
         _line(palette.muted, "", [(_middle(2), _top(2)), (_middle(2), _top(1) + BOX_HEIGHT)], dashed=True),
-        _line(palette.tokens, "tokens", [(_middle(4), _top(0) + BOX_HEIGHT), (_middle(4), _top(1))], dashed=True),
-        _line(palette.tokens, "tokens", [(_middle(4), _top(2)), (_middle(4), _top(1) + BOX_HEIGHT)], dashed=True),
+        _line(palette.tokens, "tokens", [(_middle(3), _top(0) + BOX_HEIGHT), (_middle(3), _top(1))], dashed=True),
+        _line(palette.tokens, "tokens", [(_middle(3), _top(2)), (_middle(3), _top(1) + BOX_HEIGHT)], dashed=True),
         _line(
-            palette.tokens, "tokens", [(_left(5, 1)[0], _top(1) + 48), (_right(4, 1)[0] - 5, _top(1) + 48)], dashed=True
+            palette.tokens, "tokens", [(_left(4, 1)[0], _top(1) + 48), (_right(3, 1)[0] - 5, _top(1) + 48)], dashed=True
         ),
         *(_arrow(palette, steps[start], steps[end], said) for (start, end), said in ARROWS.items()),
         *(_box(palette, step) for step in STEPS),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
 import os
 import re
 from collections import Counter
@@ -11,15 +13,14 @@ from unittest import mock
 
 from manual.pictures import PROJECT
 from maskline.pipeline.cli import COMMAND_GROUPS, COMMANDS
-from maskline.pipeline.command_parser import open_command
+from maskline.pipeline.command_parser import CommandParser, open_command
+from maskline.pipeline.help_pages import FILE, described
 from maskline.pipeline.options import VARIABLE_PREFIX, Options
 
 PAGE = PROJECT / "docs" / "options.md"
+HELP_PAGES = PROJECT / "pipeline" / FILE
 SHARED_BY = 3
 """By how many commands, or actions of one, an option is taken with one meaning to be described once for all of them."""
-
-MOST_CHOICES = 5
-"""How many values stand beside an option; more of them stand in its meaning."""
 
 HEAD = """\
 # Commands and options
@@ -37,14 +38,39 @@ a job `--help_beam` shows Beam's own options.
 
 
 def write() -> None:
-    """Write the page."""
+    """Write the page, and what the help of each command says."""
     PAGE.write_text(page(), encoding="utf-8")
+    HELP_PAGES.write_text(help_pages(), encoding="utf-8")
+
+
+def help_pages() -> str:
+    """Return what the help of each command and of each of its actions says, whatever variables are set."""
+    pages = {}
+    with _without_our_variables():
+        for name in COMMANDS:
+            parser = _parser_of(name)
+            pages[name] = described(parser)
+            for action in parser._actions:
+                if isinstance(action, argparse._SubParsersAction):
+                    pages |= {f"{name} {inner}": described(each) for inner, each in action.choices.items()}
+    return json.dumps(pages, ensure_ascii=False, separators=(",", ":")).replace('},"', '},\n"') + "\n"
+
+
+def _without_our_variables() -> contextlib.AbstractContextManager[object]:
+    without_ours = {name: value for name, value in os.environ.items() if not name.startswith(VARIABLE_PREFIX)}
+    return mock.patch.dict(os.environ, without_ours, clear=True)
+
+
+def _parser_of(name: str) -> CommandParser:
+    command, parser = open_command("maskline.pipeline", "maskline", name, COMMANDS)
+    Options(parser).add_log_level()
+    command.add_options(parser)
+    return parser
 
 
 def page() -> str:
     """Return the page as Markdown, whatever variables are set."""
-    without_ours = {name: value for name, value in os.environ.items() if not name.startswith(VARIABLE_PREFIX)}
-    with mock.patch.dict(os.environ, without_ours, clear=True):
+    with _without_our_variables():
         parsers = {name: list(_actions_of(name)) for name in COMMANDS}
     taken = Counter(_row(option) for actions in parsers.values() for _, _, options in actions for option in options)
     shared = {row for row, times in taken.items() if times >= SHARED_BY}
@@ -77,9 +103,7 @@ def _actions_of(name: str) -> Iterator[tuple[str, str, list[argparse.Action]]]:
 
     A command without actions has one, without a name.
     """
-    command, parser = open_command("maskline.pipeline", "maskline", name, COMMANDS)
-    Options(parser).add_log_level()
-    command.add_options(parser)
+    parser = _parser_of(name)
     actions = []
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
@@ -113,9 +137,6 @@ def _row(option: argparse.Action) -> str:
     meaning = argparse.HelpFormatter("maskline")._expand_help(option)
     meaning = re.sub(r"\s*\[MASKLINE_\w+\]$", "", " ".join(meaning.split()))
     usage, choices = option.option_strings[0], list(map(str, option.choices or ()))
-    if len(choices) > MOST_CHOICES:
-        meaning += f": {', '.join(choices)}"
-        choices = []
     if option.nargs != 0:
         usage += f" {option.metavar or '|'.join(choices) or option.dest.upper()}"
     return f"| `{_escaped(usage)}` | {_escaped(meaning)} |"

@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import (
@@ -122,7 +121,8 @@ def open_hurried_client(service: str, region: str | None) -> Any:
 def _open_client(service: str, region: str | None, config: Config) -> Any:
     silence_wire_logging()
     try:
-        client = boto3.session.Session().client(service, region_name=region or environment_region(), config=config)
+        session = botocore.session.get_session()
+        client = session.create_client(service, region_name=region or environment_region(), config=config)
     except BotoCoreError:
         raise
     except ValueError as error:  # botocore's for an endpoint that is no URL

@@ -41,6 +41,7 @@ class Remedy(enum.Enum):
 
     MIGRATE = enum.auto()
     CREATE_TABLE = enum.auto()
+    CREATE_MIGRATED_TABLE = enum.auto()
     CREATE_KEYSET = enum.auto()
     CREATE_HASH_KEYSET = enum.auto()
     WRAP_KEYSET = enum.auto()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -117,11 +118,16 @@ def resolve_runner(options: PipelineOptions) -> Runner:
 
     Args:
         options: Beam's options.
+
+    Raises:
+        UsageError: Prism's binary is not where it should be.
     """
     runner = options.view_as(StandardOptions).runner or "DirectRunner"
     if runner == "DirectRunner":
         binary = options.view_as(PrismRunnerOptions).prism_location
         if binary:
+            if "://" not in binary and not os.access(binary, os.X_OK):
+                raise UsageError(f"prism_location {binary}: there is no program that can be run")
             return Runner("PrismRunner", f"DirectRunner on Prism ({binary})", True)
         return Runner("FnApiRunner", "DirectRunner on FnApiRunner, in this process", True)
     return Runner(runner, runner, runner in IN_PROCESS_RUNNERS)

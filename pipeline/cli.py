@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import errno
 import logging
@@ -14,13 +15,20 @@ from maskline.core_dumps import forbid_core_dumps
 from maskline.errors import MasklineError, StopTimedOutError
 from maskline.extras import missing_extra
 from maskline.pipeline.command_parser import open_command
+from maskline.pipeline.help_pages import help_page
 from maskline.pipeline.help_text import paragraph, summaries
-from maskline.pipeline.hidden_packages import UNUSED_BY_A_JOB
 from maskline.pipeline.logs import EXIT_CODE_FIELD, configure_logging
 from maskline.pipeline.printing import is_error_terminal, notice, notice_former_name, report_failure
 from maskline.pipeline.program import program_name
 from maskline.pipeline.remedies import with_remedy
-from maskline.pipeline.stopping import STOPPED_EXIT_CODE, close_standard_error, end_process, interrupted_by_sigterm
+from maskline.pipeline.standard_streams import open_missing_streams
+from maskline.pipeline.stopping import (
+    STOPPED_EXIT_CODE,
+    close_standard_error,
+    end_process,
+    interrupted_by_sigterm,
+    leave_process,
+)
 
 COMMAND_GROUPS = {
     "Try it": {
@@ -60,9 +68,6 @@ FORMER_COMMANDS = {"publish": ("lake", "publish")}
 _EXTRAS = {"run": "beam", "local": "local", "flink": "local", "publish": "lake", "lake": "lake"}
 """The extra that brings all that a command needs, where it is not ``cli``."""
 
-_UNUSED = dict.fromkeys(("local", "flink"), UNUSED_BY_A_JOB)
-"""The packages that a command does not use, and what it imports can do without; ``run`` imports its job later."""
-
 _DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 logger = logging.getLogger("maskline")
@@ -71,10 +76,13 @@ logger = logging.getLogger("maskline")
 def run() -> NoReturn:
     """Run the command line of this process: ``maskline``, once it is installed. A SIGTERM does what Ctrl-C does."""
     forbid_core_dumps()
+    open_missing_streams()
     with interrupted_by_sigterm():
         exit_code = main(sys.argv[1:])
     if exit_code:
         close_standard_error()
+    if "apache_beam" in sys.modules:
+        leave_process(exit_code)
     sys.exit(exit_code)
 
 
@@ -106,6 +114,12 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         report_failure("interrupted", STOPPED_EXIT_CODE)
         return STOPPED_EXIT_CODE
+    except UnicodeEncodeError as error:
+        if not _is_encoding_of_output(error.encoding):
+            return _report_defect(error)
+        _drop_output()
+        report_failure(f"standard output: its encoding, {error.encoding}, lacks a character; set PYTHONUTF8=1", 2)
+        return 2
     except BrokenPipeError:  # the reader of our output, head say, has gone
         _drop_output()
         return 1
@@ -129,6 +143,10 @@ def _report_defect(error: Exception) -> int:
     return 1
 
 
+def _is_encoding_of_output(encoding: str) -> bool:
+    return codecs.lookup(encoding) == codecs.lookup(sys.stdout.encoding or "utf-8") != codecs.lookup("utf-8")
+
+
 def _drop_output() -> None:
     """Have what is still to be written to standard output go nowhere; Python would complain of it while it exits."""
     with contextlib.suppress(OSError, ValueError):  # it is no file
@@ -144,6 +162,11 @@ def _run_command(arguments: Sequence[str]) -> int:
 
         print(format_versions())  # noqa: T201
         return 0
+    if arguments[-1] in ("-h", "--help") and not any(name.startswith("MASKLINE_") for name in os.environ):
+        page = help_page(arguments[:-1])
+        if page is not None:
+            print(page, end="")  # noqa: T201
+            raise SystemExit(0)  # as a parser does
     # Here, for they take what a job does, tink, boto3 and libpq among it, and the help above is to be there at once.
     from maskline.pipeline.options import Options
     from maskline.pipeline.variables import unknown_variables
@@ -157,7 +180,7 @@ def _run_command(arguments: Sequence[str]) -> int:
         notice_former_name(arguments[0], " ".join(current))
         arguments = [*current, *arguments[1:]]
     name, *rest = arguments
-    command, parser = open_command("maskline.pipeline", program_name(), name, COMMANDS, _UNUSED.get(name, ()))
+    command, parser = open_command("maskline.pipeline", program_name(), name, COMMANDS)
     Options(parser).add_log_level()
     command.add_options(parser)
     parser.passes_unknown = getattr(command, "TAKES_BEAM_OPTIONS", False)

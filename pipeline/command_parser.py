@@ -7,13 +7,12 @@ import contextlib
 import gc
 import importlib
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any, NoReturn
 
 from maskline.errors import UsageError
 from maskline.pipeline.help_text import HelpFormatter
-from maskline.pipeline.hidden_packages import hidden_packages
 from maskline.pipeline.suggestions import suggestion, unknown_name, with_help
 
 _MISSING = re.compile(r"the following arguments are required: (.+)")
@@ -84,8 +83,9 @@ class CommandParser(argparse.ArgumentParser):
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
-            what = action.metavar.lower() if isinstance(action.metavar, str) else action.dest
-            if isinstance(action, argparse._SubParsersAction) and not _ACTION.fullmatch(str(value)):
+            is_action = isinstance(action, argparse._SubParsersAction)
+            what = "action" if is_action else action.dest
+            if is_action and not _ACTION.fullmatch(str(value)):
                 # The value of an option that the action has, a DSN say: to be repeated to nobody.
                 raise argparse.ArgumentError(None, f"{what}: goes first; it is one of {', '.join(action.choices)}")
             raise argparse.ArgumentError(None, unknown_name(what, str(value), map(str, action.choices)))
@@ -140,7 +140,7 @@ def run_action(arguments: argparse.Namespace, _: Sequence[str]) -> int:
 
 
 def open_command(
-    package: str, program: str, name: str, commands: Mapping[str, str], unused: Collection[str] = ()
+    package: str, program: str, name: str, commands: Mapping[str, str]
 ) -> tuple[ModuleType, CommandParser]:
     """Import the module of a command, ``PACKAGE.commands.NAME``, and return it with an empty parser of its own.
 
@@ -149,14 +149,13 @@ def open_command(
         program: What the program is called.
         name: The command.
         commands: All commands, each with its summary.
-        unused: Packages that the command does not use, and that what it imports can do without.
 
     Raises:
         UsageError: There is no such command.
     """
     if name not in commands:
         raise UsageError(with_help(unknown_name("command", name, commands), program))
-    with gc_paused(), hidden_packages(unused):
+    with gc_paused():
         command = importlib.import_module(f"{package}.commands.{name}")
     return command, CommandParser(prog=f"{program} {name}", description=command.__doc__)
 

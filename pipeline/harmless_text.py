@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-_DIRECTIONS = "\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069"
+_DIRECTIONS = "\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069"
 """What has text shown in another order than it is in: https://www.unicode.org/reports/tr9/"""
 
 _NOT_ASCII = f"\x7f-\x9f{_DIRECTIONS}\\u2028\\u2029"
@@ -37,11 +37,12 @@ def csv_cell(text: str, *, one_line: bool = False) -> str:
     """Return a text as a spreadsheet and a terminal may be given it.
 
     Args:
-        text: Any text; what would begin a formula gets an apostrophe before it, and is shown as text.
+        text: Any text; what would begin a formula, behind blanks and line ends, too, gets an apostrophe before it, and
+            is shown as text.
         one_line: Whether line ends are written out, too, as a terminal needs to show one row a line.
     """
     shown = visible(text.replace("\t", "\\x09"), one_line=one_line)
-    return f"'{shown}" if shown.startswith(_FORMULA_STARTS) else shown
+    return f"'{shown}" if shown.lstrip().startswith(_FORMULA_STARTS) else shown
 
 
 def json_text(text: str) -> str:

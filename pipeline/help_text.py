@@ -12,9 +12,15 @@ from collections.abc import Iterator, Mapping
 _MARGIN = 2
 """What argparse leaves free at the right."""
 
+_WIDE = 70
+
 
 class HelpFormatter(argparse.HelpFormatter):
     """Wraps the description of a command, a paragraph at a time, and the help of its options."""
+
+    def __init__(self, prog: str) -> None:
+        # On a narrow terminal the meanings begin further left, for the longest of their words have to fit.
+        super().__init__(prog, max_help_position=24 if _terminal_width() >= _WIDE else 10)
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         paragraphs = re.split(r"\n\s*\n", inspect.cleandoc(text))

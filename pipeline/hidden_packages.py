@@ -14,11 +14,12 @@ pyarrow, which is installed with Beam, costs a job 33 MB of memory and a fifteen
 twice that, where it is installed.
 """
 
-UNUSED_IN_PROCESS = (*UNUSED_BY_A_JOB, "azure", "google.cloud", "pymongo", "requests")
+UNUSED_IN_PROCESS = (*UNUSED_BY_A_JOB, "azure", "boto3", "google.cloud", "pymongo", "requests")
 """The packages that a job does not use, either, where it runs in the process that starts it.
 
 With them Beam would bring what reads and writes their services' data, and what submits jobs to Dataflow: together 0.1 s
-of CPU and more, where all of them are installed. Providers of keys import what they need of them when they need it.
+of CPU and more, where all of them are installed. Providers of keys import what they need of them when they need it. AWS
+the job asks by botocore, which boto3 stands on.
 """
 
 

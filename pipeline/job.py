@@ -15,7 +15,6 @@ from maskline.sqs.message_attributes import EVERY_ATTRIBUTE
 from maskline.transforms import (
     DeleteFromSqs,
     MaskPii,
-    MicroBatch,
     ReadFromSqs,
     ReturnToSqs,
     WriteRejections,
@@ -41,7 +40,13 @@ def build(pipeline: beam.Pipeline, job: JobSettings, context: RunContext | None 
     # All of them, for a rejected message is deleted, and has to be sent back as it was.
     attributes = [EVERY_ATTRIBUTE]
     read = ReadFromSqs(
-        job.queue, job.receive, job.pollers, job.until_empty, context=context, attribute_names=attributes
+        job.queue,
+        job.receive,
+        job.pollers,
+        job.until_empty,
+        context=context,
+        attribute_names=attributes,
+        in_micro_batches=True,
     )
     by_stream = len(job.streams) > 1
     write_rejections = functools.partial(
@@ -49,19 +54,16 @@ def build(pipeline: beam.Pipeline, job: JobSettings, context: RunContext | None 
     )
     delete = functools.partial(DeleteFromSqs, job.queue, overlapping=True, context=context)
 
-    messages = pipeline | "Receive from SQS" >> read
-    masked, rejected, *left = messages | "Mask" >> MaskPii(
+    micro_batches = pipeline | "Receive from SQS" >> read
+    masked, rejected, *left = micro_batches | "Mask" >> MaskPii(
         job.stream, job.keyset, context, job.unmatched, job.stop_when_rejected, job.hash_keyset
     )
-    committed, rejected_rows = (
-        masked
-        | "Batch rows" >> MicroBatch(job.receive.micro_batch_size)
-        | "Write rows" >> WriteToPostgres(job.stream, job.postgres, job.db_retry_seconds, lease, context)
+    committed, rejected_rows = masked | "Write rows" >> WriteToPostgres(
+        job.stream, job.postgres, job.db_retry_seconds, lease, context
     )
     committed | "Delete rows' messages" >> delete(deletes_payloads=job.stream.deletes_payloads)
     (
         rejected
-        | "Batch rejections" >> MicroBatch(job.receive.micro_batch_size)
         | "Write rejections" >> write_rejections(branch=REJECTIONS)
         | "Delete rejections' messages" >> delete(branch=REJECTIONS)
     )
@@ -71,8 +73,4 @@ def build(pipeline: beam.Pipeline, job: JobSettings, context: RunContext | None 
         | "Delete rejected rows' messages" >> delete(branch=ROW_REJECTIONS)
     )
     for unmatched in left:
-        (
-            unmatched
-            | "Batch unmatched" >> MicroBatch(job.receive.micro_batch_size)
-            | "Leave unmatched" >> ReturnToSqs(job.queue, context)
-        )
+        unmatched | "Leave unmatched" >> ReturnToSqs(job.queue, context)

@@ -21,7 +21,7 @@ from maskline.pipeline.logs import LEVELS
 from maskline.pipeline.printing import notice_former_name
 from maskline.postgres.dsn import PostgresAuth, PostgresDsn
 from maskline.sqs import QueueAddress
-from maskline.sqs.curl_transport import CONNECTIONS
+from maskline.sqs.address import CONNECTIONS
 from maskline.sqs.receiver import ReceiveSettings
 from maskline.streams.definition import StreamDefinition
 from maskline.streams.rejection_share import check_max_percent
@@ -93,7 +93,8 @@ class Options:
         Args:
             default: The level where none is given.
         """
-        self.add("log_level", "what to log (warning)", choices=LEVELS, default=default)
+        levels = f"{', '.join(LEVELS[:-1])} or {LEVELS[-1]}"
+        self.add("log_level", f"what to log: {levels} (warning)", choices=LEVELS, default=default, metavar="LEVEL")
 
     def add_queue(self, what: str = "the SQS queue: its URL, or its name in the account of the credentials") -> None:
         """Add the options that say where the queue is.
@@ -124,6 +125,7 @@ class Options:
             "each connection, which demands TLS (%(default)s)",
             choices=list(PostgresAuth),
             default=PostgresAuth.PASSWORD,
+            metavar="WAY",
         )
         self.add("require_tls", "refuse a database without TLS before anything is sent to it", action="store_true")
 

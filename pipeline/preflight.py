@@ -53,11 +53,12 @@ class Finding(msgspec.Struct, frozen=True):
     is_temporary: bool = False
 
 
-def preflight(job: JobSettings) -> list[Finding]:
+def preflight(job: JobSettings, *, is_starting: bool = False) -> list[Finding]:
     """Check every part of a job. No message is received.
 
     Args:
         job: The job.
+        is_starting: Whether it starts when nothing is wrong: then its database is told what proves its keys.
 
     Returns:
         At least one finding a part that the job has.
@@ -70,7 +71,7 @@ def preflight(job: JobSettings) -> list[Finding]:
         *_findings("postgres", lambda: _check_postgres(job)),
     ]
     if not any(finding.is_problem for finding in findings):
-        findings += _findings("postgres", lambda: _check_agreement(job, opened()))
+        findings += _findings("postgres", lambda: _check_agreement(job, opened(), is_starting))
     return findings
 
 
@@ -115,7 +116,7 @@ def preflight_with_retries(job: JobSettings) -> list[Finding]:
     """
 
     def checked() -> list[Finding]:
-        findings = preflight(job)
+        findings = preflight(job, is_starting=True)
         raise_on_problems(findings)
         return findings
 
@@ -191,8 +192,8 @@ def _check_encryption(job: JobSettings, attributes: dict[str, str]) -> list[Find
             return [Finding("queue", f"{text}; receiving takes kms:Decrypt on it, which could not be tried here")]
 
 
-def _check_agreement(job: JobSettings, keyset: Keyset) -> list[Finding]:
-    problems, warnings = disagreements(job, keyset)
+def _check_agreement(job: JobSettings, keyset: Keyset, is_starting: bool) -> list[Finding]:
+    problems, warnings = disagreements(job, keyset, enters_proofs=is_starting)
     return [
         *(Finding(part, text, is_problem=True) for part, text in problems),
         *(Finding(part, text, is_warning=True) for part, text in warnings),

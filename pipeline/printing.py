@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 
+from maskline.pipeline.harmless_text import visible
 from maskline.pipeline.logs import EXIT_CODE_FIELD
 
 logger = logging.getLogger("maskline")
@@ -14,9 +16,10 @@ def echo(sentence: str) -> None:
     """Print a sentence.
 
     Args:
-        sentence: The sentence.
+        sentence: The sentence. What a terminal would obey in it, in a name that somebody gave a table say, is written
+            out.
     """
-    print(sentence)  # noqa: T201
+    print(visible(sentence, one_line=False))  # noqa: T201
 
 
 def notice(sentence: str) -> None:
@@ -25,10 +28,10 @@ def notice(sentence: str) -> None:
     Where the package that writes records as JSON is missing, it is a line, too.
 
     Args:
-        sentence: What the user should know, in one line.
+        sentence: What the user should know, in one line; made harmless as by `echo`.
     """
     if is_error_terminal() or not logger.hasHandlers():
-        print(f"maskline: {sentence}", file=sys.stderr)  # noqa: T201
+        print(f"maskline: {visible(sentence, one_line=False)}", file=sys.stderr)  # noqa: T201
     else:
         logger.warning(sentence)
 
@@ -71,6 +74,17 @@ def counted(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
+def text_of(value: object) -> str:
+    """Return a value of a column as text: truth values, arrays and documents as JSON has them.
+
+    Args:
+        value: The value, not None.
+    """
+    if isinstance(value, bool | list | dict):
+        return json.dumps(value, default=str, ensure_ascii=False)
+    return str(value)
+
+
 def ending_of(value: object, characters: int = 10) -> str:
     """Return a value, shortened to its end if it is long: all tokens of a key begin alike.
 
@@ -78,5 +92,5 @@ def ending_of(value: object, characters: int = 10) -> str:
         value: The value of a column; None for NULL.
         characters: How many to show at the most.
     """
-    text = "NULL" if value is None else str(value)
+    text = "NULL" if value is None else text_of(value)
     return text if len(text) <= characters else "…" + text[1 - characters :]

@@ -12,6 +12,7 @@ from maskline.pipeline.program import program_name
 COMMANDS = {
     Remedy.MIGRATE: "migrate --postgres DSN",
     Remedy.CREATE_TABLE: "streams apply FILE --postgres DSN",
+    Remedy.CREATE_MIGRATED_TABLE: "migrate --stream STREAM --postgres DSN",
     Remedy.CREATE_KEYSET: "keys create --keyset URI",
     Remedy.CREATE_HASH_KEYSET: "keys create --kind hash --keyset URI",
     Remedy.WRAP_KEYSET: "keys wrap --keyset URI --target URI",

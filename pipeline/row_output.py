@@ -11,7 +11,7 @@ from typing import TextIO
 
 from maskline.pipeline.harmless_text import csv_cell, json_text
 from maskline.pipeline.options import Options
-from maskline.pipeline.printing import notice
+from maskline.pipeline.printing import notice, text_of
 
 PrintRow = Callable[[Sequence[object]], None]
 """Prints one row, a value for each column."""
@@ -75,7 +75,8 @@ class CsvPrinter:
 
     def __call__(self, row: Sequence[object]) -> None:
         """Print one row."""
-        self._writer.writerow(row if self._is_raw else map(self._harmless, row))
+        texts = [text_of(value) if isinstance(value, bool | list | dict) else value for value in row]
+        self._writer.writerow(texts if self._is_raw else map(self._harmless, texts))
 
     def notice_altered(self) -> None:
         """Say on standard error that texts were altered, if any were."""

@@ -26,6 +26,7 @@ from maskline.pipeline.run_state import RunState
 from maskline.pipeline.runners.cluster import submit_job, with_max_long_poll
 from maskline.pipeline.runners.in_process import console_monitor, new_run, run_job
 from maskline.pipeline.runners.processes import Worker, run_processes, waiting_workers
+from maskline.pipeline.screen import open_screen
 from maskline.pipeline.stopping import interruptible
 from maskline.pipeline.summary import summary_table
 from maskline.pipeline.tables import print_table
@@ -61,7 +62,7 @@ def run(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
         if getattr(arguments, option) is not None and not runner.is_in_process:
             page = "docs/dataflow.md" if runner.name == "DataflowRunner" else "docs/flink.md"
             raise UsageError(f"{option}: {runner.name} runs the job elsewhere, and has metrics of its own: {page}")
-    terminal = Console(stderr=True)
+    terminal = open_screen(stderr=True)
     name_run_in_logs(job.stream.name, job.queue.name)
     with _workers(arguments, job, beam_arguments) as workers, _showing(arguments, job, terminal) as follow:
         for finding in interruptible(lambda: preflight_with_retries(job)):

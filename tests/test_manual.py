@@ -18,8 +18,8 @@ import manual.__main__
 from maskline.errors import MasklineError, UsageError
 from maskline.pipeline.beam_options import parse_beam_options
 from maskline.pipeline.cli import COMMANDS
-from maskline.pipeline.command_parser import CommandParser, open_command
-from maskline.pipeline.options import Options
+from maskline.pipeline.command_parser import open_command
+from tests.command_line import parser_of
 from tests.documents import blocks, user_environment
 from tests.e2e.job_process import PROJECT
 from tests.faults.suite import suite_parser
@@ -29,14 +29,15 @@ DOCS = PROJECT / "docs"
 INDEX = DOCS / "README.md"
 PAGES = sorted(DOCS.rglob("*.md"))
 DOCUMENTS = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *PAGES]
+GENERATED = [DOCS / name for name in ("options.md", "performance.md", "reliability-tables.md")]
 SHELL = ("console", "bash", "sh")
 SCRIPTS = {"./run_local.sh": "local", "./run_flink.sh": "flink --flink_home .cache/flink"}
 """What the scripts that pass their arguments on pass them to."""
 
 PUNCTUATION = set("\n|&;<>()")
 BRITISH = re.compile(
-    r"\b\w*(?:colour|behaviour|favour|honour|neighbour|licence|catalogue|(?:normal|serial|organ|recogn|util|synchron)is[aei])\w*"
-    r"|\b(?:centre|cancelled|labelled|travelled|whilst|grey)\b",
+    r"\b\w*(?:colour|defence|offence|behaviour|favour|honour|neighbour|licence|catalogue|(?:normal|serial|organ|recogn|util|synchron)is[aei])\w*"
+    r"|\b(?:centre|cancell(?:ed|ing)|labelled|travell(?:ed|ing)|towards|whilst|grey)\b",
     re.IGNORECASE,
 )
 
@@ -142,6 +143,25 @@ def test_every_dependency_earns_its_line() -> None:
     assert sorted(documented) == sorted([*needed, "dependency"])
 
 
+def test_no_sentence_stands_twice() -> None:
+    places: dict[str, list[str]] = {}
+    for document in DOCUMENTS:
+        if document not in GENERATED:  # the help of several commands has one sentence for one option
+            for sentence in sentences_of(document.read_text()):
+                places.setdefault(sentence, []).append(name_of(document))
+
+    assert {sentence: where for sentence, where in places.items() if len(where) > 1} == {}
+
+
+@pytest.mark.parametrize(
+    "document", [each for each in DOCUMENTS if each not in GENERATED and each.parent.name != "api"], ids=name_of
+)
+def test_no_line_of_prose_is_longer_than_120_characters(document: Path) -> None:
+    prose = re.sub(r"<!-- begin.*?<!-- end", "", without_code(document.read_text()), flags=re.DOTALL)
+
+    assert [line for line in prose.splitlines() if len(line) > 120 and line.lstrip()[0] not in "|<"] == []
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_the_spelling_is_american(document: Path) -> None:
     prose = re.sub(r"`[^`]+`", "", without_code(document.read_text()))
@@ -177,6 +197,16 @@ def test_a_program_of_the_page_of_transforms_runs(number: int, tmp_path: Path) -
 def without_code(text: str) -> str:
     """Return a document without its blocks of code."""
     return re.sub(r"^ *```.*?^ *```$", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def sentences_of(text: str) -> Iterator[str]:
+    """Return the sentences of more than eight words that a document has outside code and generated tables."""
+    prose = re.sub(r"<!--.*?-->|\]\([^)]*\)", "", without_code(text), flags=re.DOTALL)
+    for part in re.split(r"\n\s*\n|\n(?=\s*(?:[*|#]|\d+\. ))|\|", prose):
+        for sentence in re.split(r"(?<=[.:;!?])\s", " ".join(part.split())):
+            words = re.findall(r"[\w-]+", sentence.lower())
+            if len(words) > 8:
+                yield " ".join(words)
 
 
 def anchors(document: Path) -> set[str]:
@@ -236,12 +266,3 @@ PARSED_BY: dict[str, Callable[[list[str]], object]] = {
     "manual": lambda words: [manual.__main__.COMMANDS[word] for word in words],
     "tests.faults": lambda words: suite_parser().parse_args(words),
 }
-
-
-def parser_of(name: str) -> CommandParser:
-    """Return the parser of a command, as the command line makes it."""
-    command, parser = open_command("maskline.pipeline", "maskline", name, COMMANDS)
-    Options(parser).add_log_level()
-    command.add_options(parser)
-    parser.passes_unknown = getattr(command, "TAKES_BEAM_OPTIONS", False)
-    return parser

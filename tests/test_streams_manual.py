@@ -67,7 +67,7 @@ def test_the_table_has_every_key_of_the_file_and_no_other() -> None:
     keys = {f"{table}.{key}" for table, struct in inner.items() for key in struct.__struct_fields__}
     whole = {key for key in definition_file._StreamFile.__struct_fields__ if f"{key}.NAME" not in inner}
 
-    assert first_cells(section("What may stand in the file")) == keys | (whole - inner.keys())
+    assert first_cells(section("Every key of the file")) == keys | (whole - inner.keys())
 
 
 def test_the_columns_of_the_job_and_the_reasons_are_all_there_are() -> None:

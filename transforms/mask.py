@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -30,6 +33,9 @@ MASKED_TAG = "masked"
 REJECTED_TAG = "rejected"
 LEFT_TAG = "left"
 
+_TAGS: dict[type, str] = {Rejection: REJECTED_TAG, RejectedRecord: REJECTED_TAG, LeftMessage: LEFT_TAG}
+"""What an outcome goes out under; what is not among them is masked."""
+
 
 class MaskPii(beam.PTransform):
     """Decodes, checks and masks messages or records. Each comes out masked or rejected; none is an error.
@@ -46,6 +52,7 @@ class MaskPii(beam.PTransform):
     `SqsMessage`                     a `MaskedRow`, for `WriteToPostgres`           a `Rejection`
     ``str``, ``bytes``: JSON         a ``dict``: column -> value or token, for any  a `RejectedRecord`
     ``dict``: a record, decoded      sink                                           a `RejectedRecord`
+    ``list``: a micro-batch of them  a ``list`` of what became of them, if any      a ``list``, if any
     ===============================  =============================================  ==================
 
     So records of Kafka or Pub/Sub are masked by the same definition and the same keyset as messages of SQS, and their
@@ -110,11 +117,11 @@ class MaskPii(beam.PTransform):
 
     def expand(self, messages: pvalue.PCollection[Any]) -> pvalue.DoOutputsTuple:
         """Mask each message."""
-        masked, rejected = _outcome_types(messages.element_type)
+        masked, rejected, left = _outcome_types(messages.element_type)
         if not self._leaves_unmatched:
             typed = self._mask.with_output_types(masked, **{REJECTED_TAG: rejected})
             return messages | "Mask message" >> typed.with_outputs(REJECTED_TAG, main=MASKED_TAG)
-        typed = self._mask.with_output_types(masked, **{REJECTED_TAG: rejected, LEFT_TAG: LeftMessage})
+        typed = self._mask.with_output_types(masked, **{REJECTED_TAG: rejected, LEFT_TAG: left})
         return messages | "Mask message" >> typed.with_outputs(REJECTED_TAG, LEFT_TAG, main=MASKED_TAG)
 
     def display_data(self) -> dict[str, Any]:
@@ -135,13 +142,20 @@ def _hash_keyset_uri(stream: StreamDefinition | StreamSet, uri: KeysetUri | str 
     return KeysetUri.parse(uri)
 
 
-def _outcome_types(element_type: Any) -> tuple[Any, Any]:
-    """Return the types of masked and rejected elements; Any where the type of the elements to mask is not known."""
+def _outcome_types(element_type: Any) -> tuple[Any, Any, Any]:
+    """Return the types of masked, rejected and left elements; Any where the type of the elements is not known."""
+    if isinstance(element_type, typehints.ListConstraint):
+        masked, rejected, left = _outcome_types(element_type.inner_type)
+        return typehints.List[masked], typehints.List[rejected], typehints.List[left]
     if element_type is SqsMessage:
-        return MaskedRow, Rejection
+        return MaskedRow, Rejection, LeftMessage
     if element_type in (str, bytes) or isinstance(element_type, typehints.DictConstraint):
-        return dict[str, Any], RejectedRecord
-    return Any, Any
+        return dict[str, Any], RejectedRecord, LeftMessage
+    return Any, Any, Any
+
+
+def _tagged(tag: str | None, output: Any) -> Any:
+    return output if tag is None else pvalue.TaggedOutput(tag, output)
 
 
 class _Rules(NamedTuple):
@@ -201,10 +215,24 @@ class _Mask(beam.DoFn):
         self._suspects.declare()
         self._masked_reported = 0
 
-    def mask(self, element: Any) -> tuple[Any]:
-        """Return the outcome of one message or record, in a tuple: a generator would take 0.4 µs more."""
+    def mask(self, element: Any) -> Sequence[Any]:
+        """Return what becomes of a message, a record or a micro-batch, in a tuple: a generator takes 0.4 µs more."""
+        if isinstance(element, list):
+            return self._mask_micro_batch(element)
+        outcome = self._outcome(element)
+        return (_tagged(_TAGS.get(type(outcome)), outcome),)
+
+    def _mask_micro_batch(self, elements: list[Any]) -> Sequence[Any]:
+        outcomes: defaultdict[str | None, list[Any]] = defaultdict(list)
+        for element in elements:
+            outcome = self._outcome(element)
+            outcomes[_TAGS.get(type(outcome))].append(outcome)
+        return list(itertools.starmap(_tagged, outcomes.items()))
+
+    def _outcome(self, element: Any) -> MaskedRow | dict[str, Any] | Rejection | RejectedRecord | LeftMessage:
+        """Mask one message or record, and count it."""
         assert self._masker is not None, "a keyset comes first"
-        outcome: Any
+        outcome: MaskedRow | dict[str, Any] | Rejection | RejectedRecord | None
         if isinstance(element, SqsMessage):
             outcome = self._masker.mask(element)
         elif isinstance(element, str | bytes | dict) and isinstance(self._masker, MessageMasker):
@@ -212,28 +240,26 @@ class _Mask(beam.DoFn):
         else:
             with self._context.reporting_failures():
                 raise ArgumentError(
-                    f"MaskPii takes elements of type SqsMessage, str, bytes or dict, and was given a "
+                    f"MaskPii takes elements of type SqsMessage, str, bytes or dict, or lists of them, and was given a "
                     f"{type(element).__name__}; of Kafka's pairs give the values (beam.Values()), of a PubsubMessage "
                     "its data; of several streams it takes elements of type SqsMessage alone"
                 )
+        if outcome is None:
+            return LeftMessage(Receipt(element.message_id, element.receipt_handle), element.receive_count)
         if isinstance(outcome, Rejection):
             if self._stop_when_rejected is not None:
                 self._report_masked()
                 with self._context.reporting_failures():
                     self._context.rejection_share.add_rejected(outcome, self._stop_when_rejected)
-            return (pvalue.TaggedOutput(REJECTED_TAG, outcome),)
-        if isinstance(outcome, RejectedRecord):
+        elif isinstance(outcome, RejectedRecord):
             # A message's rejection is counted when it is written; of a record nobody knows whether it ever is.
             for name in ("rejected", rejected_metric(outcome.reason)):
                 JobCounter(name, self._context).add()
-            return (pvalue.TaggedOutput(REJECTED_TAG, outcome),)
-        if outcome is None:
-            receipt = Receipt(element.message_id, element.receipt_handle)
-            return (pvalue.TaggedOutput(LEFT_TAG, LeftMessage(receipt, element.receive_count)),)
-        if self._masked % ROWS_PER_LOOK == 0:
-            self._look_for_personal_data(outcome)
-        self._masked += 1
-        return (outcome,)
+        else:
+            if self._masked % ROWS_PER_LOOK == 0:
+                self._look_for_personal_data(outcome)
+            self._masked += 1
+        return outcome
 
     def finish_bundle(self) -> None:
         self._masked_counter.add(self._masked)
@@ -284,7 +310,7 @@ class _MaskByUri(_Mask):
         self._keyset = self._followed.keyset
         self.use(self._keyset)
 
-    def process(self, element: Any) -> tuple[Any]:
+    def process(self, element: Any) -> Sequence[Any]:
         if self._followed.keyset is not self._keyset:
             self._keyset = self._followed.keyset
             self.use(self._keyset)
@@ -297,7 +323,7 @@ class _MaskByUri(_Mask):
 class _MaskBySideInput(_Mask):
     _stored: StoredKeyset | None = None
 
-    def process(self, element: Any, stored: StoredKeyset) -> tuple[Any]:
+    def process(self, element: Any, stored: StoredKeyset) -> Sequence[Any]:
         if stored is not self._stored and stored != self._stored:
             with self._context.reporting_failures():
                 self.use(open_keyset(stored))

@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 
 from maskline.drafting.outline import Field
+from maskline.masks.normalization import Normalization
 from maskline.personal_data.names import personal_by_name, words_of
 from maskline.personal_data.values import kinds_in
-from maskline.records import Redacted
+from maskline.records import Reason, Redacted
 from maskline.streams.column_file import checked_column
 from maskline.streams.column_keys import ColumnFile
 from maskline.streams.column_reader import column_reader
@@ -26,6 +27,14 @@ _MIN_FREE_WORDS = 4
 _PLAUSIBLE_SECONDS = range(1_000_000_000, 4_000_000_000)
 """The seconds that are taken for a time: the years 2001 to 2096."""
 
+_NEARLY_ALL = 0.9
+_RULES = ("email", "ip", "uuid", "mac", "iban")
+"""The rules that only values of one kind have a normal form under, but that of phone numbers.
+
+That one takes the country, which the values need not say.
+"""
+
+_EPOCH_DIVISORS = {"epoch_s": 1, "epoch_ms": 10**3, "epoch_us": 10**6, "epoch_ns": 10**9}
 _NAMES_OF_IDS = frozenset(["id", "ids", "number", "no", "key", "code", "ref", "sku"])
 
 
@@ -36,11 +45,13 @@ class DraftedColumn(Redacted, frozen=True):
         name: Its name, that of the source apart from what makes it a column's.
         file: Its keys.
         reasons: A comment for some of them, by key.
+        normalize: The rule that gives equal values, however they are written, equal tokens; None where there is none.
     """
 
     name: str
     file: ColumnFile
     reasons: dict[str, str]
+    normalize: str | None = None
 
     def __repr__(self) -> str:
         """Name the column."""
@@ -90,12 +101,15 @@ def drafted_column(
     personal = _personal_reason(names, plain)
     for candidate, reason in _candidates(plain, names, personal is not None):
         file = msgspec.convert({**common, **candidate, "type": candidate["type"] + "[]" * kind.is_array}, ColumnFile)
-        if _takes(name, file, found):
+        unstorable = _unstorable(name, file, found)
+        if unstorable is not None:
             if file.pii:
                 reasons["pii"] = str(personal)
+            if unstorable:
+                reasons["type"] = f"{unstorable:,} of {len(found):,} hold text that Postgres cannot store: rejected"
             if reason:
                 reasons["format" if file.format else "type"] = reason
-            return DraftedColumn(name, file, reasons)
+            return DraftedColumn(name, file, reasons, _normalization(plain) if file.pii else None)
     return LeftOut(field, "holds text, or numbers, that Postgres cannot store")
 
 
@@ -104,19 +118,26 @@ def _document(
 ) -> DraftedColumn | LeftOut:
     field = str(common["field"])
     file = msgspec.convert({**common, "type": "jsonb", "mask": str(Method.LEAVES)}, ColumnFile)
-    if not _takes(name, file, found):
+    if _unstorable(name, file, found) is None:
         return LeftOut(field, "holds text that Postgres cannot store")
     return DraftedColumn(name, file, reasons | {"mask": "values of several kinds, or names that are values"})
 
 
-def _takes(name: str, file: ColumnFile, found: Sequence[object]) -> bool:
+def _unstorable(name: str, file: ColumnFile, found: Sequence[object]) -> int | None:
+    """Return how many values are text that no column can hold, or None where the column does not take the others.
+
+    One such message is no reason to leave a column out, and is rejected for it.
+    """
     read = column_reader(checked_column("draft", name, file, {}))
-    try:
-        for value in found:
-            read(value)
-    except InvalidValueError:
-        return False
-    return True
+    unstorable = taken = 0
+    for value in found:
+        try:
+            taken += read(value) is not None
+        except InvalidValueError as rejection:
+            if rejection.reason is not Reason.INVALID_TEXT:
+                return None
+            unstorable += 1
+    return None if unstorable and not taken else unstorable
 
 
 def _plain_values(found: Sequence[object]) -> Iterator[object]:
@@ -143,6 +164,17 @@ def _personal_reason(names: Sequence[str], values: Sequence[object]) -> str | No
     return None
 
 
+def _normalization(values: Sequence[object]) -> str | None:
+    """Return the rule under which nearly all values have a normal form, or None."""
+    if not values or not all(isinstance(value, str) for value in values):
+        return None
+    for rule in _RULES:
+        normal_form = Normalization.parse(rule).normal_form()
+        if sum(normal_form(str(value)) is not None for value in values) >= _NEARLY_ALL * len(values):
+            return rule
+    return None
+
+
 def _may_tell(value: object) -> bool:
     return isinstance(value, str) or (type(value) is int and value >= 10 ** (_MIN_CARD_DIGITS - 1))
 
@@ -158,7 +190,9 @@ def _candidates(
     if kinds <= {str}:
         yield {"type": "text", **secrecy}, None
     elif str in kinds:
-        yield {"type": "text", "format": "text", **secrecy}, "a text in some messages, and no text in others"
+        texts = sum(isinstance(value, str) for value in values)
+        reason = f"a text in {texts:,} of {len(values):,}, and no text in the others"
+        yield {"type": "text", "format": "text", **secrecy}, reason
     yield {"type": "text", "format": "text", **secrecy}, "numbers or truth values, kept as they are written"
 
 
@@ -168,9 +202,10 @@ def _telling_candidates(
     if kinds == {bool}:
         yield {"type": "boolean"}, None
     elif kinds == {int}:
-        for unit, divisor in (("epoch_ms", 1000), ("epoch_s", 1)):
+        for unit, divisor in _EPOCH_DIVISORS.items():
             if _is_epoch(values, divisor) and not set(words_of(names[-1])[-1:]) & _NAMES_OF_IDS:
                 yield {"type": "timestamptz", "format": unit}, "a time, by its size"
+                yield {"type": "timestamptz", "format": unit, "round": True}, "a time, by its size"
         yield {"type": "bigint"}, None
         yield {"type": "numeric"}, None
     elif kinds <= {int, Decimal}:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 
 from maskline.drafting import toml
 from maskline.drafting.columns import DraftedColumn, LeftOut, drafted_column
@@ -13,6 +14,9 @@ from maskline.drafting.records import Records, Wish, attribute_source, read_reco
 from maskline.errors import UsageError
 from maskline.records import Redacted
 from maskline.streams.column_keys import ColumnFile
+from maskline.streams.decoding import MessageDecoder
+from maskline.streams.definition import StreamDefinition, parse_stream
+from maskline.streams.failures import InvalidValueError
 from maskline.streams.message_file import SampleMessage
 from maskline.streams.message_format import MessageFormat
 from maskline.streams.payloads import PayloadStore
@@ -34,7 +38,8 @@ class Draft(Redacted, frozen=True):
         columns: How many columns it has.
         personal: How many of them hold tokens.
         described: How many messages it describes.
-        others: How many messages it does not: of another kind, packed otherwise, or no records at all.
+        others: How many messages it does not: of another kind, packed otherwise, no records at all, or such as no row
+            can be made of.
     """
 
     text: str
@@ -56,8 +61,9 @@ def draft_definition(
 ) -> Draft:
     """Draft a definition from messages.
 
-    *Guarantee*: the definition loads, and each message that it describes becomes a row under it. It holds names of
-    fields, and no value; but names that are values (an object with ids for names) are recognized only by their form.
+    *Guarantee*: the definition loads, and each message that it describes becomes a row under it; those of which none
+    can be made are counted, and not described. It holds names of fields, and no value; but names that are values (an
+    object with ids for names) are recognized only by their form.
 
     Args:
         messages: The messages.
@@ -74,26 +80,40 @@ def draft_definition(
     if not columns:
         reasons = "; ".join(sorted({f"{each.field} {each.reason}" for each in left_out})[:3])
         raise UsageError(f"messages: nothing in them can be a column{f' ({reasons})' if reasons else ''}")
-    unreadable = sum(records.unreadable.values())
-    text = "\n".join(
+    definition = "\n".join(
         [
-            *_header(records, name),
             f"name = {toml.string(name)}",
             f"table = {toml.string(name)}",
             *_message_lines(records.format),
             *_match_lines(records),
-            *(line for column in columns for line in _column_lines(column)),
+            *(line for column in columns for line in [*_column_lines(column), *_domain_lines(column, name)]),
             *_left_out_lines(left_out),
             "",
         ]
     )
+    rejected = _rejections(records, parse_stream(definition, name))
+    others = {"packed otherwise": records.otherwise_packed, "that do not match": records.unmatched}
+    others |= {f"that are no records, {reason}": times for reason, times in records.unreadable.items()}
+    others |= {f"of which no row can be made, {reason}": times for reason, times in rejected.items()}
     return Draft(
-        text=text,
+        text="\n".join([*_header(records, name, others), definition]),
         columns=len(columns),
         personal=sum(column.name.startswith(MASKED) for column in columns),
-        described=len(records.opened),
-        others=records.otherwise_packed + records.unmatched + unreadable,
+        described=len(records.opened) - rejected.total(),
+        others=sum(others.values()),
     )
+
+
+def _rejections(records: Records, stream: StreamDefinition) -> Counter[str]:
+    """Return why records become no rows under the definition, each reason with how often it came."""
+    decoder = MessageDecoder(stream)
+    reasons: Counter[str] = Counter()
+    for opened in records.opened:
+        try:
+            decoder.decode_opened(opened)
+        except InvalidValueError as rejection:
+            reasons[rejection.reason] += 1
+    return reasons
 
 
 def _drafted_columns(records: Records) -> tuple[list[DraftedColumn], list[LeftOut]]:
@@ -113,7 +133,7 @@ def _drafted_columns(records: Records) -> tuple[list[DraftedColumn], list[LeftOu
                 left_out.append(drafted)
             else:
                 named = column_name(names, drafted.file.pii or drafted.file.mask is not None, columns)
-                columns[named] = DraftedColumn(named, drafted.file, drafted.reasons)
+                columns[named] = DraftedColumn(named, drafted.file, drafted.reasons, drafted.normalize)
     return list(columns.values()), left_out
 
 
@@ -128,7 +148,7 @@ def _sources(records: Records, place: Place) -> Iterator[tuple[str, Field | Empt
             yield source, Field((name,)), [name]
 
 
-def _header(records: Records, name: str) -> list[str]:
+def _header(records: Records, name: str, others: Mapping[str, int]) -> list[str]:
     count = len(records.opened)
     drafted_from = f"{count:,} message{'' if count == 1 else 's'}"
     lines = [
@@ -137,8 +157,6 @@ def _header(records: Records, name: str) -> list[str]:
         "# absent or null.",
         f"# Then: streams try {name}.toml, streams apply {name}.toml, and run --stream {name}.toml",
     ]
-    others = {"packed otherwise": records.otherwise_packed, "that do not match": records.unmatched}
-    others |= {f"that are no records, {reason}": times for reason, times in records.unreadable.items()}
     lines += [f"# Not described here are messages {which}: {times:,}." for which, times in others.items() if times]
     telling = telling_source(records.opened)
     if telling:
@@ -178,6 +196,15 @@ def _column_lines(column: DraftedColumn) -> list[str]:
     ]
     entries = [(key, value) for key, value in keys if value not in (None, getattr(default, key, None))]
     return ["", f"[columns.{column.name}]", *toml.lines(entries, column.reasons)]
+
+
+def _domain_lines(column: DraftedColumn, stream: str) -> list[str]:
+    """Return the rule of the domain that a column has by default."""
+    if column.normalize is None:
+        return []
+    name = toml.string(f"{stream}.{column.name}")
+    comments = {"normalize": "however a value is written, it has one token"}
+    return ["", f"[domains.{name}]", *toml.lines([("normalize", column.normalize)], comments)]
 
 
 def _left_out_lines(left_out: Sequence[LeftOut]) -> list[str]:

@@ -108,7 +108,8 @@ def _value(column: Column) -> object:
 
 
 def _time(column: Column) -> Plain:
-    return {"epoch_s": _SECONDS, "epoch_ms": 1000 * _SECONDS}.get(column.format or "", _TIME)
+    units = {"epoch_s": 1, "epoch_ms": 10**3, "epoch_us": 10**6, "epoch_ns": 10**9}
+    return _SECONDS * units[column.format] if column.format in units else _TIME
 
 
 def _example_text(column: Column) -> Plain:
@@ -156,7 +157,7 @@ def _packed(packed: MessageFormat, record: dict[str, Any], around: Mapping[str, 
     if packed.packings:
         content = json.dumps(record).encode()
         for packing in reversed(packed.packings):
-            content = _PACK[packing](content)
+            content = _PACK[packing](content.encode() if isinstance(content, str) else content)
     outermost = packed.envelopes[0] if packed.envelopes else None
     for envelope in reversed(packed.envelopes):
         content = _WRAP[envelope](content, around if envelope is outermost else {})
@@ -176,6 +177,7 @@ _PACK: Mapping[Packing, Callable[[Any], object]] = {
     Packing.BASE64: lambda content: base64.b64encode(content).decode(),
     Packing.GZIP: _gzip,
     Packing.ZSTD: lambda content: zstandard.ZstdCompressor().compress(content),
+    Packing.JSON: lambda content: json.dumps(content.decode()),
 }
 
 

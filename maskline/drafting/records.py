@@ -9,7 +9,7 @@ import msgspec
 
 from maskline.drafting.outline import path_text
 from maskline.errors import UsageError
-from maskline.records import Redacted
+from maskline.records import Reason, Redacted
 from maskline.streams.columns import Origin, Source
 from maskline.streams.failures import InvalidValueError
 from maskline.streams.matching import matcher
@@ -110,12 +110,12 @@ def read_records(
     _join_inline_messages(by_format)
     readable: dict[MessageFormat, list[Opened]] = {}
     for packed, alike in by_format.items():
-        opened = _opened(alike, MessageOpener(packed, store), unreadable)
+        opened = _with_something_in_it(_opened(alike, MessageOpener(packed, store), unreadable), unreadable)
         if opened:
             readable[_with_common_root(packed, opened)] = opened
     if not readable:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in unreadable.most_common())
-        raise UsageError(f"messages: none of {len(messages):,} has a JSON object in it ({reasons})")
+        raise UsageError(f"messages: none of {len(messages):,} has a JSON object in it ({reasons}); write one a line")
     wanted = {
         packed: [each for each in opened if all(_is_as_wished(wish, each) for wish in wishes)]
         for packed, opened in readable.items()
@@ -196,6 +196,16 @@ def _opened(messages: Sequence[SampleMessage], opener: MessageOpener, unreadable
         except InvalidValueError as rejection:
             unreadable[rejection.reason] += 1
     return opened
+
+
+def _with_something_in_it(opened: list[Opened], unreadable: Counter[str]) -> list[Opened]:
+    """Leave empty objects out, unless there are no others: under them every field would be one that may be absent."""
+    holding = [each for each in opened if each.record or each.attributes]
+    if not holding:
+        return opened
+    if len(holding) < len(opened):
+        unreadable[Reason.MISSING_FIELD] += len(opened) - len(holding)
+    return holding
 
 
 def _is_as_wished(wish: Wish, opened: Opened) -> bool:

@@ -8,6 +8,7 @@ import weakref
 from typing import NoReturn
 
 from maskline.errors import MasklineError
+from maskline.keys.key_proofs import have_same_keys
 from maskline.keys.keyset import Keyset, StoredKeyset, open_keyset
 from maskline.keys.uri import KeysetUri
 
@@ -21,8 +22,9 @@ class FollowedKeyset:
     """The keyset at a URI, as it was when it was last read.
 
     *Guarantee*: `keyset` is never followed by one that is older, whatever is put in its place: the primary key stays,
-    or one takes over that was added after it. What cannot be read, or is older, or another keyset, is warned of once,
-    and the keyset stays as it is. A thread reads it, for as long as this object lasts, so nobody ever waits for that.
+    or one takes over that was added after it, and what has the id of one of its keys is that key. What cannot be read,
+    or is older, or another keyset, is warned of once, and the keyset stays as it is. A thread reads it, for as long as
+    this object lasts, so nobody ever waits for that.
 
     Args:
         uri: Where the keyset is kept.
@@ -60,6 +62,12 @@ class FollowedKeyset:
             keyset = open_keyset(stored)
         except MasklineError as error:
             self._warn(f"{error}; the job goes on with the keyset that it has")
+            return
+        if not have_same_keys(keyset, self.keyset):
+            self._warn(
+                f"keyset {stored.origin}: a key in it has the id of one of this job's and is another, so the job goes "
+                "on with the keyset that it has; put the right one back"
+            )
             return
         if not is_successor(keyset, self.keyset):
             self._warn(

@@ -9,6 +9,7 @@ import tink
 
 from maskline.errors import KeysetError
 from maskline.keys.followed_keyset import is_successor
+from maskline.keys.key_proofs import have_same_keys
 from maskline.keys.keyset import Keyset, StoredKeyset, keyset_handle, open_keyset, serialize_keyset
 from maskline.keys.keyset_editor import KeysetEditor
 from maskline.keys.kinds import try_keyset
@@ -87,7 +88,9 @@ def export_writer(
         provider.create(_content(writer, provider, open_kms_key))
         return None
     before = open_keyset(stored, open_kms_key)
-    if before.key_ids != {before.primary_key_id} or not is_successor(Keyset(writer), before):
+    after = Keyset(writer)
+    is_its_own = before.key_ids == {before.primary_key_id} and have_same_keys(after, before)
+    if not (is_its_own and is_successor(after, before)):
         raise KeysetError(
             f"keyset {provider.uri}: is no earlier export of this keyset, and is left alone; give a place without a "
             "keyset"

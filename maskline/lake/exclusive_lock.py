@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import psycopg
 
 from maskline.errors import DatabaseUnavailableError
-from maskline.postgres.connection import Connect, Connection, map_postgres_errors
+from maskline.postgres.connection import NO_TRANSACTION_TIMEOUTS, Connect, Connection, map_postgres_errors
 from maskline.streams.definition import StreamDefinition
 
 LOCK_SECONDS = 300.0
@@ -75,9 +75,7 @@ def exclusive_lock(
 def _try_lock(connection: Connection, key: str) -> bool:
     # Read committed: between two statements such a transaction holds no snapshot.
     tried = connection.execute(
-        "BEGIN ISOLATION LEVEL READ COMMITTED;"
-        " SELECT set_config(name, '0', true) FROM pg_settings"
-        " WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout');"
+        f"BEGIN ISOLATION LEVEL READ COMMITTED; {NO_TRANSACTION_TIMEOUTS};"
         " SELECT pg_try_advisory_xact_lock(%s, hashtext(%s))",
         [_LOCK, key],
     )

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from maskline.errors import ArgumentError
+from maskline.errors import ArgumentError, LakeError
 from maskline.lake.failures import map_lake_errors
 from maskline.lake.incomplete_uploads import incomplete_uploads, remove_incomplete_uploads
 from maskline.lake.table import LakeTable
 
 SAFE_RETENTION_HOURS = 7 * 24
 """As long as a reader may take, or look back."""
+
+_LOG = "_delta_log"
+"""What a Delta table keeps its versions in."""
 
 TARGET_BYTES = 128 * 2**20
 
@@ -89,7 +93,8 @@ def vacuum(
 
     Raises:
         ArgumentError: The retention is too short to be safe.
-        LakeError: The copy is not there, or may not be written.
+        LakeError: The copy is not there, may not be written, or has another table in its place, one of another stream
+            say, whose files it would remove.
         LakeUnavailableError: The store does not answer.
     """
     if retention_hours < 0 or (retention_hours < SAFE_RETENTION_HOURS and not allow_short_retention):
@@ -100,10 +105,20 @@ def vacuum(
     version = table.newest()
     latest = datetime.now(UTC) - timedelta(hours=retention_hours)
     incomplete = [file for file in incomplete_uploads(table.storage) if file.since <= latest]
+    vacuum_table = functools.partial(
+        version.table.vacuum, retention_hours=retention_hours, enforce_retention_duration=False, full=True
+    )
     with map_lake_errors(table.uri):
-        finished = version.table.vacuum(
-            retention_hours=retention_hours, dry_run=dry_run, enforce_retention_duration=False, full=True
-        )
+        finished = vacuum_table(dry_run=True)
+    for path in finished:
+        outer, is_log, _ = path.partition(f"/{_LOG}/")
+        if is_log:
+            raise LakeError(
+                f"lake: another Delta table lies in {table.uri}, at {outer}, and would be removed with what nobody "
+                "needs; move it to a place of its own"
+            )
     if not dry_run:
+        with map_lake_errors(table.uri):
+            finished = vacuum_table(dry_run=False)
         remove_incomplete_uploads(table.storage, incomplete)
     return [*finished, *(file.path for file in incomplete)]

@@ -36,7 +36,14 @@ from maskline.lake.columns import KEY_ID, NOT_HELD, PARTITION, LakeColumn, day_e
 from maskline.lake.copies import Copy
 from maskline.lake.exclusive_lock import LOCK_SECONDS, exclusive_lock
 from maskline.postgres.access_log import record_access
-from maskline.postgres.connection import Connect, Connection, Cursor, map_postgres_errors, transaction
+from maskline.postgres.connection import (
+    NO_TRANSACTION_TIMEOUTS,
+    Connect,
+    Connection,
+    Cursor,
+    map_postgres_errors,
+    transaction,
+)
 from maskline.postgres.key_usage import FULL_SCAN_SETTINGS
 from maskline.streams.definition import WRITTEN_IN, StreamDefinition
 
@@ -44,7 +51,7 @@ ROWS_PER_FETCH = 5000
 
 _SESSION_SETTINGS = (
     "SET LOCAL TIME ZONE 'UTC'; SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL bytea_output = 'hex';"
-    " SET LOCAL extra_float_digits = 1"
+    f" SET LOCAL extra_float_digits = 1; {NO_TRANSACTION_TIMEOUTS}"
 )
 """What the text of a value depends on, whatever the server, the database, the role or the environment has set."""
 

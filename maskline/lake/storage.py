@@ -29,6 +29,7 @@ OpenSession = Callable[[str | None], Any]
 
 SCHEMES = ("file", "s3")
 _PLAIN_S3 = re.compile(r"s3://[A-Za-z0-9._-]+(/(?!\.{1,2}(/|$))[^/%?#\\\s]+)*/?")
+_LIKE_S3 = re.compile(r"s3:")
 OTHERS = 0o007
 
 
@@ -62,6 +63,10 @@ class Storage:
         if self.is_on_s3 and not _PLAIN_S3.fullmatch(uri):
             # What becomes of any of these, deltalake and boto3 do not see alike.
             raise ArgumentError(f"lake {uri!r}: write it without //, a step like . or .., %, ? and #")
+        if not self.is_on_s3 and _path(uri).is_file():
+            raise ArgumentError(f"lake {uri!r}: is a file; give the directory of a copy")
+        if not self.is_on_s3 and _LIKE_S3.match(uri):
+            raise ArgumentError(f"lake {uri!r}: give s3://BUCKET/PREFIX, with two slashes, or ./{uri} for a directory")
         self.uri = uri.rstrip("/") if self.is_on_s3 else f"file://{_path(uri).absolute()}"
         self.profile = profile
         self.kms_key = kms_key

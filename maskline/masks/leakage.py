@@ -8,7 +8,7 @@ are, without the key, as good as random.
 
 What stands in clear beside the column narrows the classes: tokens stay in one class only where they stand in as many
 rows with each combination of the columns beside. The size *k* of the class that a row's token is in is its k-anonymity
-towards an attacker who knows all of that of every value; a row of k = 1 is *identified*.
+toward an attacker who knows all of that of every value; a row of k = 1 is *identified*.
 
 Sources: Naveed, Kamara, Wright, "Inference Attacks on Property-Preserving Encrypted Databases", CCS 2015; Sweeney,
 "k-Anonymity: A Model for Protecting Privacy", 2002.

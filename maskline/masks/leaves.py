@@ -18,10 +18,33 @@ JSON_SUFFIX = "#json"
 EVERY_ELEMENT = None
 """The step to every element of an array, in `ClearPath`."""
 
-ClearPath: TypeAlias = Sequence[str | int | None]
+ClearPath: TypeAlias = tuple[str | int | None, ...]
 """Where in a document something stays in clear: a name, the place in an array, or `EVERY_ELEMENT`."""
 
 _Change: TypeAlias = Callable[[object], object]
+
+
+def change_leaves(document: object, clear: Sequence[ClearPath], change: _Change) -> object:
+    """Return a document with each leaf changed that does not stay in clear; null stays null.
+
+    Args:
+        document: A document as the JSON reader has it; it is not changed.
+        clear: What stays in clear, with all that is below it.
+        change: Makes of a text, a number or a truth value what is to stand there.
+    """
+    if () in clear or document is None:
+        return document
+    if isinstance(document, dict):
+        return {
+            name: change_leaves(inner, [path[1:] for path in clear if path[0] == name], change)
+            for name, inner in document.items()
+        }
+    if isinstance(document, list):
+        return [
+            change_leaves(inner, [path[1:] for path in clear if path[0] in (EVERY_ELEMENT, place)], change)
+            for place, inner in enumerate(document)
+        ]
+    return change(document)
 
 
 class LeavesMask:
@@ -49,7 +72,7 @@ class LeavesMask:
         self._domain = domain
         self._texts = DeterministicMask(masker, domain, pad)
         self._others = DeterministicMask(masker, domain + JSON_SUFFIX, pad)
-        self._clear = [tuple(path) for path in clear]
+        self._clear = clear
         self._encode = encode
         self._decode = decode
 
@@ -59,7 +82,7 @@ class LeavesMask:
         Args:
             document: A document as the JSON reader has it; it is not changed.
         """
-        return self._changed(document, self._clear, self._mask_leaf)
+        return change_leaves(document, self._clear, self._mask_leaf)
 
     def unmask(self, document: object) -> object:
         """Return the document that was masked.
@@ -67,7 +90,7 @@ class LeavesMask:
         Raises:
             TokenError: One of its tokens cannot be turned back, or something in it is no token.
         """
-        return self._changed(document, self._clear, self._unmask_leaf)
+        return change_leaves(document, self._clear, self._unmask_leaf)
 
     def remask(self, document: object) -> object:
         """Return the document with its tokens under the primary key.
@@ -75,22 +98,7 @@ class LeavesMask:
         Raises:
             TokenError: As `unmask`.
         """
-        return self._changed(document, self._clear, self._remask_leaf)
-
-    def _changed(self, value: object, clear: Sequence[tuple[str | int | None, ...]], change: _Change) -> object:
-        if () in clear or value is None:
-            return value
-        if isinstance(value, dict):
-            return {
-                name: self._changed(inner, [path[1:] for path in clear if path[0] == name], change)
-                for name, inner in value.items()
-            }
-        if isinstance(value, list):
-            return [
-                self._changed(inner, [path[1:] for path in clear if path[0] in (EVERY_ELEMENT, place)], change)
-                for place, inner in enumerate(value)
-            ]
-        return change(value)
+        return change_leaves(document, self._clear, self._remask_leaf)
 
     def _mask_leaf(self, value: object) -> object:
         return self._texts.mask(value) if isinstance(value, str) else self._others.mask(self._encode(value))

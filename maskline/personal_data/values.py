@@ -3,25 +3,16 @@
 What passes is likely, and not certain: a version ``1.2.3.4`` is an IP address to whoever does not know better. What
 does not pass may be personal all the same: a name, a birthday and a street have no form of their own.
 
-The libraries for e-mail addresses and phone numbers take as long to import as a job to mask 5,000 messages, so they are
-imported with the first candidate, which most jobs never see.
+The libraries take as long to import as a job to mask 5,000 messages, so each is imported with its first candidate,
+which most jobs never see.
 """
 
 from __future__ import annotations
 
+import importlib
 import ipaddress
 import re
 from collections.abc import Callable, Iterator
-
-import stdnum.es.dni
-import stdnum.es.nie
-import stdnum.fi.hetu
-import stdnum.fr.nir
-import stdnum.iban
-import stdnum.it.codicefiscale
-import stdnum.luhn
-import stdnum.se.personnummer
-import stdnum.us.ssn
 
 from maskline.personal_data.kinds import PersonalDataKind
 
@@ -60,20 +51,21 @@ _CARD_ISSUER = re.compile(
 Source: https://en.wikipedia.org/wiki/Payment_card_number#Issuer_identification_number_(IIN)
 """
 
-_NATIONAL_IDS: tuple[tuple[re.Pattern[str], Callable[[str], object]], ...] = (
-    (re.compile(r"[0-9]{3}-[0-9]{2}-[0-9]{4}"), stdnum.us.ssn.is_valid),
-    (re.compile(r"[A-Z]{6}[0-9A-Z]{2}[A-Z][0-9A-Z]{2}[A-Z][0-9A-Z]{3}[A-Z]"), stdnum.it.codicefiscale.is_valid),
-    (re.compile(r"[12] ?[0-9]{2} ?[0-9]{2} ?[0-9][0-9AB] ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}"), stdnum.fr.nir.is_valid),
-    (re.compile(r"[0-9]{8}-?[A-Z]"), stdnum.es.dni.is_valid),
-    (re.compile(r"[XYZ]-?[0-9]{7}-?[A-Z]"), stdnum.es.nie.is_valid),
-    (re.compile(r"[0-9]{6}[-+A-FU-Y][0-9]{3}[0-9A-Y]"), stdnum.fi.hetu.is_valid),
-    (re.compile(r"(?:[0-9]{2})?[0-9]{6}[-+][0-9]{4}"), stdnum.se.personnummer.is_valid),
-)
-"""National numbers that have letters, signs or many check digits; one of plain digits is any number's form."""
+_NATIONAL_IDS = {
+    "us.ssn": r"[0-9]{3}-[0-9]{2}-[0-9]{4}",
+    "it.codicefiscale": r"[A-Z]{6}[0-9A-Z]{2}[A-Z][0-9A-Z]{2}[A-Z][0-9A-Z]{3}[A-Z]",
+    "fr.nir": r"[12] ?[0-9]{2} ?[0-9]{2} ?[0-9][0-9AB] ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}",
+    "es.dni": r"[0-9]{8}-?[A-Z]",
+    "es.nie": r"[XYZ]-?[0-9]{7}-?[A-Z]",
+    "fi.hetu": r"[0-9]{6}[-+A-FU-Y][0-9]{3}[0-9A-Y]",
+    "se.personnummer": r"(?:[0-9]{2})?[0-9]{6}[-+][0-9]{4}",
+}
+"""National numbers that have letters, signs or many check digits; one of plain digits is any number's form.
 
-_NATIONAL_ID = re.compile(
-    r"(?<![\w.+-])(?:" + "|".join(f"(?:{form.pattern})" for form, _ in _NATIONAL_IDS) + r")(?![\w+-])"
-)
+Each is named as the module of stdnum is that judges it.
+"""
+
+_NATIONAL_ID = re.compile(r"(?<![\w.+-])(?:" + "|".join(map("(?:{})".format, _NATIONAL_IDS.values())) + r")(?![\w+-])")
 
 _PUBLIC_OR_LOCAL = tuple(
     map(ipaddress.IPv6Network, ("2000::/3", "fc00::/7", "fe80::/10", "::ffff:0:0/96", "64:ff9b::/96"))
@@ -180,7 +172,7 @@ def _has_iban(text: str) -> bool:
 def _is_iban(candidate: str) -> bool:
     """Return whether a number is one, with or without the words in capitals that stand behind it."""
     groups = candidate.split(" ")
-    return any(stdnum.iban.is_valid("".join(groups[:count])) for count in range(len(groups), 0, -1))
+    return any(_is_valid("iban", "".join(groups[:count])) for count in range(len(groups), 0, -1))
 
 
 def _has_card(text: str) -> bool:
@@ -189,7 +181,7 @@ def _has_card(text: str) -> bool:
 
 def _is_card(candidate: str) -> bool:
     digits = candidate.replace(" ", "").replace("-", "")
-    return bool(_CARD_ISSUER.fullmatch(digits)) and stdnum.luhn.is_valid(digits)
+    return bool(_CARD_ISSUER.fullmatch(digits)) and _is_valid("luhn", digits)
 
 
 def _has_national_id(text: str) -> bool:
@@ -197,7 +189,12 @@ def _has_national_id(text: str) -> bool:
 
 
 def _is_national_id(candidate: str) -> bool:
-    return any(form.fullmatch(candidate) and is_valid(candidate) for form, is_valid in _NATIONAL_IDS)
+    return any(re.fullmatch(form, candidate) and _is_valid(name, candidate) for name, form in _NATIONAL_IDS.items())
+
+
+def _is_valid(name: str, number: str) -> bool:
+    """Say what a module of stdnum does of a number."""
+    return bool(importlib.import_module(f"stdnum.{name}").is_valid(number))
 
 
 def _matches(pattern: re.Pattern[str], text: str) -> Iterator[str]:

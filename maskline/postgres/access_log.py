@@ -6,6 +6,8 @@ schema of its own could each put another ``pii_access_log`` in the place of the 
 
 from __future__ import annotations
 
+import re
+
 import psycopg
 from psycopg import sql
 
@@ -17,6 +19,9 @@ MAX_REASON = 1_000
 MAX_CONDITION = 4_000
 """In characters; the table refuses longer ones."""
 
+_MISLEADING = re.compile("[\x00-\x1f\x7f-\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]")
+"""Control characters, line ends, and what has text shown in another order: an auditor would read another entry."""
+
 LIMIT_REACHED = "MK003"
 """What the log raises where a login has entered as much in an hour as it may."""
 
@@ -24,8 +29,10 @@ _SCHEMA_OF_LOG = """
     SELECT namespace.nspname
     FROM pg_catalog.pg_class AS log
     JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid OPERATOR(pg_catalog.=) log.relnamespace
+    JOIN pg_catalog.pg_roles AS owner ON owner.oid OPERATOR(pg_catalog.=) log.relowner
     WHERE log.relname OPERATOR(pg_catalog.=) 'pii_access_log'
       AND log.relkind OPERATOR(pg_catalog.=) 'r' AND log.relpersistence OPERATOR(pg_catalog.=) 'p'
+      AND pg_catalog.has_schema_privilege(namespace.oid, 'USAGE')
       AND EXISTS (
           SELECT FROM pg_catalog.pg_trigger AS stamping
           JOIN pg_catalog.pg_proc AS function ON function.oid OPERATOR(pg_catalog.=) stamping.tgfoid
@@ -33,13 +40,19 @@ _SCHEMA_OF_LOG = """
             AND function.proname OPERATOR(pg_catalog.=) 'maskline_stamp_pii_access'
       )
     ORDER BY
-        pg_catalog.has_any_column_privilege(log.oid, 'INSERT') DESC,
+        owner.rolsuper OR EXISTS (
+            SELECT FROM pg_catalog.pg_database
+            WHERE datdba OPERATOR(pg_catalog.=) owner.oid
+              AND datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
+        ) DESC,
         pg_catalog.pg_has_role(session_user, log.relowner, 'MEMBER'),
+        pg_catalog.has_any_column_privilege(log.oid, 'INSERT') DESC,
         pg_catalog.array_position(pg_catalog.current_schemas(false), namespace.nspname),
         log.oid
     LIMIT 1
 """
-"""Where the log is that this login may write to: one that is not its own goes before one that is, and only then the
+"""Where the log is: one of a superuser's or of the database's owner goes before others, then one that is not the
+login's own before one that is, whether it may write to it or not; then one that it may write to, and only then the
 search path decides. Every name and operator is qualified, for the search path may hold others of that name.
 
 Source: https://www.postgresql.org/docs/current/ddl-schemas.html#DDL-SCHEMAS-PATTERNS
@@ -131,16 +144,17 @@ def enter_access(
         DatabaseUnavailableError: The login has entered as much in this hour as it may.
     """
     check_reason(reason)
-    if condition is not None and len(condition) > MAX_CONDITION:
+    kept = _one_line(condition)
+    if kept is not None and len(kept) > MAX_CONDITION:
         raise ArgumentError(
-            f"condition: is {len(condition):,} characters long; {MAX_CONDITION:,} at most, for the log keeps it"
+            f"condition: is {len(kept):,} characters long; {MAX_CONDITION:,} at most, for the log keeps it"
         )
     insert = sql.SQL(
         "INSERT INTO {log} (accessed_at, role_name, action, stream, column_name, row_count, reason, condition)"
         " VALUES (pg_catalog.now(), session_user, %s, %s, %s, %s, %s, %s)"
     ).format(log=access_log(cursor))
     try:
-        cursor.execute(insert, [action, stream, column, row_count, reason, _one_line(condition)])
+        cursor.execute(insert, [action, stream, column, row_count, reason, kept])
     except psycopg.Error as error:
         if error.sqlstate != LIMIT_REACHED:
             raise
@@ -162,16 +176,12 @@ def check_reason(reason: str) -> None:
         raise ArgumentError("reason: missing; say why the values are needed")
     if len(reason) > MAX_REASON:
         raise ArgumentError(f"reason: is {len(reason):,} characters long; {MAX_REASON:,} at most")
-    if any(_is_control(character) for character in reason):
+    if _MISLEADING.search(reason):
         raise ArgumentError("reason: holds line breaks or other control characters; give one line of text")
 
 
 def _one_line(condition: str | None) -> str | None:
-    """Return a condition as the log keeps it: SQL may have any white space between its words."""
+    """Return a condition as the log keeps it: a line break is written out, for a comment in SQL ends with it."""
     if condition is None:
         return None
-    return "".join(" " if _is_control(character) else character for character in condition)
-
-
-def _is_control(character: str) -> bool:
-    return character < " " or "\x7f" <= character <= "\x9f"
+    return _MISLEADING.sub(lambda found: f"\\u{ord(found[0]):04x}", condition.replace("\t", " "))

@@ -6,6 +6,7 @@ that it was made in, and joins with those that were made alike.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 import msgspec
@@ -22,11 +23,12 @@ _TABLE = """
 """
 _TABLE_COLUMNS = "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped"
 _COLUMNS = """
-    SELECT column_name, domain, mask, normalization FROM maskline_columns
-    WHERE stream = %s AND table_name = %s ORDER BY column_name
+    SELECT column_name, domain, mask, normalization, stream FROM maskline_columns
+    WHERE table_name = %s ORDER BY stream, column_name
 """
 _USE_COLUMN = "SELECT maskline_use_column(%s, %s, %s, %s, %s, %s, %s)"
-_FORGET = "DELETE FROM maskline_columns WHERE stream = %s AND table_name = %s"
+_FORGET = "DELETE FROM maskline_columns WHERE table_name = %s AND stream = %s"
+_FORGET_OF_OTHERS = "DELETE FROM maskline_columns WHERE table_name = %s AND stream = %s AND column_name = %s"
 _ENTER = """
     INSERT INTO maskline_columns (stream, table_name, column_name, domain, mask, normalization, versions)
     VALUES (%s, %s, %s, %s, %s, %s, %s)
@@ -39,14 +41,23 @@ class KnownColumn(msgspec.Struct, frozen=True):
     Attributes:
         name: The column.
         domain: The domain of its tokens; empty where its mask takes none.
-        mask: The mask, as a definition writes it.
+        mask: The mask, as a definition writes it, with its padding, and with what it leaves in clear of a document:
+            ``deterministic, pad = 16``.
         normalization: The rule that gave its values a normal form, or None.
+        stream: The stream that masked it.
     """
 
     name: str
     domain: str
     mask: str
     normalization: str | None
+    stream: str
+
+    @property
+    def as_written(self) -> str:
+        """What a definition says for it to be masked so: ``mask = "deterministic", pad = 16``."""
+        name, comma, more = self.mask.partition(", ")
+        return f'mask = "{name}"{comma}{more}'
 
 
 class ColumnComparison(msgspec.Struct):
@@ -62,14 +73,16 @@ class ColumnComparison(msgspec.Struct):
 
 
 def compare_columns(connection: Connection, stream: StreamDefinition) -> ColumnComparison:
-    """Compare how a stream masks its columns with how they have been masked so far.
+    """Compare how a stream masks its columns with how they have been masked so far, by whatever stream of the table.
+
+    A stream that was renamed is another one, and so are the default domains of its columns.
 
     Args:
         connection: A connection that may read ``maskline_columns``.
         stream: The stream.
 
     Returns:
-        Nothing where the stream is new to the database, or the schema older than that table.
+        Nothing where the table's columns are new to the database, or the schema older than ``maskline_columns``.
 
     Raises:
         psycopg.Error: It cannot be read.
@@ -77,10 +90,14 @@ def compare_columns(connection: Connection, stream: StreamDefinition) -> ColumnC
     comparison = ColumnComparison()
     columns = {column.name: column for column in stream.columns}
     in_table = {name for (name,) in connection.execute(_TABLE_COLUMNS, [stream.table]).fetchall()}
-    known = _known_columns(connection, stream)
+    of_table = _known_columns(connection, stream)
+    known = [column for column in of_table if column.stream == stream.name]
     known_names = {column.name for column in known}
-    for before in known:
-        if before.name not in in_table:
+    for before in of_table:
+        if before.stream != stream.name:
+            if before.name in columns and before.name not in known_names:
+                _compare(stream, before, columns[before.name], comparison)
+        elif before.name not in in_table:
             if not _is_continued(before, columns.values(), known_names):
                 comparison.problems.append(_gone(stream, before, known_names))
         elif before.name in columns:
@@ -103,7 +120,7 @@ def enter_columns(connection: Connection, stream: StreamDefinition) -> None:
     if connection.execute(_IS_KNOWN).fetchall() != [(True,)]:
         return
     for (table,) in connection.execute(_TABLE, [stream.table]).fetchall():
-        known = {column.name for column in _known_columns(connection, stream)}
+        known = {column.name for column in _known_columns(connection, stream) if column.stream == stream.name}
         for column in stream.masked_columns:
             if column.name not in known:
                 connection.execute(_USE_COLUMN, _entry(stream, table, column))
@@ -124,8 +141,15 @@ def adopt_columns(connection: Connection, stream: StreamDefinition) -> tuple[lis
     """
     with map_postgres_errors(), transaction(connection) as cursor:
         before = _known_columns(connection, stream)
+        columns = {column.name: column for column in stream.columns}
         for (table,) in connection.execute(_TABLE, [stream.table]).fetchall():
-            cursor.execute(_FORGET, [stream.name, table])
+            cursor.execute(_FORGET, [table, stream.name])
+            for other in before:
+                if other.stream != stream.name and other.name in columns:
+                    differences = ColumnComparison()
+                    _compare(stream, other, columns[other.name], differences)
+                    if differences.problems:
+                        cursor.execute(_FORGET_OF_OTHERS, [table, other.stream, other.name])
             for column in stream.masked_columns:
                 cursor.execute(_ENTER, _entry(stream, table, column))
         return before, _known_columns(connection, stream)
@@ -137,25 +161,28 @@ def _known_columns(connection: Connection, stream: StreamDefinition) -> list[Kno
     return [
         KnownColumn(*row)
         for (table,) in connection.execute(_TABLE, [stream.table]).fetchall()
-        for row in connection.execute(_COLUMNS, [stream.name, table]).fetchall()
+        for row in connection.execute(_COLUMNS, [table]).fetchall()
     ]
 
 
 def _compare(stream: StreamDefinition, before: KnownColumn, column: Column, comparison: ColumnComparison) -> None:
     name = f"column {stream.table}.{before.name}"
+    by = "" if before.stream == stream.name else f" by the stream {before.stream}"
     if column.mask is None:
         comparison.problems.append(
-            f"{name} holds tokens, and the definition would store values in clear beside them; write mask = "
-            f'"{before.mask}" there again, or give the values in clear a column of their own'
+            f"{name} holds tokens{by and f' made{by}'}, and the definition would store values in clear beside them; "
+            f"write {before.as_written} there{'' if by else ' again'}, or give the values in clear a column of their "
+            "own"
         )
-    elif column.mask.name != before.mask:
+    elif _mask_text(column) != before.mask:
         comparison.problems.append(
-            f'{name} was masked by "{before.mask}", and the definition says "{column.mask.name}"; write what it was, '
-            "or give the new tokens a column of their own"
+            f'{name} was masked{by} by "{before.mask}", and the definition says "{_mask_text(column)}"; write '
+            "what it was, or give the new tokens a column of their own"
         )
     elif (column.domain or "") != before.domain:
         comparison.problems.append(
-            f"{name} has tokens of the domain {before.domain}, and the definition makes those of {column.domain}, "
+            f"{name} has tokens{by and f' made{by}'} of the domain {before.domain}, and the definition makes those of "
+            f"{column.domain}, "
             f'which do not join and are not unmasked together; write domain = "{before.domain}" there'
         )
     elif _normalization(column) != before.normalization:
@@ -168,7 +195,7 @@ def _compare(stream: StreamDefinition, before: KnownColumn, column: Column, comp
 def _is_continued(before: KnownColumn, columns: Iterable[Column], known_names: set[str]) -> bool:
     """Return whether a column that is gone goes on under a name that is new, masked as it was."""
     return any(
-        column.name not in known_names and (column.domain or "", column.mask.name) == (before.domain, before.mask)
+        column.name not in known_names and (column.domain or "", _mask_text(column)) == (before.domain, before.mask)
         for column in columns
         if column.mask is not None
     )
@@ -178,7 +205,7 @@ def _gone(stream: StreamDefinition, before: KnownColumn, known_names: set[str]) 
     new = [column.name for column in stream.masked_columns if column.name not in known_names]
     return (
         f"column {stream.table}.{before.name}, which holds tokens of the domain {before.domain or 'of its mask'}, is "
-        f'gone from the table; if it was renamed, write mask = "{before.mask}" and domain = "{before.domain}" at '
+        f'gone from the table; if it was renamed, write {before.as_written} and domain = "{before.domain}" at '
         f"{' or '.join(new) or 'its new name'}, and its tokens stay readable; if it was dropped on purpose, run "
         "streams adopt"
     )
@@ -188,7 +215,26 @@ def _entry(stream: StreamDefinition, table: str, column: Column) -> list[str | N
     assert column.mask is not None, "masked columns only"
     rule = column.normalization
     version = None if rule is None else f"{rule.name}/{rule.version}"
-    return [stream.name, table, column.name, column.domain or "", column.mask.name, _normalization(column), version]
+    return [
+        stream.name,
+        table,
+        column.name,
+        column.domain or "",
+        _mask_text(column),
+        _normalization(column),
+        version,
+    ]
+
+
+def _mask_text(column: Column) -> str:
+    """Return a column's mask with all that a definition says of it, without which its tokens are read otherwise."""
+    assert column.mask is not None, "masked columns only"
+    said = [column.mask.name]
+    if column.mask.pad is not None:
+        said.append(f"pad = {column.mask.pad}")
+    if column.clear_paths:
+        said.append(f"clear = {json.dumps(sorted(path.text for path in column.clear_paths))}")
+    return ", ".join(said)
 
 
 def _normalization(column: Column) -> str | None:

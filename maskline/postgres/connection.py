@@ -9,7 +9,7 @@ import contextlib
 import functools
 import os
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
 import msgspec
 import psycopg
@@ -39,6 +39,18 @@ class _StatementsCursor(psycopg.ClientCursor[tuple[Any, ...]]):
         return self.set_result(-1)
 
 
+class Notice(NamedTuple):
+    """What the server said beside an answer.
+
+    Attributes:
+        severity: ``WARNING``, ``NOTICE``, ``DEBUG`` and the like, in any language of the server's messages.
+        text: The message.
+    """
+
+    severity: str
+    text: str
+
+
 class Connection(psycopg.Connection[tuple[Any, ...]]):
     """A psycopg connection that keeps the server's notices, and whose waits for answers can be taken over.
 
@@ -52,8 +64,15 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.notices: list[str] = []
-        self.add_notice_handler(lambda notice: self.notices.append(notice.message_primary or ""))
+        self.notices: list[Notice] = []
+        self.add_notice_handler(
+            lambda said: self.notices.append(Notice(said.severity_nonlocalized or "", said.message_primary or ""))
+        )
+
+    @property
+    def has_warning(self) -> bool:
+        """Whether a notice is a warning; how much else the server says is a setting."""
+        return any(notice.severity == "WARNING" for notice in self.notices)
 
     def wait(self, gen: PQGen[Result], interval: float = 0.1, timeout: float | None = None) -> Result:
         """Wait for an answer; see `psycopg.Connection.wait`."""
@@ -63,6 +82,12 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         answer: Result = take_over(self, functools.partial(waiting.wait, gen, self.pgconn.socket, interval))
         return answer
 
+
+NO_TRANSACTION_TIMEOUTS = (
+    "SELECT set_config(name, '0', true) FROM pg_settings"
+    " WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')"
+)
+"""What a transaction that may be open for long begins with, whatever the server allows others; not all know both."""
 
 Connect = Callable[[], Connection]
 """Opens a connection."""
@@ -135,12 +160,17 @@ def open_connection(dsn: str, **parameters: str | int) -> Connection:
     Raises:
         psycopg.Error: Nobody answers, or the login is refused.
     """
-    return Connection.connect(
+    connection = Connection.connect(
         make_conninfo(dsn, **parameters),
         prepare_threshold=None,
         cursor_factory=_StatementsCursor,
         context=_Adapters(),
     )
+    if not (connection.pgconn.parameter_status(b"DateStyle") or b"ISO").startswith(b"ISO"):
+        # Whatever the database or the environment prefers: the driver reads no time in another style.
+        connection.execute("SET DateStyle = ISO")
+        connection.commit()
+    return connection
 
 
 @contextlib.contextmanager

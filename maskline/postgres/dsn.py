@@ -66,6 +66,9 @@ class PostgresDsn(msgspec.Struct, frozen=True):
         if isinstance(dsn, PostgresDsn):
             return dsn
         parameters = libpq_parameters(dsn)
+        for port in filter(None, parameters.get("port", "").split(",")):
+            if not port.isdecimal():
+                raise ArgumentError("dsn: its port is not a number; an IPv6 address stands in brackets: [::1]:5432")
         for secret in _SECRETS:
             if parameters.get(secret):
                 raise ArgumentError(
@@ -103,7 +106,8 @@ def libpq_parameters(dsn: str) -> dict[str, str]:
     if isinstance(dsn, str):
         with contextlib.suppress(psycopg.ProgrammingError, UnicodeEncodeError):
             return {name: str(value) for name, value in conninfo_to_dict(dsn).items()}
-    raise ArgumentError("dsn: not a data source name; give one like postgresql://user@host/database")
+    hint = "; a % in it is written %25" if isinstance(dsn, str) and "%" in dsn else ""
+    raise ArgumentError(f"dsn: not a data source name; give one like postgresql://user@host/database{hint}")
 
 
 def _check_tls(parameters: dict[str, str]) -> None:

@@ -23,7 +23,13 @@ from maskline.masks.deterministic import Masker
 from maskline.masks.fingerprints import PersonFingerprints
 from maskline.masks.tokens import plain_texts
 from maskline.postgres.access_log import enter_access
-from maskline.postgres.connection import Connection, Cursor, map_postgres_errors, transaction
+from maskline.postgres.connection import (
+    NO_TRANSACTION_TIMEOUTS,
+    Connection,
+    Cursor,
+    map_postgres_errors,
+    transaction,
+)
 from maskline.postgres.key_usage import FULL_SCAN_SETTINGS
 from maskline.postgres.statements import REJECTED_MESSAGES
 from maskline.postgres.suppressions import SUPPRESSIONS
@@ -36,7 +42,7 @@ ROWS_PER_FETCH = 500
 LOCK_SECONDS = 60
 
 _SETTINGS = (
-    f"{FULL_SCAN_SETTINGS}; SET LOCAL statement_timeout = 0;"
+    f"{FULL_SCAN_SETTINGS}; {NO_TRANSACTION_TIMEOUTS};"
     " SELECT set_config('synchronous_commit',"
     " CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true)"
 )

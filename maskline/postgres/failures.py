@@ -26,12 +26,19 @@ from maskline.postgres.ledger import KEYS_REFUSED, ROWS_MISSING
 
 _WORD_BEGINS = re.compile("(?<=[a-z0-9])(?=[A-Z])")
 
-_ROW_CLASSES = ("22", "23", "44", "54", "P0")
+_ROW_CLASSES = ("09", "20", "21", "22", "23", "2F", "38", "39", "44", "54", "P0")
+"""What is wrong with a value, or what a trigger raises for one: it has no branch for it, or does not return."""
+
 _TRANSIENT_CLASSES = ("08", "40", "53", "57", "58")
+_TRANSACTION_TIMEOUT = "25P04"
+"""Of PostgreSQL 17, for which earlier versions of psycopg have no name."""
+
 _TRANSIENT_CODES = (
     errors.LockNotAvailable.sqlstate,
     errors.ObjectInUse.sqlstate,
     errors.ReadOnlySqlTransaction.sqlstate,
+    errors.IdleInTransactionSessionTimeout.sqlstate,
+    _TRANSACTION_TIMEOUT,
 )
 _TABLE_CAUSES = {
     errors.SequenceGeneratorLimitExceeded.sqlstate: "a sequence of the table is at its end",
@@ -94,12 +101,13 @@ def map_postgres_error(
         filled_columns: The columns that the statement gave values for, or None where that is not known.
 
     Returns:
-        A `RowRejectedError` for anything raised while a row was executed (classes 22, 23, 44, 54 and P0, a trigger's
-        own code, a row policy, rows that a trigger or rule swallowed); a `TableError` for what no message can cause
-        (no partition, a sequence at its end, a column without a value); a `DatabaseUnavailableError` where the same
-        statement may succeed later (connection, serialization, deadlock, resources, shutdown, lock or statement
-        time-out, a standby that was promoted); a `DatabaseLoginError` where a password is not taken; else a
-        `DatabaseError`: no table, no column, no permission, no database, or anything not known to be harmless.
+        A `RowRejectedError` for anything raised while a row was executed (classes 09, 20 to 23, 2F, 38, 39, 44, 54 and
+        P0, a trigger's own code, a row policy, rows that a trigger or rule swallowed); a `TableError` for what no
+        message can cause (no partition, a sequence at its end, a column without a value); a `DatabaseUnavailableError`
+        where the same statement may succeed later (connection, serialization, deadlock, resources, shutdown, a time-out
+        for a lock, a statement, a transaction or an idle one, a standby that was promoted); a `DatabaseLoginError`
+        where a password is not taken; else a `DatabaseError`: no table, no column, no permission, no database, or
+        anything not known to be harmless.
     """
     code = error.sqlstate
     if code is None:
@@ -153,7 +161,8 @@ def _without_code(error: psycopg.Error) -> MasklineError | RowRejectedError:
     """Tell errors of a login and a connection apart, for which psycopg gives no SQLSTATE."""
     if isinstance(error, psycopg.DataError):
         return RowRejectedError(UNSTORABLE_TEXT)
-    text = " ".join(str(error).split()).removeprefix("connection failed: ").removeprefix("connection is bad: ")
+    lines = "; ".join(filter(None, (" ".join(line.split()) for line in str(error).splitlines())))
+    text = lines.removeprefix("connection failed: ").removeprefix("connection is bad: ")
     if _FAILED_AUTHENTICATION in text:
         return DatabaseLoginError(f"postgres: {text}", remedy=Remedy.GIVE_PASSWORD)
     if _NOTHING_SUPPLIED in text:

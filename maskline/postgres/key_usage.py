@@ -9,8 +9,11 @@ from maskline.errors import DatabaseError, Remedy
 from maskline.postgres.connection import Connection, map_postgres_errors, transaction
 from maskline.postgres.statements import LOCK_TIMEOUT_SECONDS, REJECTED_MESSAGES
 
-FULL_SCAN_SETTINGS = f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'; SET LOCAL row_security = off"
-"""What transactions over all rows begin with: no endless wait, and an error where row security would hide a row."""
+FULL_SCAN_SETTINGS = (
+    f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'; SET LOCAL row_security = off; SET LOCAL statement_timeout = 0"
+)
+"""What transactions over all rows begin with: an error where row security would hide a row, and for a lock that is held
+no endless wait; but for the rows all the time that they take, whatever the database allows a statement."""
 
 _TABLES_WITH_KEY_IDS = """
     SELECT nspname, relname, pg_table_is_visible(pg_class.oid)

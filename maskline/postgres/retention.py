@@ -20,14 +20,14 @@ from maskline.streams.stream import StreamDefinition
 
 ROWS_PER_BATCH = 10_000
 
-_SETTINGS = f"{FULL_SCAN_SETTINGS}; SET LOCAL statement_timeout = 0; SET LOCAL TIME ZONE 'UTC'"
+_SETTINGS = f"{FULL_SCAN_SETTINGS}; SET LOCAL TIME ZONE 'UTC'"
 _OLD_PARTITIONS = r"""
     SELECT part.oid::regclass::text
     FROM pg_partitioned_table AS parted
     JOIN pg_inherits ON inhparent = partrelid
     JOIN pg_class AS part ON part.oid = inhrelid
     WHERE partrelid = to_regclass(%s) AND partstrat = 'r' AND partnatts = 1
-      AND pg_get_partkeydef(partrelid) IN ('RANGE (create_date)', 'RANGE (sent_at)')
+      AND replace(pg_get_partkeydef(partrelid), '"', '') IN ('RANGE (create_date)', 'RANGE (sent_at)')
       AND (regexp_match(pg_get_expr(relpartbound, part.oid), $$TO \('([^']+)'\)$$))[1]::timestamptz <= %s::timestamptz
     ORDER BY 1
 """

@@ -9,7 +9,7 @@ from maskline.postgres.connection import Connection
 OLDEST_REVISION = "0010"
 """The first revision that has what the job writes to."""
 
-NEWEST_REVISION = "0016"
+NEWEST_REVISION = "0017"
 """The newest revision in ``migrations``. The job runs on a newer one, too, where it finds what it writes to."""
 
 VERSION_TABLE = "maskline_schema_version"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import random
 import time
 from collections.abc import Iterator, Sequence
@@ -35,6 +36,8 @@ from maskline.postgres.revision import NEWEST_REVISION, VERSION_TABLE
 from maskline.postgres.server_version import server_version_problems
 from maskline.postgres.token_checks import add_token_checks
 from maskline.streams.definition import StreamDefinition
+
+logger = logging.getLogger(__name__)
 
 MAX_WAIT_SECONDS = 60.0
 """For how long a migration waits for another one of the same database."""
@@ -228,7 +231,8 @@ class Schema:
     def create_tables(self, streams: Sequence[StreamDefinition]) -> list[str]:
         """Make the tables of streams, each where there is none of its name, and enter how their columns are masked.
 
-        A table that is there gets what keeps values in clear out of its masked columns from now on.
+        A table that is there gets what keeps values in clear out of its masked columns from now on; not where its
+        columns were masked otherwise than the stream says, which is logged.
 
         Args:
             streams: The streams.
@@ -248,9 +252,12 @@ class Schema:
                     if driver.execute(_IS_MISSING.format(stream.table)).fetchall() == [(True,)]:
                         cursor.execute(create_table(stream))
                         made.append(stream.table)
-                    if not compare_columns(driver, stream).problems:
-                        enter_columns(driver, stream)
-                        self._add_checks(driver, stream)
+                    problems = compare_columns(driver, stream).problems
+                    if problems:
+                        logger.warning("table %s got no checks of its tokens: %s", stream.table, "; ".join(problems))
+                        continue
+                    enter_columns(driver, stream)
+                    self._add_checks(driver, stream)
         return made
 
     def print_tables(self, streams: Sequence[StreamDefinition]) -> str:

@@ -45,6 +45,14 @@ Source: https://www.postgresql.org/docs/current/functions-admin.html#PG-LOGICAL-
 """
 
 
+_DURABLE = (
+    "set_config('synchronous_commit',"
+    " CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true)"
+)
+
+COMMIT = f"SELECT {_DURABLE}; COMMIT"
+"""Ends a transaction durably, whatever a trigger of the table has set in it meanwhile."""
+
 KEYS_SETTING = "maskline.used_keys"
 """The setting that says, for the transaction, which keys its rows are masked under."""
 
@@ -91,9 +99,8 @@ def transaction_settings(queue: str | None = None) -> sql.Composed:
     return sql.SQL(
         "SET LOCAL TRANSACTION ISOLATION LEVEL READ COMMITTED;"
         " SET LOCAL lock_timeout = {lock_timeout}; SET LOCAL statement_timeout = {statement_timeout};"
-        " SET LOCAL client_min_messages = warning; SET CONSTRAINTS ALL IMMEDIATE;"
-        " SELECT set_config('synchronous_commit',"
-        " CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true),"
+        " SET LOCAL client_min_messages = warning; SET LOCAL array_nulls = on; SET CONSTRAINTS ALL IMMEDIATE;"
+        f" SELECT {_DURABLE},"
         " set_config({ledger}, 'on', true){queue}; "
     ).format(
         lock_timeout=sql.Literal(f"{LOCK_TIMEOUT_SECONDS}s"),

@@ -20,7 +20,7 @@ from maskline.streams.definition import JOB_COLUMNS, StreamDefinition
 
 _SERVER = """
     SELECT pg_is_in_recovery(), current_setting('fsync') = 'on',
-        current_setting('full_page_writes') = 'on',
+        current_setting('full_page_writes') = 'on', current_setting('server_encoding'),
         (SELECT bool_and(has_function_privilege(oid, 'EXECUTE')) FROM pg_proc WHERE proname = 'pg_logical_emit_message')
 """
 _OBJECTS = """
@@ -60,6 +60,10 @@ _TRIGGERS = """
       AND tgparentid = 0
     ORDER BY tgname
 """
+_FOREIGN_PARTITIONS = """
+    SELECT relid::regclass::text FROM pg_partition_tree(to_regclass(%s)) JOIN pg_class ON pg_class.oid = relid
+    WHERE relkind = 'f' ORDER BY 1
+"""
 _RULES = "SELECT rulename FROM pg_rewrite WHERE ev_class = to_regclass(%s) AND ev_type = '3' AND ev_enabled <> 'D'"
 _MAY_ENTER = """
     SELECT has_table_privilege(%s, 'INSERT') OR has_any_column_privilege(%s, 'INSERT'),
@@ -88,11 +92,19 @@ class TableReport(msgspec.Struct):
     warnings: list[str] = []
     remedies: dict[str, Remedy] = {}
 
-    def add_missing(self, problem: str, stream: StreamDefinition) -> None:
-        """Add a problem of a stream's table that is gone once the table is made, or altered, from its definition."""
+    def add_missing(self, problem: str, stream: StreamDefinition, *, is_table: bool = False) -> None:
+        """Add a problem of a stream's table that is gone once the table is made, or altered, from its definition.
+
+        Args:
+            problem: The problem.
+            stream: The stream.
+            is_table: Whether the table itself is missing.
+        """
         self.problems.append(problem)
         if stream.table_parts[-1] != MIGRATED_TABLE:
             self.remedies[problem] = Remedy.CREATE_TABLE
+        elif is_table:
+            self.remedies[problem] = Remedy.CREATE_MIGRATED_TABLE
 
 
 def check_tables(connection: Connection, stream: StreamDefinition) -> TableReport:
@@ -116,7 +128,7 @@ def check_tables(connection: Connection, stream: StreamDefinition) -> TableRepor
 
 
 def _check_server(connection: Connection, report: TableReport) -> None:
-    ((is_standby, syncs, writes_full_pages, may_emit),) = connection.execute(_SERVER).fetchall()
+    ((is_standby, syncs, writes_full_pages, encoding, may_emit),) = connection.execute(_SERVER).fetchall()
     report.problems.extend(server_version_problems(connection))
     if is_standby:
         report.problems.append("the server is a standby, which takes no writes; connect to the primary")
@@ -124,6 +136,10 @@ def _check_server(connection: Connection, report: TableReport) -> None:
         report.problems.append("fsync is off, so a crash of the server loses committed rows; switch it on")
     if not writes_full_pages:
         report.warnings.append("full_page_writes is off: unless the disk writes 8 KiB at once, a crash can tear pages")
+    if encoding != "UTF8":
+        report.warnings.append(
+            f"the database's encoding is {encoding}, not UTF8: a message with a text that it cannot hold is rejected"
+        )
     if not may_emit:
         report.problems.append("this role may not execute pg_logical_emit_message; grant it EXECUTE on that function")
 
@@ -163,9 +179,12 @@ def _check_relation(connection: Connection, stream: StreamDefinition, report: Ta
         cursor.execute(_RELATION, [table])
         relations = cursor.fetchall()
         if not relations:
-            report.add_missing(f"table {table} does not exist, or this role has no USAGE on its schema", stream)
+            problem = f"table {table} does not exist, or this role has no USAGE on its schema"
+            report.add_missing(problem, stream, is_table=True)
             return
         ((kind, has_children),) = relations
+        cursor.execute(_FOREIGN_PARTITIONS, [table])
+        foreign = [name for (name,) in cursor]
         cursor.execute(_RULES, [table])
         rules = [name for (name,) in cursor]
         cursor.execute(_TRIGGERS, [table, table])
@@ -177,6 +196,11 @@ def _check_relation(connection: Connection, stream: StreamDefinition, report: Ta
         report.problems.append(
             f"table {table} has tables that inherit from it, where rows could end that nobody counts; partition it, or "
             "give the stream a table of its own"
+        )
+    for partition in foreign:
+        report.problems.append(
+            f"partition {partition} of {table} is in another server, which commits by itself, so that a row there "
+            "could be lost or come twice; detach it, and move its rows by a job of their own"
         )
     for rule in rules:
         report.problems.append(f"rule {rule} of {table} answers in its place; drop it, or use a trigger")

@@ -35,9 +35,9 @@ def read_tokens(
         where: A condition in SQL on the stream's table, run with the permissions of the connection's role.
 
     Raises:
-        ArgumentError: The condition has a semicolon, and so could be more than a condition, or names a column that the
-            table does not have.
-        DatabaseError: The condition is not SQL, changes something, or the role may not read the table.
+        ArgumentError: The condition has a semicolon, and so could be more than a condition, or is not one in SQL, or
+            names a column that the table does not have.
+        DatabaseError: The condition changes something, or the role may not read the table.
     """
     if where and ";" in where:
         raise ArgumentError("where: give one condition without a semicolon; in a text write chr(59)")
@@ -60,23 +60,37 @@ def read_tokens(
                 cursor.itersize = ROWS_PER_FETCH
                 cursor.execute(query)
                 yield from cursor
+        except errors.SyntaxError as error:
+            if not where:
+                raise
+            raise ArgumentError(f"where: is not a condition in SQL: {error.diag.message_primary}") from None
         except errors.UndefinedColumn as error:
             connection.rollback()
             unknown = _unknown_column(connection, stream, where or "", error.diag.message_primary or "")
             raise unknown or error from None
 
 
-def _unknown_column(
-    connection: Connection, stream: StreamDefinition, where: str, complaint: str
-) -> ArgumentError | None:
-    """Return that the condition names a column which the table does not have, or None where it is not the condition."""
-    with connection.cursor() as cursor:
+def columns_of_table(connection: Connection, stream: StreamDefinition) -> list[str]:
+    """Return the names of the columns of a stream's table, in their order; none where it is not there.
+
+    Args:
+        connection: A connection that may read the catalog, which every role may.
+        stream: The stream.
+    """
+    with map_postgres_errors(), connection.cursor() as cursor:
         cursor.execute(
             "SELECT attname::text FROM pg_catalog.pg_attribute"
             " WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
             [".".join('"' + part.replace('"', '""') + '"' for part in stream.table_parts)],
         )
-        columns = [name for (name,) in cursor.fetchall()]
+        return [name for (name,) in cursor.fetchall()]
+
+
+def _unknown_column(
+    connection: Connection, stream: StreamDefinition, where: str, complaint: str
+) -> ArgumentError | None:
+    """Return that the condition names a column which the table does not have, or None where it is not the condition."""
+    columns = columns_of_table(connection, stream)
     missing = {name for groups in _COLUMN_IN_COMPLAINT.findall(complaint) for name in groups}
     named = [word for word in re.findall(r"\w+", where) if {word, word.lower()} & missing and word not in columns]
     if not named:

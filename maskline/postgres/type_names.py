@@ -32,8 +32,9 @@ def short_name(declared: str) -> str:
     """Return a type as definitions write it.
 
     Args:
-        declared: The type as ``format_type`` writes it.
+        declared: The type as ``format_type`` writes it, with quotation marks where the server is set to write them.
     """
+    declared = declared.replace('"', "")
     for long_name, name in _SHORT_NAMES.items():
         declared = declared.replace(long_name, name)
     return declared

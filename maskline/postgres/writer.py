@@ -27,6 +27,7 @@ from maskline.postgres.failures import UNSTORABLE_TEXT, RowRejectedError, map_po
 from maskline.postgres.key_registry import KeyUse
 from maskline.postgres.ledger import VOUCHED_AGE, empty_old_days
 from maskline.postgres.statements import (
+    COMMIT,
     CONFIRMATION,
     STATEMENT_TIMEOUT_SECONDS,
     InsertStatement,
@@ -315,7 +316,7 @@ def _confirmed_row(
     connection: Connection, before: sql.Composed, query: str, parameters: Sequence[Parameter]
 ) -> tuple[Any, ...]:
     row = _committed_row(connection, before, query, parameters)
-    if connection.notices:
+    if connection.has_warning:
         _confirm(connection)
     return row
 
@@ -330,7 +331,7 @@ def _committed_row(
         with psycopg.RawCursor(connection) as cursor:
             cursor.execute(query, parameters)
             (row,) = cursor.fetchall()
-        status = connection.execute("COMMIT").statusmessage
+        status = connection.execute(COMMIT).statusmessage
         if status != "COMMIT":
             raise DatabaseUnavailableError(f"postgres: the server answered COMMIT by {status}")
     except BaseException:
@@ -368,7 +369,7 @@ def _confirm(connection: Connection) -> None:
     """
     connection.notices.clear()
     connection.execute(transaction_settings() + sql.SQL(CONFIRMATION))
-    if connection.notices:
+    if connection.has_warning:
         raise DatabaseUnavailableError("postgres: the commit is not confirmed: its synchronous standby did not answer")
 
 

@@ -11,18 +11,23 @@ from maskline.aws import HOST_SUFFIXES, partition_of
 from maskline.errors import ArgumentError
 from maskline.plaintext import is_plaintext_beyond_loopback
 
-_URL = re.compile(r"(?P<authority>https?://(?P<host>[^/:\[\]]+|\[[0-9A-Fa-f:.]+\])(:\d+)?)/([^/]+/)*(?P<name>[^/]+)/?")
-_CREDENTIALS = re.compile(r"[^/?#]*(//[^/?#]*)?@")
+_URL = re.compile(r"(?P<authority>https?://(?P<host>\[[0-9A-Fa-f:.]+\]|[^/:\[\]]+)(:\d+)?)/([^/]+/)*(?P<name>[^/]+)/?")
+_CREDENTIALS = re.compile(r"[^?#]*@|.*[?&](X-Amz-|AWSAccessKeyId=|Signature=)", re.DOTALL | re.IGNORECASE)
+"""What may be credentials: whatever stands before an ``@``, and the query of a signed URL."""
+
 _ENDPOINT = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[^\s?#]*)?")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}(\.fifo)?")
 _AWS_SUFFIX = rf"(vpce\.)?({'|'.join(map(re.escape, HOST_SUFFIXES))})"
-_AWS_HOST = re.compile(rf"(vpce-[a-z0-9-]+\.)?sqs(-fips)?\.(?P<region>[a-z0-9-]+)\.{_AWS_SUFFIX}", re.IGNORECASE)
-_LEGACY_AWS_HOST = re.compile(r"(?P<region>[a-z0-9-]+)\.queue\.amazonaws\.com(\.cn)?", re.IGNORECASE)
-_OLDEST_AWS_HOST = "queue.amazonaws.com"
-_REGION_OF_OLDEST = "us-east-1"
+_AWS_HOST = re.compile(rf"(vpce-[a-z0-9-]+\.)?sqs(-fips)?\.(?P<region>[a-z0-9-]+)\.{_AWS_SUFFIX}")
+_LEGACY_AWS_HOST = re.compile(r"(?P<region>[a-z0-9-]+)\.queue\.amazonaws\.com(\.cn)?|queue\.amazonaws\.com")
+
+_LEGACY_REGION = "us-east-1"
+"""What ``queue.amazonaws.com`` stands for."""
 
 _ACCOUNT = re.compile(r"[0-9]{12}")
 
+CONNECTIONS = 128
+"""So many receives of ten messages bring 25,600 a second from 50 ms away, more than one process masks."""
 
 MAX_CONNECTIONS = 1_000
 
@@ -41,7 +46,7 @@ class QueueAddress(msgspec.Struct, frozen=True):
 
     queue: str
     endpoint: str | None = None
-    connections: int = 64
+    connections: int = CONNECTIONS
     allow_plaintext_endpoint: bool = False
 
     def __post_init__(self) -> None:
@@ -61,6 +66,10 @@ class QueueAddress(msgspec.Struct, frozen=True):
                 )
         if self.endpoint is not None and not _ENDPOINT.fullmatch(self.endpoint):
             raise ArgumentError(f"endpoint {self.endpoint!r}: give a URL like http://127.0.0.1:9324")
+        if self.queue.startswith("arn:"):
+            raise ArgumentError(
+                f"queue {self.queue!r}: is an ARN; give the queue's name or its URL{_url_of(self.queue)}"
+            )
         if not _NAME.fullmatch(self.name):
             raise ArgumentError(f"queue {self.queue!r}: give a queue's URL or its name")
         endpoint = self.service_endpoint
@@ -133,7 +142,16 @@ class QueueAddress(msgspec.Struct, frozen=True):
 
 
 def _region_of(host: str) -> str | None:
-    match = _AWS_HOST.fullmatch(host) or _LEGACY_AWS_HOST.fullmatch(host)
-    if match:
-        return match["region"].lower()
-    return _REGION_OF_OLDEST if host.lower() == _OLDEST_AWS_HOST else None
+    name = host.lower()
+    if match := _AWS_HOST.fullmatch(name):
+        return match["region"]
+    legacy = _LEGACY_AWS_HOST.fullmatch(name)
+    return (legacy["region"] or _LEGACY_REGION) if legacy else None
+
+
+def _url_of(arn: str) -> str:
+    """Return the URL of the queue that an ARN names, to end a sentence with; nothing outside the partition ``aws``."""
+    parts = arn.split(":")
+    if len(parts) != 6 or parts[:3] != ["arn", "aws", "sqs"]:
+        return ""
+    return f", https://sqs.{parts[3]}.amazonaws.com/{parts[4]}/{parts[5]}"

@@ -7,13 +7,13 @@ import os
 import threading
 from typing import Any
 
-import boto3
 import botocore.session
 from botocore.config import Config
 
 from maskline.aws import check_endpoint, environment_region
 from maskline.logs import silence_wire_logging
-from maskline.sqs.curl_transport import CONNECTIONS, CurlTransport
+from maskline.sqs.address import CONNECTIONS
+from maskline.sqs.curl_transport import CurlTransport
 
 MAX_WAIT_SECONDS = 20
 """SQS's limit of WaitTimeSeconds."""
@@ -75,13 +75,13 @@ def _close_connections() -> None:
 
 def _connect(endpoint: str | None, region: str | None, connections: int) -> tuple[Any, CurlTransport]:
     silence_wire_logging()
-    core = botocore.session.get_session()
-    session = boto3.session.Session(botocore_session=core)
+    session = botocore.session.get_session()
     # Only AWS minds which region a request is signed for.
-    region = region or environment_region() or session.region_name or ("us-east-1" if endpoint else None)
+    region = region or environment_region() or session.get_config_variable("region")
+    region = region or ("us-east-1" if endpoint else None)
 
     def client(answer_seconds: int, attempts: int) -> Any:
-        return session.client(
+        return session.create_client(
             "sqs",
             endpoint_url=endpoint,
             region_name=region,
@@ -100,4 +100,4 @@ def _connect(endpoint: str | None, region: str | None, connections: int) -> tupl
     frequent = client(MAX_WAIT_SECONDS + ANSWER_SECONDS, FALLBACK_ATTEMPTS)
     if endpoint is None:  # one that is given was checked with the queue's address
         check_endpoint(frequent)
-    return client(ANSWER_SECONDS, ATTEMPTS), CurlTransport(frequent, core, connections)
+    return client(ANSWER_SECONDS, ATTEMPTS), CurlTransport(frequent, session, connections)

@@ -19,7 +19,7 @@ from maskline.streams.columns import Column
 from maskline.streams.failures import InvalidValueError
 from maskline.streams.json_text import decode_json, encode_json
 from maskline.streams.masks import Mask, Method
-from maskline.streams.paths import EVERY, Path
+from maskline.streams.paths import EVERY
 from maskline.streams.times import read_date, timestamp_reader
 
 Change: TypeAlias = Callable[[Any], Any]
@@ -131,6 +131,15 @@ def column_remask(column: Column, masker: Masker) -> Change:
     return _of_each(remask) if column.type.is_array else remask
 
 
+def clear_leaves(column: Column) -> list[ClearPath]:
+    """Return what stays in clear of a column's documents, as `maskline.masks.leaves` has it.
+
+    Args:
+        column: A column whose leaves are masked.
+    """
+    return [tuple(EVERY_ELEMENT if step is EVERY else step for step in path.steps) for path in column.clear_paths]
+
+
 def irreversible(mask: Mask) -> str:
     """Return why what a mask stores cannot be unmasked."""
     return {
@@ -152,8 +161,7 @@ def _cipher(mask: Mask, masker: Masker, domain: str) -> DeterministicMask | Rand
 
 
 def _leaves(column: Column, mask: Mask, masker: Masker) -> LeavesMask:
-    clear = [_clear_path(path) for path in column.clear_paths]
-    return LeavesMask(masker, column.domain or "", clear, encode_json, decode_json, mask.pad)
+    return LeavesMask(masker, column.domain or "", clear_leaves(column), encode_json, decode_json, mask.pad)
 
 
 def _mask_leaves(column: Column, leaves: LeavesMask) -> Change:
@@ -164,10 +172,6 @@ def _mask_leaves(column: Column, leaves: LeavesMask) -> Change:
             raise InvalidValueError(Reason.NOT_JSON, f"field {column.field} is nested too deep to mask") from None
 
     return mask
-
-
-def _clear_path(path: Path) -> ClearPath:
-    return [EVERY_ELEMENT if step is EVERY else step for step in path.steps]
 
 
 def _redact(_value: object) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import sys
 from collections.abc import Callable
 from decimal import Decimal
@@ -16,6 +15,7 @@ from maskline.streams.masks import Method
 from maskline.streams.normalizing import Normalize, normalizer
 from maskline.streams.numbers import number_from_text
 from maskline.streams.paths import ABSENT
+from maskline.streams.patterns import full_match
 
 
 def column_reader(column: Column, count_invalid: Callable[[], None] = lambda: None) -> Reader:
@@ -219,7 +219,7 @@ def _list_reader(column: Column, read: Reader) -> Reader:
 
 def _attribute_reader(column: Column, read: Reader) -> Reader:
     """Return the reader of a message attribute, which is text whatever its type."""
-    takes_number = column.type.name in NUMBER_TYPES or (column.format or "").startswith("epoch_")
+    takes_number = column.type.name in NUMBER_TYPES
     truth_values: dict[object, object] = {"true": True, "false": False}
 
     def read_attribute(value: object) -> object:
@@ -246,10 +246,7 @@ def _limited_to_values(column: Column, read: Reader) -> Reader:
 
 
 def _limited_to_pattern(column: Column, read: Reader) -> Reader:
-    try:
-        matches = re.compile(column.pattern or "").fullmatch
-    except re.error as error:
-        raise ValueError(f"pattern is not a regular expression: {error}") from None
+    matches = full_match(column.pattern or "")
 
     def read_matching(value: object) -> object:
         text = read(value)

@@ -22,7 +22,7 @@ from maskline.streams.numbers import (
     read_double,
     text_from_number,
 )
-from maskline.streams.times import epoch_reader, local_time_reader, read_date, timestamp_reader
+from maskline.streams.times import EPOCH_FORMATS, epoch_reader, local_time_reader, read_date, timestamp_reader
 
 Reader = Callable[[object], object]
 """Turns a JSON value, which is not null, into one for the column, or raises `InvalidValueError`."""
@@ -111,8 +111,8 @@ class ColumnType(msgspec.Struct, frozen=True):
         Args:
             max_length: A limit in characters in place of the type's own; for a masked column the limit of the
                 clear value is not that of the token.
-            format: How the value is written where it is not JSON's own way: ``epoch_s``, ``epoch_ms``,
-                ``local:ZONE``, ``text``, ``number``.
+            format: How the value is written where it is not JSON's own way: one of `EPOCH_FORMATS`, ``local:ZONE``,
+                ``text``, ``number``.
             is_rounded: Whether a time finer than a microsecond is rounded; refused otherwise.
 
         Raises:
@@ -127,13 +127,13 @@ class ColumnType(msgspec.Struct, frozen=True):
             return lambda value: read(text_from_number(value))
         if format == "number" and self.name in NUMBER_TYPES:
             return lambda value: read(number_from_text(value))
-        if self.name == "timestamptz" and format in ("epoch_s", "epoch_ms"):
+        if self.name == "timestamptz" and format in EPOCH_FORMATS:
             return epoch_reader(format, is_rounded)
         if self.name == "timestamptz" and format.startswith("local:"):
             return local_time_reader(format.removeprefix("local:"), is_rounded)
         raise ValueError(
-            f"format {format!r} does not go with {self.declaration}; epoch_s, epoch_ms and local:ZONE go with "
-            "timestamptz, text with varchar(n) and text, number with types of numbers"
+            f"format {format!r} does not go with {self.declaration}; epoch_s, epoch_ms, epoch_us, epoch_ns and "
+            "local:ZONE go with timestamptz, text with varchar(n) and text, number with types of numbers"
         )
 
     def _plain_reader(self, max_length: int | None, is_rounded: bool) -> Reader:

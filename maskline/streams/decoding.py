@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from maskline.records import Payload, Reason, Redacted
 from maskline.streams.column_reader import column_reader
@@ -87,6 +87,7 @@ class MessageDecoder:
             for column in stream.columns
         ]
         self._flat_columns = [(name, read) for name, _, read in self._columns]
+        self._is_all_optional = not any(column.required for column in stream.columns)
 
     def decode(self, body: str, attributes: Mapping[str, str] | None = None) -> Decoded:
         """Read one message.
@@ -104,7 +105,10 @@ class MessageDecoder:
             return Decoded(values, 0)
         if self._is_simple:
             record = read_record(body)
-            return Decoded(self._flat_values(record), self._unknown_fields(record))
+            values = self._flat_values(record)
+            if self._is_all_optional:
+                _check_holds_a_field(name in record for name, _ in self._flat_columns)
+            return Decoded(values, self._unknown_fields(record))
         opened = self._opener.open(body, attributes)
         if not self._matches(opened):
             raise InvalidValueError(Reason.NO_STREAM, f"[match] of the stream {self._stream.name} does not hold")
@@ -117,6 +121,8 @@ class MessageDecoder:
             InvalidValueError: It cannot become a row.
         """
         values = self._flat_values(opened.record) if self._is_flat else self._values(opened)
+        if self._is_all_optional:
+            _check_holds_a_field(_found(find, opened) is not ABSENT for _, find, _ in self._columns)
         return Decoded(values, self._unknown_fields(opened.record), opened.payload)
 
     def explained(
@@ -169,6 +175,19 @@ class MessageDecoder:
             detail = f"{count} {'fields' if count > 1 else 'field'} that no column takes"
             raise InvalidValueError(Reason.UNKNOWN_FIELD, detail)
         return count
+
+
+def _check_holds_a_field(are_there: Iterable[bool]) -> None:
+    """Refuse a message that nothing would be stored of: it is of another kind, or packed otherwise.
+
+    Args:
+        are_there: Of each column, whether what it is to hold is there.
+
+    Raises:
+        InvalidValueError: Of no column.
+    """
+    if not any(are_there):
+        raise InvalidValueError(Reason.MISSING_FIELD, "not one field of the stream is there")
 
 
 def _found(find: Callable[[Opened], object], opened: Opened) -> object:

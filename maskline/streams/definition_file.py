@@ -20,6 +20,17 @@ from maskline.streams.subjects import check_subject_columns, default_subject
 
 _SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 _UNKNOWN_KEY = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
+_WRONG_TYPE = re.compile(r"Expected `([^`]+)`, got `(\w+)` - at `\$\.([\w.]+)`")
+_TYPE_NAMES = {
+    "str": "a text in quotes",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "a list in brackets",
+    "object": "a table",
+}
+"""What TOML has, in words."""
+
 _IDENTIFIER_RULE = "is not an identifier of lower-case letters, digits and _ (63 at most)"
 
 
@@ -63,7 +74,10 @@ def parse_definition(text: str) -> StreamDefinition:
     Raises:
         ValueError: It is not a sound definition; the message names the column and says what to write instead.
     """
-    file = msgspec.toml.decode(text, type=_StreamFile)
+    try:
+        file = msgspec.toml.decode(text, type=_StreamFile)
+    except msgspec.ValidationError as error:
+        raise ValueError(_with_known_keys(str(error))) from None
     _check_names(file)
     message_format = _message_format(file.message)
     domains = {name: _domain(name, described) for name, described in file.domains.items()}
@@ -97,7 +111,7 @@ def _check_names(file: _StreamFile) -> None:
 
 def _message_format(message: _MessageFile) -> MessageFormat:
     may_be_bytes = {Envelope.S3_POINTER, Envelope.CLOUDEVENTS} & set(message.envelope)
-    if message.decode and message.decode[0] is not Packing.BASE64 and not may_be_bytes:
+    if message.decode and message.decode[0] in (Packing.GZIP, Packing.ZSTD) and not may_be_bytes:
         first = message.decode[0]
         raise ValueError(
             f"[message] decode: {first} makes bytes, which a message cannot hold but in base64; "
@@ -151,7 +165,11 @@ def _column(file: _StreamFile, name: str, described: object, domains: dict[str, 
 
 
 def _with_known_keys(problem: str) -> str:
-    """Return what msgspec says of a key that no column has, with those that there are."""
+    """Return what msgspec says of a key in words of TOML, with the keys that there are where it is none of them."""
+    wrong = _WRONG_TYPE.fullmatch(problem)
+    if wrong is not None:
+        expected = " or ".join(_TYPE_NAMES.get(each, each) for each in wrong[1].split(" | ") if each != "null")
+        return f"{wrong[3]} is {_TYPE_NAMES.get(wrong[2], wrong[2])}; write {expected}"
     unknown = _UNKNOWN_KEY.fullmatch(problem)
     if unknown is None:
         return problem

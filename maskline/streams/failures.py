@@ -28,8 +28,16 @@ def wrong_type(expected: str, value: object) -> InvalidValueError:
         expected: What belongs there, ``"a string"`` say.
         value: What was there; only its type is told.
     """
-    found = _JSON_NAMES.get(type(value), "something else")
-    return InvalidValueError(Reason.WRONG_TYPE, f"is {found}, not {expected}")
+    return InvalidValueError(Reason.WRONG_TYPE, f"is {json_name(value)}, not {expected}")
+
+
+def json_name(value: object) -> str:
+    """Return what JSON calls a value, ``an array`` say, and nothing of the value.
+
+    Args:
+        value: A value as the JSON reader gives it.
+    """
+    return _JSON_NAMES.get(type(value), "something else")
 
 
 _JSON_NAMES: dict[type, str] = {

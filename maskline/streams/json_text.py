@@ -1,7 +1,8 @@
 """JSON as RFC 8259 has it, read strictly and with every digit, and written back.
 
 A key given twice, NaN, a number too large for a double and nesting too deep to read are refused, where Python's
-``json`` lets them pass or crashes: producer and consumer would not read such a document alike.
+``json`` lets them pass or crashes: producer and consumer would not read such a document alike. A byte order mark in
+front, which .NET writes, is left out, as the RFC allows (section 8.1).
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import msgspec
 
 from maskline.records import Reason
 from maskline.streams.failures import InvalidValueError
+
+BYTE_ORDER_MARK = "\ufeff"
 
 _TOO_DEEP = "the JSON is nested too deep to read"
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
@@ -34,13 +37,14 @@ def decode_json(text: str) -> object:
     if plain is not None:
         return plain
     try:
-        return _decode(text)
+        return _decode(text.removeprefix(BYTE_ORDER_MARK))
     except InvalidValueError:
         raise
     except RecursionError:
         raise InvalidValueError(Reason.NOT_JSON, _TOO_DEEP) from None
     except json.JSONDecodeError as error:
-        raise InvalidValueError(Reason.NOT_JSON, f"not JSON: {error.msg} at character {error.pos}") from None
+        problem = error.msg.removesuffix(" at")
+        raise InvalidValueError(Reason.NOT_JSON, f"not JSON: {problem} at character {error.pos}") from None
     except ValueError:
         raise InvalidValueError(Reason.OUT_OF_RANGE, "the JSON holds an integer of thousands of digits") from None
 

@@ -12,6 +12,7 @@ import contextlib
 import enum
 import json
 import re
+import unicodedata
 import urllib.parse
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -34,14 +35,30 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/_\s-]+={0,2}\s*")
 _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
 _UNICODE_ESCAPE = re.compile(r"\\+u([0-9A-Fa-f]{4})")
 _ESCAPED_MARK = re.compile(r"\\+([\"'/])")
-# Looked ahead for: what follows a name may be a pair itself, as in "failed: user_id=7".
-_PAIR = re.compile(r"""(?<![\w.-])(?=([A-Za-z_][\w.-]*)["']?\s*[:=]\s*["']?([^\s"'&,;(){}\[\]]+))""")
+# Looked ahead for: what follows a name may be a pair itself, as in "failed: user_id=7". Ruby and PHP write =>.
+_PAIR = re.compile(
+    r"""(?<![\w.-])(?=(?P<name>[A-Za-z_][\w.-]*)["']?\s*(?:=>|:=|==|[:=])\s*"""
+    r"""(?:(?P<quote>["'])(?P<quoted>(?:(?!(?P=quote)).)*)(?P<end>["'])?|(?P<bare>[^\s"'&,;(){}\[\]<>]+)))""",
+    re.DOTALL,
+)
+_BARE_WORD = re.compile(r"""[^\s"'&,;(){}\[\]<>]+""")
+_BARE_END = re.compile(r"""["'&,;(){}\[\]<>\n\r]""")
+_ELEMENT = re.compile(r"<(?:[\w.-]+:)?([A-Za-z_][\w.-]*)(?:\s[^<>]*)?>([^<>]*)</")
 _WRAPPERS = frozenset(
     {"body", "data", "detail", "event", "message", "messageattributes", "messages", "payload", "record", "records"}
 )
 """Names of fields, as `plain_name` has them, that hold a whole message and no other person's part of one."""
 
-_ATTRIBUTE_VALUES = ("Value", "StringValue")
+_TYPED_VALUES = frozenset(
+    {
+        *("Value", "StringValue"),
+        *("S", "N"),
+        *("string", "int", "long"),
+        *("stringValue", "integerValue"),
+        *("$oid", "$uuid", "$numberInt", "$numberLong"),
+    }
+)
+"""Names of fields that hold a value beside its type: in SNS and SQS, DynamoDB, Avro's JSON, Firestore and MongoDB."""
 
 
 class Verdict(enum.Enum):
@@ -83,6 +100,13 @@ class MessageJudge:
 
     def __init__(self, subjects: Sequence[Subject], by: str, persons: Sequence[str]) -> None:
         self._persons = frozenset(persons)
+        self._likenesses = frozenset(map(_likeness, persons))
+        self._max_characters = 2 * max(map(len, persons), default=0) + 16  # written with more blanks, say
+        self._by_first_word: dict[str, list[str]] = {}
+        for person in persons:
+            first = _BARE_WORD.match(person)
+            if first is not None and first[0] != person:
+                self._by_first_word.setdefault(first[0], []).append(person)
         self._values = [(subject, {subject.value_of(person) for person in persons} - {None}) for subject in subjects]
         self._names = frozenset({plain_name(by.removeprefix("masked_"))}).union(*(each.names for each in subjects))
         self._streams = [
@@ -112,7 +136,8 @@ class MessageJudge:
         if True in are_theirs:
             return Verdict.UNDECIDED if named or False in are_theirs else Verdict.THEIRS
         if named or found.named:
-            return Verdict.NOT_THEIRS
+            resembles_them = not self._likenesses.isdisjoint(map(_likeness, named | found.named))
+            return Verdict.UNDECIDED if resembles_them else Verdict.NOT_THEIRS
         return Verdict.UNDECIDED if found.mentions_them or found.cannot_be_read else Verdict.NOT_THEIRS
 
     def owners(self, stream: str, body: str, attributes: Mapping[str, str] | None = None) -> set[str]:
@@ -178,8 +203,8 @@ class MessageJudge:
                 self._search_field(inner, path, found, depth)
         elif isinstance(value, str):
             self._search_text(value, path, found, depth + 1)
-        elif type(value) is int:
-            found.mentions_them |= self._mention.search(str(value)) is not None
+        elif (number := _whole_number(value)) is not None:
+            found.mentions_them |= self._mention.search(number) is not None
 
     def _search_field(self, value: object, path: _Path, found: _Found, depth: int) -> None:
         lengths = range(1, len(path) + 1)
@@ -196,13 +221,22 @@ class MessageJudge:
         found.mentions_them |= self._mention.search(text) is not None
         is_cut_off = text.lstrip().startswith(("{", "[", '"'))
         for pair in _PAIR.finditer(text):
-            name, value = pair.groups()
-            if plain_name(name) not in self._names:
+            if plain_name(pair["name"]) not in self._names:
                 continue
-            if is_cut_off and pair.end(2) == len(text):
+            value = pair["quoted"] if pair["bare"] is None else self._bare_value(text, pair.start("bare"), pair["bare"])
+            is_open = pair["end"] is None and max(pair.end("quoted"), pair.end("bare")) == len(text)
+            if is_cut_off and is_open:
                 found.mentions_them |= any(person.startswith(value) for person in self._persons)
             else:
                 found.named.add(value)
+        found.named |= {value.strip() for name, value in _ELEMENT.findall(text) if plain_name(name) in self._names}
+
+    def _bare_value(self, text: str, start: int, word: str) -> str:
+        """Return a value that stands without quotation marks: a word, or a person who is several."""
+        several = _BARE_END.split(text[start : start + self._max_characters], maxsplit=1)[0].strip()
+        if self._is_person(several):
+            return several
+        return next((person for person in self._by_first_word.get(word, ()) if _is_spelled(person, text, start)), word)
 
 
 def _mention_of(persons: Sequence[str]) -> re.Pattern[str]:
@@ -222,13 +256,32 @@ def _texts(value: object) -> Iterator[str]:
     """Yield the texts and whole numbers of a field, those in a list or a message attribute included."""
     if isinstance(value, str):
         yield value
-    elif type(value) is int:
-        yield str(value)
+    elif (number := _whole_number(value)) is not None:
+        yield number
     elif isinstance(value, _Pairs):
-        yield from (inner for key, inner in value if key in _ATTRIBUTE_VALUES and isinstance(inner, str))
+        for key, inner in value:
+            if key in _TYPED_VALUES and not isinstance(inner, list):
+                yield from _texts(inner)
     elif isinstance(value, list):
         for element in value:
             yield from _texts(element)
+
+
+def _whole_number(value: object) -> str | None:
+    """Return an integer as text, ``7.0`` included, which some programs make of one."""
+    if type(value) is int:
+        return str(value)
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else None
+
+
+def _likeness(text: str) -> str:
+    """Return what two ways to write one person have in common, so that somebody looks at both."""
+    return unicodedata.normalize("NFKC", text).strip().casefold()
+
+
+def _is_spelled(person: str, text: str, start: int) -> bool:
+    end = start + len(person)
+    return text.startswith(person, start) and not text[end : end + 1].isalnum()
 
 
 def _json_in(text: str) -> object | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -10,6 +10,9 @@ import msgspec
 from maskline.errors import UsageError
 from maskline.records import Redacted
 from maskline.sqs.message_attributes import text_attributes
+
+_NOT_SO = (msgspec.MsgspecError, UnicodeEncodeError, RecursionError)
+"""What msgspec raises for a text that is something else."""
 
 
 class SampleMessage(Redacted, frozen=True):
@@ -62,7 +65,7 @@ def parse_messages(text: str, origin: str) -> list[SampleMessage]:
     """Read the messages of a file.
 
     A line that is an object with ``Body`` is a message with its attributes; any other line is a body, whatever is in
-    it. Empty lines are left out.
+    it. Empty lines are left out. A text that is one object over several lines is one such line.
 
     Args:
         text: The file's text.
@@ -72,7 +75,7 @@ def parse_messages(text: str, origin: str) -> list[SampleMessage]:
         UsageError: It holds no message.
     """
     text = text.removeprefix("\ufeff")
-    messages = _of_answer(text) or list(_of_lines(text))
+    messages = _of_answer(text) or list(_of_lines([text.strip()] if _is_object(text) else text.split("\n")))
     if not messages:
         raise UsageError(f"messages {origin}: holds none; write one body a line, or what ReceiveMessage answers")
     return messages
@@ -81,19 +84,27 @@ def parse_messages(text: str, origin: str) -> list[SampleMessage]:
 def _of_answer(text: str) -> list[SampleMessage]:
     try:
         return [_sample(message) for message in msgspec.json.decode(text, type=_Answer).messages]
-    except (msgspec.MsgspecError, UnicodeEncodeError):
+    except _NOT_SO:
         return []
 
 
-def _of_lines(text: str) -> Iterator[SampleMessage]:
-    for line in filter(str.strip, text.split("\n")):
+def _is_object(text: str) -> bool:
+    try:
+        msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    except _NOT_SO:
+        return False
+    return True
+
+
+def _of_lines(lines: Sequence[str]) -> Iterator[SampleMessage]:
+    for line in filter(str.strip, lines):
         answered = _of_answer(line)
         if answered:
             yield from answered
             continue
         try:
             yield _sample(msgspec.json.decode(line, type=_SqsMessage))
-        except (msgspec.MsgspecError, UnicodeEncodeError):
+        except _NOT_SO:
             yield SampleMessage(line.removesuffix("\r"))
 
 

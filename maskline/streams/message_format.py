@@ -26,6 +26,8 @@ class Packing(enum.StrEnum):
     BASE64 = "base64"
     GZIP = "gzip"
     ZSTD = "zstd"
+    JSON = "json"
+    """A JSON string whose text is the JSON: somebody encoded it twice."""
 
 
 class MessageFormat(msgspec.Struct, frozen=True, kw_only=True):

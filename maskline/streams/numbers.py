@@ -99,7 +99,7 @@ def at_scale(number: Decimal, places: int) -> tuple[Decimal, bool, bool]:
 
     Args:
         number: A finite number of any length.
-        places: How many digits to keep behind the point, not negative.
+        places: How many digits to keep behind the point; -3 keeps thousands.
 
     Returns:
         The number that is left, whether nothing but zeros was cut off, and whether what was cut off is a half or more.

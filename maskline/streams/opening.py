@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from maskline.records import Payload, Reason
 from maskline.streams.columns import Origin, Source
-from maskline.streams.failures import InvalidValueError
-from maskline.streams.json_text import decode_json
+from maskline.streams.failures import InvalidValueError, json_name
+from maskline.streams.json_text import BYTE_ORDER_MARK, decode_json
 from maskline.streams.message_format import Envelope, MessageFormat, Packing
 from maskline.streams.paths import ABSENT
 from maskline.streams.payloads import POINTER_CLASSES, PayloadStore
@@ -113,13 +114,27 @@ class MessageOpener:
         assert self._find_root is not None
         try:
             found = self._find_root(document)
+            if type(found) is str:  # as a payload often stands in a field of its own
+                found = decode_json(found)
         except InvalidValueError as rejection:
             raise InvalidValueError(rejection.reason, f"root {self._root.text} {rejection.detail}") from None
         if found is ABSENT:
             raise InvalidValueError(Reason.MISSING_FIELD, f"root {self._root.text} missing")
         if type(found) is not dict:
-            raise InvalidValueError(Reason.NOT_AN_OBJECT, f"root {self._root.text} is not an object")
+            detail = f"root {self._root.text} is {json_name(found)}, not an object"
+            raise InvalidValueError(Reason.NOT_AN_OBJECT, detail)
+        self._check_alone(document)
         return found
+
+    def _check_alone(self, document: object) -> None:
+        """Refuse a message that has more records behind the one at the root: one row of it would lose the others."""
+        assert self._root is not None
+        inner: Any = document
+        for step in self._root.steps:
+            if isinstance(step, int) and len(inner) > step + 1:
+                detail = f"root {self._root.text} is one of {len(inner):,} elements, and a message is one row"
+                raise InvalidValueError(Reason.NOT_AN_OBJECT, detail)
+            inner = inner[step]
 
     def _open_pointer(self, content: Content, opened: Opened) -> Content:
         """Fetch what a message points to; one that came with its record in it is left as it is."""
@@ -162,7 +177,7 @@ def read_record(content: Content) -> dict[str, object]:
     """
     document = decode_json(content) if type(content) is str else read_content(content)
     if type(document) is not dict:
-        raise InvalidValueError(Reason.NOT_AN_OBJECT, "the JSON is not an object")
+        raise InvalidValueError(Reason.NOT_AN_OBJECT, f"the JSON is {json_name(document)}, not an object")
     return document
 
 
@@ -173,7 +188,7 @@ def payload_of(content: Content) -> Payload | None:
         InvalidValueError: It is a pointer that names no object, or an array that is not JSON.
     """
     text = text_of(content) if isinstance(content, bytes) else content
-    if not isinstance(text, str) or not text.lstrip().startswith("["):
+    if not isinstance(text, str) or not text.removeprefix(BYTE_ORDER_MARK).lstrip().startswith("["):
         return None  # a record is an object, and costs no second look
     match decode_json(text):
         case [str(name), {"s3BucketName": str(bucket), "s3Key": str(key)}] if name in POINTER_CLASSES:

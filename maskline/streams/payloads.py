@@ -7,12 +7,22 @@ https://github.com/awslabs/payload-offloading-java-common-lib-for-aws
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointProviderError,
+    InvalidDNSNameError,
+    InvalidHostLabelError,
+    UnsupportedOutpostResourceError,
+    UnsupportedS3AccesspointConfigurationError,
+    UnsupportedS3ArnError,
+)
 
-from maskline.aws import AwsError, OpenClient, error_code, is_access_denied, open_client, setup_problem
+from maskline.aws import AwsError, OpenClient, error_code, http_status, is_access_denied, open_client, setup_problem
 from maskline.errors import MasklineError, PayloadError, PayloadUnavailableError
 from maskline.records import Payload, Reason
 from maskline.streams.failures import InvalidValueError
@@ -25,7 +35,21 @@ POINTER_CLASSES = (
 
 _GONE = frozenset({"NoSuchKey", "NoSuchBucket", "NoSuchVersion", "404", "InvalidBucketName", "ParamValidationError"})
 _DENIED = frozenset({"AccessDenied", "AllAccessDisabled", "InvalidObjectState", "403"})
+_FINAL_STATUSES = frozenset(range(400, 500)) - {403, 408, 429}
+"""Those of a client's errors that the same request gets again: 403 may be the account's, 408 and 429 pass."""
 
+_PASSING_CODE = re.compile("RequestTimeout|SlowDown|Throttl|TooManyRequests")
+"""Codes that S3 sends with status 400 and that pass, too."""
+
+_ABOUT_BUCKET = (
+    EndpointProviderError,  # whose rules do not know the ARN
+    InvalidDNSNameError,
+    InvalidHostLabelError,
+    UnsupportedOutpostResourceError,
+    UnsupportedS3AccesspointConfigurationError,
+    UnsupportedS3ArnError,
+)
+"""What botocore raises for a bucket that it cannot call, an ARN say, without asking S3."""
 
 _MAX_DELETED_TOGETHER = 1_000
 """The most objects of one DeleteObjects request.
@@ -118,6 +142,16 @@ class S3Payloads:
         return self._client
 
 
+def _is_about_object(error: AwsError) -> bool:
+    """Say whether this very object cannot be had, now or later; the sender of its message chose bucket and key.
+
+    It may be encrypted by a key that is disabled, or that only its writer has, or be named by an ARN of nobody's.
+    """
+    if isinstance(error, ClientError):
+        return http_status(error) in _FINAL_STATUSES and not _PASSING_CODE.search(error_code(error))
+    return isinstance(error, _ABOUT_BUCKET)
+
+
 def _mapped(error: AwsError) -> InvalidValueError | MasklineError:
     code = error_code(error)
     if code in _GONE:
@@ -134,4 +168,7 @@ def _mapped(error: AwsError) -> InvalidValueError | MasklineError:
         return PayloadError(f"s3: {problem}")
     if is_access_denied(error):
         return PayloadError(f"s3: refuses these credentials ({code})")
+    if _is_about_object(error):
+        # Tried again it would be the same, and one message would stop the job for ever.
+        return InvalidValueError(Reason.PAYLOAD_DENIED, f"S3 does not give out the object that it points to ({code})")
     return PayloadUnavailableError(f"s3: did not give out an object that a message points to ({code}); try again")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from maskline.streams.failures import InvalidValueError
+from maskline.streams.json_text import BYTE_ORDER_MARK
 from maskline.streams.message_format import Envelope, MessageFormat, Packing
 from maskline.streams.opening import (
     MAX_RECORD_BYTES,
@@ -107,5 +108,10 @@ def _packings_of(content: object) -> tuple[Packing, ...]:
 
 def _packing_of(content: str | bytes) -> Packing | None:
     if isinstance(content, str):
-        return None if content.lstrip().startswith(("{", "[")) else Packing.BASE64
+        start = content.removeprefix(BYTE_ORDER_MARK).lstrip()[:1]
+        return {"{": None, "[": None, '"': Packing.JSON}.get(start, Packing.BASE64)
     return compression_of(content)
+
+
+def _is_record(content: str | bytes) -> bool:
+    return type(read_content(content)) is dict

@@ -64,6 +64,10 @@ class StreamDefinition(msgspec.Struct, frozen=True):
     examples: tuple[Example, ...] = ()
     subject: tuple[str, ...] | None = None
 
+    def __hash__(self) -> int:
+        """Return the hash of what tells streams apart; an example has a row, which has none."""
+        return hash((self.name, self.table))
+
     @property
     def streams(self) -> tuple[StreamDefinition, ...]:
         """This stream alone, as a `StreamSet` has several."""

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from maskline.records import Reason
 from maskline.streams.failures import InvalidValueError, wrong_type
-from maskline.streams.numbers import at_scale
+from maskline.streams.numbers import at_scale, number_from_text
 
 ReadTime = Callable[[object], datetime]
 
@@ -23,8 +23,10 @@ _TIME = re.compile(
 )
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND_PLACES = {"epoch_s": 6, "epoch_ms": 3}
-_MAX_EPOCH_DIGITS = 16
+_PLACES_OF_SECONDS = {"epoch_s": 0, "epoch_ms": 3, "epoch_us": 6, "epoch_ns": 9}
+EPOCH_FORMATS = frozenset(_PLACES_OF_SECONDS)
+_MAX_EPOCH_DIGITS = 12
+"""How many digits the seconds of a year up to 9999 have."""
 
 
 def read_date(value: object) -> date:
@@ -86,17 +88,21 @@ def local_time_reader(zone_name: str, is_rounded: bool) -> ReadTime:
 def epoch_reader(name: str, is_rounded: bool) -> ReadTime:
     """Return the reader of a ``timestamptz`` that is counted from 1970-01-01T00:00:00Z.
 
+    The count is a number, or a string that holds one, as DynamoDB and message attributes have it.
+
     Args:
-        name: ``epoch_s`` or ``epoch_ms``.
+        name: One of `EPOCH_FORMATS`: seconds, or their thousandths, millionths or billionths.
         is_rounded: Whether what is finer than a microsecond is rounded; refused otherwise.
     """
-    places = _MICROSECOND_PLACES[name]
+    places = 6 - _PLACES_OF_SECONDS[name]
+    max_digits = _MAX_EPOCH_DIGITS + _PLACES_OF_SECONDS[name]
 
     def read_epoch(value: object) -> datetime:
-        if type(value) is not int and type(value) is not Decimal:
+        count = number_from_text(value)
+        if type(count) is not int and type(count) is not Decimal:
             raise wrong_type("a number", value)
-        number = Decimal(value)
-        if number and number.adjusted() > _MAX_EPOCH_DIGITS:
+        number = Decimal(count)
+        if number and number.adjusted() >= max_digits:
             raise _out_of_range()
         whole, is_exact, is_half_or_more = at_scale(number, places)
         if not is_exact and not is_rounded:

@@ -1,4 +1,4 @@
-"""Unpacking the text of a record: base64, gzip and zstd, each up to a limit.
+"""Unpacking the text of a record: base64, gzip, zstd and JSON strings, each up to a limit.
 
 A few hundred bytes can unpack to gigabytes, so nothing here ever holds more than the bound and one buffer. A text that
 is cut off, or has something behind its end, is refused; half a record is none.
@@ -16,7 +16,8 @@ from collections.abc import Callable, Sequence
 import zstandard
 
 from maskline.records import Reason
-from maskline.streams.failures import InvalidValueError
+from maskline.streams.failures import InvalidValueError, json_name
+from maskline.streams.json_text import decode_json
 from maskline.streams.message_format import Packing
 
 _COMPRESSIONS = {b"\x1f\x8b": Packing.GZIP, b"\x28\xb5\x2f\xfd": Packing.ZSTD}
@@ -126,8 +127,17 @@ def _is_whole(content: bytes, decompressor: zstandard.ZstdDecompressor) -> bool:
     return bool(content)
 
 
+def _json(content: bytes, _: int) -> bytes:
+    """Return the text of a JSON string, lone surrogates and all: the record's own reader refuses those."""
+    value = decode_json(text_of(content))
+    if type(value) is not str:
+        raise InvalidValueError(Reason.NOT_UNPACKED, f"is {json_name(value)} and no JSON string that holds JSON")
+    return value.encode("utf-8", "surrogatepass")
+
+
 _UNPACK: dict[Packing, Callable[[bytes, int], bytes]] = {
     Packing.BASE64: _base64,
     Packing.GZIP: _gzip,
     Packing.ZSTD: _zstd,
+    Packing.JSON: _json,
 }

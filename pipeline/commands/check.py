@@ -10,10 +10,11 @@ import argparse
 import json
 from collections.abc import Sequence
 
-import boto3
+import botocore.session
 
 from maskline.aws import environment_region
 from maskline.errors import SetupError, UnavailableError
+from maskline.pipeline.harmless_text import json_text
 from maskline.pipeline.iam_policy import PolicyInputs, job_policy
 from maskline.pipeline.options import (
     DEFAULT_STREAM,
@@ -76,10 +77,8 @@ def _mark(finding: Finding) -> str:
 
 def _as_json(finding: Finding) -> str:
     state = _mark(finding).strip().lower()
-    return json.dumps(
-        {"part": finding.part, "state": state, "temporary": finding.is_temporary, "text": finding.text},
-        ensure_ascii=False,
-    )
+    found = {"part": finding.part, "state": state, "temporary": finding.is_temporary, "text": finding.text}
+    return json_text(json.dumps(found, ensure_ascii=False))
 
 
 def _policy_inputs(arguments: argparse.Namespace) -> PolicyInputs:
@@ -96,7 +95,7 @@ def _policy_inputs(arguments: argparse.Namespace) -> PolicyInputs:
         queue_arn,
         [uri for uri in (keyset_uri(arguments), hash_keyset_uri(arguments)) if uri is not None],
         load_streams(arguments.stream or [DEFAULT_STREAM]).streams,
-        environment_region() or boto3.session.Session().region_name,
+        environment_region() or botocore.session.get_session().get_config_variable("region"),
         queue_kms_key,
         arguments.payload_bucket,
         _rds_database(arguments),

@@ -16,7 +16,6 @@ import contextlib
 import functools
 import logging
 import re
-import sys
 import threading
 import uuid
 from collections.abc import Callable, Sequence
@@ -31,7 +30,8 @@ from maskline.pipeline.options import DEFAULT_STREAM, Options, keyset_uri, postg
 from maskline.pipeline.printing import echo, notice
 from maskline.pipeline.standard_input import values_of_lines
 from maskline.postgres.access_log import record_access
-from maskline.postgres.connection import Connect, connect
+from maskline.postgres.column_registry import compare_columns
+from maskline.postgres.connection import Connect, Connection, connect, map_postgres_errors
 from maskline.postgres.erasure import (
     DatabaseEraser,
     Erasure,
@@ -97,6 +97,7 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     keyset = keyset_uri(arguments).open()
     connecting = functools.partial(connect, postgres_dsn(arguments))
     with contextlib.closing(connecting()) as connection:
+        differences = _differences(connection, streams)
         published = published_copies(connection)
         copies = _Copies(arguments, subjects, persons, keyset, published)
         eraser = DatabaseEraser(connection, keyset, streams, subjects, by, persons, decisions)
@@ -106,7 +107,8 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
             if not any(subject.stream == stream for subject in subjects):
                 echo(f"{stream.table}: not looked through, for {by} does not say whose the rows of {stream.name} are.")
         if changes_nothing:
-            return _say_what_would_leave(rehearsed, copies, in_copies, lists_all=arguments.review)
+            would_leave = _say_what_would_leave(rehearsed, copies, in_copies, lists_all=arguments.review)
+            return UNDECIDED_EXIT_CODE if differences else would_leave
         log = _Log(connecting, subjects, arguments.reason, persons, Masker(keyset))
         log.begin()
         logger.debug("erase: begun")
@@ -117,7 +119,25 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     log.record("erased", sum(erased.rows.values()) + erased.rejections + in_lake)
     logger.debug("erase: ended")
     _say_what_is_left(erased, copies, MAX_LISTED)
-    return 0 if erased.is_decided and not copies.unnamed else UNDECIDED_EXIT_CODE
+    return 0 if erased.is_decided and not (copies.unnamed or differences) else UNDECIDED_EXIT_CODE
+
+
+def _differences(connection: Connection, streams: Sequence[StreamDefinition]) -> bool:
+    """Return whether rows may hold a person in a form that the definitions do not make, and tell how.
+
+    Raises:
+        UsageError: They surely do: nobody would be found in them.
+    """
+    with map_postgres_errors():
+        comparisons = [compare_columns(connection, stream) for stream in streams]
+        connection.rollback()
+    problems = [problem for comparison in comparisons for problem in comparison.problems]
+    if problems:
+        raise UsageError(f"stream: the definition is not the one that rows were masked by: {'; '.join(problems)}")
+    warnings = [warning for comparison in comparisons for warning in comparison.warnings]
+    for warning in warnings:
+        echo(f"{warning}, and rows of before are not found by it.")
+    return bool(warnings)
 
 
 def _persons(arguments: argparse.Namespace) -> list[str]:
@@ -125,9 +145,7 @@ def _persons(arguments: argparse.Namespace) -> list[str]:
         notice("user_id: everybody on this machine sees a command line; --by user_id reads from standard input")
         persons = [arguments.user_id]
     else:
-        if sys.stdin.isatty():
-            notice("by: write the persons, one a line, and end with Ctrl-D")
-        persons = [line.rstrip("\r") for line in values_of_lines()]
+        persons = [line.rstrip("\r") for line in values_of_lines("persons")]
     persons = list(dict.fromkeys(filter(str.strip, persons)))
     if not persons:
         raise UsageError("by: standard input names nobody" if arguments.by else "user_id: is empty")

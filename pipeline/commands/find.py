@@ -14,14 +14,16 @@ from collections.abc import Iterable, Sequence
 
 from rich.text import Text
 
+from maskline.errors import UsageError
 from maskline.pipeline.harmless_text import visible
 from maskline.pipeline.options import Options, keyset_uri, open_hash_keyset, postgres_dsn
-from maskline.pipeline.printing import echo
+from maskline.pipeline.printing import echo, notice
 from maskline.pipeline.row_output import add_formats, row_printer
 from maskline.pipeline.standard_input import values_of_lines
 from maskline.pipeline.tables import new_table, print_table
 from maskline.postgres.access_log import check_reason, record_access
-from maskline.postgres.connection import connect
+from maskline.postgres.column_registry import compare_columns
+from maskline.postgres.connection import connect, map_postgres_errors
 from maskline.postgres.row_search import find_rows, row_columns
 from maskline.streams.definition import load_stream, masked_column
 from maskline.streams.search import SearchTokens
@@ -48,6 +50,13 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     wanted = [tokens.of(value) for value in values_of_lines()]
     dsn = postgres_dsn(arguments)
     with contextlib.closing(connect(dsn)) as log:
+        with map_postgres_errors():
+            compared = compare_columns(log, stream)
+            log.rollback()
+        if compared.problems:
+            raise UsageError(f"stream: the definition is not the one that rows were masked by: {compared.problems[0]}")
+        for warning in compared.warnings:
+            notice(f"{warning}, and rows of before may not be found")
         record_access(
             log,
             action="find",

@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
-from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 
@@ -24,9 +23,11 @@ from maskline.masks.leakage import EquivalenceClass, Leakage, measure_leakage, r
 from maskline.pipeline.harmless_text import visible
 from maskline.pipeline.options import Options, postgres_dsn
 from maskline.pipeline.printing import counted, echo, report_failure
+from maskline.pipeline.screen import open_screen
 from maskline.pipeline.tables import new_table, print_table
-from maskline.postgres.connection import connect
+from maskline.postgres.connection import Connection, connect
 from maskline.postgres.frequencies import TokenFrequencies, token_frequencies
+from maskline.postgres.token_reader import columns_of_table
 from maskline.streams.definition import Column, StreamDefinition, load_stream, masked_column
 
 ALONE = "frequency and length"
@@ -76,6 +77,7 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     _check_has_equal_tokens(column)
     beside = _columns_beside(stream, arguments.beside)
     with contextlib.closing(connect(postgres_dsn(arguments))) as connection:
+        _check_is_there(connection, stream, beside)
         frequencies = token_frequencies(connection, stream.table, column.name, arguments.top, beside)
     leakage = measure_leakage(frequencies.classes)
     name = f"{stream.table}.{column.name}"
@@ -123,6 +125,15 @@ def _columns_beside(stream: StreamDefinition, names: str) -> list[str]:
     return beside
 
 
+def _check_is_there(connection: Connection, stream: StreamDefinition, beside: Sequence[str]) -> None:
+    """Refuse columns that the table, which may have more than the stream fills, does not have."""
+    columns = columns_of_table(connection, stream)
+    connection.rollback()
+    for name in beside:
+        if columns and name not in columns:
+            raise UsageError(f"beside: {name!r} is not a column of {stream.table}; those are: {', '.join(columns)}")
+
+
 def _exit_code(
     name: str, classes: dict[str, list[EquivalenceClass]], beside: Sequence[str], budget: float | None
 ) -> int:
@@ -166,7 +177,7 @@ def _print(
     possible_values: int | None,
     classes: dict[str, list[EquivalenceClass]],
 ) -> None:
-    console = Console(highlight=False)
+    console = open_screen()
     print_table(_measures(leakage))
     print_table(_most_frequent(frequencies, leakage.rows))
     if frequencies.classes_beside:

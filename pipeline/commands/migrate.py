@@ -15,6 +15,7 @@ from rich.console import Console
 
 from maskline.pipeline.options import Options, postgres_dsn
 from maskline.pipeline.progress import showing_rows
+from maskline.pipeline.screen import open_screen
 from maskline.postgres.connection import connect
 from maskline.postgres.ddl import create_table
 from maskline.postgres.schema import PSQL_SETTINGS, Plan, Schema, print_sql
@@ -39,7 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     """Migrate, or print how."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = open_screen(soft_wrap=True)
     streams = [load_stream(stream) for stream in arguments.stream]
     if arguments.sql:
         if arguments.postgres:

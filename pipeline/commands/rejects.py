@@ -24,6 +24,7 @@ from maskline.pipeline.command_parser import add_action, add_actions, run_action
 from maskline.pipeline.harmless_text import visible
 from maskline.pipeline.options import Options, keyset_uri, naming_options, postgres_dsn
 from maskline.pipeline.row_output import add_formats, add_raw, row_printer
+from maskline.pipeline.screen import open_screen
 from maskline.postgres.access_log import check_reason, record_access
 from maskline.postgres.connection import connect
 from maskline.postgres.rejections import RejectedMessage, RejectedMessages, WaitingRejection
@@ -56,9 +57,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options = Options(listing)
     options.add(
         "rejection_reason",
-        "only those that were rejected for one reason",
+        f"only those that were rejected for one reason: {', '.join(Reason)}",
         former="reason",
         choices=[str(reason) for reason in Reason],
+        metavar="REASON",
     )
     options.add("limit", "the most to show (%(default)s)", type=int, default=20, metavar="N")
     options.add("all", "show those that were sent back, too", action="store_true")
@@ -104,7 +106,7 @@ def _name_of(stream: str) -> str:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    rejected, console = _rejected(arguments), Console(highlight=False)
+    rejected, console = _rejected(arguments), open_screen()
     stream = _stream_name(arguments)
     newest = rejected.newest(arguments.limit, stream=stream, reason=arguments.rejection_reason, requeued=arguments.all)
     if arguments.json or arguments.csv:
@@ -128,7 +130,7 @@ def _show(arguments: argparse.Namespace) -> int:
     message, sealed_body = found
     kept = kept_message(masker.unseal_body(sealed_body, message.stream, message.message_id))
     _record(arguments, "rejects show", message.stream, 1, f"message_id = '{message.message_id}'")
-    print_rejects([message], Console(highlight=False))
+    print_rejects([message], open_screen())
     for name, attribute in sorted((kept.attributes or {}).items()):
         _print_clear(f"    attribute {name}: {attribute}", arguments)
     _print_clear(kept.body, arguments)
@@ -144,7 +146,7 @@ def _requeue(arguments: argparse.Namespace) -> int:
     if bool(arguments.message_ids) == arguments.all:
         raise UsageError("message_id: name the messages to send back, or say --all")
     check_reason(arguments.reason)
-    rejected, masker, console = _rejected(arguments), _masker(arguments), Console(highlight=False)
+    rejected, masker, console = _rejected(arguments), _masker(arguments), open_screen()
     streams = [_name_of(stream) for stream in arguments.stream]
     asked = list(dict.fromkeys(map(str, arguments.message_ids)))
     waiting = rejected.waiting(streams or None, asked or None)

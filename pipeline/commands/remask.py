@@ -14,13 +14,12 @@ import threading
 import time
 from collections.abc import Sequence
 
-from rich.console import Console
-
 from maskline.keys import Keyset
 from maskline.pipeline.options import Options, keyset_uri, postgres_dsn
 from maskline.pipeline.printing import echo
 from maskline.pipeline.progress import showing_rows
 from maskline.pipeline.remask_record import record_remask
+from maskline.pipeline.screen import open_screen
 from maskline.pipeline.stopping import STOPPED_EXIT_CODE, BackgroundWork, stopping_on_signals
 from maskline.postgres.connection import Connect, connect
 from maskline.postgres.key_usage import key_usage
@@ -59,7 +58,7 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
                 left += _Remasking(table, stream.name, keyset, connecting, stopping).run()
         return left
 
-    with stopping_on_signals(stopping, Console(stderr=True)):
+    with stopping_on_signals(stopping, open_screen(stderr=True)):
         left = BackgroundWork(remask, "remask").result()
     if stopping.is_set():
         echo("Stopped. Run it again to go on.")
@@ -101,7 +100,7 @@ class _Remasking:
             if waiting <= self._not_remasked_rows or self._stopping.is_set():
                 break
             self._not_remasked, self._not_remasked_rows = [], 0
-            with showing_rows(waiting, Console(stderr=True)) as advance:
+            with showing_rows(waiting, open_screen(stderr=True)) as advance:
                 for step in self._remasker.run():
                     advance(step.remasked)
                     done += step.remasked

@@ -23,6 +23,7 @@ from maskline.masks.deterministic import Masker
 from maskline.pipeline.options import Options, keyset_uri, naming_options, postgres_dsn
 from maskline.pipeline.printing import notice
 from maskline.pipeline.row_output import CsvPrinter, add_raw
+from maskline.pipeline.standard_input import values_of_lines
 from maskline.postgres.access_log import check_reason, record_access
 from maskline.postgres.connection import connect
 from maskline.postgres.token_reader import read_tokens
@@ -58,8 +59,8 @@ def main(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     dsn = postgres_dsn(arguments)
     with contextlib.closing(connect(dsn)) as log, contextlib.closing(_Tokens()) as tokens:
         if arguments.stdin:
-            lines = enumerate(sys.stdin, start=1)
-            tokens.take((f"line {number}", line.rstrip("\n"), True) for number, line in lines)
+            lines = enumerate(values_of_lines("tokens"), start=1)
+            tokens.take((f"line {number}", token, True) for number, token in lines)
         else:
             with contextlib.closing(connect(dsn)) as source:
                 tokens.take(read_tokens(source, stream, column.name, arguments.where))

@@ -18,10 +18,16 @@ class LocalDirectory:
 
     Args:
         path: The directory, ``.maskline`` say; it is made if need be.
+
+    Raises:
+        UsageError: The directory that this process stands in is gone.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path.resolve()
+        try:
+            self.path = path.resolve()
+        except FileNotFoundError:
+            raise UsageError("data_directory: this directory was deleted; change to another one") from None
         self._lock: int | None = None
 
     @property

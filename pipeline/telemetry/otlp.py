@@ -23,7 +23,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.samples import Sample
 
 from maskline import __version__
-from maskline.errors import UnavailableError
+from maskline.errors import ArgumentError, UnavailableError
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -34,9 +34,14 @@ class OtlpPublisher:
     Args:
         endpoint: The URL that takes metrics, ``http://collector:4318/v1/metrics`` say.
         clock: Nanoseconds since the epoch.
+
+    Raises:
+        ArgumentError: The endpoint is no URL.
     """
 
     def __init__(self, endpoint: str, clock: Callable[[], int] = time.time_ns) -> None:
+        if not endpoint.startswith(("http://", "https://")):
+            raise ArgumentError(f"otlp_endpoint {endpoint!r}: give a URL like http://collector:4318/v1/metrics")
         # It logs each try that fails as an error; `Publishing` says once that metrics were not sent.
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
         self._exporter = OTLPMetricExporter(endpoint=endpoint)

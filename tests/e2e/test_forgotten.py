@@ -66,6 +66,10 @@ nullable = true
 [columns.note]
 type = "text"
 clear = true
+
+[[test]]
+body = "no JSON"
+rejected = "not_json"
 """
 TABLE = """
 CREATE TABLE orders (

@@ -16,7 +16,7 @@ FOLDERS = {"maskline": "maskline", "maskline/transforms": "transforms", "masklin
 
 PAGE = ("index.html", "page.css", "page.js", "uPlot.LICENSE", "uPlot.iife.min.js", "uPlot.json", "uPlot.min.css")
 
-PROJECT_FILES = ("DOTgitignore", "README.md", "run_local.sh", "test_NAME.py")
+PROJECT_FILES = ("DOTgitignore", "README.md", "pytest.ini", "run_local.sh", "test_NAME.py")
 
 
 def build_wheel(checkout: Path, target: Path) -> list[str]:

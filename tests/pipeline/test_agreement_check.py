@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 
@@ -14,10 +15,12 @@ from maskline.keys.files import FileKeyset
 from maskline.pipeline.cli import main
 from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.preflight import preflight
-from maskline.postgres.connection import Connection
+from maskline.postgres.connection import Connection, connect
+from maskline.postgres.ddl import create_table
 from maskline.postgres.dsn import PostgresDsn
+from maskline.postgres.schema import Schema
 from maskline.sqs import QueueAddress
-from maskline.streams.definition import StreamDefinition, parse_stream
+from maskline.streams.definition import StreamDefinition, load_stream, parse_stream
 from tests.maskline.logins import login
 from tests.maskline.postgres.masked_rows import write_masked
 from tests.maskline.postgres.records import rows_of, run
@@ -264,6 +267,149 @@ def test_a_column_that_was_masked_and_no_longer_is_is_a_problem(
             "column user_logins.ip holds tokens, and the definition would store values in clear beside them; write "
             "mask "
             '= "deterministic" there again, or give the values in clear a column of their own',
+        )
+    ]
+
+
+@pytest.mark.usefixtures("rows")
+@pytest.mark.parametrize(
+    ("masked", "problem"),
+    [
+        (
+            "pii = true",
+            "column user_logins.masked_ip has tokens made by the stream user_logins of the domain "
+            "user_logins.masked_ip, and the definition makes those of sessions.masked_ip, which do not join "
+            "and are not unmasked together; "
+            'write domain = "user_logins.masked_ip" there',
+        ),
+        (
+            'mask = "random"\ndomain = "user_logins.masked_ip"',
+            'column user_logins.masked_ip was masked by the stream user_logins by "deterministic", and the definition '
+            'says "random"; write what it was, or give the new tokens a column of their own',
+        ),
+    ],
+)
+def test_a_stream_that_was_renamed_makes_other_tokens_and_is_a_problem(
+    job: JobSettings, dsn: str, masked: str, problem: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    device = 'pii = true\ndomain = "user_logins.masked_device_id"'
+    text = LOGINS.format(ip="masked_ip", masked=masked)
+    text = text.replace('name = "user_logins"', 'name = "sessions"')
+    text = text.replace(
+        'field = "device_id"\ntype = "varchar(256)"\npii = true',
+        f'field = "device_id"\ntype = "varchar(256)"\n{device}',
+    )
+    renamed = msgspec.structs.replace(job, stream=parse_stream(text, origin="test"))
+
+    assert found(renamed) == [("postgres", problem)]
+
+    definition = tmp_path / "sessions.toml"
+    definition.write_text(text)
+    assert main(["streams", "adopt", f"--stream={definition}", f"--postgres={dsn}"]) == 0
+    assert found(renamed) == []
+
+
+def test_a_column_of_a_renamed_stream_that_is_no_longer_masked_is_a_problem(
+    job: JobSettings, database: Connection, dsn: str, keyset: Keyset
+) -> None:
+    run(database, "ALTER TABLE user_logins RENAME COLUMN masked_ip TO ip")
+    write_masked(dsn, keyset, [login()], logins("ip"))
+    text = LOGINS.format(ip="ip", masked="clear = true").replace('name = "user_logins"', 'name = "sessions"')
+    text = text.replace("pii = true", 'pii = true\ndomain = "user_logins.masked_device_id"')
+
+    assert found(msgspec.structs.replace(job, stream=parse_stream(text, origin="test"))) == [
+        (
+            "postgres",
+            "column user_logins.ip holds tokens made by the stream user_logins, and the definition would store values "
+            'in clear beside them; write mask = "deterministic" there, or give the values in clear a column of their '
+            "own",
+        )
+    ]
+
+
+def test_another_padding_is_a_problem_for_its_tokens_are_read_otherwise(
+    job: JobSettings, dsn: str, keyset: Keyset
+) -> None:
+    write_masked(dsn, keyset, [login()], logins(masked="pii = true\npad = 16"))
+
+    assert found(msgspec.structs.replace(job, stream=logins(masked="pii = true\npad = 16"))) == []
+    assert found(msgspec.structs.replace(job, stream=logins())) == [
+        (
+            "postgres",
+            'column user_logins.masked_ip was masked by "deterministic, pad = 16", and the definition says '
+            '"deterministic"; write what it was, or give the new tokens a column of their own',
+        )
+    ]
+
+
+@pytest.mark.parametrize("clear", ['["currency", "buyer.email"]', "[]"])
+def test_another_part_of_a_document_in_clear_is_a_problem(
+    job: JobSettings, database: Connection, dsn: str, keyset: Keyset, clear: str
+) -> None:
+    text = (
+        'name = "events"\ntable = "events"\n[columns.event]\nfield = "."\ntype = "jsonb"\nmask = "leaves"\nclear = {}\n'
+    )
+    stream = parse_stream(text.format('["currency"]'), origin="test")
+    run(database, create_table(stream))
+    write_masked(dsn, keyset, ['{"currency": "EUR", "buyer": {"email": "ann@example.com"}}'], stream)
+
+    assert found(msgspec.structs.replace(job, stream=stream)) == []
+    problems = found(msgspec.structs.replace(job, stream=parse_stream(text.format(clear), origin="test")))
+
+    assert len(problems) == 1
+    assert problems[0][1].startswith(
+        'column events.event was masked by "leaves, clear = ["currency"]", and the definition says "leaves'
+    )
+
+
+@pytest.mark.usefixtures("rows")
+def test_another_key_by_the_id_of_one_is_a_problem(job: JobSettings, database: Connection, keyset: Keyset) -> None:
+    assert found(job) == []
+    assert rows_of(database, "SELECT proof FROM maskline_keys") == [(None,)]
+    assert not any(finding.is_problem for finding in preflight(job, is_starting=True))
+    file = Path(str(job.keyset).removeprefix("file:"))
+    stored = json.loads(file.read_bytes())
+    stored["key"][0]["keyData"] = json.loads(create_keyset())["key"][0]["keyData"]
+    file.write_text(json.dumps(stored))
+
+    problems = [finding.text for finding in preflight(job, is_starting=True) if finding.is_problem]
+
+    assert problems == [
+        f"its key {keyset.primary_key_id} is another than the key by that id which this database knows, so what it "
+        "masks would not join with the rows that are there, nor unmask them; give the keyset that has that key"
+    ]
+    assert heading_for(2, problems[0]) == "Exit code 2"
+
+
+@pytest.mark.usefixtures("rows")
+def test_a_job_on_a_schema_without_proofs_starts(job: JobSettings, dsn: str) -> None:
+    Schema(functools.partial(connect, dsn)).migrate("0016")
+
+    assert not any(finding.is_problem for finding in preflight(job, is_starting=True))
+
+
+def test_another_keyset_of_hashes_is_a_problem(
+    job: JobSettings, database: Connection, dsn: str, tmp_path: Path
+) -> None:
+    definition = tmp_path / "visits.toml"
+    definition.write_text('name = "visits"\ntable = "visits"\n[columns.visitor]\ntype = "char(22)"\nmask = "hash"\n')
+    assert main(["migrate", f"--postgres={dsn}", f"--stream={definition}"]) == 0
+    uris = [f"file:{tmp_path / name}" for name in ("first.json", "second.json")]
+    for uri in uris:
+        assert main(["keys", "create", "--kind=hash", f"--keyset={uri}"]) == 0
+    first, second = (
+        msgspec.structs.replace(job, stream=load_stream(str(definition)), hash_keyset=KeysetUri.parse(uri))
+        for uri in uris
+    )
+
+    assert not any(finding.is_problem for finding in preflight(first, is_starting=True))
+
+    assert found(first) == []
+    assert found(second) == [
+        (
+            "hash_keyset",
+            "column visits.visitor was hashed with another keyset of hashes, so that equal values would not have equal "
+            "hashes; give that one",
         )
     ]
 

@@ -19,7 +19,7 @@ JOB_WITHOUT_A_KEYSET = """
 import sys
 from maskline.pipeline.cli import main
 exit_code = main(["run", "--queue=logins", "--postgres=postgresql://127.0.0.1:1/none", "--keyset=file:none.json"])
-unused = {"pandas", "pyarrow", "azure", "google.cloud", "pymongo", "requests"}
+unused = {"pandas", "pyarrow", "azure", "boto3", "google.cloud", "pymongo", "requests"}
 print(exit_code, sorted(({"apache_beam"} | unused) & sys.modules.keys()))
 """
 

@@ -74,10 +74,8 @@ def test_the_labels_say_what_the_steps_do(steps: list[AppliedPTransform]) -> Non
     assert top == [
         "Receive from SQS",
         "Mask",
-        "Batch rows",
         "Write rows",
         "Delete rows' messages",
-        "Batch rejections",
         "Write rejections",
         "Delete rejections' messages",
         "Write rejected rows",

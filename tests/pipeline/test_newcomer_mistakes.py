@@ -33,6 +33,7 @@ from maskline.sqs import connections
 from maskline.sqs.curl_transport import CurlTransport
 from tests.aws_emulation import EmulatedAws
 from tests.conftest import MIGRATED, UNMIGRATED, copy_of, run_sql
+from tests.documents import run_commands
 from tests.e2e.job_process import PROJECT
 from tests.faults.postgres_wire import postgres_connect
 from tests.faults.tcp_proxy import TcpProxy
@@ -52,6 +53,9 @@ DEFINITIONS = {
     "unknown_mask": f'{SOUND}mask = "determinstic"\n',
     "unknown_type": f'{SOUND}mask = "deterministic"\n'.replace('"text"', '"string"'),
     "nothing_said": SOUND,
+    "empty": "",
+    "wrong_type": f'{SOUND}mask = "deterministic"\nmax_length = "254"\n',
+    "twice": f'{SOUND}mask = "deterministic"\n[columns.masked_email]\ntype = "text"\n',
 }
 
 
@@ -109,6 +113,17 @@ MISTAKES = {
         "check $job --unmatched skip",
         "maskline: unmatched 'skip' is not known; known: reject, leave; see: maskline check --help",
     ),
+    "a level of logs that is none": Mistake(
+        "check $job --log_level loud",
+        "maskline: log_level 'loud' is not known; known: debug, info, warning, error; see: maskline check --help",
+    ),
+    "a reason that is none": Mistake(
+        "rejects list --postgres $dsn --rejection_reason not_jsn",
+        "maskline: rejection_reason 'not_jsn' is not known; did you mean not_json? see: maskline rejects list --help",
+    ),
+    "a flag with a value": Mistake(
+        "run $job --until_empty true", "maskline: there is an argument too many; see: maskline run --help"
+    ),
     "text for a number in a variable": Mistake(
         "run $job",
         "maskline: argument --pollers: MASKLINE_POLLERS is 'many'; it must be a whole number; see: maskline run --help",
@@ -124,6 +139,10 @@ MISTAKES = {
     ),
     "a runner that is none": Mistake(
         "run $job --runner FlinkRuner", "maskline: runner 'FlinkRuner' is not known; did you mean FlinkRunner?"
+    ),
+    "no Prism where it should be": Mistake(
+        "run $job --prism_location $folder/prism",
+        "maskline: prism_location $folder/prism: there is no program that can be run",
     ),
     "pollers that FnApiRunner has not": Mistake(
         "run $job --pollers 4",
@@ -151,6 +170,35 @@ MISTAKES = {
         "unmask --column masked_ip --where 'locale == DE' --postgres $dsn --keyset $keyset --reason trying",
         "maskline: where: 'DE' is not a column of user_logins; those are: …; a text stands in single quotes",
     ),
+    "half of a condition": Mistake(
+        "unmask --column masked_ip --where 'locale = ' --postgres $dsn --keyset $keyset --reason trying",
+        'maskline: where: is not a condition in SQL: syntax error at or near ")"',
+    ),
+    "the field for the column": Mistake(
+        "unmask --column ip --postgres $dsn --keyset $keyset --reason trying",
+        "maskline: column 'ip': is not a masked column of user_logins; those are: masked_ip, masked_device_id",
+    ),
+    "a column beside that is none": Mistake(
+        "leakage --column masked_ip --beside locals --postgres $dsn",
+        "maskline: beside: 'locals' is not a column of user_logins; those are: user_id, device_type, …",
+    ),
+    "a file for a copy in the lake": Mistake(
+        "lake status --lake_opaque $folder/words.json",
+        "maskline: lake '$folder/words.json': is a file; give the directory of a copy",
+    ),
+    "one slash too few": Mistake(
+        "lake status --lake_opaque s3:/lake/opaque",
+        "maskline: lake 's3:/lake/opaque': give s3://BUCKET/PREFIX, with two slashes, or ./s3:/lake/opaque for a "
+        "directory",
+    ),
+    "both copies in one place": Mistake(
+        "lake publish --postgres $dsn --keyset $keyset --lake_opaque $folder/lake --lake_clear $folder/lake",
+        "maskline: lake file://$folder/lake: the two copies need places of their own, neither in the other",
+    ),
+    "a revision that is none": Mistake(
+        "migrate --postgres $dsn --revision latest",
+        "maskline: revision 'latest' is not known; known: base, 0001, …, head",
+    ),
     "no lake named": Mistake(
         "lake publish --postgres $dsn --keyset $keyset",
         "maskline: lake: missing; give --lake_opaque or --lake_clear, or both (or MASKLINE_LAKE_OPAQUE, …)",
@@ -171,6 +219,23 @@ MISTAKES = {
     "a definition that is no TOML": Mistake(
         "check $job --stream $folder/syntax.toml",
         "maskline: stream $folder/syntax.toml: Invalid value (at line 2, column 9)",
+    ),
+    "a definition that is no text": Mistake(
+        "check $job --stream $folder/binary.toml",
+        "maskline: stream $folder/binary.toml: cannot be read: it is not text in UTF-8",
+    ),
+    "an empty definition": Mistake(
+        "check $job --stream $folder/empty.toml",
+        "maskline: stream $folder/empty.toml: Object missing required field `name`",
+    ),
+    "a text for a number in a definition": Mistake(
+        "check $job --stream $folder/wrong_type.toml",
+        "maskline: stream $folder/wrong_type.toml: column 'masked_email': max_length is a text in quotes; "
+        "write a whole number",
+    ),
+    "two columns of one name": Mistake(
+        "check $job --stream $folder/twice.toml",
+        "maskline: stream $folder/twice.toml: Cannot declare ('columns', 'masked_email') twice (at line 7, column 22)",
     ),
     "an unknown key": Mistake(
         "check $job --stream $folder/unknown_key.toml",
@@ -203,9 +268,28 @@ MISTAKES = {
         "streams draft --messages $folder/empty.jsonl",
         "maskline: messages $folder/empty.jsonl: holds none; write one body a line, or what ReceiveMessage answers",
     ),
+    "CSV for messages": Mistake(
+        "streams draft --messages $folder/orders.csv",
+        "maskline: messages: none of 2 has a JSON object in it (not_json 2); write one a line",
+    ),
+    "a message over several lines": Mistake(
+        "streams draft --messages $folder/pretty.json",
+        "maskline: messages: none of 3 has a JSON object in it (not_json 3); write one a line",
+    ),
+    "messages that are no text": Mistake(
+        "streams draft --messages $folder/binary.toml",
+        "maskline: messages $folder/binary.toml: cannot be read: it is not text in UTF-8",
+    ),
+    "a project of no messages": Mistake(
+        "init $folder/orders", "maskline: messages: missing; give --messages FILE, or --queue, the queue to look into"
+    ),
+    "a project where nobody may write": Mistake(
+        "init /sys/orders --messages $folder/one.jsonl",
+        "maskline: directory /sys/orders: cannot be written (…); name another one",
+    ),
     "messages that are no objects": Mistake(
         "streams draft --messages $folder/words.jsonl",
-        "maskline: messages: none of 1 has a JSON object in it (not_json 1)",
+        "maskline: messages: none of 1 has a JSON object in it (not_json 1); write one a line",
     ),
     "no table for the stream": Mistake(
         "check $job --stream $folder/orders.toml",
@@ -220,6 +304,15 @@ MISTAKES = {
     ),
     "a queue by no name": Mistake(
         "check $job --queue 'the logins'", "maskline: queue 'the logins': give a queue's URL or its name"
+    ),
+    "a queue by its ARN": Mistake(
+        "check $job --queue arn:aws:sqs:eu-central-1:123456789012:logins",
+        "maskline: queue 'arn:aws:sqs:eu-central-1:123456789012:logins': is an ARN; give the queue's name or its URL, "
+        "https://sqs.eu-central-1.amazonaws.com/123456789012/logins",
+    ),
+    "a queue's URL without its scheme": Mistake(
+        "check $job --queue sqs.eu-central-1.amazonaws.com/123456789012/logins",
+        "maskline: queue 'sqs.eu-central-1.amazonaws.com/123456789012/logins': give a queue's URL or its name",
     ),
     "a queue of another region": Mistake(
         "check $job --queue $aws_queue --queue_endpoint $aws_endpoint",
@@ -296,6 +389,33 @@ MISTAKES = {
         "check $job --postgres db.example.com",
         "maskline: postgres: not a data source name; give one like postgresql://user@host/database",
     ),
+    "a DSN of JDBC": Mistake(
+        "check $job --postgres jdbc:postgresql://db.example.com/logins",
+        "maskline: postgres: not a data source name; give one like postgresql://user@host/database",
+    ),
+    "a percent sign in a DSN": Mistake(
+        "check $job --postgres postgresql://me%you@db.example.com/logins",
+        "maskline: postgres: not a data source name; give one like postgresql://user@host/database; a % in it is "
+        "written %25",
+    ),
+    "a port in words": Mistake(
+        "check $job --postgres postgresql://postgres@127.0.0.1:default/logins",
+        "maskline: postgres: its port is not a number; an IPv6 address stands in brackets: [::1]:5432",
+    ),
+    "an IPv6 address without brackets": Mistake(
+        "check $job --postgres postgresql://postgres@::1/logins",
+        "maskline: postgres: its port is not a number; an IPv6 address stands in brackets: [::1]:5432",
+    ),
+    "nobody at an IPv6 address": Mistake(
+        "check $job --postgres postgresql://postgres@[::1]:$nobody/logins",
+        'PROBLEM  postgres: connection to server at "::1", port $nobody failed: …',
+        exit_code=75,
+    ),
+    "a DSN without a database": Mistake(
+        "check $job --postgres postgresql://postgres@127.0.0.1:$nobody",
+        'PROBLEM  postgres: connection to server at "127.0.0.1", port $nobody failed: Connection refused …',
+        exit_code=75,
+    ),
     "a password in the DSN": Mistake(
         f"check $job --postgres postgresql://postgres:{PASSWORD}@127.0.0.1/logins",
         "maskline: postgres: holds a password, which the job graph would show; leave it out and give "
@@ -304,7 +424,7 @@ MISTAKES = {
     "a wrong port": Mistake(
         "check $job --postgres postgresql://postgres@127.0.0.1:$nobody/logins",
         'PROBLEM  postgres: connection to server at "127.0.0.1", port $nobody failed: Connection '
-        "refused Is the server running on that host and accepting TCP/IP connections?",
+        "refused; Is the server running on that host and accepting TCP/IP connections?",
         exit_code=75,
     ),
     "a wrong host": Mistake(
@@ -403,6 +523,34 @@ MISTAKES = {
         "PROBLEM  keyset: file:$folder/hashes.json: is one of hashes (key 9 is an HmacPrfKey), which "
         "neither masks nor rotates; masking takes a keyset with AES256_SIV keys",
     ),
+    "a keyset of another cipher": Mistake(
+        "check $job --keyset file:$folder/gcm.json",
+        "PROBLEM  keyset: file:$folder/gcm.json: key 3 is a AesGcmKey; masking needs AES256_SIV keys; run: "
+        "maskline keys create --keyset URI",
+    ),
+    "a keyset without a byte": Mistake(
+        "check $job --keyset file:$folder/nothing.json",
+        "PROBLEM  keyset: file:$folder/nothing.json: is not a Tink keyset in JSON; is it the right file?",
+    ),
+    "a keyset in S3 without a KMS key": Mistake(
+        "check $job --keyset s3://keys/logins.json",
+        "maskline: keyset s3: what is kept in S3 is encrypted by a KMS key; give "
+        "aws-kms://KEY_ARN?keyset=s3://BUCKET/KEY",
+    ),
+    "a KMS key without a keyset": Mistake(
+        "check $job --keyset aws-kms://arn:aws:kms:eu-central-1:123456789012:key/ID",
+        "maskline: keyset aws-kms: give aws-kms://KEY_ARN?keyset=URI, where URI says where the keyset is kept",
+    ),
+    "a keyset where nobody may write": Mistake(
+        "keys create --keyset file:/sys/keyset.json", "maskline: keyset file:/sys/keyset.json: …"
+    ),
+    "a key that the keyset has not": Mistake(
+        "keys promote 5 --keyset $keyset", "maskline: key 5: is not in the keyset; it has: …"
+    ),
+    "more holders than shares": Mistake(
+        "keys split --keyset $keyset --shares 5 --threshold 6 --directory $folder/shares",
+        "maskline: shares is 5 and threshold 6; it takes 2 <= threshold <= shares <= 255",
+    ),
     "a keyset that is cut off": Mistake(
         "check $job --keyset file:$folder/cut.json",
         "PROBLEM  keyset: file:$folder/cut.json: is not a Tink keyset in JSON; is it the right file?",
@@ -447,6 +595,18 @@ MISTAKES = {
     "a port that is none": Mistake(
         "run $job --http_port 80800",
         "maskline: http_port: cannot listen at 127.0.0.1, port 80800 (bind(): port must be 0-65535.); give another one",
+    ),
+    "a port in words, of this machine": Mistake(
+        "run $job --http_port http",
+        "maskline: argument --http_port: invalid int value: 'http'; see: maskline run --help",
+    ),
+    "a host that is none": Mistake(
+        "run $job --http_port 0 --http_host nowhere.invalid",
+        "maskline: http_port: cannot listen at nowhere.invalid, port 0 (Name or service not known); give another one",
+    ),
+    "a collector without its scheme": Mistake(
+        "run $job --otlp_endpoint collector:4318",
+        "maskline: otlp_endpoint 'collector:4318': give a URL like http://collector:4318/v1/metrics",
     ),
     "a file for a folder": Mistake(
         "local --data_directory $folder/words.json",
@@ -500,13 +660,19 @@ def _folder(folder: Path) -> Path:
     (folder / "empty").mkdir()
     (folder / "empty.jsonl").touch()
     (folder / "words.jsonl").write_text(f"mail {EMAIL} please\n")
+    (folder / "orders.csv").write_text(f"id,email\n1,{EMAIL}\n")
+    (folder / "pretty.json").write_text(f'{{\n  "email": "{EMAIL}"\n}}\n')
+    (folder / "one.jsonl").write_text(f'{{"email": "{EMAIL}"}}')
     for name, text in DEFINITIONS.items():
         (folder / f"{name}.toml").write_text(text)
+    (folder / "binary.toml").write_bytes(bytes(range(256)))
     keysets = {
         "readable": stored(aes_siv_key(7), primary=7).content,
         "other": stored(aes_siv_key(8), primary=8).content,
         "hashes": stored(hash_key(9), primary=9).content,
         "cut": stored(aes_siv_key(7), primary=7).content[:-40],
+        "gcm": stored(aes_siv_key(3), primary=3).content.replace(b"AesSivKey", b"AesGcmKey"),
+        "nothing": b"",
         "words": f"mail {EMAIL} please".encode(),
     }
     for name, content in keysets.items():
@@ -665,3 +831,46 @@ def test_a_local_run_that_has_ended_is_told_how_it_is_started_again(
         f"maskline local --follow --data_directory {tmp_path}\n"
     )
     assert len(told.splitlines()) == 1
+
+
+ODD_STARTS = {
+    "its reader has gone": ("ddl | head -1 && exit ${PIPESTATUS[0]}", 0, r'CREATE TABLE "user_logins" \(\n', ""),
+    "standard output is closed": ("ddl >&-", 0, "", ""),
+    "standard input is closed": ("mask --column masked_ip --keyset file:keyset.json <&-", 0, "", ""),
+    "standard error is closed": ("streams test none.toml 2>&-", 2, "", ""),
+    "its folder was deleted": (
+        "local --messages 1",
+        2,
+        "",
+        r'.*"event": "data_directory: this directory was deleted; change to another one".*\n',
+    ),
+    "a locale without letters": ("LC_ALL=C streams test ünd.toml", 0, r"1 of 1 test hold\.\n", ""),
+    "an output without letters": (
+        "PYTHONIOENCODING=ascii streams draft --messages ünd.jsonl",
+        2,
+        r"[^{]*",
+        r'(?s).*"event": "standard output: its encoding, ascii, lacks a character; set PYTHONUTF8=1".*\n',
+    ),
+}
+"""How a program is started that a newcomer did not mean: what is typed, the exit code, and what is printed."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("typed", "exit_code", "printed", "told"), ODD_STARTS.values(), ids=ODD_STARTS)
+def test_a_program_that_is_started_oddly_shows_no_traceback(
+    typed: str, exit_code: int, printed: str, told: str, tmp_path: Path
+) -> None:
+    (tmp_path / "gone").mkdir()
+    (tmp_path / "ünd.toml").write_text(
+        f'{DEFINITIONS["orders"]}[[test]]\nbody = \'{{"email": "ä"}}\'\nrow = {{ masked_email = "ä" }}\n', "utf-8"
+    )
+    (tmp_path / "ünd.jsonl").write_text('{"größe": 1}', "utf-8")
+    assert main(["keys", "create", f"--keyset=file:{tmp_path}/keyset.json"]) == 0
+    command = re.sub(r"^((?:[A-Z_]+=\S+ )?)", r"\1maskline ", typed)
+    where = "cd gone && rmdir ../gone && " if "deleted" in told else ""
+
+    ran = run_commands(f"{where}{command}", tmp_path, {})
+
+    assert ran.returncode == exit_code, ran.stderr
+    assert re.fullmatch(printed, ran.stdout)
+    assert re.fullmatch(told, ran.stderr)

@@ -194,7 +194,7 @@ def test_what_may_pass_is_tried_again_until_it_has(job: JobSettings, monkeypatch
     down = [Finding("postgres", "restarting", is_problem=True, is_temporary=True)]
     up = [Finding("postgres", "ready")]
     answers = [down, down, up]
-    monkeypatch.setattr(preflight_module, "preflight", lambda _: answers.pop(0))
+    monkeypatch.setattr(preflight_module, "preflight", lambda _, **_options: answers.pop(0))
 
     assert preflight_with_retries(job) == up
 
@@ -202,7 +202,7 @@ def test_what_may_pass_is_tried_again_until_it_has(job: JobSettings, monkeypatch
 def test_what_does_not_pass_is_not_tried_again(job: JobSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     missing = [Finding("postgres", "no table", is_problem=True)]
     answers = [missing]
-    monkeypatch.setattr(preflight_module, "preflight", lambda _: answers.pop(0))
+    monkeypatch.setattr(preflight_module, "preflight", lambda _, **_options: answers.pop(0))
 
     with pytest.raises(SetupError, match="no table"):
         preflight_with_retries(job)

@@ -17,6 +17,7 @@ from maskline.pipeline.remedies import with_remedy
         (None, "it is broken"),
         (Remedy.MIGRATE, "it is broken; run: maskline migrate --postgres DSN"),
         (Remedy.CREATE_TABLE, "it is broken; run: maskline streams apply FILE --postgres DSN"),
+        (Remedy.CREATE_MIGRATED_TABLE, "it is broken; run: maskline migrate --stream STREAM --postgres DSN"),
         (Remedy.CREATE_KEYSET, "it is broken; run: maskline keys create --keyset URI"),
         (Remedy.WRAP_KEYSET, "it is broken; run: maskline keys wrap --keyset URI --target URI"),
         (Remedy.TAKE_ROLE, "it is broken; run and check take the role maskline_writer, unmask and leakage"),

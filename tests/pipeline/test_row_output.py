@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
+from decimal import Decimal
 
 import pytest
 
@@ -29,6 +31,22 @@ def test_csv_is_harmless_unless_it_is_to_be_raw(output: io.StringIO, raw: bool, 
     row_printer(["a", "b", "c", "d"], as_json=False, raw=raw, output=output)(ROW)
 
     assert output.getvalue() == "a,b,c,d\r\n" + printed
+
+
+def test_arrays_documents_and_truth_values_are_as_json_has_them_in_csv() -> None:
+    output = io.StringIO()
+    printer = CsvPrinter(["a"], raw=False, output=output)
+
+    for value in (["x", None], {"b": True}, [Decimal("1.50")], False, None):
+        printer([value])
+
+    assert list(csv.reader(io.StringIO(output.getvalue())))[1:] == [
+        ['["x", null]'],
+        ['{"b": true}'],
+        ['["1.50"]'],
+        ["false"],
+        [""],
+    ]
 
 
 @pytest.mark.parametrize(("raw", "has_control"), [(False, False), (True, True)])

@@ -27,6 +27,21 @@ end_process(7)
 """
 
 
+LEAVING = """
+import atexit
+from maskline.pipeline.stopping import leave_process
+
+class TakenApart:
+    def __del__(self):
+        print("taken apart")
+
+kept = TakenApart()
+atexit.register(print, "done at exit")
+print("said first")
+leave_process(3)
+"""
+
+
 def test_work_that_ends_by_itself_gives_what_it_gives() -> None:
     assert interruptible(lambda: 42) == 42
 
@@ -73,6 +88,12 @@ def test_a_signal_ends_the_wait_for_work_that_hangs(number: signal.Signals) -> N
     answered.set()
     timer.join()
     await_until(lambda: "interruptible" not in [thread.name for thread in threading.enumerate()], "it has ended")
+
+
+def test_a_process_is_left_once_what_it_does_at_exit_is_done_and_what_it_said_is_written() -> None:
+    left = subprocess.run([sys.executable, "-c", LEAVING], cwd=PROJECT, capture_output=True, text=True, timeout=30)
+
+    assert (left.returncode, left.stdout, left.stderr) == (3, "said first\ndone at exit\n", "")
 
 
 def test_a_sigterm_interrupts_where_a_shell_has_had_ctrl_c_ignored() -> None:

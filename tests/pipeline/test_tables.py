@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from datetime import date
+from decimal import Decimal
 
 import pytest
 from rich.console import Console
@@ -63,6 +64,16 @@ def test_a_value_is_shown_as_it_is_and_commands_no_terminal() -> None:
 
     assert "│ [red]x[/y]" in screen.getvalue()
     assert "\x1b" not in screen.getvalue()
+
+
+def test_arrays_documents_and_truth_values_are_shown_as_json_has_them() -> None:
+    screen = io.StringIO()
+    console = Console(file=screen)
+    row = [[Decimal("1.50")], {"a": None}, True, None]
+
+    print_table(rows_table("t", ["a", "b", "c", "d"], [row], console), console)
+
+    assert '│ ["1.50"] │ {"a": null} │ true │ NULL │' in screen.getvalue()
 
 
 @pytest.mark.parametrize("width", [20, 80])

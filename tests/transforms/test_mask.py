@@ -108,6 +108,31 @@ def test_what_was_masked_and_fields_nobody_knew_are_counted(user_logins: StreamD
     assert +context.tally.counts() == {"masked": 3, "extra_fields": 3}
 
 
+def test_a_micro_batch_becomes_a_list_of_rows_and_one_of_rejections(user_logins: StreamDefinition) -> None:
+    bodies = [login(), "not JSON", login(user_id=None), login()]
+    micro_batch = [message(body, number) for number, body in enumerate(bodies)]
+    context = RunContext()
+
+    with BeamPipeline(runner="FnApiRunner") as pipeline:
+        masked, rejected = _masked(pipeline, user_logins, [micro_batch], context)
+
+        assert masked.element_type == beam.typehints.List[MaskedRow]
+        assert rejected.element_type == beam.typehints.List[Rejection]
+        assert_that(masked | "Rows" >> beam.Map(_numbers), equal_to([[0, 3]]), "rows")
+        assert_that(rejected | "Reasons" >> beam.Map(_numbers), equal_to([[1, 2]]), "rejections")
+
+    assert context.tally.counts()["masked"] == 2
+
+
+def test_a_micro_batch_in_which_nothing_is_rejected_has_no_list_of_rejections(user_logins: StreamDefinition) -> None:
+    mask = _MaskBySideInput(user_logins, RunContext())
+    mask.start_bundle()
+
+    (rows,) = mask.process([message(login()), message(login())], KEYSET)
+
+    assert [type(row) for row in rows] == [MaskedRow, MaskedRow]
+
+
 def test_counts_are_of_one_bundle_and_not_of_all_before_it(user_logins: StreamDefinition) -> None:
     context = RunContext()
     mask = _MaskBySideInput(user_logins, context)
@@ -165,10 +190,10 @@ class _Receive(beam.DoFn):
 def _masked(
     pipeline: beam.Pipeline,
     stream: StreamDefinition,
-    messages: list[SqsMessage],
+    messages: list[SqsMessage] | list[list[SqsMessage]],
     context: RunContext | None = None,
-) -> tuple[beam.PCollection[MaskedRow], beam.PCollection[Rejection]]:
-    """Return the outcomes of messages."""
+) -> tuple[beam.PCollection[Any], beam.PCollection[Any]]:
+    """Return the outcomes of messages, or of micro-batches of them."""
     keysets = pipeline | "Keyset" >> beam.Create([KEYSET])
     arrived = pipeline | "Messages" >> beam.Create(messages)
     masked, rejected = arrived | MaskPii(stream, AsSingleton(keysets), context)
@@ -177,6 +202,10 @@ def _masked(
 
 def _number(outcome: MaskedRow | Rejection) -> int:
     return int(outcome.receipt.message_id[-12:])
+
+
+def _numbers(outcomes: list[MaskedRow] | list[Rejection]) -> list[int]:
+    return list(map(_number, outcomes))
 
 
 def _personal_data_in(outcome: MaskedRow | Rejection) -> list[bytes]:

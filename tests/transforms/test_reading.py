@@ -49,6 +49,20 @@ def test_until_empty_every_message_is_read_once(queue: SqsQueue, queue_address: 
     assert measured.counters == {"received": 120, "deleted": 120}
 
 
+def test_in_micro_batches_the_messages_of_a_poll_stay_together(queue: SqsQueue, queue_address: QueueAddress) -> None:
+    queue.send([f"body {number}" for number in range(60)])
+    read = Collect()
+
+    with a_pipeline() as pipeline:
+        micro_batches = pipeline | ReadFromSqs(queue_address, SHORT, until_empty=True, in_micro_batches=True)
+        messages = micro_batches | read | beam.FlatMap(lambda micro_batch: micro_batch)
+        messages | AsReceipts() | DeleteFromSqs(queue_address)
+
+    lengths = list(map(len, read.elements))
+    assert (sum(lengths), max(lengths)) == (60, SHORT.micro_batch_size)
+    assert micro_batches.element_type == beam.typehints.List[SqsMessage]
+
+
 def test_until_empty_an_empty_queue_ends_the_read(queue: SqsQueue, queue_address: QueueAddress) -> None:
     read = Collect()
 

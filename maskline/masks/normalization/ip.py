@@ -25,6 +25,10 @@ def normal_form(value: str) -> str | None:
         address = ipaddress.ip_address(value.strip())
     except ValueError:
         return None
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None and address.scope_id is None:
-        return str(address.ipv4_mapped)
+    if isinstance(address, ipaddress.IPv6Address) and (mapped := address.ipv4_mapped) is not None:
+        if address.scope_id is None:
+            return str(mapped)
+        # By hand, for Python writes it with dots from 3.13 on, and its token must not change.
+        high, low = divmod(int(mapped), 0x10000)
+        return f"::ffff:{high:x}:{low:x}%{address.scope_id}"
     return str(address)

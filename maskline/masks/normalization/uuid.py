@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-VERSION = 1
+VERSION = 2
 PACKAGE = None
 
 _HYPHENATED = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _SPELLINGS = re.compile(
-    rf"(?:urn:uuid:)?({_HYPHENATED})|\{{({_HYPHENATED})\}}|([0-9a-f]{{32}})", re.IGNORECASE | re.ASCII
+    rf"(?:urn:uuid:)?({_HYPHENATED})|\{{({_HYPHENATED}|[0-9a-f]{{32}})\}}|([0-9a-f]{{32}})", re.IGNORECASE | re.ASCII
 )
 _GROUPS = (0, 8, 12, 16, 20, 32)
 

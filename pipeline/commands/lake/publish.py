@@ -15,8 +15,6 @@ import threading
 import time
 from typing import Any
 
-from rich.console import Console
-
 from maskline.errors import UsageError
 from maskline.lake.copies import Copy
 from maskline.lake.files import FileSize
@@ -31,6 +29,7 @@ from maskline.pipeline.options import Options, naming_options
 from maskline.pipeline.printing import echo
 from maskline.pipeline.program import program_name
 from maskline.pipeline.progress import showing_rows
+from maskline.pipeline.screen import open_screen
 from maskline.pipeline.stopping import STOPPED_EXIT_CODE, BackgroundWork, stopping_on_signals
 from maskline.streams.definition import load_stream
 
@@ -77,7 +76,7 @@ def _publish(arguments: argparse.Namespace) -> int:
         return 0
     check_copies_apart(tables)
     stopping = threading.Event()
-    with stopping_on_signals(stopping, Console(stderr=True)), contextlib.ExitStack() as opened:
+    with stopping_on_signals(stopping, open_screen(stderr=True)), contextlib.ExitStack() as opened:
         publishers = []
         for table in tables:
             source = opened.enter_context(contextlib.closing(row_source(arguments, stream)))
@@ -103,7 +102,7 @@ def _publish_once(table: LakeTable, publisher: Publisher, *, is_following: bool)
     started = time.monotonic()
     rows = files = 0
     oddities = Oddities()
-    with showing_rows(publisher.waiting_rows(), Console(stderr=True)) as advance:
+    with showing_rows(publisher.waiting_rows(), open_screen(stderr=True)) as advance:
         for publication in publisher.publish(advance):
             rows += publication.rows
             files += publication.files

@@ -8,8 +8,6 @@ import functools
 import threading
 from typing import Any
 
-from rich.console import Console
-
 from maskline.errors import UsageError
 from maskline.lake.copies import Copy
 from maskline.pipeline.command_parser import add_action
@@ -17,6 +15,7 @@ from maskline.pipeline.lake_options import add_lake, lake_tables, row_source
 from maskline.pipeline.options import Options, keyset_uri, postgres_dsn
 from maskline.pipeline.printing import echo
 from maskline.pipeline.progress import showing_rows
+from maskline.pipeline.screen import open_screen
 from maskline.pipeline.stopping import STOPPED_EXIT_CODE, BackgroundWork, stopping_on_signals
 from maskline.postgres.connection import connect
 from maskline.streams.definition import load_stream
@@ -48,14 +47,14 @@ def _restore(arguments: argparse.Namespace) -> int:
     keyset = keyset_uri(arguments).open()
     stopping = threading.Event()
     with (
-        stopping_on_signals(stopping, Console(stderr=True)),
+        stopping_on_signals(stopping, open_screen(stderr=True)),
         contextlib.closing(row_source(arguments, stream)) as source,
     ):
         restorer = Restorer(source, table, functools.partial(connect, postgres_dsn(arguments)), keyset, stopping)
 
         def restore() -> RestoreResult:
             total = sum(file.rows for file in table.newest().files())
-            with showing_rows(total, Console(stderr=True)) as advance:
+            with showing_rows(total, open_screen(stderr=True)) as advance:
                 return restorer.restore(dry_run=arguments.dry_run, advance=advance)
 
         result = BackgroundWork(restore, "restore").result()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
@@ -21,6 +22,7 @@ from maskline.streams.trial import StreamTrial, Trial, failed_examples, hide_mas
 REJECTED_EXIT_CODE = 1
 FAILED_EXIT_CODE = 1
 MAX_SHOWN = 60
+"""How many characters of a value a terminal shows; a pipe gets all, and so does --json."""
 
 
 def add_actions(actions: Any) -> None:
@@ -113,10 +115,10 @@ def _in_words(tried: Trial, streams: dict[str, StreamDefinition]) -> str:
 
 
 def _shortened(value: object) -> str:
-    """Return a value in one line, without anything that a terminal would obey."""
+    """Return a value in one line, without anything that a terminal would obey; a long one is cut on a terminal."""
     text = "NULL" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     text = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
-    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"
+    return text if len(text) <= MAX_SHOWN or not sys.stdout.isatty() else f"{text[: MAX_SHOWN - 1]}…"
 
 
 def _test(arguments: argparse.Namespace) -> int:

@@ -99,6 +99,8 @@ def test_what_is_absent_or_null_in_some_messages_may_be_so() -> None:
         ("1e-20000", "double precision", None),
         ("1769860800", "timestamptz", "epoch_s"),
         ("1769860800000", "timestamptz", "epoch_ms"),
+        ("1769860800123456", "timestamptz", "epoch_us"),
+        ("1769860800123456789", "timestamptz", "epoch_ns"),
         ('1, "x"', "text", "text"),
         ('true, "x"', "text", "text"),
     ],
@@ -197,6 +199,43 @@ def test_messages_that_are_packed_otherwise_or_no_records_are_counted() -> None:
     assert "# Not described here are messages that are no records, not_json: 1.\n" in draft.text
 
 
+def test_a_few_odd_messages_leave_no_column_out_and_are_counted() -> None:
+    named, nul = '{"customer":{"name":"Ann"},"total":1}', '{"customer":{"name":"a\\u0000"},"total":1}'
+
+    draft = drafted(named, named, nul, "{}")
+
+    assert columns(draft) == {
+        "masked_customer_name": ("customer.name", "text", True),
+        "total": ("total", "bigint", False),
+    }
+    assert all(column.required for column in stream_of(draft).columns)
+    assert 'type = "text"  # 1 of 3 hold text that Postgres cannot store: rejected\n' in draft.text
+    assert "# Not described here are messages of which no row can be made, invalid_text: 1.\n" in draft.text
+    assert "# Not described here are messages that are no records, missing_field: 1.\n" in draft.text
+    assert (draft.described, draft.others) == (2, 2)
+    assert len(rejections(draft, named, named, nul, "{}")) == 2
+
+
+def test_how_many_values_are_text_where_others_are_none_is_said() -> None:
+    draft = drafted('{"x":1}', '{"x":2}', '{"x":"3"}')
+
+    assert 'format = "text"  # a text in 1 of 3, and no text in the others\n' in draft.text
+
+
+def test_addresses_that_people_call_equal_get_one_token() -> None:
+    draft = drafted(
+        '{"email":"Ann@Example.com","ip":"2001:DB8::1","phone":"+49 170 1234567","note":"to ann@example.com"}'
+    )
+
+    assert '[domains."orders.masked_email"]\nnormalize = "email"  #' in draft.text
+    assert {each.name: each.normalization and each.normalization.name for each in stream_of(draft).columns} == {
+        "masked_email": "email",
+        "masked_ip": "ip",
+        "masked_phone": None,
+        "masked_note": None,
+    }
+
+
 def test_an_object_whose_names_are_values_is_no_place_for_columns() -> None:
     names = ["4711", "ann@example.com", "6f9619ff-8b86-4011-b42d-00c04fc964ff", "user-1234567"]
 
@@ -262,7 +301,11 @@ def test_what_cannot_be_a_column_is_named_with_its_reason() -> None:
 @pytest.mark.parametrize(
     ("bodies", "match", "complaint"),
     [
-        (["no JSON", "[1]"], "", r"^messages: none of 2 has a JSON object in it \(not_json 1, not_an_object 1\)$"),
+        (
+            ["no JSON", "[1]"],
+            "",
+            r"^messages: none of 2 has a JSON object in it \(not_json 1, not_an_object 1\); write one a line$",
+        ),
         (["{}"], "", r"^messages: nothing in them can be a column"),
         ([BODY], "kind=x", r"^match: none of 1 messages has kind=x$"),
         ([BODY], "kind", r"^match 'kind': has no =; write kind=OrderPlaced$"),

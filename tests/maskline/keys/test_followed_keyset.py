@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import pickle
 import threading
 from collections.abc import Callable
@@ -190,3 +191,18 @@ def test_an_export_never_replaces_a_keyset_that_is_none_of_its_own(file: FileKey
             export_writer(keyset_handle(file.fetch()), target)
 
     assert (content(file), content(another)) == (whole, before)
+
+
+def test_another_key_that_has_the_id_of_one_is_not_taken_for_it(
+    file: FileKeyset, followed: FollowedKeyset, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = content(file)
+    new = promoted(file)
+    stored, forged = json.loads(content(file)), json.loads(create_keyset())
+    stored["key"][0]["keyData"] = forged["key"][0]["keyData"]
+    put(file, json.dumps(stored).encode())
+
+    followed.read()
+
+    assert followed.keyset.primary_key_id == json.loads(before)["primaryKeyId"] != new
+    assert "a key in it has the id of one of this job's and is another" in caplog.text

@@ -14,6 +14,7 @@ from maskline.errors import DatabaseUnavailableError
 from maskline.keys import Keyset
 from maskline.lake.copies import Copy
 from maskline.lake.source import RowSource
+from maskline.pipeline.cli import main
 from maskline.postgres.connection import Connection, connect
 from maskline.streams.definition import load_stream
 from tests.awaiting import await_until
@@ -45,6 +46,38 @@ def test_one_waits_for_the_other_and_says_for_whom_when_the_time_is_over(dsn: st
 
     with source(dsn).exclusive_lock("opaque", seconds=0) as is_held:
         assert is_held
+
+
+def test_whatever_changes_a_copy_waits_for_its_turn(
+    dsn: str,
+    keyset: Keyset,
+    keyset_uri: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_masked(dsn, keyset, [login(1)])
+    publish(dsn, lake_table(tmp_path))
+    monkeypatch.setattr(RowSource.exclusive_lock, "__defaults__", (None, 0.0))
+    places = [f"--postgres={dsn}", f"--lake_opaque={tmp_path}"]
+    keys = [f"--keyset={keyset_uri}"]
+    commands = {
+        "lake compact": ["lake", "compact", *places],
+        "lake vacuum": ["lake", "vacuum", *places],
+        "lake remask": ["lake", "remask", *places, *keys],
+        "erase": ["erase", *places, *keys, "--user_id=nobody", "--reason=request 12"],
+    }
+
+    ended = {}
+    with source(dsn).exclusive_lock("opaque"):
+        for name, arguments in commands.items():
+            code = main(arguments)
+            ended[name] = (code, "another command is at work on the opaque copy" in capsys.readouterr().err)
+    with source(dsn).exclusive_lock("opaque restore"):
+        code = main(["lake", "restore", *places, *keys])
+        ended["lake restore"] = (code, "at work on the opaque restore copy" in capsys.readouterr().err)
+
+    assert ended == dict.fromkeys([*commands, "lake restore"], (75, True))
 
 
 def test_a_lock_is_gone_with_its_connection(dsn: str, database: Connection) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from maskline.errors import UsageError
+from maskline.errors import LakeError, UsageError
 from maskline.keys import Keyset
 from maskline.lake.copies import Copy
 from maskline.lake.maintenance import compact, status, vacuum
@@ -55,6 +55,19 @@ def test_vacuuming_takes_old_files_that_no_version_needs_and_those_of_publishers
     vacuum(table, 0, allow_short_retention=True)
     assert set(tmp_path.rglob("*.parquet")) - set((tmp_path / "_delta_log").iterdir()) == needed
     assert len(rows_in(tmp_path, "message_id")) == 2
+
+
+def test_the_table_of_another_stream_within_is_not_removed(dsn: str, keyset: Keyset, tmp_path: Path) -> None:
+    write_masked(dsn, keyset, [login(1)])
+    table, inner = lake_table(tmp_path), lake_table(tmp_path / "orders")
+    for each in (table, inner):
+        publish(dsn, each)
+
+    for dry_run in (True, False):
+        with pytest.raises(LakeError, match=r"another Delta table lies in file://\S+, at orders, and would be removed"):
+            vacuum(table, 0, dry_run=dry_run, allow_short_retention=True)
+
+    assert len(rows_in(tmp_path / "orders", "message_id")) == 1
 
 
 def test_a_retention_that_is_not_safe_has_to_be_asked_for(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from maskline.postgres.key_registry import set_key_state
 from maskline.postgres.statements import InsertRows
 from maskline.postgres.writer import BatchWriter
 from maskline.records import MaskedRow, SqsMessage
+from maskline.streams.definition import parse_stream
 from maskline.streams.masking import MessageMasker
 from tests.e2e.conftest import login
 from tests.maskline.keysets import opened
@@ -206,6 +207,52 @@ def test_messages_older_than_the_ledgers_days_come_back_once_all_the_same(
     results = [restorer(second_dsn, lake_table(tmp_path), keyset).restore() for _ in range(2)]
 
     assert results == [RestoreResult(restored=2), RestoreResult(present=2)]
+
+
+def test_rows_of_days_that_the_lake_cannot_hold_come_back_once_too(
+    dsn: str, keyset: Keyset, database: Connection, tmp_path: Path
+) -> None:
+    written = write_masked(dsn, keyset, [login(number) for number in range(5)])
+    days = ("'infinity'", "'0044-03-15 BC'", "'5874897-12-31'", "NULL", "'2026-02-01'")
+    for message_id, day in zip(written, days, strict=True):
+        run(database, f"UPDATE user_logins SET create_date = {day} WHERE message_id = %s", [message_id])
+    publish(dsn, lake_table(tmp_path))
+    run(database, "TRUNCATE maskline_outcomes")
+
+    assert restorer(dsn, lake_table(tmp_path), keyset).restore() == RestoreResult(present=5)
+
+    assert value_of(database, "SELECT count(*) FROM user_logins") == 5
+
+
+PEOPLE = """
+name = "people"
+table = "people"
+[subject]
+columns = ["masked_id"]
+[columns.masked_id]
+field = "id"
+type = "text"
+mask = "deterministic"
+"""
+
+
+def test_a_row_of_which_nobody_can_tell_whose_it_is_stays_out_and_is_named(
+    dsn: str, second_dsn: str, keyset: Keyset, database: Connection, tmp_path: Path
+) -> None:
+    people = parse_stream(PEOPLE, origin="test")
+    run(database, create_table(people))
+    damaged, sound = write_masked(dsn, keyset, ['{"id": "ann"}', '{"id": "bob"}'], people)
+    run(database, "UPDATE people SET masked_id = masked_id || 'AAAA' WHERE message_id = %s", [damaged])
+    publish(dsn, lake_table(tmp_path, stream=people))
+    run(database, "TRUNCATE people, maskline_outcomes")
+
+    result = restorer(dsn, lake_table(tmp_path, stream=people), keyset).restore()
+
+    assert (result.restored, result.left) == (1, 1)
+    assert result.named[0].startswith(
+        f"row {damaged} stays out: nobody can tell whether it is of a person who was erased: a token "
+    )
+    assert rows_of(database, "SELECT message_id::text FROM people") == [(sound,)]
 
 
 def test_rows_under_a_key_that_the_database_holds_disabled_are_refused(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from maskline.errors import TokenError
 from maskline.keys import open_keyset
 from maskline.masks.deterministic import DeterministicMask, Masker
-from maskline.masks.leaves import LeavesMask
+from maskline.masks.leaves import ClearPath, LeavesMask
 from maskline.masks.padding import add_padding, padded_length, remove_padding
 from maskline.masks.random import RandomMask
 from maskline.masks.truncate import parse_truncation, truncated_date_text
@@ -63,17 +63,17 @@ def test_a_deterministic_token_is_no_random_one() -> None:
         RandomMask(OLD, "d").unmask(OLD.mask("203.0.113.7", "d"))
 
 
-def leaves(masker: Masker, clear: list[list[str | int | None]] | None = None) -> LeavesMask:
+def leaves(masker: Masker, clear: list[ClearPath] | None = None) -> LeavesMask:
     return LeavesMask(masker, "doc", clear or [], encode_json, decode_json)
 
 
 def test_a_document_of_an_older_key_comes_under_the_new_one_and_stays_what_it_is() -> None:
     document = {"a": "x", "b": [1, False, None], "c": {"clear": "y"}}
-    masked = leaves(OLD, [["c", "clear"]]).mask(document)
+    masked = leaves(OLD, [("c", "clear")]).mask(document)
 
-    remasked = leaves(NEW, [["c", "clear"]]).remask(masked)
+    remasked = leaves(NEW, [("c", "clear")]).remask(masked)
 
-    assert remasked == leaves(NEW, [["c", "clear"]]).mask(document)
+    assert remasked == leaves(NEW, [("c", "clear")]).mask(document)
     assert remasked != masked
 
 

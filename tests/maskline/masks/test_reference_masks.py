@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from maskline.masks.deterministic import DeterministicMask, Masker
 from maskline.masks.hash import HashMask
-from maskline.masks.leaves import LeavesMask
+from maskline.masks.leaves import ClearPath, LeavesMask
 from maskline.masks.random import RandomMask
 from maskline.streams.json_text import decode_json, encode_json
 from tests.maskline.keysets import HASH_KEY, KEY, opened, opened_hash, reference_hash, reference_token, siv
@@ -27,7 +27,7 @@ def token_of(clear: bytes, domain: str) -> str:
     return base64.urlsafe_b64encode(PREFIX + siv(KEY, clear, domain.encode())).decode().replace("=", "")
 
 
-def leaves(clear: list[list[str | int | None]] | None = None) -> LeavesMask:
+def leaves(clear: list[ClearPath] | None = None) -> LeavesMask:
     return LeavesMask(MASKER, "doc", clear or [], encode_json, decode_json)
 
 
@@ -98,7 +98,7 @@ def test_leaves_are_masked_as_texts_in_the_domain_and_as_json_beside_it() -> Non
 def test_what_is_clear_of_a_document_stays_as_it_is_with_all_below_it() -> None:
     document = {"items": [{"sku": "a", "name": "Ann"}, {"sku": 2}], "total": {"currency": "EUR", "of": [1]}, "sku": "s"}
 
-    masked = leaves([["items", None, "sku"], ["total"], ["sku", "no"], ["items", 1, "name"]]).mask(document)
+    masked = leaves([("items", None, "sku"), ("total",), ("sku", "no"), ("items", 1, "name")]).mask(document)
 
     assert masked == {
         "items": [{"sku": "a", "name": reference_token(KEY, 7, "Ann", "doc")}, {"sku": 2}],

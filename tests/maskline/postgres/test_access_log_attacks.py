@@ -129,6 +129,36 @@ def test_a_log_of_its_own_takes_no_entry_of_the_login_and_none_of_anybody_else(
         assert value_of(database, "SELECT count(*) FROM evil.pii_access_log") == 0
 
 
+def test_who_may_not_write_to_the_log_writes_to_none_of_its_own(dsn: str, database: Connection) -> None:
+    with login_of(dsn, "maskline_writer") as eve:
+        with connected(eve) as connection:
+            run(connection, OWN_LOG)
+
+        with pytest.raises(DatabaseError, match="42501 insufficient_privilege"):
+            enter(eve)
+
+        assert value_of(database, "SELECT count(*) FROM evil.pii_access_log") == 0
+
+
+def test_an_owners_entries_go_to_no_log_that_a_login_offers_to_all(dsn: str, database: Connection) -> None:
+    name = value_of(database, "SELECT current_database()")
+    owner = f"alice_{uuid.uuid4().hex[:12]}"
+    with login_of(dsn, "maskline_analyst") as eve:
+        with connected(eve) as connection:
+            run(connection, OWN_LOG)
+        run(
+            database,
+            f"CREATE ROLE {owner} LOGIN; ALTER DATABASE {name} OWNER TO {owner};"
+            f" ALTER TABLE pii_access_log OWNER TO {owner}",
+        )
+
+        enter(dsn.replace("postgres@", f"{owner}@"))
+
+        assert value_of(database, "SELECT count(*) FROM evil.pii_access_log") == 0
+        assert value_of(database, "SELECT count(*) FROM public.pii_access_log") == 1
+        run(database, f"REASSIGN OWNED BY {owner} TO CURRENT_USER; DROP OWNED BY {owner}; DROP ROLE {owner}")
+
+
 def test_a_temporary_log_takes_no_entry(dsn: str, database: Connection) -> None:
     with login_of(dsn, "maskline_analyst") as eve, contextlib.closing(open_connection(eve)) as connection:
         run(
@@ -323,4 +353,14 @@ def test_what_the_log_would_not_take_is_a_line_that_says_so(
 def test_a_condition_of_several_lines_is_kept_as_one(dsn: str, database: Connection) -> None:
     enter(dsn, condition="locale = 'DE'\n\tAND user_id = 'a'")
 
-    assert rows_of(database, "SELECT condition FROM pii_access_log") == [("locale = 'DE'  AND user_id = 'a'",)]
+    assert rows_of(database, "SELECT condition FROM pii_access_log") == [("locale = 'DE'\\u000a AND user_id = 'a'",)]
+
+
+def test_a_condition_does_not_read_otherwise_than_it_was_run(dsn: str, database: Connection) -> None:
+    enter(dsn, condition="locale = 'DE' --\n OR true")
+    enter(dsn, condition="locale = 'DE' /*\u202e*/ OR true\u2028")
+
+    assert rows_of(database, "SELECT condition FROM pii_access_log ORDER BY id") == [
+        ("locale = 'DE' --\\u000a OR true",),
+        ("locale = 'DE' /*\\u202e*/ OR true\\u2028",),
+    ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import TransactionStatus
 
 from maskline.errors import ArgumentError, DatabaseError, DatabaseUnavailableError
 from maskline.postgres.connection import Connection, connect, map_postgres_errors
@@ -40,6 +42,19 @@ def test_defaults_do_not_override_what_the_environment_says(dsn: str, monkeypatc
     connection.close()
 
     assert (parameters["connect_timeout"], parameters["application_name"]) == ("4", "of the environment")
+
+
+@pytest.mark.parametrize("style", ["German, DMY", "SQL, MDY", "Postgres, DMY"])
+def test_times_are_read_whatever_style_the_database_prefers(dsn: str, database: Connection, style: str) -> None:
+    run(database, f"ALTER DATABASE {value_of(database, 'SELECT current_database()')} SET DateStyle = '{style}'")
+
+    connection = connect(dsn)
+    moment = value_of(connection, "SELECT timestamptz '2026-02-01 12:00:00+00'")
+    status = connection.info.transaction_status
+    connection.close()
+
+    assert moment == datetime(2026, 2, 1, 12, tzinfo=UTC)
+    assert status == TransactionStatus.INTRANS
 
 
 def test_defaults_do_not_override_what_a_service_file_says(

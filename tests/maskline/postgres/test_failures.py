@@ -11,7 +11,7 @@ from maskline.errors import DatabaseError, DatabaseLoginError, DatabaseUnavailab
 from maskline.postgres.connection import Connection
 from maskline.postgres.failures import RowRejectedError, map_postgres_error
 from tests.awaiting import await_until
-from tests.maskline.postgres.records import connected, run, waiting_for_a_lock
+from tests.maskline.postgres.records import connected, run, value_of, waiting_for_a_lock
 
 SECRET = "s3cr3t-value"
 
@@ -211,6 +211,26 @@ def test_a_statement_time_out_may_pass(database: Connection) -> None:
     assert str(meaning) == "postgres: 57014 query_canceled"
 
 
+def test_a_transaction_that_takes_too_long_for_the_server_may_be_made_again(database: Connection) -> None:
+    run(database, "SET transaction_timeout = '10ms'; BEGIN")
+
+    meaning = provoked(database, "SELECT %s, pg_sleep(60)", SECRET)
+
+    assert isinstance(meaning, DatabaseUnavailableError)
+    assert str(meaning) == "postgres: 25P04 transaction_timeout"
+
+
+def test_a_transaction_that_the_server_found_idle_may_be_made_again(dsn: str, database: Connection) -> None:
+    with connected(dsn) as idle:
+        run(idle, "SET idle_in_transaction_session_timeout = '10ms'; BEGIN")
+        is_there = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s"
+        await_until(lambda: not value_of(database, is_there, [idle.info.backend_pid]), "the server ends it")
+
+        meaning = provoked(idle, "SELECT %s", SECRET)
+
+    assert isinstance(meaning, DatabaseUnavailableError)
+
+
 def test_a_read_only_server_may_be_promoted(database: Connection) -> None:
     run(database, "SET default_transaction_read_only = on")
 
@@ -276,3 +296,17 @@ def test_a_lost_connection_may_come_back(text: str) -> None:
     meaning = map_postgres_error(psycopg.OperationalError(text))
 
     assert isinstance(meaning, DatabaseUnavailableError)
+
+
+def test_what_libpq_says_in_several_lines_is_one_of_several_clauses() -> None:
+    meaning = map_postgres_error(
+        psycopg.OperationalError(
+            'connection failed: connection to server at "127.0.0.1", port 1 failed: Connection refused\n'
+            "\tIs the server running on that host and accepting TCP/IP connections?\n"
+        )
+    )
+
+    assert str(meaning) == (
+        'postgres: connection to server at "127.0.0.1", port 1 failed: Connection refused; '
+        "Is the server running on that host and accepting TCP/IP connections?"
+    )

@@ -48,6 +48,7 @@ REVISIONS = (
     "0013",
     "0015",
     "0016",
+    "0017",
 )
 
 
@@ -192,7 +193,7 @@ def test_one_step_at_a_time_leads_where_all_at_once_do(unmigrated_dsn: str, dsn:
 
 @pytest.mark.parametrize("unknown", ["0042", "", "heads", "-1", "+1", "000"])
 def test_an_unknown_revision_is_refused_with_those_that_there_are(dsn: str, unknown: str) -> None:
-    known = "base, 0001, 0002, 0003, 0004, 0005, 0006, 0007, 0008, 0009, 0010, 0011, 0012, 0013, 0015, 0016, head"
+    known = "base, 0001, 0002, 0003, 0004, 0005, 0006, 0007, 0008, 0009, 0010, 0011, 0012, 0013, 0015, 0016, 0017, head"
     expected = f"revision {unknown!r} is not known; known: {known}"
 
     with pytest.raises(UsageError) as refused_to_run:

@@ -38,7 +38,7 @@ def test_names_are_quoted_and_every_value_is_a_parameter(database: Connection, u
     assert statement.before([row(1)]).as_string() == (
         "SET LOCAL TRANSACTION ISOLATION LEVEL READ COMMITTED;"
         " SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = '30s';"
-        " SET LOCAL client_min_messages = warning; SET CONSTRAINTS ALL IMMEDIATE;"
+        " SET LOCAL client_min_messages = warning; SET LOCAL array_nulls = on; SET CONSTRAINTS ALL IMMEDIATE;"
         " SELECT set_config('synchronous_commit',"
         " CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true),"
         " set_config('maskline.ledger', 'on', true);"

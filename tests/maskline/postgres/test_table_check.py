@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from maskline.errors import Remedy
+from maskline.pipeline.local.postgres import EmbeddedPostgres
 from maskline.postgres.connection import Connection
 from maskline.postgres.table_check import check_tables
 from maskline.streams.definition import JOB_COLUMNS, StreamDefinition, load_stream, parse_stream
@@ -43,6 +45,16 @@ def test_a_stream_without_its_table_is_told_the_command(database: Connection) ->
     found = problems(database, load_stream("tests/e2e/orders.toml"))
 
     assert found == ["table orders does not exist, or this role has no USAGE on its schema"]
+
+
+def test_the_samples_own_table_is_made_by_migrate(database: Connection, user_logins: StreamDefinition) -> None:
+    run(database, "DROP TABLE user_logins")
+
+    report = check_tables(database, user_logins)
+
+    assert report.remedies == {
+        "table user_logins does not exist, or this role has no USAGE on its schema": Remedy.CREATE_MIGRATED_TABLE
+    }
 
 
 @pytest.mark.parametrize(
@@ -132,6 +144,42 @@ def test_what_is_missing_or_too_narrow_is_named(
     run(database, change)
 
     assert problems(database, user_logins) == [problem]
+
+
+def test_a_database_that_cannot_hold_every_text_is_warned_of(
+    postgres: EmbeddedPostgres, administrator: Connection, user_logins: StreamDefinition
+) -> None:
+    run(administrator, "CREATE DATABASE of_latin1 TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
+    with connected(postgres.dsn("of_latin1")) as connection:
+        found = warnings(connection, user_logins)
+    run(administrator, "DROP DATABASE of_latin1")
+
+    assert found == [
+        "the database's encoding is LATIN1, not UTF8: a message with a text that it cannot hold is rejected"
+    ]
+
+
+def test_a_partition_in_another_server_is_a_problem(database: Connection, user_logins: StreamDefinition) -> None:
+    run(
+        database,
+        """
+        CREATE FOREIGN DATA WRAPPER nowhere;
+        CREATE SERVER elsewhere FOREIGN DATA WRAPPER nowhere;
+        CREATE SCHEMA shop;
+        CREATE TABLE shop.logins (LIKE user_logins INCLUDING DEFAULTS) PARTITION BY RANGE (create_date);
+        CREATE FOREIGN TABLE shop.old PARTITION OF shop.logins FOR VALUES FROM ('2020-01-01') TO ('2021-01-01')
+            SERVER elsewhere
+        """,
+    )
+    elsewhere = StreamDefinition(user_logins.name, "shop.logins", user_logins.columns)
+
+    found = problems(database, elsewhere)
+    run(database, "DROP FOREIGN TABLE shop.old")
+
+    assert found == [
+        "partition shop.old of shop.logins is in another server, which commits by itself, so that a row there could be "
+        "lost or come twice; detach it, and move its rows by a job of their own"
+    ]
 
 
 @pytest.mark.parametrize(

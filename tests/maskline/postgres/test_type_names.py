@@ -15,6 +15,7 @@ from maskline.postgres.type_names import short_name, takes, widens_in_place
         ("timestamp with time zone", "timestamptz"),
         ("double precision", "double precision"),
         ("character(22)", "char(22)"),
+        ('"date"', "date"),
     ],
 )
 def test_types_by_the_names_that_definitions_have(declared: str, name: str) -> None:

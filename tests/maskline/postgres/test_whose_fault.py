@@ -36,6 +36,10 @@ BEGIN
 END $$;
 CREATE TRIGGER t BEFORE INSERT ON user_logins FOR EACH ROW EXECUTE FUNCTION refuse()
 """
+NO_BRANCH = """
+CREATE FUNCTION choose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} END $$;
+CREATE TRIGGER t BEFORE INSERT ON user_logins FOR EACH ROW EXECUTE FUNCTION choose()
+"""
 DEFERRED = """
 CREATE TABLE places (locale varchar(32) PRIMARY KEY);
 INSERT INTO places VALUES ('RU');
@@ -96,12 +100,26 @@ def accounted(database: Connection) -> tuple[int, int]:
         (RAISE.format(code="MYERR"), "MYERR unknown"),
         (RAISE.format(code="23514"), "23514 check_violation"),
         (RAISE.format(code="42501"), "42501 insufficient_privilege"),
+        (
+            NO_BRANCH.format(body="IF NEW.locale <> 'DE' THEN RETURN NEW; END IF;"),
+            "2F005 function_executed_no_return_statement",
+        ),
+        (NO_BRANCH.format(body="CASE NEW.locale WHEN 'RU' THEN RETURN NEW; END CASE;"), "20000 case_not_found"),
+        (
+            NO_BRANCH.format(
+                body="NEW.locale := (SELECT relname FROM pg_class WHERE NEW.locale = 'DE' OR oid = 0); RETURN NEW;"
+            ),
+            "21000 cardinality_violation",
+        ),
         (DEFERRED, "23503 foreign_key_violation, table user_logins, constraint known_place"),
         (DOMAIN, "23514 check_violation, constraint not_german"),
         (ONE_GERMAN, "23505 unique_violation, table user_logins, constraint one_german"),
         (CHECKED_VIEW, "44000 with_check_option_violation"),
     ],
-    ids=["swallowed", "raised", "own code", "raised 23514", "raised 42501", "deferred", "domain", "unique", "view"],
+    ids=[
+        *("swallowed", "raised", "own code", "raised 23514", "raised 42501"),
+        *("no return", "no case", "several values", "deferred", "domain", "unique", "view"),
+    ],
 )
 def test_a_row_that_fails_alone_is_rejected_and_the_others_are_written(
     writer: BatchWriter[MaskedRow], database: Connection, change: str, detail: str

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 
+import msgspec
 import pytest
 
 from maskline.errors import UsageError
 from maskline.postgres.connection import Connection, connect
+from maskline.postgres.ddl import create_table
 from maskline.postgres.statements import InsertRejections, InsertRows
+from maskline.postgres.table_check import check_tables
 from maskline.postgres.writer import BatchWriter
 from maskline.records import MaskedRow, Rejection
-from maskline.streams.definition import StreamDefinition
+from maskline.streams.definition import StreamDefinition, parse_stream
 from tests.maskline.postgres.records import message_id, rejection, row, rows_of, run, value_of
 
 TOO_LONG = "x" * 129
@@ -208,6 +213,67 @@ def test_the_permissions_of_maskline_writer_are_enough(
     assert refused.inserted == {message_id(2)}
     assert value_of(database, "SELECT count(*) FROM user_logins") == 2
     assert value_of(database, "SELECT count(*) FROM rejected_messages") == 1
+
+
+LESS_DURABLE = """
+CREATE TABLE levels (level text);
+CREATE FUNCTION lower_it() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN SET LOCAL synchronous_commit = off; SET CONSTRAINTS ALL DEFERRED; RETURN NEW; END';
+CREATE TRIGGER lower_it BEFORE INSERT ON user_logins FOR EACH ROW EXECUTE FUNCTION lower_it();
+CREATE FUNCTION note_it() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN INSERT INTO levels VALUES (current_setting('synchronous_commit')); RETURN NULL; END $$;
+CREATE CONSTRAINT TRIGGER note_it AFTER INSERT ON user_logins DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION note_it()
+"""
+
+
+def test_a_commit_is_durable_whatever_a_trigger_has_set(writer: BatchWriter[MaskedRow], database: Connection) -> None:
+    run(database, LESS_DURABLE)
+
+    assert len(writer.write([row(1)]).inserted) == 1
+
+    assert rows_of(database, "SELECT level FROM levels") == [("on",)]
+
+
+SUMS = """
+name = "sums"
+table = "sums"
+[columns.note]
+type = "text"
+clear = true
+[columns.amount]
+type = "numeric(8, 2)"
+nullable = true
+"""
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "array_nulls = off",
+        "client_min_messages = debug5",
+        "quote_all_identifiers = on",
+        "standard_conforming_strings = off",
+    ],
+)
+def test_rows_arrive_as_they_are_whatever_the_database_prefers(dsn: str, database: Connection, setting: str) -> None:
+    stream = parse_stream(SUMS, origin="test")
+    run(database, create_table(stream))
+    run(database, f"ALTER DATABASE {value_of(database, 'SELECT current_database()')} SET {setting}")
+    rows = [
+        msgspec.structs.replace(row(number), values=values)
+        for number, values in enumerate([("NULL", None), ("a\\b'c\"", Decimal("1.5"))])
+    ]
+    writer = BatchWriter(functools.partial(connect, dsn), InsertRows(stream), 0, threading.Event())
+
+    with contextlib.closing(writer), contextlib.closing(connect(dsn)) as connection:
+        assert check_tables(connection, stream).problems == []
+        assert len(writer.write(rows).inserted) == 2
+
+    assert rows_of(database, "SELECT note, amount FROM sums ORDER BY 2 NULLS FIRST") == [
+        ("NULL", None),
+        ("a\\b'c\"", Decimal("1.5")),
+    ]
 
 
 @pytest.mark.parametrize("seconds", [-1, 39_601, float("inf"), float("nan")])

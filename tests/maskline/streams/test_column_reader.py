@@ -17,10 +17,14 @@ from maskline.streams.masking import MessageMasker
 from tests.maskline.keysets import opened
 from tests.maskline.logins import message
 
+ALWAYS_THERE = '[columns.record]\nfield = "."\ntype = "jsonb"\nclear = true'
+
 
 def decoder(*column: str) -> MessageDecoder:
-    """Return the decoder of a stream with one column, v."""
-    return MessageDecoder(parse_stream("\n".join(('name = "s"', 'table = "s"', "[columns.v]", *column)), "s.toml"))
+    """Return the decoder of a stream with the column v, and another that finds something where v may be absent."""
+    other = [ALWAYS_THERE] if "required = false" in "\n".join(column) else []
+    lines = ('name = "s"', 'table = "s"', "[columns.v]", *column, *other)
+    return MessageDecoder(parse_stream("\n".join(lines), "s.toml"))
 
 
 def decoded(body: str, *column: str) -> object:
@@ -121,6 +125,8 @@ def test_an_array_of_json_is_an_array() -> None:
         (('type = "numeric"', "values = [1.10]"), "1.1", "1.11"),
         (('type = "text"', 'pattern = "[a-z]{2,8}"'), '"ab"', '"ab\\n"'),
         (('type = "text"', 'pattern = "a|b"'), '"b"', '"bc"'),
+        (('type = "text"', 'pattern = "(a+)+b"'), '"aab"', f'"{"a" * 100}"'),
+        (('type = "text"', 'pattern = "(.*a)*b"'), '"aab"', f'"{"a" * 100_000}"'),
         (('type = "text[]"', 'pattern = "[a-z]+"'), '["a","b"]', '["a","B"]'),
     ],
 )

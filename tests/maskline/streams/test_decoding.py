@@ -63,12 +63,45 @@ def test_a_version_stays_the_text_it_is(version: str) -> None:
     assert USER_LOGINS.decode(login(app_version=version)).values[5] == version
 
 
+def test_a_byte_order_mark_in_front_says_nothing() -> None:
+    assert USER_LOGINS.decode(f"\ufeff{login()}") == USER_LOGINS.decode(login())
+
+
 def test_extra_fields_are_counted_and_otherwise_ignored() -> None:
     body = login(session="abc", battery=0.5, nested={"ip": "10.0.0.1", "more": [None, True]})
 
     decoded = USER_LOGINS.decode(body)
 
     assert decoded == Decoded(USER_LOGINS.decode(login()).values, 3)
+
+
+OPTIONAL = """
+name = "orders"
+table = "orders"
+[columns.total]
+type = "bigint"
+required = false
+[columns.%s]
+field = "%s"
+type = "text"
+clear = true
+required = false
+default = "none"
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "field"), [("note", "note"), ("city", "customer.city"), ("tenant", "attribute:tenant")]
+)
+@pytest.mark.parametrize("body", ["{}", '{"Type": "Notification", "Message": "{\\"total\\": 1}"}'])
+def test_a_message_with_not_one_field_of_the_stream_becomes_no_empty_row(name: str, field: str, body: str) -> None:
+    decoder = MessageDecoder(parse_stream(OPTIONAL % (name, field), "orders.toml"))
+
+    with pytest.raises(InvalidValueError, match=r"^not one field of the stream is there$") as rejection:
+        decoder.decode(body)
+
+    assert rejection.value.reason is Reason.MISSING_FIELD
+    assert decoder.decode('{"total": 1}').values == [1, "none"]
 
 
 def test_a_body_of_one_mebibyte_is_read() -> None:
@@ -84,13 +117,13 @@ def test_decoded_values_are_not_shown() -> None:
 ODDITIES = {
     "nothing": ("", Reason.NOT_JSON, "not JSON: Expecting value at character 0"),
     "a sentence": ("hello", Reason.NOT_JSON, "not JSON: Expecting value at character 0"),
-    "cut off": (login()[:40], Reason.NOT_JSON, "not JSON: Unterminated string starting at at character 12"),
+    "cut off": (login()[:40], Reason.NOT_JSON, "not JSON: Unterminated string starting at character 12"),
     "two documents": ("{} {}", Reason.NOT_JSON, "not JSON: Extra data at character 3"),
-    "a byte order mark": ("\ufeff{}", Reason.NOT_JSON, "not JSON: Expecting value at character 0"),
+    "two byte order marks": ("\ufeff\ufeff{}", Reason.NOT_JSON, "not JSON: Expecting value at character 0"),
     "a raw control character": (
         '{"ip": "1\n2"}',
         Reason.NOT_JSON,
-        "not JSON: Invalid control character at at character 9",
+        "not JSON: Invalid control character at character 9",
     ),
     "an unknown escape": (r'{"ip": "\x31"}', Reason.NOT_JSON, r"not JSON: Invalid \escape at character 8"),
     "arrays 100,000 deep": ("[" * 100_000, Reason.NOT_JSON, "the JSON is nested too deep to read"),
@@ -103,10 +136,10 @@ ODDITIES = {
     "NaN": (raw_login("ip", "NaN"), Reason.NOT_JSON, "NaN is not JSON"),
     "Infinity": (raw_login("ip", "Infinity"), Reason.NOT_JSON, "Infinity is not JSON"),
     "-Infinity": (raw_login("ip", "-Infinity"), Reason.NOT_JSON, "-Infinity is not JSON"),
-    "an array": ("[1, 2]", Reason.NOT_AN_OBJECT, "the JSON is not an object"),
-    "a string": ('"android"', Reason.NOT_AN_OBJECT, "the JSON is not an object"),
-    "a number": ("12", Reason.NOT_AN_OBJECT, "the JSON is not an object"),
-    "null": ("null", Reason.NOT_AN_OBJECT, "the JSON is not an object"),
+    "an array": ("[1, 2]", Reason.NOT_AN_OBJECT, "the JSON is an array, not an object"),
+    "a string": ('"android"', Reason.NOT_AN_OBJECT, "the JSON is a string, not an object"),
+    "a number": ("12", Reason.NOT_AN_OBJECT, "the JSON is an integer, not an object"),
+    "null": ("null", Reason.NOT_AN_OBJECT, "the JSON is null, not an object"),
     "a key twice": (
         login()[:-1] + ', "ip": "10.0.0.1"}',
         Reason.DUPLICATE_KEY,

@@ -272,6 +272,14 @@ def test_a_masked_column_that_just_holds_its_token_is_taken(lines: list[str]) ->
     assert stream.columns[0].is_masked
 
 
+def test_a_stream_with_examples_tells_a_place_in_a_dict_as_any_other() -> None:
+    text = ORDERS + '[[test]]\nbody = "{}"\nrow = { order_id = 7 }\n'
+
+    counts = {parse_stream(text, "orders.toml"): 1, parse_stream(ORDERS, "orders.toml"): 2}
+
+    assert counts[parse_stream(text, "orders.toml")] == 1
+
+
 def test_one_field_may_feed_several_columns() -> None:
     text = of_column('type = "text"', "pii = true", 'field = "ip"', name="masked_ip")
 

@@ -148,13 +148,17 @@ def test_pii_and_the_deterministic_mask_are_the_same() -> None:
         (['type = "integer"', 'pattern = "a"'], "pattern goes with a text column"),
         (
             ['type = "text"', 'pattern = "("'],
-            "pattern is not a regular expression: missing ), unterminated subpattern at position 0",
+            "pattern is not a regular expression as RE2 reads it: missing ): (",
+        ),
+        (
+            ['type = "text"', 'pattern = "(?!a)b"'],
+            "pattern is not a regular expression as RE2 reads it: invalid perl operator: (?!",
         ),
         (['type = "integer"', "round = true"], "round goes with a timestamptz"),
         (
             ['type = "integer"', 'format = "epoch_s"'],
-            "format 'epoch_s' does not go with integer; epoch_s, epoch_ms and local:ZONE go with timestamptz, text "
-            "with varchar(n) and text, number with types of numbers",
+            "format 'epoch_s' does not go with integer; epoch_s, epoch_ms, epoch_us, epoch_ns and local:ZONE go with "
+            "timestamptz, text with varchar(n) and text, number with types of numbers",
         ),
         (
             ['type = "timestamptz"', 'format = "local:Mars"'],

@@ -58,10 +58,35 @@ def judged(person: str, body: str, stream: StreamDefinition, by: str = "user_id"
         r'{"user_id": "\u0063arol", "ip": "203.0.1',
         '{"user_id": "carol", "ip": "203.0.1',
         json.dumps(json.dumps({"user_id": "carol", "ip": "x"}))[:-12],
+        '{"user_id"=>"carol", "ip"=>"203.0.113.7"}',
+        "{:user_id => 'carol'}",
+        "login == {user_id := carol}",
+        '{"user_id": {"S": "carol"}}',
+        '{"user_id": {"string": "carol"}}',
+        "<login><user_id>carol</user_id></login>",
+        '<l:login xmlns:l="urn:l"><l:userId type="text"> carol </l:userId></l:login>',
     ],
 )
 def test_a_message_whose_own_field_names_them_is_theirs(user_logins: StreamDefinition, body: str) -> None:
     assert judged("carol", body, user_logins) is THEIRS
+
+
+@pytest.mark.parametrize(
+    ("person", "body"),
+    [
+        ("Anna Maria", "login failed: user_id=Anna Maria"),
+        ("Anna Maria", "user_id: Anna Maria logged in"),
+        ("Anna Maria", "no JSON: user_id = 'Anna Maria', ip = 'x'"),
+        ("Anna Maria", "{'user_id' => \"Anna Maria\"}"),
+        ("42", "<userId>42</userId>"),
+        ("42", '{"user_id": 42.0}'),
+        ("42", '{"user_id": {"N": "42"}}'),
+        ("42", '{"user_id": {"$numberLong": "42"}}'),
+        ("42", '{"user_id": {"long": 42}}'),
+    ],
+)
+def test_a_person_is_named_however_the_value_is_written(user_logins: StreamDefinition, person: str, body: str) -> None:
+    assert judged(person, body, user_logins) is THEIRS
 
 
 @pytest.mark.parametrize(
@@ -94,6 +119,10 @@ def test_a_likeness_is_nobody(user_logins: StreamDefinition, person: str, body: 
         ("carol", '{"name": "eve", "friend": {"user_id": "carol"}}'),
         ("carol", '[{"user_id": "carol"}, {"user_id": "another"}]'),
         ("carol", '{"user_id": "caro'),
+        ("Anna Maria", '{"user_id": "Anna Mar'),
+        ("carol", '{"user_id": "carol "}'),
+        ("carol", '{"user_id": "CAROL"}'),
+        ("1234567", "<logins><user_id>1234567</user_id><user_id>8</user_id></logins>"),
         ("carol", '{"friend": "carol"}'),
         (
             "carol",

@@ -12,7 +12,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maskline.records import Payload, Rejection
+from maskline.records import MaskedRow, Payload, Rejection
 from maskline.streams.definition import parse_stream
 from maskline.streams.failures import InvalidValueError
 from maskline.streams.message_format import Envelope, MessageFormat, Packing
@@ -28,6 +28,7 @@ from tests.maskline.streams.shapes import (
     outcome,
     packed,
     pointer,
+    row_of,
 )
 
 RAW = "is not an SNS notification; with raw message delivery there is none"
@@ -57,7 +58,7 @@ def rejection(message: str, body: str, attributes: dict[str, str] | None = None)
         ('envelope = ["sns"]', "hello", "not_json", "not JSON: Expecting value at character 0"),
         ('envelope = ["sns"]', in_sns("hello"), "not_json", "not JSON: Expecting value at character 0"),
         ('envelope = ["eventbridge"]', login(1), "no_envelope", "is not an event of EventBridge"),
-        ('envelope = ["eventbridge"]', in_eventbridge("3"), "not_an_object", "the JSON is not an object"),
+        ('envelope = ["eventbridge"]', in_eventbridge("3"), "not_an_object", "the JSON is an integer, not an object"),
         ('envelope = ["cloudevents"]', login(1), "no_envelope", "is not a CloudEvent"),
         ('envelope = ["cloudevents"]', '{"specversion":"1.0"}', "no_envelope", "is a CloudEvent without data"),
         (
@@ -80,7 +81,16 @@ def rejection(message: str, body: str, attributes: dict[str, str] | None = None)
             "is JSON in its envelope, and no text in base64",
         ),
         ('root = "a.b"', '{"a":{}}', "missing_field", "root a.b missing"),
-        ('root = "a.b"', '{"a":{"b":[]}}', "not_an_object", "root a.b is not an object"),
+        ('root = "a.b"', '{"a":{"b":"["}}', "not_json", "root a.b not JSON: Expecting value at character 1"),
+        (
+            'root = "Records[0].a"',
+            '{"Records":[{"a":{}},{"a":{}}]}',
+            "not_an_object",
+            "root Records[0].a is one of 2 elements, and a message is one row",
+        ),
+        ('decode = ["json"]', login(1), "not_unpacked", "is an object and no JSON string that holds JSON"),
+        ('decode = ["json"]', '"x"', "not_json", "not JSON: Expecting value at character 0"),
+        ('root = "a.b"', '{"a":{"b":[]}}', "not_an_object", "root a.b is an array, not an object"),
         (
             'root = "a.b"',
             '{"a":"x"}',
@@ -105,6 +115,7 @@ def test_a_message_in_another_format_is_refused(message: str, body: str, reason:
         ("", in_sns(in_eventbridge(login(1))), 'envelope = ["sns", "eventbridge"]'),
         ('envelope = ["sns"]', in_eventbridge(login(1)), 'envelope = ["eventbridge"]'),
         ('envelope = ["eventbridge"]', in_sns(in_eventbridge(login(1))), 'envelope = ["sns", "eventbridge"]'),
+        ("", json.dumps(login(1)), 'decode = ["json"]'),
         ("", in_base64(login(1).encode()), 'decode = ["base64"]'),
         ("", in_base64(gzip.compress(login(1).encode(), mtime=0)), 'decode = ["base64", "gzip"]'),
         ('decode = ["base64"]', in_base64(zstandard.compress(login(1).encode())), 'decode = ["base64", "zstd"]'),
@@ -126,6 +137,26 @@ def test_nothing_is_said_of_a_body_that_looks_like_nothing(body: str) -> None:
     _, detail = rejection("", body)
 
     assert "looks like" not in detail
+
+
+@pytest.mark.parametrize(
+    ("message", "body"),
+    [
+        ('root = "payload"', json.dumps({"payload": login(1)})),
+        ('root = "Records[0].s3"', f'{{"Records":[{{"s3":{login(1)}}}]}}'),
+        ('root = "after"', json.dumps({"after": f"\ufeff{login(1)}"})),
+        ('decode = ["json"]', json.dumps(login(1))),
+        ('decode = ["base64", "json"]', in_base64(json.dumps(login(1)).encode())),
+        ('decode = ["base64", "gzip"]', in_base64(gzip.compress(login(1).encode("utf-8-sig")))),
+        ('envelope = ["eventbridge"]', in_eventbridge(json.dumps(login(1)))),
+        ('envelope = ["s3-pointer"]', f"\ufeff{login(1)}"),
+    ],
+)
+def test_a_record_that_is_a_text_where_its_definition_says_so_is_read(message: str, body: str) -> None:
+    row = outcome(packed(message), body)
+
+    assert isinstance(row, MaskedRow)
+    assert row.values == row_of(1)
 
 
 def test_a_text_of_bytes_that_are_no_text_is_refused() -> None:

@@ -6,7 +6,14 @@ import io
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import (
+    ClientError,
+    EndpointConnectionError,
+    EndpointResolutionError,
+    IncompleteReadError,
+    ReadTimeoutError,
+    UnsupportedS3ArnError,
+)
 
 from maskline.errors import MasklineError, PayloadError, PayloadUnavailableError
 from maskline.records import MaskedRow, Payload, Reason
@@ -49,9 +56,9 @@ def fetched(client: Any, max_bytes: int = 100) -> bytes:
     return S3Payloads(lambda service, region: client).fetch(Payload("big", "0f1a"), max_bytes)
 
 
-def answer(code: str) -> ClientError:
+def answer(code: str, status: int = 0) -> ClientError:
     """Return the error of an answer."""
-    return ClientError({"Error": {"Code": code}}, "GetObject")
+    return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "GetObject")
 
 
 def test_an_object_is_fetched_up_to_the_bound(aws: EmulatedAws) -> None:
@@ -80,6 +87,37 @@ def test_an_object_that_is_not_given_out_rejects_the_message_and_says_what_it_ta
         "S3 does not give out the object that it points to (AccessDenied); the job needs s3:GetObject on its bucket, "
         "and s3:ListBucket to tell an object that is gone"
     )
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        answer("InvalidRequest", 400),  # encrypted by a key that only its writer has (SSE-C)
+        answer("KMS.DisabledException", 400),
+        answer("MethodNotAllowed", 405),
+        UnsupportedS3ArnError(arn="arn:aws:s3:::big/0f1a"),
+        EndpointResolutionError(msg="Invalid ARN"),
+    ],
+)
+def test_an_object_that_can_never_be_had_rejects_its_message_and_stops_no_job(error: Exception) -> None:
+    with pytest.raises(InvalidValueError) as refusal:
+        fetched(FailingS3(error))
+
+    assert refusal.value.reason is Reason.PAYLOAD_DENIED
+    assert refusal.value.detail.startswith("S3 does not give out the object that it points to (")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        *(answer("RequestTimeout", 400), answer("KMS.ThrottlingException", 400), answer("SlowDown", 429)),
+        *(answer("AccountProblem", 403), answer("InternalError", 500), answer("SlowDown", 503)),
+        *(IncompleteReadError(actual_bytes=1, expected_bytes=2), EndpointConnectionError(endpoint_url="s3")),
+    ],
+)
+def test_an_answer_that_may_be_another_next_time_is_asked_for_again(error: Exception) -> None:
+    with pytest.raises(PayloadUnavailableError):
+        fetched(FailingS3(error))
 
 
 @pytest.mark.parametrize(

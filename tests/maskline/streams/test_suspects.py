@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from maskline.personal_data.kinds import PersonalDataKind
@@ -35,18 +37,31 @@ clear = true
 field = "state"
 type = "text"
 values = ["open", "paid"]
+[columns.masked_document]
+field = "."
+type = "jsonb"
+mask = "leaves"
+clear = ["lines[*].note"]
+[columns.total]
+field = "total"
+type = "numeric"
 """,
     origin="test",
 )
 COLUMNS = SuspectColumns(STREAM)
 
 
-def values(note: object = None, tags: object = None, document: object = None) -> list[object]:
-    return [4111111111111111, "ann@example.com", note, tags, document, "open"]
+def values(note: object = None, tags: object = None, document: object = None, **others: object) -> list[object]:
+    """Return the values of a row; others are those of order_id, masked_document and total."""
+    order_id, masked_document, total = map(others.get, ("order_id", "masked_document", "total"))
+    return [order_id, "ann@example.com", note, tags, document, "4111111111111111", masked_document, total]
 
 
-def test_it_looks_at_text_and_documents_in_clear_whose_values_nobody_listed() -> None:
-    assert COLUMNS.names == ("note", "tags", "document")
+TOKEN = "AQAAAAcrpFDFn6ML55rB-3rRYvJCQ50pIMRRiS0FLvg"
+
+
+def test_it_looks_at_what_is_in_clear_and_whose_values_nobody_listed() -> None:
+    assert COLUMNS.names == ("order_id", "note", "tags", "document", "masked_document", "total")
 
 
 def test_a_row_without_personal_data_in_clear_has_none() -> None:
@@ -60,12 +75,27 @@ def test_a_row_without_personal_data_in_clear_has_none() -> None:
         ({"note": "call me: +49 170 1234567"}, "note", PersonalDataKind.PHONE),
         ({"tags": [None, "gift", "for bob@example.com"]}, "tags", PersonalDataKind.EMAIL),
         ({"document": '{"client":{"address":"198.51.100.7"}}'}, "document", PersonalDataKind.IP_ADDRESS),
+        ({"order_id": 4111111111111111}, "order_id", PersonalDataKind.CARD),
+        ({"total": Decimal("4111111111111111")}, "total", PersonalDataKind.CARD),
+        (
+            {"masked_document": f'{{"lines":[{{"note":"for bob@example.com","sku":"{TOKEN}"}}]}}'},
+            "masked_document",
+            PersonalDataKind.EMAIL,
+        ),
+        ({"masked_document": {"lines": [{"note": "198.51.100.7"}]}}, "masked_document", PersonalDataKind.IP_ADDRESS),
+        ({"masked_document": f'{{"bob@example.com":"{TOKEN}"}}'}, "masked_document", PersonalDataKind.EMAIL),
     ],
 )
 def test_personal_data_is_told_by_column_and_kind(
     found: dict[str, object], column: str, kind: PersonalDataKind
 ) -> None:
     assert COLUMNS.found_in(values(**found)) == {column: {kind}}
+
+
+def test_of_a_document_what_is_masked_is_left_out_before_and_after_it_is() -> None:
+    assert COLUMNS.found_in(values(masked_document={"email": "bob@example.com", "lines": [{"sku": "a"}]})) == {}
+    assert COLUMNS.found_in(values(masked_document=f'{{"email":"{TOKEN}"}}')) == {}
+    assert COLUMNS.found_in(values(masked_document="bob@example.com")) == {}
 
 
 def test_a_long_text_is_looked_at_only_so_far() -> None:

@@ -98,11 +98,19 @@ def test_a_time_that_is_rounded_out_of_the_calendar_is_refused() -> None:
         ("epoch_s", 1769860800, utc(2026, 1, 31, 12)),
         ("epoch_s", Decimal("1769860800.123456"), utc(2026, 1, 31, 12, 0, 0, 123_456)),
         ("epoch_s", Decimal("1.7698608E+9"), utc(2026, 1, 31, 12)),
+        ("epoch_s", "1769860800.5", utc(2026, 1, 31, 12, 0, 0, 500_000)),
+        ("epoch_ms", "1769860800000", utc(2026, 1, 31, 12)),
         ("epoch_s", -1, utc(1969, 12, 31, 23, 59, 59)),
         ("epoch_s", -62135596800, utc(1, 1, 1)),
         ("epoch_ms", 1769860800000, utc(2026, 1, 31, 12)),
         ("epoch_ms", Decimal("1769860800000.001"), utc(2026, 1, 31, 12, 0, 0, 1)),
         ("epoch_ms", Decimal("0E-999999"), utc(1970, 1, 1)),
+        ("epoch_us", 1769860800123456, utc(2026, 1, 31, 12, 0, 0, 123_456)),
+        ("epoch_us", Decimal("1.769860800123456E+15"), utc(2026, 1, 31, 12, 0, 0, 123_456)),
+        ("epoch_ns", 1769860800123456000, utc(2026, 1, 31, 12, 0, 0, 123_456)),
+        ("epoch_ns", -1000, utc(1969, 12, 31, 23, 59, 59, 999_999)),
+        ("epoch_ns", 253402300799999999000, utc(9999, 12, 31, 23, 59, 59, 999_999)),
+        ("epoch_ns", Decimal("2E+18"), utc(2033, 5, 18, 3, 33, 20)),
     ],
 )
 def test_a_count_since_1970_is_read_exactly(name: str, number: object, time: datetime) -> None:
@@ -119,7 +127,13 @@ def test_a_count_since_1970_is_read_exactly(name: str, number: object, time: dat
         ("epoch_s", 253402300800, OUTSIDE),
         ("epoch_s", Decimal("1E+300"), OUTSIDE),
         ("epoch_ms", int("9" * 4000), OUTSIDE),
-        ("epoch_s", "1769860800", (Reason.WRONG_TYPE, "is a string, not a number")),
+        ("epoch_us", Decimal("1769860800123456.5"), TOO_FINE),
+        ("epoch_ns", 1769860800123456789, TOO_FINE),
+        ("epoch_ns", 253402300800000000000, OUTSIDE),
+        ("epoch_ns", Decimal("1E+300"), OUTSIDE),
+        ("epoch_s", "", (Reason.WRONG_TYPE, "is a string that holds no number as JSON writes it")),
+        ("epoch_s", "2026-01-31", (Reason.WRONG_TYPE, "is a string that holds no number as JSON writes it")),
+        ("epoch_s", None, (Reason.WRONG_TYPE, "is null, not a number")),
         ("epoch_s", True, (Reason.WRONG_TYPE, "is true or false, not a number")),
     ],
 )
@@ -135,6 +149,7 @@ def test_a_finer_count_is_rounded_where_the_definition_says_so(number: str, micr
     expected = utc(1970, 1, 1) + timedelta(microseconds=microseconds)
 
     assert epoch_reader("epoch_s", is_rounded=True)(Decimal(number)) == expected
+    assert epoch_reader("epoch_ns", is_rounded=True)(Decimal(number) * 10**9) == expected
 
 
 @given(st.datetimes(min_value=datetime(1, 1, 1), max_value=datetime(9999, 12, 31)))

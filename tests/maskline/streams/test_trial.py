@@ -158,6 +158,9 @@ AS_SQS_GIVES_IT = {"Body": "hello", "MessageAttributes": {"tenant": {"DataType":
         ("[1]\n\ud800", ["[1]", "\ud800"]),
         (json.dumps({"Messages": [{"Body": "a"}, {"Body": "b"}]}, indent=2), ["a", "b"]),
         (json.dumps({"Messages": [{"Body": "a"}]}) + "\nb\n", ["a", "b"]),
+        ('{\n "a": 1\n}\n', ['{\n "a": 1\n}']),
+        (json.dumps(AS_SQS_GIVES_IT, indent=2), ["hello"]),
+        ('{"a":' * 100_000, ['{"a":' * 100_000]),
     ],
 )
 def test_a_file_has_a_body_a_line_or_what_sqs_answered(text: str, messages: list[str]) -> None:

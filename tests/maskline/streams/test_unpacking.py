@@ -34,7 +34,7 @@ def refusal_of(packed: str | bytes, *packings: Packing, max_bytes: int = MEBIBYT
     return refusal.value.reason, refusal.value.detail
 
 
-@given(st.binary(max_size=3000), st.lists(st.sampled_from(Packing), max_size=3))
+@given(st.binary(max_size=3000), st.lists(st.sampled_from(list(PACK)), max_size=3))
 def test_what_was_packed_comes_out(content: bytes, packings: list[Packing]) -> None:
     packed = content
     for packing in reversed(packings):

@@ -11,6 +11,8 @@ from maskline.keys import Keyset
 from maskline.masks.deterministic import Masker
 from maskline.pipeline.cli import main
 from maskline.postgres.connection import Connection
+from maskline.postgres.ddl import create_table
+from maskline.streams.definition import parse_stream
 from tests.e2e.conftest import login
 from tests.maskline.keysets import opened
 from tests.maskline.lake.copies import files_that_know, rows_in
@@ -293,3 +295,61 @@ def test_nobody_on_standard_input_is_refused(
 
     assert "by: standard input names nobody" in capsys.readouterr().err
     assert rows_of(database, "SELECT count(*) FROM pii_access_log") == [(0,)]
+
+
+PEOPLE = """
+name = "people"
+table = "people"
+[subject]
+columns = ["masked_id"]
+[columns.masked_id]
+field = "id"
+type = "text"
+mask = "deterministic"
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "exit_code", "says"),
+    [
+        ("", 0, "people: 1 rows removed."),
+        (
+            'domain = "another"',
+            2,
+            "the definition is not the one that rows were masked by: column people.masked_id has",
+        ),
+        ("pad = 16", 2, 'column people.masked_id was masked by "deterministic", and the definition says'),
+        (
+            '[domains."people.masked_id"]\nnormalize = "caseless"',
+            1,
+            'the definition says "caseless": the tokens of equal values before and after may differ, and rows of '
+            "before are not found by it.",
+        ),
+    ],
+    ids=["the same", "another domain", "another padding", "another normal form"],
+)
+def test_nobody_is_called_forgotten_by_another_definition_than_rows_were_masked_by(
+    dsn: str,
+    keyset: Keyset,
+    database: Connection,
+    keyset_uri: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    change: str,
+    exit_code: int,
+    says: str,
+) -> None:
+    run(database, "DROP TABLE user_logins")
+    run(database, create_table(parse_stream(PEOPLE, origin="test")))
+    write_masked(dsn, keyset, ['{"id": "Carol"}'], parse_stream(PEOPLE, origin="test"))
+    definition = tmp_path / "people.toml"
+    definition.write_text(PEOPLE + change)
+    say(monkeypatch, "Carol")
+    places = [f"--postgres={dsn}", f"--keyset={keyset_uri}", "--no_lake", f"--stream={definition}"]
+
+    ended = main(["erase", *places, "--by=masked_id", "--reason=request 12"])
+
+    said = capsys.readouterr()
+    assert ended == exit_code
+    assert says in said.out + said.err

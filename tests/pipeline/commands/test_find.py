@@ -13,6 +13,7 @@ from maskline.keys import Keyset, StoredKeyset, open_keyset
 from maskline.keys.files import FileKeyset
 from maskline.pipeline.cli import main
 from maskline.postgres.connection import Connection
+from maskline.streams import definition_file
 from tests.e2e.conftest import login
 from tests.maskline.keysets import (
     HASH_KEY,
@@ -224,3 +225,23 @@ def test_a_hash_is_made_of_the_normal_form(
     assert main(["mask", *places]) == 0
 
     assert capsys.readouterr().out == reference_hash(HASH_KEY, "ann@example.com", "d") + "\n"
+
+
+def test_rows_are_not_looked_for_by_another_definition_than_they_were_masked_by(
+    dsn: str,
+    keyset_uri: str,
+    write: Write,
+    tmp_path: Path,
+    values: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write([login(1)])
+    definition = tmp_path / "logins.toml"
+    shipped = Path(definition_file.__file__).with_name("user_logins.toml").read_text()
+    shipped = shipped.replace('name = "user_logins"', 'name = "sessions"')
+    definition.write_text(shipped.replace('"user_logins.masked', '"sessions.masked'))
+    values.setattr("sys.stdin", io.StringIO("198.51.0.1"))
+
+    assert find(dsn, keyset_uri, f"--stream={definition}") == 2
+
+    assert "has tokens made by the stream user_logins of the domain" in capsys.readouterr().err

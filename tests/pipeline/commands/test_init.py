@@ -24,7 +24,7 @@ ORDERS = [
     in_sns(json.dumps({"id": number, "customer": {"email": f"ann{number}@example.com"}, "lines": [{"sku": "a-77"}]}))
     for number in (41_234, 41_235)
 ]
-FILES = [".gitignore", "README.md", "orders.toml", "run_local.sh", "test_orders.py"]
+FILES = [".gitignore", "README.md", "orders.toml", "pytest.ini", "run_local.sh", "test_orders.py"]
 
 
 @pytest.fixture
@@ -122,6 +122,15 @@ def generated_test(project: Path) -> ModuleType:
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     return module
+
+
+def test_pytest_takes_the_generated_test_within_a_project_that_has_settings_of_its_own(project: Path) -> None:
+    settings = '[tool.pytest.ini_options]\nfilterwarnings = ["error"]\naddopts = "--unknown"\n'
+    (project.parent / "pyproject.toml").write_text(settings)
+
+    exit_code = pytest.main(["--collect-only", "--quiet", "-p", "no:cacheprovider", "-p", "no:xdist", str(project)])
+
+    assert exit_code == pytest.ExitCode.OK
 
 
 def test_the_generated_test_passes(project: Path) -> None:

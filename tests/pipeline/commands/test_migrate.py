@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from maskline.pipeline.cli import main
@@ -125,6 +127,23 @@ def test_the_printed_sql_adds_the_checks_that_a_table_lacks_and_does_what_migrat
     assert "lock_timeout" in printed
     assert by_hand == by_migrate
     assert capsys.readouterr().out == "", "nothing is left to do"
+
+
+def test_a_table_that_is_masked_otherwise_gets_no_checks_and_it_is_said(
+    dsn: str, database: Connection, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    orders = Path("tests/e2e/orders.toml").read_text()
+    (tmp_path / "other.toml").write_text(orders.replace("pii = true", 'pii = true\ndomain = "email"'))
+    main(["migrate", f"--postgres={dsn}", "--stream=tests/e2e/orders.toml"])
+    run(database, "ALTER TABLE orders DROP CONSTRAINT masked_email_is_masked")
+    caplog.clear()
+
+    exit_code = main(["migrate", f"--postgres={dsn}", f"--stream={tmp_path / 'other.toml'}"])
+
+    assert exit_code == 0
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert warning.startswith("table orders got no checks of its tokens: column orders.masked_email ")
+    assert rows_of(database, "SELECT FROM pg_constraint WHERE conname = 'masked_email_is_masked'") == []
 
 
 def test_the_printed_sql_makes_a_table_where_there_is_none(dsn: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -47,6 +47,7 @@ FROM_THE_OWNERS = (
     "0015 eraser",
     "0016 lake_publications prove themselves",
     "0016 lake_restores",
+    "0017 keys prove themselves",
 )
 FROM_AN_OLDER_JOB = ("0010 ledger", "0010 gates", "0010 outcomes entered: a batch", "0010 outcomes entered")
 CONTRACT = ("0011 index gone", "0011 gates gone")

@@ -22,11 +22,16 @@ EQUAL = [
     ("ip", "2001:0db8:0000:0000:0000:0000:0000:0001", "2001:db8::1", "2001:db8::1"),
     ("ip", "::ffff:1.2.3.4", "1.2.3.4", "1.2.3.4"),
     ("ip", "::FFFF:102:304", " 1.2.3.4 ", "1.2.3.4"),
+    ("ip", "::ffff:1.2.3.4%eth0", "::FFFF:102:304%eth0", "::ffff:102:304%eth0"),
     ("ip", "2001:db8::1:0:0:1", "2001:db8:0:0:1::1", "2001:db8::1:0:0:1"),
     ("ip", "FE80::1%eth0", "fe80:0::1%eth0", "fe80::1%eth0"),
     (PHONE, "+49 170 1234567", "0049-170-1234567", "+491701234567"),
     (PHONE, "0170 1234567", "(0170) 123-4567", "+491701234567"),
     (PHONE, "tel:+49-170-1234567", "+49 (0) 170 1234567", "+491701234567"),
+    (PHONE, "\u202a+49 170 1234567\u202c", "\uff0b\uff14\uff19 170 1234567", "+491701234567"),
+    (PHONE, "+1-800-FLOWERS", "+1 800 3569377", "+18003569377"),
+    (PHONE, "tel:170-1234567;phone-context=+49", "tel:0170-1234567;phone-context=example.com", "+491701234567"),
+    (PHONE, "Tel: 0170 1234567", "[0170] 1234567", "+491701234567"),
     (PHONE, "+1 202-555-0143", "001 202 555 0143", "+12025550143"),
     (PHONE, "+39 06 6982", "0039 066982", "+39066982"),
     (
@@ -39,6 +44,12 @@ EQUAL = [
         "uuid",
         "{6f9619ff-8b86-4011-b42d-00c04fc964ff}",
         "urn:uuid:6F9619FF-8b86-4011-b42d-00c04fc964ff",
+        "6f9619ff-8b86-4011-b42d-00c04fc964ff",
+    ),
+    (
+        "uuid",
+        "{6F9619FF8B864011B42D00C04FC964FF}",
+        " 6f9619ff8b864011b42d00c04fc964ff ",
         "6f9619ff-8b86-4011-b42d-00c04fc964ff",
     ),
     ("mac", "08-00-2B-01-02-03", "08002b:010203", "08:00:2b:01:02:03"),
@@ -85,6 +96,11 @@ WITHOUT_FORM = [
     (PHONE, "112"),
     (PHONE, "not a number"),
     (PHONE, "+49 170 1234567 ext. 5"),
+    (PHONE, "Ann 0170 1234567"),
+    (PHONE, "0170 1234567 Ann"),
+    (PHONE, "+49 170 1234567 (Bob)"),
+    (PHONE, "0170 1234567 AB"),
+    (PHONE, "12, call 0170 1234567"),
     (PHONE, "0170 12345678901234567"),
     ("uuid", "6f9619ff-8b86-4011-b42d"),
     ("uuid", "{6f9619ff-8b86-4011-b42d-00c04fc964ff"),
@@ -186,7 +202,7 @@ def test_a_rule_knows_its_version_and_its_library(rule: str) -> None:
     normalization = Normalization.parse(rule)
 
     packages = {"email": "email-validator ", PHONE: "phonenumbers ", "iban": "python-stdnum "}
-    assert (normalization.name, normalization.version) == (rule, 1)
+    assert (normalization.name, normalization.version) == (rule, 2 if rule in (PHONE, "uuid") else 1)
     assert (normalization.library or "").startswith(packages.get(rule, ""))
     assert (normalization.library is None) is (rule not in packages)
 

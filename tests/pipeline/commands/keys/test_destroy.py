@@ -160,6 +160,25 @@ def test_a_key_that_a_job_wrote_under_within_the_hour_stays_and_the_job_is_named
         ("CREATE TABLE as_lists AS SELECT array_agg(masked_ip) AS ips FROM user_logins", "as_lists"),
         ("CREATE TABLE as_json AS SELECT to_jsonb(user_logins) AS login FROM user_logins", "as_json"),
         ("CREATE TABLE archive AS TABLE user_logins", "archive"),
+        ("CREATE TABLE unnamed AS SELECT message_id, NULL::bigint AS key_id, masked_ip FROM user_logins", "unnamed"),
+        ("CREATE TABLE misnamed AS SELECT message_id, 7 AS key_id, masked_ip AS x FROM user_logins", "misnamed"),
+        (
+            "CREATE DOMAIN secret AS text; CREATE TABLE of_domain (x secret);"
+            " INSERT INTO of_domain SELECT masked_ip FROM user_logins",
+            "of_domain",
+        ),
+        ("CREATE TABLE as_bytes AS SELECT convert_to('ip=' || masked_ip, 'UTF8') AS x FROM user_logins", "as_bytes"),
+        (
+            "CREATE TABLE as_parts AS SELECT ARRAY[decode(translate(masked_ip, '-_', '+/') || repeat('=',"
+            " -length(masked_ip) & 3), 'base64')] AS x FROM user_logins",
+            "as_parts",
+        ),
+        (
+            "CREATE TYPE pair AS (a text, b text); CREATE TABLE as_pairs AS SELECT ('x', masked_ip)::pair AS p"
+            " FROM user_logins",
+            "as_pairs",
+        ),
+        ("CREATE TABLE as_documents AS SELECT ARRAY[to_jsonb(masked_ip)] AS x FROM user_logins", "as_documents"),
         (
             "CREATE SCHEMA attic; CREATE TABLE attic.logins (ip text, y int) PARTITION BY LIST (y);"
             " CREATE TABLE attic.logins_1 PARTITION OF attic.logins FOR VALUES IN (1);"
