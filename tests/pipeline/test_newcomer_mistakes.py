@@ -272,9 +272,9 @@ MISTAKES = {
         "streams draft --messages $folder/orders.csv",
         "maskline: messages: none of 2 has a JSON object in it (not_json 2); write one a line",
     ),
-    "a message over several lines": Mistake(
+    "messages over several lines each": Mistake(
         "streams draft --messages $folder/pretty.json",
-        "maskline: messages: none of 3 has a JSON object in it (not_json 3); write one a line",
+        "maskline: messages: none of 6 has a JSON object in it (not_json 6); write one a line",
     ),
     "messages that are no text": Mistake(
         "streams draft --messages $folder/binary.toml",
@@ -413,7 +413,7 @@ MISTAKES = {
     ),
     "a DSN without a database": Mistake(
         "check $job --postgres postgresql://postgres@127.0.0.1:$nobody",
-        'PROBLEM  postgres: connection to server at "127.0.0.1", port $nobody failed: Connection refused …',
+        'PROBLEM  postgres: connection to server at "127.0.0.1", port $nobody failed: Connection refused; …',
         exit_code=75,
     ),
     "a password in the DSN": Mistake(
@@ -661,7 +661,7 @@ def _folder(folder: Path) -> Path:
     (folder / "empty.jsonl").touch()
     (folder / "words.jsonl").write_text(f"mail {EMAIL} please\n")
     (folder / "orders.csv").write_text(f"id,email\n1,{EMAIL}\n")
-    (folder / "pretty.json").write_text(f'{{\n  "email": "{EMAIL}"\n}}\n')
+    (folder / "pretty.json").write_text(f'{{\n  "email": "{EMAIL}"\n}}\n' * 2)
     (folder / "one.jsonl").write_text(f'{{"email": "{EMAIL}"}}')
     for name, text in DEFINITIONS.items():
         (folder / f"{name}.toml").write_text(text)
