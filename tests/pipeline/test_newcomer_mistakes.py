@@ -272,6 +272,10 @@ MISTAKES = {
         "streams draft --messages $folder/orders.csv",
         "maskline: messages: none of 2 has a JSON object in it (not_json 2); write one a line",
     ),
+    "messages over several lines each": Mistake(
+        "streams draft --messages $folder/pretty.json",
+        "maskline: messages: none of 6 has a JSON object in it (not_json 6); write one a line",
+    ),
     "messages that are no text": Mistake(
         "streams draft --messages $folder/binary.toml",
         "maskline: messages $folder/binary.toml: cannot be read: it is not text in UTF-8",
@@ -657,6 +661,7 @@ def _folder(folder: Path) -> Path:
     (folder / "empty.jsonl").touch()
     (folder / "words.jsonl").write_text(f"mail {EMAIL} please\n")
     (folder / "orders.csv").write_text(f"id,email\n1,{EMAIL}\n")
+    (folder / "pretty.json").write_text(f'{{\n  "email": "{EMAIL}"\n}}\n' * 2)
     (folder / "one.jsonl").write_text(f'{{"email": "{EMAIL}"}}')
     for name, text in DEFINITIONS.items():
         (folder / f"{name}.toml").write_text(text)
