@@ -18,7 +18,7 @@ from maskline.pipeline.flink.submission import APPEAR_SECONDS, FlinkSubmission
 from maskline.pipeline.job import build
 from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.logs import announce
-from maskline.pipeline.stopping import BackgroundWork, interrupted_by_sigterm
+from maskline.pipeline.stopping import STOPPED_EXIT_CODE, BackgroundWork, interrupted_by_sigterm
 from maskline.sqs.connections import MAX_WAIT_SECONDS
 
 JOB_SERVER_FAILURES = (RuntimeError, OSError, grpc.RpcError, grpc.FutureTimeoutError)
@@ -49,7 +49,8 @@ def submit_job(job: JobSettings, options: PipelineOptions, terminal: Console) ->
         terminal: Is told what a signal has led to.
 
     Returns:
-        0 when the job ended in an orderly way, or was canceled.
+        0 when the job ended in an orderly way, `STOPPED_EXIT_CODE` when a signal had it canceled: whoever keeps jobs
+        running, Kubernetes for one, then submits it again elsewhere.
 
     Raises:
         UsageError: Beam refuses an option of its own.
@@ -66,12 +67,10 @@ def submit_job(job: JobSettings, options: PipelineOptions, terminal: Console) ->
             pipeline = _pipeline(options)
             build(pipeline, job)
             if is_on_dataflow:
-                _run_on_dataflow(pipeline, options, terminal)
-            else:
-                _run_by_job_server(pipeline, flink, terminal)
+                return _run_on_dataflow(pipeline, options, terminal)
+            return _run_by_job_server(pipeline, flink, terminal)
     except failures as error:
         raise RunnerError(f"the runner reported: {_reason(error)}") from error
-    return 0
 
 
 def submit_by_job_server(pipeline: beam.Pipeline) -> Any:
@@ -105,7 +104,8 @@ def _pipeline(options: PipelineOptions) -> beam.Pipeline:
         raise UsageError(f"Beam refuses its options: {' '.join(complaints) or error}") from error
 
 
-def _run_on_dataflow(pipeline: beam.Pipeline, options: PipelineOptions, terminal: Console) -> None:
+def _run_on_dataflow(pipeline: beam.Pipeline, options: PipelineOptions, terminal: Console) -> int:
+    exit_code = 0
     submission = BackgroundWork(lambda: DataflowJob(pipeline.run(), options), "submission")
     try:
         announce("Submitting the job to Dataflow. Ctrl-C cancels it.", terminal)
@@ -118,10 +118,12 @@ def _run_on_dataflow(pipeline: beam.Pipeline, options: PipelineOptions, terminal
         job = submission.result()
         job.cancel()
         state = BackgroundWork(job.wait, "job-end").result()
+        exit_code = STOPPED_EXIT_CODE
     announce(f"Dataflow says that the job is {state}.", terminal)
+    return exit_code
 
 
-def _run_by_job_server(pipeline: beam.Pipeline, flink: FlinkSubmission | None, terminal: Console) -> None:
+def _run_by_job_server(pipeline: beam.Pipeline, flink: FlinkSubmission | None, terminal: Console) -> int:
     try:
         result = submit_by_job_server(pipeline)
     except KeyboardInterrupt:
@@ -137,11 +139,13 @@ def _run_by_job_server(pipeline: beam.Pipeline, flink: FlinkSubmission | None, t
             result.cancel()
             with contextlib.suppress(*JOB_SERVER_FAILURES):  # Beam takes a canceled job for one that failed
                 end.result()
-            return
-        # Beam's own job server may have ended: a terminal sends it a Ctrl-C, too.
-        with contextlib.suppress(grpc.RpcError):
-            result.cancel()
-        _cancel_on_flink(flink, terminal)
+        else:
+            # Beam's own job server may have ended: a terminal sends it a Ctrl-C, too.
+            with contextlib.suppress(grpc.RpcError):
+                result.cancel()
+            _cancel_on_flink(flink, terminal)
+        return STOPPED_EXIT_CODE
+    return 0
 
 
 def _cancel_on_flink(submission: FlinkSubmission, terminal: Console) -> None:

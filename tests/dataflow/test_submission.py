@@ -136,7 +136,7 @@ def test_dataflow_is_handed_the_job_as_asked_for_and_no_secret_and_a_ctrl_c_canc
     submission.process.send_signal(signal.SIGINT)
     exit_code = submission.process.wait()
 
-    assert exit_code == 0, submission.process.errors
+    assert exit_code == 130, submission.process.errors
     assert "Dataflow has taken job job-0 (https://console.cloud.google.com/dataflow/" in submission.process.errors
     assert "Dataflow says that the job is CANCELLED." in submission.process.errors
     assert '"level": "ERROR"' not in submission.process.errors

@@ -33,7 +33,7 @@ def test_the_job_is_canceled_and_another_of_its_name_runs_on(
 
     submission.send_signal(number)
 
-    case.ended_well(submission)
+    assert submission.wait() == 130, submission.errors
     assert case.running() == others
     assert "Flink has canceled job" in submission.errors
     assert "Traceback" not in submission.errors

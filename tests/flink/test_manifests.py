@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from maskline.pipeline.stopping import STOPPED_EXIT_CODE
 from tests.e2e.job_process import PROJECT
 from tests.flink.alerts import PROMETHEUS
 from tests.flink.kubernetes_schemas import SCHEMAS, problems
@@ -76,6 +77,15 @@ def test_the_job_is_submitted_to_that_cluster_and_its_worker_pools() -> None:
     assert f"--flink_master={cluster['metadata']['name']}-rest:8081" in submit["args"]
     assert f"--environment_config=localhost:{pool['args'][0].partition('=')[2]}" in submit["args"]
     assert pool["envFrom"] == submit["envFrom"]
+
+
+def test_a_job_whose_submission_is_drained_away_with_its_node_is_submitted_again() -> None:
+    (job,) = _documents(KUBERNETES / "job.yaml")
+    (rule,) = job["spec"]["podFailurePolicy"]["rules"]
+
+    assert rule == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}
+    assert job["spec"]["template"]["spec"]["restartPolicy"] == "Never", "a failure policy takes no other"
+    assert STOPPED_EXIT_CODE != 0, "or Kubernetes would take a canceled job for one that is done"
 
 
 def _documents(file: Path) -> list[dict[str, Any]]:

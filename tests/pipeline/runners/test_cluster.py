@@ -17,6 +17,7 @@ from maskline.pipeline.beam_options import parse_beam_options
 from maskline.pipeline.flink.submission import FlinkSubmission
 from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.runners.cluster import submit_job, with_max_long_poll
+from maskline.pipeline.stopping import STOPPED_EXIT_CODE
 from maskline.postgres.dsn import PostgresDsn
 from maskline.sqs import QueueAddress
 from maskline.sqs.receiver import ReceiveSettings
@@ -99,7 +100,7 @@ def test_a_signal_cancels_the_job_over_a_connection_that_is_open_still(
 
     exit_code = submit_job(job, parse_beam_options(["--runner=PortableRunner"]), Console(quiet=True))
 
-    assert exit_code == 0
+    assert exit_code == STOPPED_EXIT_CODE
     assert submitted.was_canceled.is_set()
     assert signal.getsignal(signal.SIGTERM) is before
 
@@ -114,7 +115,7 @@ def test_a_job_is_canceled_at_flink_though_its_job_server_has_ended_by_the_same_
 
     exit_code = submit_job(job, parse_beam_options(["--runner=FlinkRunner"]), Console(quiet=True))
 
-    assert exit_code == 0
+    assert exit_code == STOPPED_EXIT_CODE
     assert canceled.is_set()
 
 
@@ -200,7 +201,7 @@ def test_a_signal_while_dataflow_takes_the_job_cancels_it(
         Console(quiet=True),
     )
 
-    assert exit_code == 0
+    assert exit_code == STOPPED_EXIT_CODE
     assert submitted.was_canceled.is_set()
 
 
