@@ -76,7 +76,7 @@ def enter_proofs(
     """Enter the proofs of a job's keys, where there are none yet, and the columns that they are for.
 
     Args:
-        connection: A connection with the permissions of ``maskline_writer``.
+        connection: A connection with the permissions of ``maskline_writer``, in a transaction that writes nothing else.
         keyset: As for `false_keys`, like all that follows.
         hash_keyset: The keyset of hashes, if there is one.
         streams: The streams of the job.
@@ -86,6 +86,8 @@ def enter_proofs(
     """
     if not _has_proofs(connection):
         return
+    # A proof that a failover loses is entered at the next start, and a standby that is away keeps no job from starting.
+    connection.execute("SET LOCAL synchronous_commit = local")
     proofs = key_proofs(keyset)
     connection.execute(_PROVE, [keyset.primary_key_id, list(proofs), list(proofs.values())]).fetchall()
     if hash_keyset is None:

@@ -37,7 +37,7 @@ from maskline.pipeline.summary import RunCounts
 from maskline.sqs import SqsQueue
 
 LOOK_SECONDS = 0.5
-RUNNING_SECONDS = 120.0
+RUNNING_SECONDS = 300.0
 """How long Flink may take until it runs a job that it was given; it starts all its workers first."""
 
 LAST_COUNTS_SECONDS = 20.0

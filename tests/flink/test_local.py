@@ -59,7 +59,8 @@ def test_a_sigterm_ends_it_in_an_orderly_way_and_nothing_is_left_running(tmp_pat
         ]
     )
     try:
-        await_until(lambda: "Sending sample messages" in run.printed() or not run.is_running(), "it runs", seconds=300)
+        await_until(lambda: "Sending sample messages" in run.printed() or not run.is_running(), "it runs", seconds=400)
+        assert run.is_running(), run.wait() and run.errors
         started = psutil.Process(run.pid).children(recursive=True)
 
         run.send_signal(signal.SIGTERM)
