@@ -49,6 +49,7 @@ NOT_RUN = {
     "python -m tests.faults": "half an hour; tests/faults runs each scenario",
     "python -m benchmarks": "they measure, for hours; tests/benchmarks, and tests/test_manual.py parses each",
     "benchmarks/servers/fetch_elasticmq.sh": "downloads; .ci/run",
+    "deploy/flink/fetch.sh": "downloads; .ci/run",
     # The shell's own
     "source .venv/bin/activate": "a test has the environment of its own",
     "export": "a test has queues and databases of its own",
