@@ -10,13 +10,10 @@ from __future__ import annotations
 
 import re
 
-_DIRECTIONS = "\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069"
-"""What has text shown in another order than it is in: https://www.unicode.org/reports/tr9/"""
+from maskline.misleading_characters import MISLEADING, NOT_ASCII
 
-_NOT_ASCII = f"\x7f-\x9f{_DIRECTIONS}\\u2028\\u2029"
-_CONTROLS = re.compile(f"[\x00-\x08\x0b-\x1f{_NOT_ASCII}]")
-_CONTROLS_AND_BREAKS = re.compile(f"[\x00-\x1f{_NOT_ASCII}]")
-_NOT_ESCAPED_BY_JSON = re.compile(f"[{_NOT_ASCII}]")
+_CONTROLS = re.compile(f"[\x00-\x08\x0b-\x1f{NOT_ASCII}]")
+_NOT_ESCAPED_BY_JSON = re.compile(f"[{NOT_ASCII}]")
 _FORMULA_STARTS = (
     *("=", "+", "-", "@", "\N{FULLWIDTH EQUALS SIGN}", "\N{FULLWIDTH PLUS SIGN}"),
     *("\N{FULLWIDTH HYPHEN-MINUS}", "\N{FULLWIDTH COMMERCIAL AT}"),
@@ -30,7 +27,7 @@ def visible(text: str, *, one_line: bool = True) -> str:
         text: Any text.
         one_line: Whether line ends and tabs are written out, too.
     """
-    return (_CONTROLS_AND_BREAKS if one_line else _CONTROLS).sub(_written_out, text)
+    return (MISLEADING if one_line else _CONTROLS).sub(_written_out, text)
 
 
 def csv_cell(text: str, *, one_line: bool = False) -> str:

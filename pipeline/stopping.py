@@ -76,7 +76,6 @@ class BackgroundWork(Generic[T]):
         self._name = name
         self._future: Future[T] = Future()
         self._beginning = threading.Lock()
-        self._is_started = False
 
     def result(self) -> T:
         """Return what the work returned, once it has, or raise what it raised.
@@ -84,16 +83,15 @@ class BackgroundWork(Generic[T]):
         Raises:
             KeyboardInterrupt: A signal came while this thread waited.
         """
-        if not self._is_started:
+        if not self._beginning.locked():
             threading.Thread(target=self._run, name=self._name, daemon=True).start()
-            self._is_started = True
         # In steps: a signal that comes just before a wait does not end it, and is seen only after it.
         while not wait([self._future], SIGNAL_SECONDS).done:
             pass
         return self._future.result()
 
     def _run(self) -> None:
-        # Of two threads, too: a signal may have come just before it was written down that there is one.
+        # Of two threads, too: a signal may have ended the wait before the first one has come this far.
         if not self._beginning.acquire(blocking=False):
             return
         try:

@@ -22,6 +22,7 @@ from maskline.streams.json_text import decode_json
 from maskline.streams.masks import Method
 from maskline.streams.opening import Opened, source_finder
 from maskline.streams.paths import ABSENT
+from maskline.streams.times import EPOCH_FORMATS
 
 _MIN_CARD_DIGITS = 14
 _MIN_FREE_WORDS = 4
@@ -35,7 +36,6 @@ _RULES = ("email", "ip", "uuid", "mac", "iban")
 That one takes the country, which the values need not say.
 """
 
-_EPOCH_DIVISORS = {"epoch_s": 1, "epoch_ms": 10**3, "epoch_us": 10**6, "epoch_ns": 10**9}
 _NAMES_OF_IDS = frozenset(["id", "ids", "number", "no", "key", "code", "ref", "sku"])
 
 
@@ -212,8 +212,8 @@ def _telling_candidates(
     if kinds == {bool}:
         yield {"type": "boolean"}, None
     elif kinds == {int}:
-        for unit, divisor in _EPOCH_DIVISORS.items():
-            if _is_epoch(values, divisor) and not set(words_of(names[-1])[-1:]) & _NAMES_OF_IDS:
+        for unit, places in EPOCH_FORMATS.items():
+            if _is_epoch(values, 10**places) and not set(words_of(names[-1])[-1:]) & _NAMES_OF_IDS:
                 yield {"type": "timestamptz", "format": unit}, "a time, by its size"
                 yield {"type": "timestamptz", "format": unit, "round": True}, "a time, by its size"
         yield {"type": "bigint"}, None

@@ -21,6 +21,7 @@ from maskline.streams.message_format import Envelope, MessageFormat, Packing
 from maskline.streams.paths import EVERY, Step
 from maskline.streams.stream import StreamDefinition
 from maskline.streams.stream_set import StreamSet
+from maskline.streams.times import EPOCH_FORMATS
 from maskline.streams.trial import StreamTrial
 
 _DAY = "2026-01-31"
@@ -108,8 +109,8 @@ def _value(column: Column) -> object:
 
 
 def _time(column: Column) -> Plain:
-    units = {"epoch_s": 1, "epoch_ms": 10**3, "epoch_us": 10**6, "epoch_ns": 10**9}
-    return _SECONDS * units[column.format] if column.format in units else _TIME
+    places = EPOCH_FORMATS.get(column.format or "")
+    return _TIME if places is None else _SECONDS * 10**places
 
 
 def _example_text(column: Column) -> Plain:

@@ -6,21 +6,17 @@ schema of its own could each put another ``pii_access_log`` in the place of the 
 
 from __future__ import annotations
 
-import re
-
 import psycopg
 from psycopg import sql
 
 from maskline.errors import ArgumentError, DatabaseError, DatabaseUnavailableError, Remedy
+from maskline.misleading_characters import MISLEADING
 from maskline.postgres.connection import Connection, Cursor, map_postgres_errors, transaction
 
 LOG = "pii_access_log"
 MAX_REASON = 1_000
 MAX_CONDITION = 4_000
 """In characters; the table refuses longer ones."""
-
-_MISLEADING = re.compile("[\x00-\x1f\x7f-\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]")
-"""Control characters, line ends, and what has text shown in another order: an auditor would read another entry."""
 
 LIMIT_REACHED = "MK003"
 """What the log raises where a login has entered as much in an hour as it may."""
@@ -176,7 +172,7 @@ def check_reason(reason: str) -> None:
         raise ArgumentError("reason: missing; say why the values are needed")
     if len(reason) > MAX_REASON:
         raise ArgumentError(f"reason: is {len(reason):,} characters long; {MAX_REASON:,} at most")
-    if _MISLEADING.search(reason):
+    if MISLEADING.search(reason):
         raise ArgumentError("reason: holds line breaks or other control characters; give one line of text")
 
 
@@ -184,4 +180,4 @@ def _one_line(condition: str | None) -> str | None:
     """Return a condition as the log keeps it: a line break is written out, for a comment in SQL ends with it."""
     if condition is None:
         return None
-    return _MISLEADING.sub(lambda found: f"\\u{ord(found[0]):04x}", condition.replace("\t", " "))
+    return MISLEADING.sub(lambda found: f"\\u{ord(found[0]):04x}", condition.replace("\t", " "))

@@ -16,7 +16,7 @@ from maskline.streams.columns import Column
 from maskline.streams.stream import StreamDefinition
 
 _IS_KNOWN = "SELECT to_regclass('maskline_columns') IS NOT NULL"
-_TABLE = """
+_QUALIFIED_NAME = """
     SELECT quote_ident(nspname) || '.' || quote_ident(relname)
     FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
     WHERE pg_class.oid = to_regclass(%s)
@@ -119,7 +119,7 @@ def enter_columns(connection: Connection, stream: StreamDefinition) -> None:
     """
     if connection.execute(_IS_KNOWN).fetchall() != [(True,)]:
         return
-    for (table,) in connection.execute(_TABLE, [stream.table]).fetchall():
+    for table in tables_of(connection, stream):
         known = {column.name for column in _known_columns(connection, stream) if column.stream == stream.name}
         for column in stream.masked_columns:
             if column.name not in known:
@@ -142,7 +142,7 @@ def adopt_columns(connection: Connection, stream: StreamDefinition) -> tuple[lis
     with map_postgres_errors(), transaction(connection) as cursor:
         before = _known_columns(connection, stream)
         columns = {column.name: column for column in stream.columns}
-        for (table,) in connection.execute(_TABLE, [stream.table]).fetchall():
+        for table in tables_of(connection, stream):
             cursor.execute(_FORGET, [table, stream.name])
             for other in before:
                 if other.stream != stream.name and other.name in columns:
@@ -155,12 +155,25 @@ def adopt_columns(connection: Connection, stream: StreamDefinition) -> tuple[lis
         return before, _known_columns(connection, stream)
 
 
+def tables_of(connection: Connection, stream: StreamDefinition) -> list[str]:
+    """Return the name by which ``maskline_columns`` has the table of a stream, or nothing where it is not there.
+
+    Args:
+        connection: A connection that may read the catalog, which every role may.
+        stream: The stream.
+
+    Raises:
+        psycopg.Error: It cannot be read.
+    """
+    return [name for (name,) in connection.execute(_QUALIFIED_NAME, [stream.table]).fetchall()]
+
+
 def _known_columns(connection: Connection, stream: StreamDefinition) -> list[KnownColumn]:
     if connection.execute(_IS_KNOWN).fetchall() != [(True,)]:
         return []
     return [
         KnownColumn(*row)
-        for (table,) in connection.execute(_TABLE, [stream.table]).fetchall()
+        for table in tables_of(connection, stream)
         for row in connection.execute(_COLUMNS, [table]).fetchall()
     ]
 

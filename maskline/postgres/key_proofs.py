@@ -11,18 +11,13 @@ from collections.abc import Sequence
 from maskline.keys import Keyset
 from maskline.keys.hash_keyset import HashKeyset
 from maskline.keys.key_proofs import hash_key_proof, key_proofs
-from maskline.postgres.column_registry import enter_columns
+from maskline.postgres.column_registry import enter_columns, tables_of
 from maskline.postgres.connection import Connection
 from maskline.streams.stream import StreamDefinition
 
 _IS_KNOWN = "SELECT to_regprocedure('maskline_prove_keys(bigint, bigint[], bytea[])') IS NOT NULL"
 _PROOFS = "SELECT key_id, proof FROM maskline_keys WHERE proof IS NOT NULL ORDER BY first_seen, key_id"
 _PROVE = "SELECT maskline_prove_keys(%s, %s::bigint[], %s::bytea[])"
-_TABLE = """
-    SELECT quote_ident(nspname) || '.' || quote_ident(relname)
-    FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-    WHERE pg_class.oid = to_regclass(%s)
-"""
 _HASH_PROOFS = """
     SELECT column_name FROM maskline_columns
     WHERE table_name = %s AND column_name = ANY (%s::name[]) AND proof <> %s
@@ -64,7 +59,7 @@ def false_keys(
         f"column {stream.table}.{name} was hashed with another keyset of hashes, so that equal values would not have "
         "equal hashes; give that one"
         for stream in streams
-        for (table,) in connection.execute(_TABLE, [stream.table]).fetchall()
+        for table in tables_of(connection, stream)
         for (name,) in connection.execute(_HASH_PROOFS, [table, _hashed_names(stream), proof]).fetchall()
     ]
     return of_keys, of_hashes
@@ -92,12 +87,13 @@ def enter_proofs(
     connection.execute(_PROVE, [keyset.primary_key_id, list(proofs), list(proofs.values())]).fetchall()
     if hash_keyset is None:
         return
+    proof = hash_key_proof(hash_keyset)
     for stream in streams:
         names = _hashed_names(stream)
         if names:
             enter_columns(connection, stream)
-        for (table,) in connection.execute(_TABLE, [stream.table]).fetchall():
-            connection.execute(_PROVE_HASHES, [stream.name, table, names, hash_key_proof(hash_keyset)]).fetchall()
+        for table in tables_of(connection, stream):
+            connection.execute(_PROVE_HASHES, [stream.name, table, names, proof]).fetchall()
 
 
 def _hashed_names(stream: StreamDefinition) -> list[str]:

@@ -23,8 +23,9 @@ _TIME = re.compile(
 )
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_PLACES_OF_SECONDS = {"epoch_s": 0, "epoch_ms": 3, "epoch_us": 6, "epoch_ns": 9}
-EPOCH_FORMATS = frozenset(_PLACES_OF_SECONDS)
+EPOCH_FORMATS = {"epoch_s": 0, "epoch_ms": 3, "epoch_us": 6, "epoch_ns": 9}
+"""Formats of times that count from 1970 on, each with the decimal places of a second that it counts in."""
+
 _MAX_EPOCH_DIGITS = 12
 """How many digits the seconds of a year up to 9999 have."""
 
@@ -96,8 +97,8 @@ def epoch_reader(name: str, is_rounded: bool) -> ReadTime:
         name: One of `EPOCH_FORMATS`: seconds, or their thousandths, millionths or billionths.
         is_rounded: Whether what is finer than a microsecond is rounded; refused otherwise.
     """
-    places = 6 - _PLACES_OF_SECONDS[name]
-    max_digits = _MAX_EPOCH_DIGITS + _PLACES_OF_SECONDS[name]
+    places = 6 - EPOCH_FORMATS[name]
+    max_digits = _MAX_EPOCH_DIGITS + EPOCH_FORMATS[name]
 
     def read_epoch(value: object) -> datetime:
         count = number_from_text(value)

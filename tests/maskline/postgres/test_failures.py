@@ -202,22 +202,21 @@ def test_a_lock_time_out_may_pass(dsn: str) -> None:
     assert str(meaning) == "postgres: 55P03 lock_not_available"
 
 
-def test_a_statement_time_out_may_pass(database: Connection) -> None:
-    run(database, "SET statement_timeout = '10ms'")
+@pytest.mark.parametrize(
+    ("settings", "meant"),
+    [
+        ("SET statement_timeout = '10ms'", "57014 query_canceled"),
+        ("SET transaction_timeout = '10ms'; BEGIN", "25P04 transaction_timeout"),
+    ],
+    ids=["a statement", "a transaction"],
+)
+def test_what_takes_too_long_for_the_server_may_be_made_again(database: Connection, settings: str, meant: str) -> None:
+    run(database, settings)
 
     meaning = provoked(database, "SELECT %s, pg_sleep(60)", SECRET)
 
     assert isinstance(meaning, DatabaseUnavailableError)
-    assert str(meaning) == "postgres: 57014 query_canceled"
-
-
-def test_a_transaction_that_takes_too_long_for_the_server_may_be_made_again(database: Connection) -> None:
-    run(database, "SET transaction_timeout = '10ms'; BEGIN")
-
-    meaning = provoked(database, "SELECT %s, pg_sleep(60)", SECRET)
-
-    assert isinstance(meaning, DatabaseUnavailableError)
-    assert str(meaning) == "postgres: 25P04 transaction_timeout"
+    assert str(meaning) == f"postgres: {meant}"
 
 
 def test_a_transaction_that_the_server_found_idle_may_be_made_again(dsn: str, database: Connection) -> None:
