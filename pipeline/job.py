@@ -59,7 +59,7 @@ def build(pipeline: beam.Pipeline, job: JobSettings, context: RunContext | None 
         job.stream, job.keyset, context, job.unmatched, job.stop_when_rejected, job.hash_keyset
     )
     committed, rejected_rows = masked | "Write rows" >> WriteToPostgres(
-        job.stream, job.postgres, job.db_retry_seconds, lease, context
+        job.stream, job.postgres, job.db_retry_seconds, lease, context, overlapping=True
     )
     committed | "Delete rows' messages" >> delete(deletes_payloads=job.stream.deletes_payloads)
     (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import deque
 from typing import Any
 
 import apache_beam as beam
@@ -18,6 +19,9 @@ from maskline.streams.payloads import S3Payloads
 from maskline.transforms.arguments import check_context, parse_queue
 from maskline.transforms.metrics import JobCounter
 from maskline.transforms.run_context import RunContext
+
+MAX_UNDER_WAY = 2
+"""How many micro-batches are being deleted at the same time, at most."""
 
 
 class DeleteFromSqs(beam.PTransform):
@@ -95,7 +99,7 @@ class _Delete(beam.DoFn):
         self._overlapping = overlapping
         self._context = context
         self._open_queue = open_queue
-        self._under_way: Deletion | None = None
+        self._under_way: deque[Deletion] = deque()
         self._deleted = JobCounter("deleted", context, branch)
         self._delete_failures = JobCounter("delete_failures", context, branch)
         self._payload_delete_failures = JobCounter("payload_delete_failures", context, branch)
@@ -107,7 +111,7 @@ class _Delete(beam.DoFn):
 
     def teardown(self) -> None:
         with contextlib.suppress(QueueError):  # what was not deleted is delivered again
-            self._finish_deletion()
+            self._finish_deletions()
 
     def start_bundle(self) -> None:
         self._deletes_in_this_bundle = False
@@ -115,19 +119,21 @@ class _Delete(beam.DoFn):
         self._delete_failures.declare()
 
     def process(self, receipts: list[Receipt]) -> None:
-        self._finish_deletion()
+        self._finish_deletions(but=MAX_UNDER_WAY - 1)
         self._context.in_flight.remove(self._address, receipts)
-        self._under_way = self._deleter.start(receipts)
+        self._under_way.append(self._deleter.start(receipts))
         self._deletes_in_this_bundle = True
 
     def finish_bundle(self) -> None:
         if not (self._overlapping and self._deletes_in_this_bundle) or self._context.stopping.is_set():
-            self._finish_deletion()
+            self._finish_deletions()
 
-    def _finish_deletion(self) -> None:
-        if self._under_way is None:
-            return
-        deletion, self._under_way = self._under_way, None
+    def _finish_deletions(self, but: int = 0) -> None:
+        """Wait for the oldest deletions, until so many are under way."""
+        while len(self._under_way) > but:
+            self._finish(self._under_way.popleft())
+
+    def _finish(self, deletion: Deletion) -> None:
         with self._context.reporting_failures():
             failures = deletion.failures()
         deleted = len(deletion.receipts) - len(failures)

@@ -44,8 +44,17 @@ class JobCounter:
 
     def add(self, amount: int = 1) -> None:
         """Add to the counter; nothing happens for 0."""
+        self.report(amount)
+        self.tally(amount)
+
+    def report(self, amount: int) -> None:
+        """Add to Beam's counter alone, in the thread of a bundle: Beam leaves out what other threads count."""
         if amount:
             self._metric.inc(amount)
+
+    def tally(self, amount: int) -> None:
+        """Add to the tally alone, in any thread."""
+        if amount:
             self._context.tally.add(self._name, amount)
 
 

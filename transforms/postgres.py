@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import time
 from collections import Counter as Counts
 from collections.abc import Iterator
 from typing import Any
@@ -24,7 +23,7 @@ from maskline.streams.stream_set import StreamSet
 from maskline.transforms.arguments import check_context, check_lease, parse_stream
 from maskline.transforms.metrics import JobCounter, JobDistribution, StreamCounter
 from maskline.transforms.run_context import RunContext
-from maskline.transforms.sink import CommitBatch, committed_receipts
+from maskline.transforms.sink import Commit, CommitBatch, committed_receipts
 
 COMMITTED_TAG = "committed"
 REJECTED_ROWS_TAG = "rejected"
@@ -50,6 +49,8 @@ class WriteToPostgres(beam.PTransform):
         db_retry_seconds: How long a micro-batch is retried, in seconds, 0 to 39,600.
         lease: Keeps the messages hidden from other consumers while their micro-batch is retried; nothing does if None.
         context: The run that the transform belongs to; see `RunContext`. Only a program that starts runs gives one.
+        overlapping: Whether a micro-batch may be committed while the pipeline makes the next one of its bundle. Its
+            receipts are then emitted before the next one is committed, or at the end of the bundle.
 
     Raises:
         ArgumentError: `stream` is no definition, `dsn` is no data source name or holds a password, `db_retry_seconds`
@@ -63,6 +64,7 @@ class WriteToPostgres(beam.PTransform):
         db_retry_seconds: float = 300,
         lease: VisibilityLease | None = None,
         context: RunContext | None = None,
+        overlapping: bool = False,
     ) -> None:
         super().__init__()
         self._streams = parse_stream(stream).streams
@@ -70,7 +72,7 @@ class WriteToPostgres(beam.PTransform):
         self._db_retry_seconds = db_retry_seconds
         connecting = functools.partial(connect, self._dsn)
         self._write = _WriteRows(
-            self._streams, connecting, db_retry_seconds, check_lease(lease), check_context(context)
+            self._streams, connecting, db_retry_seconds, check_lease(lease), check_context(context), overlapping
         )
 
     def expand(self, batches: pvalue.PCollection[list[MaskedRow]]) -> pvalue.DoOutputsTuple:
@@ -98,19 +100,20 @@ class _WriteRows(CommitBatch[MaskedRow]):
         retry_seconds: float,
         lease: VisibilityLease | None,
         context: RunContext,
+        overlapping: bool,
     ) -> None:
         (first, *others) = streams
         insert: InsertStatement[MaskedRow] = InsertRowsOfStreams(streams) if others else InsertRows(first)
-        super().__init__(connect, insert, retry_seconds, lease, context)
+        super().__init__(connect, insert, retry_seconds, lease, context, overlapping=overlapping)
         self._stream = first.name
         self._written = JobCounter("written", context)
         self._written_by_stream = StreamCounter("written", context) if others else None
         self._unvouched = JobCounter("unvouched", context)
         self._latency_milliseconds = JobDistribution("end_to_end_latency_milliseconds", context)
 
-    def process(self, rows: list[MaskedRow]) -> Iterator[list[Receipt] | pvalue.TaggedOutput]:
-        outcome = self.commit(rows)
-        self._count(outcome)
+    def results(self, commit: Commit[MaskedRow]) -> Iterator[list[Receipt] | pvalue.TaggedOutput]:
+        outcome = commit.outcome
+        self._count(outcome, commit.ended_at)
         if outcome.committed:
             yield committed_receipts(outcome)
         if outcome.rejected:
@@ -122,15 +125,14 @@ class _WriteRows(CommitBatch[MaskedRow]):
             for rejection in outcome.rejected
         ]
 
-    def _count(self, outcome: WriteOutcome[MaskedRow]) -> None:
+    def _count(self, outcome: WriteOutcome[MaskedRow], committed_at: float) -> None:
         self._written.add(len(outcome.inserted))
         self._unvouched.add(outcome.unvouched)
         if self._written_by_stream is not None:
             streams = {row.receipt.message_id: row.stream for row in outcome.committed}
             for stream, count in Counts(streams[message_id] for message_id in outcome.inserted).items():
                 self._written_by_stream.add(stream, count)
-        now = time.time()
         sent_at = {row.receipt.message_id: row.sent_at for row in outcome.committed}
         self._latency_milliseconds.update(
-            *(round((now - sent_at[message_id].timestamp()) * 1000) for message_id in outcome.inserted)
+            *(round((committed_at - sent_at[message_id].timestamp()) * 1000) for message_id in outcome.inserted)
         )

@@ -20,7 +20,7 @@ from maskline.sqs.lease import VisibilityLease
 from maskline.transforms.arguments import check_context, check_lease
 from maskline.transforms.metrics import JobCounter, StreamCounter, rejected_metric
 from maskline.transforms.run_context import RunContext
-from maskline.transforms.sink import CommitBatch, committed_receipts
+from maskline.transforms.sink import Commit, CommitBatch, committed_receipts
 
 
 class WriteRejections(beam.PTransform):
@@ -107,13 +107,13 @@ class _WriteRejections(CommitBatch[Rejection]):
         super().start_bundle()
         self._rejected.declare()
 
-    def process(self, rejections: list[Rejection]) -> Iterator[list[Receipt]]:
-        outcome = self.commit(rejections)
+    def results(self, commit: Commit[Rejection]) -> Iterator[list[Receipt]]:
+        outcome = commit.outcome
         if outcome.rejected:
             with self._context.reporting_failures():
                 raise DatabaseError(f"postgres: rejected_messages takes no rejections: {outcome.rejected[0].detail}")
         # By message id: a message that was delivered twice may be twice in a micro-batch.
-        by_id = {rejection.receipt.message_id: rejection for rejection in rejections}
+        by_id = {rejection.receipt.message_id: rejection for rejection in commit.records}
         inserted = [by_id[message_id] for message_id in outcome.inserted]
         self._rejected.add(len(inserted))
         for reason, count in Counts(rejection.reason for rejection in inserted).items():

@@ -17,12 +17,13 @@ import pycurl
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import ConnectionClosedError
 
+from maskline.futures import settle
 from maskline.sqs.address import CONNECTIONS
 from maskline.sqs.curl_loop import CurlLoop, Exchange
 from maskline.sqs.curl_requests import CurlRequests, encode_request
 from maskline.sqs.daemon_threads import DaemonThreads
 from maskline.sqs.operations import RECEIVE, Operation, UnreadableAnswerError
-from maskline.sqs.transports import Boto3Transport, Read, settle
+from maskline.sqs.transports import Boto3Transport, Read
 
 FALLBACK_THREADS = 8
 ANSWER_SECONDS = 10.0

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Protocol, TypeVar
 
+from maskline.futures import settle
 from maskline.sqs.operations import Operation
 
 A = TypeVar("A")
@@ -63,13 +64,3 @@ class Boto3Transport:
         future: Future[T] = Future()
         settle(future, lambda: read(lambda: self.call(operation, request)))
         return future
-
-
-def settle(future: Future[T], call: Callable[[], T]) -> None:
-    """Make a call, and put its result or its error into a future."""
-    try:
-        result = call()
-    except Exception as error:
-        future.set_exception(error)
-    else:
-        future.set_result(result)

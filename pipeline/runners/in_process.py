@@ -21,6 +21,7 @@ from maskline.pipeline.run_progress import showing_progress
 from maskline.pipeline.run_state import RunState
 from maskline.pipeline.runners.fn_api_runner import patch_metric_consolidation
 from maskline.pipeline.runners.quick_start import remember_answers
+from maskline.pipeline.runners.state_sampling import sampling_often
 from maskline.pipeline.stopping import stopping_on_signals
 from maskline.pipeline.summary import RunCounts
 from maskline.pipeline.tracebacks import suppress_own_tracebacks
@@ -112,6 +113,7 @@ def run_job(
             suppress_own_tracebacks(),
             monitor(context, progress.snapshot),
             patch_metric_consolidation(),
+            sampling_often(),
         ):
             # Signals are handled in the main thread, which must not hold a lock that the handler wants.
             thread = _RunnerThread(run_to_end)

@@ -103,8 +103,9 @@ def test_a_bundle_that_deletes_nothing_waits_for_them_and_counts_them(
     assert context.tally.counts()["deleted"] == 25
 
 
-def test_the_next_deletion_waits_for_the_one_before(delete: Delete, queue: SlowQueue, context: RunContext) -> None:
+def test_a_third_deletion_waits_for_the_first(delete: Delete, queue: SlowQueue, context: RunContext) -> None:
     dofn = delete()
+    bundle(dofn, some_receipts(25))
     bundle(dofn, some_receipts(25))
 
     check_that_it_waits(lambda: bundle(dofn, some_receipts(5)), queue)

@@ -24,14 +24,23 @@ from tests.transforms.running import Collect, a_pipeline, measured_pipeline
 TOO_LONG = "2.3.0-nobody-may-see-this-in-any-log"
 
 
+@pytest.fixture(params=[False, True], ids=["in_turn", "overlapping"])
+def overlapping(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
 def receipt(number: int) -> Receipt:
     return Receipt(message_id(number), f"handle-{number}")
 
 
-def test_the_receipts_of_committed_rows_come_out(dsn: str, database: Connection, user_logins: StreamDefinition) -> None:
+def test_the_receipts_of_committed_rows_come_out(
+    dsn: str, database: Connection, user_logins: StreamDefinition, overlapping: bool
+) -> None:
     with a_pipeline() as pipeline:
         committed, rejected_rows = (
-            pipeline | beam.Create([[row(1), row(2)], [row(3)]]) | WriteToPostgres(user_logins, dsn)
+            pipeline
+            | beam.Create([[row(1), row(2)], [row(3)]])
+            | WriteToPostgres(user_logins, dsn, overlapping=overlapping)
         )
         assert_that(committed, equal_to([[receipt(1), receipt(2)], [receipt(3)]]), "committed")
         assert_that(rejected_rows, equal_to([]), "rejected rows")
@@ -44,11 +53,14 @@ def test_the_receipts_of_committed_rows_come_out(dsn: str, database: Connection,
     ]
 
 
-def test_a_receipt_comes_out_only_after_its_row_is_committed(dsn: str, user_logins: StreamDefinition) -> None:
+def test_a_receipt_comes_out_only_after_its_row_is_committed(
+    dsn: str, user_logins: StreamDefinition, overlapping: bool
+) -> None:
     seen_by_others = Collect()
+    write = WriteToPostgres(user_logins, dsn, overlapping=overlapping)
 
     with a_pipeline() as pipeline:
-        committed, _ = pipeline | beam.Create([[row(1), row(2)], [row(3)]]) | WriteToPostgres(user_logins, dsn)
+        committed, _ = pipeline | beam.Create([[row(1), row(2)], [row(3)]]) | write
         committed | beam.FlatMap(functools.partial(rows_that_others_see, dsn)) | seen_by_others
 
     assert sorted(seen_by_others.elements) == [(message_id(1), 1), (message_id(2), 1), (message_id(3), 1)]
@@ -56,13 +68,13 @@ def test_a_receipt_comes_out_only_after_its_row_is_committed(dsn: str, user_logi
 
 @pytest.mark.parametrize("sqlstate", ["40001", "57P01"])
 def test_no_receipt_comes_out_where_the_commit_fails(
-    dsn: str, database: Connection, user_logins: StreamDefinition, sqlstate: str
+    dsn: str, database: Connection, user_logins: StreamDefinition, sqlstate: str, overlapping: bool
 ) -> None:
     fail_commits(database, "user_logins", times=1_000_000, sqlstate=sqlstate)
     receipts, rejections = Collect(), Collect()
 
     context = RunContext()
-    write = WriteToPostgres(user_logins, dsn, db_retry_seconds=0, context=context)
+    write = WriteToPostgres(user_logins, dsn, db_retry_seconds=0, context=context, overlapping=overlapping)
     error = failure_of([row(1), row(2)], write, context, receipts, rejections)
 
     assert isinstance(error, DatabaseUnavailableError)
@@ -99,12 +111,12 @@ def test_a_database_that_nobody_serves_fails_the_bundle(user_logins: StreamDefin
 
 
 def test_a_failed_commit_is_tried_again_and_its_receipts_come_out_once(
-    dsn: str, database: Connection, user_logins: StreamDefinition
+    dsn: str, database: Connection, user_logins: StreamDefinition, overlapping: bool
 ) -> None:
     fail_commits(database, "user_logins", times=2)
 
     with measured_pipeline() as (pipeline, measured):
-        committed, _ = pipeline | beam.Create([[row(1)]]) | WriteToPostgres(user_logins, dsn)
+        committed, _ = pipeline | beam.Create([[row(1)]]) | WriteToPostgres(user_logins, dsn, overlapping=overlapping)
         assert_that(committed, equal_to([[receipt(1)]]))
 
     assert value_of(database, "SELECT count(*) FROM user_logins") == 1
@@ -112,7 +124,7 @@ def test_a_failed_commit_is_tried_again_and_its_receipts_come_out_once(
 
 
 def test_a_refused_row_comes_out_as_a_rejection_and_the_good_ones_beside_it_are_committed(
-    dsn: str, database: Connection, user_logins: StreamDefinition
+    dsn: str, database: Connection, user_logins: StreamDefinition, overlapping: bool
 ) -> None:
     rejections = Collect()
 
@@ -120,7 +132,7 @@ def test_a_refused_row_comes_out_as_a_rejection_and_the_good_ones_beside_it_are_
         committed, rejected_rows = (
             pipeline
             | beam.Create([[row(1), row(2, app_version=TOO_LONG), row(3)], [row(4, app_version=TOO_LONG)]])
-            | WriteToPostgres(user_logins, dsn)
+            | WriteToPostgres(user_logins, dsn, overlapping=overlapping)
         )
         assert_that(committed, equal_to([[receipt(1), receipt(3)]]))
         rejected_rows | rejections
@@ -140,13 +152,13 @@ def test_a_refused_row_comes_out_as_a_rejection_and_the_good_ones_beside_it_are_
     assert value_of(database, "SELECT array_agg(right(message_id::text, 1)) FROM user_logins") == ["1", "3"]
 
 
-def test_what_happened_is_counted(dsn: str, user_logins: StreamDefinition) -> None:
+def test_what_happened_is_counted(dsn: str, user_logins: StreamDefinition, overlapping: bool) -> None:
     with a_pipeline() as pipeline:
         pipeline | beam.Create([[row(1)]]) | WriteToPostgres(user_logins, dsn)
 
     with measured_pipeline() as (pipeline, measured):
         batch = [row(1), row(2), row(2), row(3, app_version=TOO_LONG), row(4)]
-        pipeline | beam.Create([batch, [row(5)]]) | WriteToPostgres(user_logins, dsn)
+        pipeline | beam.Create([batch, [row(5)]]) | WriteToPostgres(user_logins, dsn, overlapping=overlapping)
 
     assert measured.counters == {"written": 3, "duplicates": 2, "unvouched": 3}
     assert measured.distributions["batch_size"] == (2, 6, 1, 5)

@@ -8,9 +8,9 @@ from concurrent.futures import Future
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from maskline.futures import settle
 from maskline.records import Receipt, SqsMessage
 from maskline.sqs import DeleteFailure, QueueDepth
-from maskline.sqs.transports import settle
 
 T = TypeVar("T")
 
