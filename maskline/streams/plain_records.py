@@ -25,10 +25,10 @@ def plain_record_reader(columns: Sequence[Column], count_invalid: Callable[[], N
     r"""Return a reader of plain records, or None where the columns ask for more than a field of the record each.
 
     A record is plain that is ASCII without a backslash, has each column's field, and holds a text, an integer, a truth
-    value or null in every field. So is a message of a stream whose definition fits, and it takes a fifth of the time
-    that the careful way does; one with fields that no column takes is read twice, which takes a third. msgspec leaves
-    out a field that it does not know, and takes the last of a key that stands twice; but where there is no backslash
-    each quotation mark begins or ends a text, so their number tells whether there was more than what was read.
+    value or null in every field. So is a message of a stream whose definition fits; one with fields that no column
+    takes is read a second time, for their number. msgspec leaves out a field that it does not know, and takes the last
+    of a key that stands twice; but where there is no backslash each quotation mark begins or ends a text, so their
+    number tells whether there was more than what was read.
 
     The reader raises an `InvalidValueError` where a column does not take its value.
 
