@@ -20,7 +20,7 @@ from maskline.postgres.binary_arrays import (
     BinaryArray,
     bigint_array,
     date_array,
-    microseconds,
+    since_2000,
     text_array,
     timestamptz_array,
 )
@@ -200,7 +200,7 @@ class InsertStatement(Generic[Record]):
         Args:
             records: The micro-batch, not empty.
         """
-        used_keys = array_literal(sorted({str(record.key_id) for record in records}))
+        used_keys = array_literal(sorted(map(str, {record.key_id for record in records})))
         return self._settings + sql.SQL("SELECT set_config({}, {}, true); ").format(
             sql.Literal(KEYS_SETTING), sql.Literal(used_keys)
         )
@@ -344,9 +344,9 @@ def row_parameters(rows: Sequence[_Row], arrays: dict[str, str]) -> list[Paramet
         rows: Rows of one stream, not empty.
         arrays: What `row_arrays` returns for it, and maybe more.
     """
-    sent_at = microseconds([row.sent_at for row in rows])
+    sent_at = since_2000(row.sent_at for row in rows)
     return [
-        *map(_array, arrays.values(), zip(*(row.values for row in rows), strict=True)),
+        *map(_array, arrays.values(), zip(*[row.values for row in rows], strict=True)),
         date_array(sent_at),
         array_literal([row.receipt.message_id for row in rows]),
         timestamptz_array(sent_at),

@@ -165,8 +165,10 @@ class BatchWriter(Generic[Record]):
             each_once = {record.receipt.message_id: record for record in records}
             self._write_or_bisect([each_once[message_id] for message_id in sorted(each_once)], outcome, on_progress)
             self._raise_for_a_common_cause(outcome, each_once.values())
-            rejected = {rejection.record.receipt.message_id for rejection in outcome.rejected}
-            outcome.committed = [record for record in records if record.receipt.message_id not in rejected]
+            outcome.committed = list(records)
+            if outcome.rejected:
+                rejected = {rejection.record.receipt.message_id for rejection in outcome.rejected}
+                outcome.committed = [record for record in records if record.receipt.message_id not in rejected]
             self._empty_old_days()
         return outcome
 
@@ -271,7 +273,7 @@ class BatchWriter(Generic[Record]):
                 oldest = min(record.sent_at for record in others)
                 before = unread_check(self._suppressions.last_id, oldest) + before
             (_, inserted, unvouched, _) = _confirmed_row(connection, before, query, statement.parameters(others))
-            entered.inserted = set(map(_message_id, others)) if inserted is None else set(inserted)
+            entered.inserted = {record.receipt.message_id for record in others} if inserted is None else set(inserted)
             entered.unvouched += unvouched
         return entered
 
@@ -348,10 +350,6 @@ def _roll_back(connection: Connection) -> None:
         connection.execute("ROLLBACK")
     except psycopg.Error:
         connection.close()
-
-
-def _message_id(record: Record) -> str:
-    return record.receipt.message_id
 
 
 def _compare_and_enter_columns(connection: Connection, statement: InsertStatement[Any]) -> None:

@@ -101,8 +101,10 @@ class MessageDecoder:
             PayloadUnavailableError: S3 did not give out the object that it points to.
             PayloadError: S3 cannot be used at all.
         """
-        if self._read_plain is not None and (values := self._read_plain(body)) is not None:
-            return Decoded(values, 0)
+        if self._read_plain is not None and (plain := self._read_plain(body)) is not None:
+            values, extra_fields = plain
+            self._check_extra_fields(extra_fields)
+            return Decoded(values, extra_fields)
         if self._is_simple:
             record = read_record(body)
             values = self._flat_values(record)
@@ -170,11 +172,14 @@ class MessageDecoder:
 
     def _unknown_fields(self, record: dict[str, object]) -> int:
         count = self._count_unknown(record) if self._known_count is None else len(record) - self._known_count
+        self._check_extra_fields(count)
+        return count
+
+    def _check_extra_fields(self, count: int) -> None:
         if count and self._stream.rejects_unknown:
             # Their names are the message's, and may tell anything.
             detail = f"{count} {'fields' if count > 1 else 'field'} that no column takes"
             raise InvalidValueError(Reason.UNKNOWN_FIELD, detail)
-        return count
 
 
 def _check_holds_a_field(are_there: Iterable[bool]) -> None:

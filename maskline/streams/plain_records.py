@@ -11,21 +11,24 @@ from maskline.streams.column_reader import column_reader, plain_text_limit
 from maskline.streams.column_types import Reader
 from maskline.streams.columns import Column, Origin
 
-PlainReader: TypeAlias = Callable[[str], list[object] | None]
-"""Returns the values of a record, one a column, or None for a record that is to be read the careful way."""
+PlainReader: TypeAlias = Callable[[str], tuple[list[object], int] | None]
+"""Returns the values of a record, one a column, and how many fields it has that no column takes; or None for a record
+that is to be read the careful way."""
 
 _SCALAR = str | int | bool | None
 """What a value may be that a column's own reader looks at; msgspec takes no number with a fraction for an integer."""
+
+_PLAIN_TYPES = frozenset({str, int, bool, type(None)})
 
 
 def plain_record_reader(columns: Sequence[Column], count_invalid: Callable[[], None]) -> PlainReader | None:
     r"""Return a reader of plain records, or None where the columns ask for more than a field of the record each.
 
-    A record is plain that is ASCII without a backslash, that holds a text, an integer, a truth value or null in each
-    field of a column, and nothing else. So is a message of a stream whose definition fits, and it takes a fifth of the
-    time that the careful way does. msgspec would leave out a field that it does not know, and take the last of a key
-    that stands twice; but where there is no backslash each quotation mark begins or ends a text, so their number tells
-    whether there was more than what was read.
+    A record is plain that is ASCII without a backslash, has each column's field, and holds a text, an integer, a truth
+    value or null in every field. So is a message of a stream whose definition fits; one with fields that no column
+    takes is read a second time, for their number. msgspec leaves out a field that it does not know, and takes the last
+    of a key that stands twice; but where there is no backslash each quotation mark begins or ends a text, so their
+    number tells whether there was more than what was read.
 
     The reader raises an `InvalidValueError` where a column does not take its value.
 
@@ -41,6 +44,7 @@ def plain_record_reader(columns: Sequence[Column], count_invalid: Callable[[], N
         for place, (column, name) in enumerate(zip(columns, names, strict=True))
     ]
     decode = msgspec.json.Decoder(msgspec.defstruct("PlainRecord", fields, gc=False)).decode
+    decode_all = msgspec.json.Decoder(dict[str, Any]).decode
     in_order = msgspec.structs.astuple
     readers: list[tuple[int, Reader]] = [
         (place, column_reader(column, count_invalid))
@@ -48,21 +52,35 @@ def plain_record_reader(columns: Sequence[Column], count_invalid: Callable[[], N
         if plain_text_limit(column) is None
     ]
 
-    def read(text: str) -> list[object] | None:
+    def read(text: str) -> tuple[list[object], int] | None:
         if "\\" in text or not text.isascii():
             return None
+        extra_fields = 0
         try:
             values: list[object] = list(in_order(decode(text)))
+            quotation_marks = text.count('"')
+            if quotation_marks != _quotation_marks(list(map(type, values))):
+                record = decode_all(text)
+                types = list(map(type, record.values()))
+                if quotation_marks != _quotation_marks(types) or not _PLAIN_TYPES.issuperset(types):
+                    return None
+                extra_fields = len(record) - len(values)
         except (msgspec.DecodeError, RecursionError):
-            return None
-        texts = list(map(type, values)).count(str)
-        if text.count('"') != 2 * (len(values) + texts):
             return None
         for place, read_value in readers:
             values[place] = read_value(values[place])
-        return values
+        return values, extra_fields
 
     return read
+
+
+def _quotation_marks(types: list[type]) -> int:
+    """Return how many quotation marks there are around the names and texts of a record.
+
+    Args:
+        types: Those of its values.
+    """
+    return 2 * (len(types) + types.count(str))
 
 
 def _is_field(column: Column) -> bool:

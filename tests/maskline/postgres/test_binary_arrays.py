@@ -7,14 +7,14 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from maskline.postgres.binary_arrays import (
     BinaryArray,
     bigint_array,
     date_array,
-    microseconds,
+    since_2000,
     text_array,
     timestamptz_array,
 )
@@ -36,7 +36,7 @@ def read(database: Connection, array: Any, element: str) -> list[Any]:
 
 
 def test_moments_come_as_they_are_and_their_dates_are_those_of_utc(database: Connection) -> None:
-    counted = microseconds(MOMENTS)
+    counted = since_2000(MOMENTS)
 
     assert read(database, timestamptz_array(counted), "timestamptz") == MOMENTS
     assert [str(day) for day in read(database, date_array(counted), "date")] == [
@@ -48,7 +48,7 @@ def test_moments_come_as_they_are_and_their_dates_are_those_of_utc(database: Con
     ]
 
 
-@pytest.mark.parametrize("numbers", [[0], [2**63 - 1, -(2**63), 7]])
+@pytest.mark.parametrize("numbers", [[0], [-5, -5, -5], [2**63 - 1, -(2**63), 7]])
 def test_numbers_come_as_they_are(database: Connection, numbers: list[int]) -> None:
     assert read(database, bigint_array(numbers), "bigint") == numbers
 
@@ -56,7 +56,7 @@ def test_numbers_come_as_they_are(database: Connection, numbers: list[int]) -> N
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(moments=st.lists(st.datetimes(timezones=st.just(UTC)), min_size=1))
 def test_any_moments_come_as_they_are(database: Connection, moments: list[datetime]) -> None:
-    assert read(database, timestamptz_array(microseconds(moments)), "timestamptz") == moments
+    assert read(database, timestamptz_array(since_2000(moments)), "timestamptz") == moments
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,10 @@ def test_any_moments_come_as_they_are(database: Connection, moments: list[dateti
         ([""], True),
         (["a", "", 'b"\\,{}', "NULL", "x" * 300], True),
         (["é", "a"], False),
-        (["a", None], False),
+        (["a", None, ""], True),
+        ([None], True),
+        ([None, "é"], False),
+        ([None, ["a"]], False),
         ([["a"], "b"], False),
         (["a\0"], False),
     ],
@@ -75,6 +78,9 @@ def test_texts_go_in_binary_form_where_that_is_the_same(values: list[Any], is_bi
 
 
 @pytest.mark.parametrize("element", ["text", "varchar"])
+@example(values=["x" * 1023, None, "", "y"])
+@example(values=["x" * 1024, None, "", "y" * 70_000])
+@example(values=[None, None])
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(
     values=st.lists(st.none() | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), min_size=1)

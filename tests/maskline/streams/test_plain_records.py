@@ -42,14 +42,44 @@ type = "text"
 values = ["new", "sent"]
 """
 DECODER = MessageDecoder(parse_stream(ORDERS, "orders.toml"))
+STRICT_DECODER = MessageDecoder(parse_stream(ORDERS + '[message]\nunknown = "reject"\n', "orders.toml"))
 OPENER = MessageOpener(MessageFormat(), S3Payloads())
 ORDER = '{"id":1,"total":2,"paid":true,"country":"DE","email":"a@b.c","state":"new"}'
 
-NAMES = st.sampled_from(["id", "total", "paid", "country", "email", "state", "x", "é"])
+NAMES = st.sampled_from(["id", "total", "paid", "country", "email", "state", "x", "y", "é"])
 VALUES = st.one_of(
-    st.sampled_from(["", "DE", "new", "a@b.c", "x" * 90, "é", "\0", "\ud800", '"', "\\", "{", "1"]),
+    st.sampled_from(["", "DE", "new", "a@b.c", "x" * 90, "é", "\0", "\ud800", '"', "\\", "{", "[", "1"]),
     st.sampled_from([0, 1, -1, 2**63, 10**30, 1.0, 2.50, True, False, None, [], ["DE"], {"id": 1}, {}]),
 )
+WRITTEN = st.sampled_from(
+    [
+        *("-0", "1.0", "1E2", "1e400", "1e-99999999999999999999", "1" * 400, "1" * 5000, "NaN", "Infinity", "01", "+1"),
+        *(
+            "[1e-99999999999999999999]",
+            '{"a":1,"a":2}',
+            '[{"a":"b","a":"c"}]',
+            "[" * 2000 + "]" * 2000,
+            "[1,]",
+            "tru",
+            '"é"',
+        ),
+        *(
+            r'"\u0061"',
+            r'"\ud800"',
+            "'a'",
+            '"a',
+            '"a"b"',
+            '"\t"',
+            '"\x7f"',
+            "",
+            " null ",
+            "null,",
+            "null}",
+            '{"x":"y"}',
+        ),
+    ]
+)
+"""Values of a field as JSON has them, or does not."""
 RECORDS = st.tuples(
     st.fixed_dictionaries(
         {
@@ -61,7 +91,7 @@ RECORDS = st.tuples(
             "state": st.sampled_from(["new", "sent", "lost"]),
         }
     ),
-    st.lists(st.tuples(NAMES, VALUES), max_size=2),
+    st.lists(st.tuples(NAMES, VALUES.map(json.dumps) | WRITTEN), max_size=3),
 )
 
 
@@ -81,21 +111,33 @@ def outcome(decode: Callable[[], Decoded]) -> object:
     return [(type(value), value) for value in decoded.values], decoded.extra_fields
 
 
-@given(RECORDS, st.booleans())
-@example(({}, [("id", 1), ("id", 2)]), False)
+@given(RECORDS, st.booleans(), st.sampled_from([DECODER, STRICT_DECODER]))
+@example(({}, [("id", "1"), ("id", "2")]), False, DECODER)
+@example((json.loads(ORDER), [("x", "1"), ("x", "1")]), False, DECODER)
+@example((json.loads(ORDER), [("x", "1e-99999999999999999999")]), False, DECODER)
+@example((json.loads(ORDER), [("x", "[" * 2000 + "]" * 2000)]), False, DECODER)
+@example((json.loads(ORDER), [("x", '"y"'), ("y", "null")]), False, STRICT_DECODER)
 def test_a_record_becomes_what_the_careful_way_makes_of_it(
-    record: tuple[dict[str, object], list[tuple[str, object]]], escaped: bool
+    record: tuple[dict[str, object], list[tuple[str, str]]], escaped: bool, decoder: MessageDecoder
 ) -> None:
-    pairs = [*record[0].items(), *record[1]]
-    body = "{" + ",".join(f"{json.dumps(k)}:{json.dumps(v, ensure_ascii=escaped)}" for k, v in pairs) + "}"
+    fields = [(name, json.dumps(value, ensure_ascii=escaped)) for name, value in record[0].items()]
+    body = "{" + ",".join(f"{json.dumps(name)}:{value}" for name, value in [*fields, *record[1]]) + "}"
 
-    assert outcome(lambda: DECODER.decode(body)) == outcome(lambda: DECODER.decode_opened(OPENER.open(body)))
+    assert outcome(lambda: decoder.decode(body)) == outcome(lambda: decoder.decode_opened(OPENER.open(body)))
 
 
 def test_a_plain_record_is_read_at_once_with_its_columns_own_types_and_forms() -> None:
     body = '{"user_id":"u1","device_type":"iOS","ip":"2001:DB8::1","locale":null,"app_version":"2.3.0","device_id":"d"}'
 
-    assert user_logins()(body) == ["u1", "iOS", "2001:db8::1", "d", None, "2.3.0"]
+    assert user_logins()(body) == (["u1", "iOS", "2001:db8::1", "d", None, "2.3.0"], 0)
+
+
+def test_a_record_with_fields_that_no_column_takes_is_read_at_once_too() -> None:
+    body = (
+        '{"user_id":"u1","x":"y","device_type":"iOS","ip":null,"locale":"RU","app_version":"2","device_id":"d","z":1}'
+    )
+
+    assert user_logins()(body) == (["u1", "iOS", None, "d", "RU", "2"], 2)
 
 
 @pytest.mark.parametrize(
