@@ -103,7 +103,8 @@ class MessageDecoder:
         """
         if self._read_plain is not None and (plain := self._read_plain(body)) is not None:
             values, extra_fields = plain
-            self._check_extra_fields(extra_fields)
+            if extra_fields:
+                self._check_extra_fields(extra_fields)
             return Decoded(values, extra_fields)
         if self._is_simple:
             record = read_record(body)
