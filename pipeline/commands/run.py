@@ -7,10 +7,12 @@ end it in an orderly way, or with --until_empty until the queue is empty.
 from __future__ import annotations
 
 import argparse
+import contextlib
 from collections.abc import Sequence
 
 from maskline.pipeline.beam_help import add_beam_help
 from maskline.pipeline.command_parser import gc_paused
+from maskline.pipeline.deferred_packages import deferred_packages
 from maskline.pipeline.hidden_packages import UNUSED_BY_A_JOB, UNUSED_IN_PROCESS, hidden_packages
 from maskline.pipeline.options import Options
 
@@ -41,6 +43,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
     """Run the job; 0 when it ended in an orderly way."""
     is_runner_chosen = any(argument.startswith("--runner") for argument in beam_arguments)
-    with gc_paused(), hidden_packages(UNUSED_BY_A_JOB if is_runner_chosen else UNUSED_IN_PROCESS):
+    with contextlib.ExitStack() as importing:
+        importing.enter_context(gc_paused())
+        importing.enter_context(hidden_packages(UNUSED_BY_A_JOB if is_runner_chosen else UNUSED_IN_PROCESS))
+        if not is_runner_chosen:
+            importing.enter_context(deferred_packages())
         from maskline.pipeline.running import run  # takes Beam, which --help does without
     return run(arguments, beam_arguments)
