@@ -15,9 +15,9 @@ def deferred_packages() -> Iterator[None]:
     """Have Beam, while the block imports it, not wait for packages that a job in this process leaves unused.
 
     Beam cannot be imported without them, so each has a stand-in, which imports the package when something of it is
-    used. httplib2 and yaml are for Google's services and for transforms of other languages. Of beartype, which is 300
-    modules, Beam asks whether one of Python's own type hints is consistent with another; the job's hints are classes
-    and Beam's own. Together they take a tenth of a start.
+    used. httplib2 and yaml are for Google's services and for transforms of other languages, grpc.aio for asyncio. Of
+    beartype, which is 300 modules, Beam asks whether one of Python's own type hints is consistent with another; the
+    job's hints are classes and Beam's own. Together they take a tenth of a start.
     """
     stand_ins = {name: _StandIn(name, members) for name, members in _DEFERRED.items() if name not in sys.modules}
     sys.modules.update(stand_ins)
@@ -47,7 +47,7 @@ class _StandIn(ModuleType):
 
 def _forget(name: str, stand_in: ModuleType) -> None:
     if sys.modules.get(name) is stand_in:
-        del sys.modules[name]
+        sys.modules.pop(name, None)  # another thread may have done so
 
 
 class _NotComparableError(Exception):
@@ -67,6 +67,7 @@ def _is_subhint(hint: object, other: object) -> bool:
 _DEFERRED: dict[str, dict[str, Any]] = {
     "beartype.door": {"is_subhint": _is_subhint},
     "beartype.roar": {"BeartypeDoorException": _NotComparableError},
+    "grpc.aio": {},
     "httplib2": {},
     "yaml": {},
 }

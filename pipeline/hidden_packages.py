@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 from collections.abc import Collection, Iterator
 from importlib.machinery import ModuleSpec
 
@@ -38,7 +39,7 @@ AWS the job asks by botocore, which boto3 stands on.
 def hidden_packages(names: Collection[str]) -> Iterator[None]:
     """Hide packages while the block imports something that would import them: they look as if not installed.
 
-    What was imported before stays, and what is imported afterwards is found.
+    What was imported before stays, and what is imported afterwards, or by another thread, is found.
 
     Args:
         names: The packages.
@@ -54,8 +55,9 @@ def hidden_packages(names: Collection[str]) -> Iterator[None]:
 class _Hiding:
     def __init__(self, names: Collection[str]) -> None:
         self._names = names
+        self._thread = threading.get_ident()
 
     def find_spec(self, fullname: str, path: object, target: object = None) -> ModuleSpec | None:  # noqa: ARG002
-        if fullname in self._names:
+        if fullname in self._names and threading.get_ident() == self._thread:
             raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
         return None

@@ -14,7 +14,10 @@ from maskline.pipeline.beam_help import add_beam_help
 from maskline.pipeline.command_parser import gc_paused
 from maskline.pipeline.deferred_packages import deferred_packages
 from maskline.pipeline.hidden_packages import UNUSED_BY_A_JOB, UNUSED_IN_PROCESS, hidden_packages
-from maskline.pipeline.options import Options
+from maskline.pipeline.logs import name_run_in_logs
+from maskline.pipeline.options import Options, job_settings
+from maskline.pipeline.preflight import preflight_with_retries
+from maskline.pipeline.stopping import BackgroundWork
 
 TAKES_BEAM_OPTIONS = True
 
@@ -42,6 +45,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
     """Run the job; 0 when it ended in an orderly way."""
+    job = job_settings(arguments)
+    name_run_in_logs(job.stream.name, job.queue.name)
+    check = BackgroundWork(lambda: preflight_with_retries(job), "preflight")
+    # It waits for answers while Beam is imported. Where Beam has no options, it cannot refuse any; and a job of several
+    # processes forks them before it has a thread or a connection.
+    if not beam_arguments and arguments.processes == 1:
+        check.begin()
     is_runner_chosen = any(argument.startswith("--runner") for argument in beam_arguments)
     with contextlib.ExitStack() as importing:
         importing.enter_context(gc_paused())
@@ -49,4 +59,4 @@ def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
         if not is_runner_chosen:
             importing.enter_context(deferred_packages())
         from maskline.pipeline.running import run  # takes Beam, which --help does without
-    return run(arguments, beam_arguments)
+    return run(arguments, beam_arguments, job, check)
