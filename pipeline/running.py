@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 def run(
     arguments: argparse.Namespace,
     beam_arguments: Sequence[str],
-    job: JobSettings,
+    job_of_options: Callable[[], JobSettings],
     check: BackgroundWork[list[Finding]],
 ) -> int:
     """Check all parts of a job, run it, and show the outcomes of its messages.
@@ -46,7 +46,7 @@ def run(
     Args:
         arguments: With the options of the command ``run``.
         beam_arguments: Beam's own.
-        job: What the options say of the job.
+        job_of_options: Returns the job that the options describe; what is wrong with Beam's own is told before.
         check: Checks all parts of the job; it may have begun.
 
     Returns:
@@ -56,6 +56,7 @@ def run(
         MasklineError: It could not start, or failed.
     """
     options = parse_beam_options(beam_arguments, "run", vars(arguments))
+    job = job_of_options()
     runner = resolve_runner(options)
     if not runner.is_in_process and arguments.long_poll_seconds is None:
         job = with_max_long_poll(job)

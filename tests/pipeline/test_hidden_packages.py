@@ -22,7 +22,7 @@ import sys
 from maskline.pipeline.cli import main
 exit_code = main(["run", "--queue=logins", "--postgres=postgresql://127.0.0.1:1/none", "--keyset=file:none.json"])
 unused = {"pandas", "pyarrow", "absl", "apache_beam.io.gcp.bigquery", "azure", "boto3", "bson", "google.api_core"}
-unused |= {"google.cloud", "pymongo", "requests", "beartype", "grpc.aio", "pyparsing", "yaml"}  # pyparsing is httplib2's
+unused |= {"google.cloud", "pymongo", "requests", "beartype", "grpc.aio", "pyparsing", "yaml"}
 print(exit_code, sorted(({"apache_beam"} | unused) & sys.modules.keys()))
 """
 
