@@ -14,7 +14,7 @@ from typing import NoReturn
 from maskline.core_dumps import forbid_core_dumps
 from maskline.errors import MasklineError, StopTimedOutError
 from maskline.extras import missing_extra
-from maskline.pipeline.command_parser import open_command
+from maskline.pipeline.command_parser import gc_paused, open_command
 from maskline.pipeline.help_pages import help_page
 from maskline.pipeline.help_text import paragraph, summaries
 from maskline.pipeline.logs import EXIT_CODE_FIELD, configure_logging
@@ -168,9 +168,10 @@ def _run_command(arguments: Sequence[str]) -> int:
             print(page, end="")  # noqa: T201
             raise SystemExit(0)  # as a parser does
     # Here, for they take what a job does, tink, boto3 and libpq among it, and the help above is to be there at once.
-    from maskline.pipeline.options import Options
-    from maskline.pipeline.variables import unknown_variables
-    from maskline.postgres.interruption import interruptible_queries
+    with gc_paused():
+        from maskline.pipeline.options import Options
+        from maskline.pipeline.variables import unknown_variables
+        from maskline.postgres.interruption import interruptible_queries
 
     configure_logging()
     for sentence in unknown_variables(os.environ, arguments):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -19,15 +19,14 @@ from maskline.pipeline.beam_options import (
 )
 from maskline.pipeline.flink.options import set_flink_defaults
 from maskline.pipeline.job_settings import JobSettings
-from maskline.pipeline.logs import announce, name_run_in_logs
-from maskline.pipeline.options import job_settings
-from maskline.pipeline.preflight import preflight_with_retries
+from maskline.pipeline.logs import announce
+from maskline.pipeline.preflight import Finding
 from maskline.pipeline.run_state import RunState
 from maskline.pipeline.runners.cluster import submit_job, with_max_long_poll
 from maskline.pipeline.runners.in_process import console_monitor, new_run, run_job
 from maskline.pipeline.runners.processes import Worker, run_processes, waiting_workers
 from maskline.pipeline.screen import open_screen
-from maskline.pipeline.stopping import interruptible
+from maskline.pipeline.stopping import BackgroundWork, interrupted_by_sigterm
 from maskline.pipeline.summary import summary_table
 from maskline.pipeline.tables import print_table
 
@@ -36,12 +35,19 @@ if TYPE_CHECKING:
     from maskline.pipeline.telemetry.publishing import Publish
 
 
-def run(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
+def run(
+    arguments: argparse.Namespace,
+    beam_arguments: Sequence[str],
+    job_of_options: Callable[[], JobSettings],
+    check: BackgroundWork[list[Finding]],
+) -> int:
     """Check all parts of a job, run it, and show the outcomes of its messages.
 
     Args:
         arguments: With the options of the command ``run``.
         beam_arguments: Beam's own.
+        job_of_options: Returns the job that the options describe; what is wrong with Beam's own is told before.
+        check: Checks all parts of the job; it may have begun.
 
     Returns:
         0 when it ended in an orderly way.
@@ -50,7 +56,7 @@ def run(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
         MasklineError: It could not start, or failed.
     """
     options = parse_beam_options(beam_arguments, "run", vars(arguments))
-    job = job_settings(arguments)
+    job = job_of_options()
     runner = resolve_runner(options)
     if not runner.is_in_process and arguments.long_poll_seconds is None:
         job = with_max_long_poll(job)
@@ -63,9 +69,10 @@ def run(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
             page = "docs/dataflow.md" if runner.name == "DataflowRunner" else "docs/flink.md"
             raise UsageError(f"{option}: {runner.name} runs the job elsewhere, and has metrics of its own: {page}")
     terminal = open_screen(stderr=True)
-    name_run_in_logs(job.stream.name, job.queue.name)
     with _workers(arguments, job, beam_arguments) as workers, _showing(arguments, job, terminal) as follow:
-        for finding in interruptible(lambda: preflight_with_retries(job)):
+        with interrupted_by_sigterm():
+            findings = check.result()
+        for finding in findings:
             if finding.is_warning:
                 announce(f"warning: {finding.part}: {finding.text}", terminal)
         ends = "It ends once polls bring nothing and SQS counts no message. " if job.until_empty else ""

@@ -67,7 +67,8 @@ class BackgroundWork(Generic[T]):
     can be waited for again, and ends with the process.
 
     Args:
-        work: Is called in the thread, once, when its result is first asked for: whoever asks is ready for a Ctrl-C.
+        work: Is called in the thread, once, when it is begun or its result is first asked for: whoever asks is ready
+            for a Ctrl-C.
         name: The thread's name.
     """
 
@@ -77,14 +78,18 @@ class BackgroundWork(Generic[T]):
         self._future: Future[T] = Future()
         self._beginning = threading.Lock()
 
+    def begin(self) -> None:
+        """Begin the work, whose result is asked for later. Its failure is told then."""
+        if not self._beginning.locked():
+            threading.Thread(target=self._run, name=self._name, daemon=True).start()
+
     def result(self) -> T:
         """Return what the work returned, once it has, or raise what it raised.
 
         Raises:
             KeyboardInterrupt: A signal came while this thread waited.
         """
-        if not self._beginning.locked():
-            threading.Thread(target=self._run, name=self._name, daemon=True).start()
+        self.begin()
         # In steps: a signal that comes just before a wait does not end it, and is seen only after it.
         while not wait([self._future], SIGNAL_SECONDS).done:
             pass

@@ -40,6 +40,7 @@ PACKAGES = {
     "azure.keyvault.secrets": "azure-keyvault-secrets",
     "cryptography": "azure-keyvault-keys",  # which pins it
     "google": "apache-beam",
+    "beartype": "apache-beam",
     "grpc": "apache-beam",
     "google.auth": "google-auth",
     "google.cloud.dataflow": "google-cloud-dataflow-client",

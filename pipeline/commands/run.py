@@ -7,12 +7,19 @@ end it in an orderly way, or with --until_empty until the queue is empty.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import functools
 from collections.abc import Sequence
 
 from maskline.pipeline.beam_help import add_beam_help
 from maskline.pipeline.command_parser import gc_paused
+from maskline.pipeline.deferred_packages import deferred_packages
 from maskline.pipeline.hidden_packages import UNUSED_BY_A_JOB, UNUSED_IN_PROCESS, hidden_packages
-from maskline.pipeline.options import Options
+from maskline.pipeline.job_settings import JobSettings
+from maskline.pipeline.logs import name_run_in_logs
+from maskline.pipeline.options import Options, job_settings
+from maskline.pipeline.preflight import preflight_with_retries
+from maskline.pipeline.stopping import BackgroundWork
 
 TAKES_BEAM_OPTIONS = True
 
@@ -40,7 +47,24 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
     """Run the job; 0 when it ended in an orderly way."""
+
+    @functools.cache
+    def job() -> JobSettings:
+        settings = job_settings(arguments)
+        name_run_in_logs(settings.stream.name, settings.queue.name)
+        return settings
+
+    check = BackgroundWork(lambda: preflight_with_retries(job()), "preflight")
+    # It waits for answers while Beam is imported. Where Beam has no options, it cannot refuse any; and a job of several
+    # processes forks them before it has a thread or a connection.
+    if not beam_arguments and arguments.processes == 1:
+        job()
+        check.begin()
     is_runner_chosen = any(argument.startswith("--runner") for argument in beam_arguments)
-    with gc_paused(), hidden_packages(UNUSED_BY_A_JOB if is_runner_chosen else UNUSED_IN_PROCESS):
+    with contextlib.ExitStack() as importing:
+        importing.enter_context(gc_paused())
+        importing.enter_context(hidden_packages(UNUSED_BY_A_JOB if is_runner_chosen else UNUSED_IN_PROCESS))
+        if not is_runner_chosen:
+            importing.enter_context(deferred_packages())
         from maskline.pipeline.running import run  # takes Beam, which --help does without
-    return run(arguments, beam_arguments)
+    return run(arguments, beam_arguments, job, check)

@@ -74,6 +74,23 @@ def test_a_signal_that_comes_as_soon_as_work_begins_leaves_it_to_itself_and_it_i
     assert begun == [1]
 
 
+def test_work_that_is_begun_runs_before_its_result_is_asked_for_and_once() -> None:
+    begun, runs = threading.Event(), []
+
+    def fail() -> None:
+        runs.append(1)
+        begun.set()
+        raise ValueError("told when its result is asked for")
+
+    work = BackgroundWork(fail, "early")
+    work.begin()
+
+    assert begun.wait(30)
+    with pytest.raises(ValueError, match="told when its result is asked for"):
+        work.result()
+    assert runs == [1]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_wait_for_work_that_hangs(number: signal.Signals) -> None:
     before, answered = signal.getsignal(signal.SIGTERM), threading.Event()
