@@ -10,7 +10,6 @@ from typing import TypeVar
 
 from maskline.records import Receipt, SqsMessage
 from maskline.sqs import DeleteFailure, QueueDepth
-from maskline.sqs.transports import settle
 
 T = TypeVar("T")
 
@@ -73,7 +72,10 @@ class BlockingQueue:
 
     def _done(self, call: Callable[[], T]) -> Future[T]:
         future: Future[T] = Future()
-        settle(future, call)
+        try:
+            future.set_result(call())
+        except Exception as error:
+            future.set_exception(error)
         return future
 
 
