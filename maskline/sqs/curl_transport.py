@@ -84,12 +84,12 @@ class CurlTransport:
         self._loop.close()
 
     def _begin(self, call: _CurlCall[Any, Any]) -> None:
-        try:
-            call.credentials = self._credentials_now()
-            call.body = encode_request(call.request)
-        except _NotSentError as error:
-            self._fall_back(call, str(error))
+        if self._credentials is None:
+            self._fall_back(call, "no credentials")
             return
+        try:
+            call.credentials = self._credentials.get_frozen_credentials()
+            call.body = encode_request(call.request)
         except UnicodeEncodeError:  # its text would quote the request
             self._fall_back(call, "the request cannot be written")
             return
@@ -102,12 +102,6 @@ class CurlTransport:
         name = call.operation.name
         self._requests.prepare(handle, call.credentials, name, call.body, call.request.get("WaitTimeSeconds", 0))
         self.requests[name] += 1
-
-    def _credentials_now(self) -> ReadOnlyCredentials:
-        if self._credentials is None:
-            raise _NotSentError("no credentials")
-        credentials: ReadOnlyCredentials = self._credentials.get_frozen_credentials()
-        return credentials
 
     def _end(self, call: _CurlCall[Any, Any], status: int, body: bytes) -> None:
         if status != 200:
@@ -135,7 +129,3 @@ class _CurlCall(Call[A, T]):
 
     body: bytes
     credentials: ReadOnlyCredentials
-
-
-class _NotSentError(Exception):
-    """A call was not sent, and is boto3's. It never leaves this module, and never quotes a request or a credential."""

@@ -63,6 +63,21 @@ def test_of_a_page_that_is_no_answer_nothing_is_deleted_or_extended() -> None:
     assert failures == 2 * [[DeleteFailure(receipt, "unknown", False) for receipt in receipts]]
 
 
+@pytest.mark.parametrize("attribute", ["SentTimestamp", "ApproximateReceiveCount"])
+@pytest.mark.parametrize("value", ["soon", "", "1e400", None])
+def test_a_message_whose_numbers_are_none_may_be_asked_for_again_and_is_not_quoted(
+    attribute: str, value: str | None
+) -> None:
+    attributes = {"SentTimestamp": "1769860800000", "ApproximateReceiveCount": "1"} | {attribute: value}
+    message = {"MessageId": "1", "ReceiptHandle": "handle", "Body": "593-47-5928", "Attributes": attributes}
+    queue = queue_answering({"Messages": [message]})
+
+    with pytest.raises(QueueUnavailableError) as failure:
+        queue.receive(10, 0, 60)
+
+    assert str(failure.value) == "queue logins: the answer cannot be read"
+
+
 def test_an_answer_that_is_no_unicode_may_be_asked_for_again_and_is_not_quoted() -> None:
     queue = queue_answering(UnicodeDecodeError("utf-8", b"593-47-5928\xff", 11, 12, "invalid start byte"))
 
