@@ -248,6 +248,7 @@ class _Run(Generic[E]):
     def _end_everything(self) -> None:
         with self._lock:
             self._is_closing = True
+            self._is_waiting = False  # nobody shall write into a pipe that is closed
         exchanges = [exchange for _, exchange, _ in self._under_way.values()]
         exchanges += [exchange for lane in self._lanes.values() for exchange in lane.waiting]
         exchanges += [exchange for exchange, _ in self._submitted]
