@@ -55,6 +55,13 @@ def test_a_message_is_deleted_only_if_the_answer_says_so() -> None:
     assert failures == [DeleteFailure(second, "unknown", False), DeleteFailure(third, "InternalError", False)]
 
 
+def test_a_message_that_the_answer_names_twice_is_not_taken_for_deleted() -> None:
+    (receipt,) = some_receipts(1)
+    queue = queue_answering({"Successful": [{"Id": "0"}], "Failed": [{"Id": "0", "Code": "InternalError"}]})
+
+    assert queue.delete([receipt]) == [DeleteFailure(receipt, "InternalError", False)]
+
+
 def test_of_a_page_that_is_no_answer_nothing_is_deleted_or_extended() -> None:
     queue, receipts = queue_answering(PAGE), some_receipts(2)
 
