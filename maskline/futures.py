@@ -18,12 +18,11 @@ def in_background(call: Callable[[], T], name: str) -> Future[T]:
         name: The thread's name.
     """
     future: Future[T] = Future()
-    threading.Thread(target=settle, args=(future, call), name=name, daemon=True).start()
+    threading.Thread(target=_settle, args=(future, call), name=name, daemon=True).start()
     return future
 
 
-def settle(future: Future[T], call: Callable[[], T]) -> None:
-    """Make a call, and put its result or its error into a future."""
+def _settle(future: Future[T], call: Callable[[], T]) -> None:
     try:
         result = call()
     except Exception as error:

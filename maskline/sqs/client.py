@@ -336,14 +336,10 @@ class SqsQueue:
 
     def _submit(self, operation: Operation[A], request: dict[str, Any], read: Callable[[A], T]) -> Future[T]:
         """Begin a call whose answer is read, and whose errors are mapped, where it completes."""
+        return self._transport.submit(operation, request, read, self._map_error)
 
-        def outcome(answer: Callable[[], A]) -> T:
-            try:
-                return read(answer())
-            except Exception as error:
-                raise _mapped_error(error, self._address) from None
-
-        return self._transport.submit(operation, request, outcome)
+    def _map_error(self, error: Exception) -> Exception:
+        return _mapped_error(error, self._address)
 
     def _results(self, futures: Sequence[Future[list[DeleteFailure]]]) -> list[DeleteFailure]:
         return [failure for future in futures for failure in self._result(future)]
@@ -386,8 +382,8 @@ def _message(entry: MessageEntry) -> SqsMessage:
         message_id=canonical_message_id(entry.MessageId),
         receipt_handle=entry.ReceiptHandle,
         body=entry.Body,
-        sent_at=datetime.fromtimestamp(int(entry.Attributes.SentTimestamp) / 1000, UTC),
-        receive_count=int(entry.Attributes.ApproximateReceiveCount),
+        sent_at=datetime.fromtimestamp(entry.Attributes.SentTimestamp / 1000, UTC),
+        receive_count=entry.Attributes.ApproximateReceiveCount,
         attributes=text_attributes(entry.MessageAttributes) if entry.MessageAttributes else None,
         attribute_types=attribute_types(entry.MessageAttributes) if entry.MessageAttributes else None,
     )
@@ -396,6 +392,8 @@ def _message(entry: MessageEntry) -> SqsMessage:
 def _failures(answer: BatchAnswer, receipts: Sequence[Receipt]) -> list[DeleteFailure]:
     """Return the entries that were refused, and those of which the answer says nothing: only said is done."""
     done = {entry.Id for entry in answer.Successful or ()}
+    if not answer.Failed and done.issuperset(_ENTRY_IDS[: len(receipts)]):
+        return []
     refused = {entry.Id: entry for entry in answer.Failed or ()}
     failures = []
     for place, receipt in enumerate(receipts):

@@ -9,7 +9,6 @@ Source: https://curl.se/libcurl/c/libcurl-multi.html
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import logging
 import os
@@ -17,6 +16,7 @@ import select
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 import pycurl
 
@@ -28,28 +28,28 @@ MAX_BLIND_WAIT_MILLISECONDS = 10
 
 logger = logging.getLogger(__name__)
 
-OnEnd = Callable[[int, bytes], None]
-"""Called in the loop's thread with the HTTP status and the body, or with 0 and libcurl's error in words."""
+E = TypeVar("E")
+"""What an exchange is to who starts it; the loop only hands it on."""
 
 
-class Exchange:
-    """One request and what becomes of it.
+class Handle:
+    """A libcurl handle, which keeps what it was set to from one exchange of its lane to the next.
 
-    Args:
-        prepare: Sets the request's own options on a handle. An exception ends the exchange, as an error of libcurl's.
-        on_end: Told how it ended, once.
-        lane: The exchange waits while its lane has as many under way as the loop has connections.
+    Attributes:
+        curl: The handle.
+        settings: What it was set to beside the body; None at first. It is for who prepares exchanges.
     """
 
-    __slots__ = ("lane", "on_end", "prepare")
+    __slots__ = ("chunks", "curl", "settings")
 
-    def __init__(self, prepare: Callable[[pycurl.Curl], None], on_end: OnEnd, lane: int = 0) -> None:
-        self.prepare = prepare
-        self.on_end = on_end
-        self.lane = lane
+    def __init__(self, curl: pycurl.Curl) -> None:
+        self.curl = curl
+        self.settings: object = None
+        self.chunks: list[bytes] = []
+        curl.setopt(pycurl.WRITEFUNCTION, self.chunks.append)
 
 
-class CurlLoop:
+class CurlLoop(Generic[E]):
     """Makes HTTP requests, many at a time, in one thread of its own. Thread-safe.
 
     *Guarantee*: every exchange that was started ends, and says so once: by its answer, by one of the deadlines set on
@@ -61,18 +61,34 @@ class CurlLoop:
 
     Args:
         new_handle: Makes a handle with everything set that all requests have in common.
+        prepare: Sets a handle to an exchange. An exception ends the exchange, as an error of libcurl's.
+        on_end: Told how an exchange ended, once: the HTTP status and the body, or 0 and libcurl's error in words.
         connections: The most exchanges of one lane that are under way at the same time, 1 or more.
+
+    `prepare` and `on_end` are called in the loop's thread, which must not be held up.
     """
 
-    def __init__(self, new_handle: Callable[[], pycurl.Curl], connections: int) -> None:
-        self._new_run = functools.partial(_Run, new_handle, connections)
+    def __init__(
+        self,
+        new_handle: Callable[[], pycurl.Curl],
+        prepare: Callable[[Handle, E], None],
+        on_end: Callable[[E, int, bytes], None],
+        connections: int,
+    ) -> None:
+        self._new_run = functools.partial(_Run[E], new_handle, prepare, on_end, connections)
         self._lock = threading.Lock()
-        self._run: _Run | None = None
+        self._run: _Run[E] | None = None
 
-    def start(self, exchange: Exchange) -> None:
-        """Begin an exchange; it waits for its turn where its lane is full."""
+    def start(self, exchange: E, lane: int = 0) -> None:
+        """Begin an exchange.
+
+        Args:
+            exchange: What `prepare` and `on_end` are called with.
+            lane: It waits while its lane has as many under way as the loop has connections. A lane has handles of its
+                own, so that exchanges which are alike find theirs set already.
+        """
         run = self._run
-        while run is None or not run.submit(exchange):
+        while run is None or not run.submit(exchange, lane):
             with self._lock:
                 if self._run is run:
                     self._run = self._new_run()
@@ -90,33 +106,38 @@ class CurlLoop:
             run.close(seconds)
 
 
-class _Run:
+class _Run(Generic[E]):
     """The thread of a loop and what it owns, from its first exchange until it is closed."""
 
-    def __init__(self, new_handle: Callable[[], pycurl.Curl], connections: int) -> None:
+    def __init__(
+        self,
+        new_handle: Callable[[], pycurl.Curl],
+        prepare: Callable[[Handle, E], None],
+        on_end: Callable[[E, int, bytes], None],
+        connections: int,
+    ) -> None:
         self._new_handle = new_handle
+        self._prepare = prepare
+        self._on_end = on_end
         self._connections = connections
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_MAXCONNECTS, 4 * connections)
-        self._idle: list[_Handle] = []
-        self._under_way: dict[pycurl.Curl, _Handle] = {}
-        self._lanes: defaultdict[int, _Lane] = defaultdict(_Lane)
+        self._under_way: dict[pycurl.Curl, tuple[Handle, E, _Lane[E]]] = {}
+        self._lanes: defaultdict[int, _Lane[E]] = defaultdict(_Lane)
         self._lock = threading.Lock()
-        self._submitted: deque[Exchange] = deque()
+        self._submitted: deque[tuple[E, int]] = deque()
         self._is_waiting = False
         self._is_closing = False
         self._wake_reader, self._wake_writer = os.pipe()
-        os.set_blocking(self._wake_reader, False)
-        os.set_blocking(self._wake_writer, False)
         self._thread = threading.Thread(target=self._main, name="sqs-loop", daemon=True)
         self._thread.start()
 
-    def submit(self, exchange: Exchange) -> bool:
+    def submit(self, exchange: E, lane: int) -> bool:
         """Hand an exchange to the thread; False where it takes no more."""
         with self._lock:
             if self._is_closing:
                 return False
-            self._submitted.append(exchange)
+            self._submitted.append((exchange, lane))
             self._wake()
             return True
 
@@ -144,7 +165,7 @@ class _Run:
     def _turn(self) -> None:
         """Begin what was submitted, go on with what is under way, and wait until there is something to do."""
         while self._submitted:
-            self._accept(self._submitted.popleft())
+            self._accept(*self._submitted.popleft())
         if self._under_way:
             self._multi.perform()
             self._finish_exchanges()
@@ -154,52 +175,51 @@ class _Run:
             self._is_waiting = True
         self._wait()
 
-    def _accept(self, exchange: Exchange) -> None:
-        lane = self._lanes[exchange.lane]
+    def _accept(self, exchange: E, lane_number: int) -> None:
+        lane = self._lanes[lane_number]
         if lane.under_way < self._connections:
             self._begin(exchange, lane)
         else:
             lane.waiting.append(exchange)
 
-    def _begin(self, exchange: Exchange, lane: _Lane) -> None:
-        handle = self._idle.pop() if self._idle else _Handle(self._new_handle())
+    def _begin(self, exchange: E, lane: _Lane[E]) -> None:
+        handle = lane.idle.pop() if lane.idle else Handle(self._new_handle())
         try:
-            exchange.prepare(handle.curl)
+            self._prepare(handle, exchange)
         except Exception as error:
             handle.curl.close()
-            _end(exchange, 0, type(error).__name__.encode())  # its text could quote the request or the credentials
+            self._end(exchange, 0, type(error).__name__.encode())  # its text could quote the request or the credentials
             return
-        handle.exchange = exchange
         lane.under_way += 1
-        self._under_way[handle.curl] = handle
+        self._under_way[handle.curl] = handle, exchange, lane
         self._multi.add_handle(handle.curl)
 
     def _finish_exchanges(self) -> None:
         _, succeeded, failed = self._multi.info_read()
         for curl in succeeded:
-            handle = self._taken_out(curl)
-            status = curl.getinfo(pycurl.RESPONSE_CODE)
+            self._multi.remove_handle(curl)
+            handle, exchange, lane = self._under_way.pop(curl)
             body = b"".join(handle.chunks)
             handle.chunks.clear()
-            self._idle.append(handle)
-            self._finish(handle, status, body)
+            lane.idle.append(handle)
+            self._finish(exchange, lane, curl.getinfo(pycurl.RESPONSE_CODE), body)
         for curl, number, _ in failed:
-            handle = self._taken_out(curl)
+            self._multi.remove_handle(curl)
+            _, exchange, lane = self._under_way.pop(curl)
             curl.close()
-            self._finish(handle, 0, b"libcurl error %d" % number)
+            self._finish(exchange, lane, 0, b"libcurl error %d" % number)
 
-    def _taken_out(self, curl: pycurl.Curl) -> _Handle:
-        self._multi.remove_handle(curl)
-        return self._under_way.pop(curl)
-
-    def _finish(self, handle: _Handle, status: int, body: bytes) -> None:
-        exchange, handle.exchange = handle.exchange, None
-        assert exchange is not None
-        lane = self._lanes[exchange.lane]
+    def _finish(self, exchange: E, lane: _Lane[E], status: int, body: bytes) -> None:
         lane.under_way -= 1
         while lane.waiting and lane.under_way < self._connections:
             self._begin(lane.waiting.popleft(), lane)
-        _end(exchange, status, body)
+        self._end(exchange, status, body)
+
+    def _end(self, exchange: E, status: int, body: bytes) -> None:
+        try:
+            self._on_end(exchange, status, body)
+        except Exception:
+            logger.exception("the end of an exchange with the queue failed")
 
     def _wait(self) -> None:
         """Wait until a descriptor is ready, a deadline of libcurl's has come, or something was submitted."""
@@ -207,9 +227,9 @@ class _Run:
         poller.register(self._wake_reader, select.POLLIN)
         poller.poll(self._watch(poller) if self._under_way else None)
         with self._lock:
+            if not self._is_waiting:
+                os.read(self._wake_reader, 1)  # who wakes writes one byte, and says so
             self._is_waiting = False
-            with contextlib.suppress(BlockingIOError):
-                os.read(self._wake_reader, 4096)
 
     def _watch(self, poller: select.poll) -> int:
         """Have the descriptors of all exchanges watched, and return for how many milliseconds at most."""
@@ -228,44 +248,28 @@ class _Run:
     def _end_everything(self) -> None:
         with self._lock:
             self._is_closing = True
-        handles = list(self._under_way.values())
-        waiting = [exchange for lane in self._lanes.values() for exchange in lane.waiting]
-        waiting += self._submitted
-        for handle in handles:
-            self._multi.remove_handle(handle.curl)
-        for handle in handles + self._idle:
+            self._is_waiting = False  # nobody shall write into a pipe that is closed
+        exchanges = [exchange for _, exchange, _ in self._under_way.values()]
+        exchanges += [exchange for lane in self._lanes.values() for exchange in lane.waiting]
+        exchanges += [exchange for exchange, _ in self._submitted]
+        for curl in self._under_way:
+            self._multi.remove_handle(curl)
+            curl.close()
+        for handle in [handle for lane in self._lanes.values() for handle in lane.idle]:
             handle.curl.close()
         self._multi.close()
         os.close(self._wake_reader)
         os.close(self._wake_writer)
-        for exchange in [handle.exchange for handle in handles if handle.exchange] + waiting:
-            _end(exchange, 0, b"closed")
+        for exchange in exchanges:
+            self._end(exchange, 0, b"closed")
 
 
-class _Handle:
-    """A libcurl handle, which keeps what it was set to and its connection."""
+class _Lane(Generic[E]):
+    """The exchanges that share one limit, and the handles that were theirs."""
 
-    __slots__ = ("chunks", "curl", "exchange")
-
-    def __init__(self, curl: pycurl.Curl) -> None:
-        self.curl = curl
-        self.chunks: list[bytes] = []
-        self.exchange: Exchange | None = None
-        curl.setopt(pycurl.WRITEFUNCTION, self.chunks.append)
-
-
-class _Lane:
-    """The exchanges that share one limit."""
-
-    __slots__ = ("under_way", "waiting")
+    __slots__ = ("idle", "under_way", "waiting")
 
     def __init__(self) -> None:
         self.under_way = 0
-        self.waiting: deque[Exchange] = deque()
-
-
-def _end(exchange: Exchange, status: int, body: bytes) -> None:
-    try:
-        exchange.on_end(status, body)
-    except Exception:
-        logger.exception("the end of an exchange with the queue failed")
+        self.waiting: deque[E] = deque()
+        self.idle: list[Handle] = []

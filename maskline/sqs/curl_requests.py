@@ -18,6 +18,12 @@ from botocore.credentials import ReadOnlyCredentials
 from botocore.httpsession import get_cert_path
 from botocore.utils import get_environ_proxies
 
+from maskline.sqs.curl_loop import Handle
+
+
+class UnprintableCredentialsError(Exception):
+    """Credentials would be headers of their own, for libcurl sends a line end as one. The message never quotes them."""
+
 
 class CurlRequests:
     """Makes libcurl's handles for one SQS API, and sets each to one request after another.
@@ -69,12 +75,12 @@ class CurlRequests:
         return self._connect_seconds + wait_seconds + 2 * self._answer_seconds
 
     def prepare(
-        self, handle: pycurl.Curl, credentials: ReadOnlyCredentials, operation: str, body: bytes, wait_seconds: float
+        self, handle: Handle, credentials: ReadOnlyCredentials, operation: str, body: bytes, wait_seconds: float
     ) -> None:
-        """Set a handle to one request.
+        """Set a handle to one request; what it is set to already is not set again.
 
         Args:
-            handle: The handle.
+            handle: The handle, which only this sets.
             credentials: Who signs.
             operation: ``ReceiveMessage``, say.
             body: The request in JSON.
@@ -82,7 +88,17 @@ class CurlRequests:
 
         Raises:
             UnicodeEncodeError: The credentials hold what no header can.
+            UnprintableCredentialsError: They hold line ends, say.
         """
+        settings = (credentials, operation, wait_seconds)
+        if handle.settings != settings:
+            self._set(handle.curl, *settings)
+            handle.settings = settings
+        handle.curl.setopt(pycurl.POSTFIELDS, body)
+
+    def _set(self, curl: pycurl.Curl, credentials: ReadOnlyCredentials, operation: str, wait_seconds: float) -> None:
+        if not f"{credentials.access_key}{credentials.token}".isprintable():
+            raise UnprintableCredentialsError
         headers = [
             "Content-Type: application/x-amz-json-1.0",
             f"X-Amz-Target: AmazonSQS.{operation}",
@@ -90,12 +106,11 @@ class CurlRequests:
         ]
         if credentials.token:
             headers.append(f"X-Amz-Security-Token: {credentials.token}")
-        handle.setopt(pycurl.HTTPHEADER, headers)
-        handle.setopt(pycurl.USERNAME, credentials.access_key)
-        handle.setopt(pycurl.PASSWORD, credentials.secret_key)
-        handle.setopt(pycurl.LOW_SPEED_TIME, math.ceil(wait_seconds + self._answer_seconds))
-        handle.setopt(pycurl.TIMEOUT_MS, int(1000 * self.max_seconds(wait_seconds)))
-        handle.setopt(pycurl.POSTFIELDS, body)
+        curl.setopt(pycurl.HTTPHEADER, headers)
+        curl.setopt(pycurl.USERNAME, credentials.access_key)
+        curl.setopt(pycurl.PASSWORD, credentials.secret_key)
+        curl.setopt(pycurl.LOW_SPEED_TIME, math.ceil(wait_seconds + self._answer_seconds))
+        curl.setopt(pycurl.TIMEOUT_MS, int(1000 * self.max_seconds(wait_seconds)))
 
 
 def encode_request(request: dict[str, Any]) -> bytes:

@@ -10,20 +10,18 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import botocore.session
-import pycurl
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import ConnectionClosedError
 
-from maskline.futures import settle
 from maskline.sqs.address import CONNECTIONS
-from maskline.sqs.curl_loop import CurlLoop, Exchange
+from maskline.sqs.curl_loop import CurlLoop, Handle
 from maskline.sqs.curl_requests import CurlRequests, encode_request
 from maskline.sqs.daemon_threads import DaemonThreads
 from maskline.sqs.operations import RECEIVE, Operation, UnreadableAnswerError
-from maskline.sqs.transports import Boto3Transport, Read
+from maskline.sqs.transports import Boto3Transport, Call, MapError
 
 FALLBACK_THREADS = 8
 ANSWER_SECONDS = 10.0
@@ -64,13 +62,17 @@ class CurlTransport:
         self._boto3 = Boto3Transport(client)
         self._credentials = session.get_credentials()
         self._requests = CurlRequests(client, session, answer_seconds)
-        self._loop = CurlLoop(self._requests.new_handle, connections)
+        self._loop: CurlLoop[_CurlCall[Any, Any]] = CurlLoop(
+            self._requests.new_handle, self._prepare, self._end, connections
+        )
         self._threads = DaemonThreads(FALLBACK_THREADS, "sqs-fallback")
         self._endpoint = client.meta.endpoint_url
 
-    def submit(self, operation: Operation[A], request: dict[str, Any], read: Read[A, T]) -> Future[T]:
+    def submit(
+        self, operation: Operation[A], request: dict[str, Any], read: Callable[[A], T], map_error: MapError
+    ) -> Future[T]:
         """Start a call."""
-        call = _Call(operation, request, read)
+        call = _CurlCall(operation, request, read, map_error)
         if getattr(self._credentials, "refresh_needed", bool)():
             self._threads.submit(lambda: self._begin(call))  # renewing them may take as long as it likes
         else:
@@ -81,36 +83,27 @@ class CurlTransport:
         """Close all connections; calls under way fail, and later ones open new connections."""
         self._loop.close()
 
-    def _begin(self, call: _Call[Any, Any]) -> None:
-        try:
-            credentials = self._credentials_now()
-            body = encode_request(call.request)
-        except _NotSentError as error:
-            self._fall_back(call, str(error))
+    def _begin(self, call: _CurlCall[Any, Any]) -> None:
+        if self._credentials is None:
+            self._fall_back(call, "no credentials")
             return
+        try:
+            call.credentials = self._credentials.get_frozen_credentials()
+            call.body = encode_request(call.request)
         except UnicodeEncodeError:  # its text would quote the request
             self._fall_back(call, "the request cannot be written")
             return
         except Exception as error:
             call.fail(error)
             return
-        wait_seconds = call.request.get("WaitTimeSeconds", 0)
+        self._loop.start(call, lane=call.operation is RECEIVE)
 
-        def prepare(handle: pycurl.Curl) -> None:
-            self.requests[call.operation.name] += 1
-            self._requests.prepare(handle, credentials, call.operation.name, body, wait_seconds)
+    def _prepare(self, handle: Handle, call: _CurlCall[Any, Any]) -> None:
+        name = call.operation.name
+        self._requests.prepare(handle, call.credentials, name, call.body, call.request.get("WaitTimeSeconds", 0))
+        self.requests[name] += 1
 
-        self._loop.start(Exchange(prepare, lambda *end: self._end(call, *end), lane=call.operation is RECEIVE))
-
-    def _credentials_now(self) -> ReadOnlyCredentials:
-        if self._credentials is None:
-            raise _NotSentError("no credentials")
-        credentials = self._credentials.get_frozen_credentials()
-        if not f"{credentials.access_key}{credentials.token}".isprintable():
-            raise _NotSentError("credentials that would be headers of their own")  # libcurl sends line ends as such
-        return credentials
-
-    def _end(self, call: _Call[Any, Any], status: int, body: bytes) -> None:
+    def _end(self, call: _CurlCall[Any, Any], status: int, body: bytes) -> None:
         if status != 200:
             self._fall_back(call, f"HTTP status {status}" if status else body.decode())
             return
@@ -119,36 +112,20 @@ class CurlTransport:
         except UnreadableAnswerError:
             self._fall_back(call, "the answer is none of SQS's")
         else:
-            call.end(lambda: answer)
+            call.succeed(answer)
 
-    def _fall_back(self, call: _Call[Any, Any], reason: str) -> None:
+    def _fall_back(self, call: _CurlCall[Any, Any], reason: str) -> None:
         if reason == "closed":
             call.fail(ConnectionClosedError(endpoint_url=self._endpoint))
             return
         logger.debug("%s goes by way of boto3: %s", call.operation.name, reason)
-        self._threads.submit(lambda: call.end(lambda: self._boto3.call(call.operation, call.request)))
+        self._threads.submit(lambda: self._boto3.make(call))
 
 
-class _Call(Generic[A, T]):
-    """A call and its future."""
+class _CurlCall(Call[A, T]):
+    """A call, and what is sent."""
 
-    __slots__ = ("future", "operation", "read", "request")
+    __slots__ = ("body", "credentials")
 
-    def __init__(self, operation: Operation[A], request: dict[str, Any], read: Read[A, T]) -> None:
-        self.operation = operation
-        self.request = request
-        self.read = read
-        self.future: Future[T] = Future()
-
-    def end(self, answer: Callable[[], A]) -> None:
-        settle(self.future, lambda: self.read(answer))
-
-    def fail(self, error: Exception) -> None:
-        def answer() -> A:
-            raise error
-
-        self.end(answer)
-
-
-class _NotSentError(Exception):
-    """A call was not sent, and is boto3's. It never leaves this module, and never quotes a request or a credential."""
+    body: bytes
+    credentials: ReadOnlyCredentials

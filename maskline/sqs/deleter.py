@@ -106,7 +106,8 @@ class Deletion:
         """Wait for the first requests, or make another try for what they left, and return what may pass later."""
         requests = self._requests or self._submit([failure.receipt for failure in self._passing])
         self._requests = []
-        failures = [failure for request in requests for failure in self._outcome(*request)]
+        # The last is answered last, as a rule: who waits for it is woken once, and finds the others answered.
+        failures = [failure for request in reversed(requests) for failure in self._outcome(*request)]
         self._final += [failure for failure in failures if failure.is_final]
         self._passing = [failure for failure in failures if not failure.is_final]
         return self._passing

@@ -16,11 +16,22 @@ class HeldAnswer(msgspec.Struct):
         messages: The messages.
         came_at: When, in monotonic seconds.
         hidden_until: The earliest time at which SQS may give them to somebody else.
+        bytes: About how large they are; counted once, here.
     """
 
     messages: list[SqsMessage]
     came_at: float
     hidden_until: float
+    bytes: int = 0
+
+    def __post_init__(self) -> None:
+        """Count the bytes."""
+        self.bytes = sum([len(message.body) for message in self.messages])
+
+    def split(self, place: int) -> tuple[HeldAnswer, HeldAnswer]:
+        """Return the messages before a place, and the others."""
+        first, rest = self.messages[:place], self.messages[place:]
+        return HeldAnswer(first, self.came_at, self.hidden_until), HeldAnswer(rest, self.came_at, self.hidden_until)
 
     @property
     def receipts(self) -> list[Receipt]:
@@ -40,7 +51,7 @@ class HeldMessages:
         """Add the messages of a receive."""
         self.answers.append(answer)
         self.count += len(answer.messages)
-        self.bytes += sum(len(message.body) for message in answer.messages)
+        self.bytes += answer.bytes
 
     def take(self, max_messages: int, max_bytes: int) -> list[HeldAnswer]:
         """Remove the oldest messages and return them.
@@ -53,9 +64,14 @@ class HeldMessages:
         taken = HeldMessages()
         for answer in answers:
             room = max_messages - taken.count if taken.bytes < max_bytes else 0
-            for held, messages in ((taken, answer.messages[:room]), (self, answer.messages[room:])):
-                if messages:
-                    held.add(HeldAnswer(messages, answer.came_at, answer.hidden_until))
+            if room >= len(answer.messages):
+                taken.add(answer)
+            elif room:
+                first, rest = answer.split(room)
+                taken.add(first)
+                self.add(rest)
+            else:
+                self.add(answer)
         return taken.answers
 
     def take_all(self) -> list[HeldAnswer]:

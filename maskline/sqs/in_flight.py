@@ -27,7 +27,7 @@ class InFlight:
         """Remember deliveries of a queue."""
         if self._is_tracked:
             with self._lock:
-                self._receipts[queue].update((receipt.receipt_handle, receipt) for receipt in receipts)
+                self._receipts[queue].update({receipt.receipt_handle: receipt for receipt in receipts})
 
     def remove(self, queue: QueueAddress, receipts: Iterable[Receipt]) -> None:
         """Forget deliveries of a queue."""

@@ -30,7 +30,7 @@ class Operation(Generic[T]):
         self.name = name
         self.method = method
         self._answer = answer
-        self._decode = msgspec.json.Decoder(answer).decode
+        self._decode = msgspec.json.Decoder(answer, strict=False).decode  # SQS sends numbers as text
 
     def decode(self, body: bytes) -> T:
         """Read an answer as SQS sends it.
@@ -55,16 +55,16 @@ class Operation(Generic[T]):
             UnreadableAnswerError: The answer does not have the form of this operation's.
         """
         try:
-            return msgspec.convert(answer, self._answer)
+            return msgspec.convert(answer, self._answer, strict=False)
         except msgspec.ValidationError:
             raise UnreadableAnswerError from None
 
 
 class SystemAttributes(msgspec.Struct, gc=False):
-    """What SQS says about a message, in digits."""
+    """What SQS says about a message."""
 
-    SentTimestamp: str
-    ApproximateReceiveCount: str
+    SentTimestamp: int
+    ApproximateReceiveCount: int
 
 
 class MessageEntry(msgspec.Struct, gc=False):

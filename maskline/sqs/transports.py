@@ -4,16 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-from maskline.futures import settle
 from maskline.sqs.operations import Operation
 
 A = TypeVar("A")
 T = TypeVar("T")
 
-Read = Callable[[Callable[[], A]], T]
-"""Makes of an answer what its caller wants. It is given what returns the answer, or raises what boto3 raises."""
+MapError = Callable[[Exception], Exception]
+
+
+class Call(Generic[A, T]):
+    """A call of an operation of SQS, which ends once: with an answer or with an error.
+
+    Args:
+        operation: What is asked.
+        request: The request by SQS's names, as boto3 takes it.
+        read: Makes of the answer what the future returns.
+        map_error: Makes of an error, boto3's or one of `read`, what the future raises.
+
+    Attributes:
+        future: What becomes of the call. It completes in a thread that must not be held up.
+    """
+
+    __slots__ = ("_map_error", "_read", "future", "operation", "request")
+
+    def __init__(
+        self, operation: Operation[A], request: dict[str, Any], read: Callable[[A], T], map_error: MapError
+    ) -> None:
+        self.operation = operation
+        self.request = request
+        self.future: Future[T] = Future()
+        self._read = read
+        self._map_error = map_error
+
+    def succeed(self, answer: A) -> None:
+        """End with an answer."""
+        try:
+            result = self._read(answer)
+        except Exception as error:
+            self.fail(error)
+        else:
+            self.future.set_result(result)
+
+    def fail(self, error: Exception) -> None:
+        """End with an error."""
+        self.future.set_exception(self._map_error(error))
 
 
 class SqsTransport(Protocol):
@@ -25,17 +61,10 @@ class SqsTransport(Protocol):
 
     connections: int
 
-    def submit(self, operation: Operation[A], request: dict[str, Any], read: Read[A, T]) -> Future[T]:
-        """Start a call.
-
-        Args:
-            operation: What is asked.
-            request: The request by SQS's names, as boto3 takes it.
-            read: Reads the answer where it completes, in a thread that must not be held up.
-
-        Returns:
-            What `read` returns, or what it raises.
-        """
+    def submit(
+        self, operation: Operation[A], request: dict[str, Any], read: Callable[[A], T], map_error: MapError
+    ) -> Future[T]:
+        """Start a call, and return its future; see `Call`."""
 
 
 class Boto3Transport:
@@ -49,18 +78,20 @@ class Boto3Transport:
         self.connections = 1
         self._client = client
 
-    def call(self, operation: Operation[T], request: dict[str, Any]) -> T:
-        """Make a call and return its answer.
+    def make(self, call: Call[A, T]) -> None:
+        """Make a call, which has ended then: by its answer, by what boto3 raises, or as an `UnreadableAnswerError`."""
+        try:
+            method: Callable[..., dict[str, Any]] = getattr(self._client, call.operation.method)
+            answer = call.operation.convert(method(**call.request))
+        except Exception as error:
+            call.fail(error)
+        else:
+            call.succeed(answer)
 
-        Raises:
-            UnreadableAnswerError: The answer is none of SQS's.
-            Exception: What boto3 raises.
-        """
-        method: Callable[..., dict[str, Any]] = getattr(self._client, operation.method)
-        return operation.convert(method(**request))
-
-    def submit(self, operation: Operation[A], request: dict[str, Any], read: Read[A, T]) -> Future[T]:
+    def submit(
+        self, operation: Operation[A], request: dict[str, Any], read: Callable[[A], T], map_error: MapError
+    ) -> Future[T]:
         """Make a call, and return its future when it has ended."""
-        future: Future[T] = Future()
-        settle(future, lambda: read(lambda: self.call(operation, request)))
-        return future
+        call = Call(operation, request, read, map_error)
+        self.make(call)
+        return call.future

@@ -45,6 +45,25 @@ def test_calls_of_all_kinds_one_after_another_have_one_connection() -> None:
     assert connections.fallback.asked == 0
 
 
+def test_a_call_has_its_own_deadlines_whatever_its_connection_was_used_for_before() -> None:
+    waited = threading.Event()
+
+    def answer_long_polls_after_two_seconds(request: RecordedRequest) -> Answer:
+        waited.wait(json.loads(request.body)["WaitTimeSeconds"] / 2)
+        return Answer()
+
+    with (
+        RecordingServer(answer_long_polls_after_two_seconds) as server,
+        connected(server.endpoint, seconds=0.5, connect_seconds=0.5) as connections,
+    ):
+        queue = connections.queue("libcurl", "logins")
+        answers = [queue.receive(10, wait_seconds, 60) for wait_seconds in (0, 4, 0)]
+
+    assert answers == [[], [], []]
+    assert server.accepted == 1
+    assert connections.fallback.asked == 0
+
+
 def test_a_refused_call_keeps_its_connection() -> None:
     def refuse_receives(request: RecordedRequest) -> Answer:
         return Answer(status="503 -" if request.headers["x-amz-target"].endswith("ReceiveMessage") else "200 OK")

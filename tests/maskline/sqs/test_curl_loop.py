@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -63,6 +64,17 @@ def test_what_waits_for_a_connection_is_sent_when_one_is_free() -> None:
         assert [call.result(timeout=10) for call in calls] == 50 * [[]]
         assert server.accepted <= 2
         assert connections.transport.requests == {"ReceiveMessage": 50}
+
+
+def test_a_loop_that_was_woken_sleeps_again() -> None:
+    with RecordingServer() as server, connected(server.endpoint) as connections:
+        queue = connections.queue("libcurl", "logins")
+        for _ in range(3):
+            queue.receive(10, 0, 60)
+        run = connections.transport._loop._run
+
+        assert run is not None
+        await_until(lambda: not select.select([run._wake_reader], [], [], 0)[0], "nothing is left that wakes it")
 
 
 def test_closing_ends_calls_under_way_as_errors_and_later_ones_succeed() -> None:

@@ -76,7 +76,8 @@ class RawCalls:
         return self._call(self._EXTEND, request)
 
     def _call(self, operation: Operation[RawAnswer], request: dict[str, Any]) -> dict[str, Any]:
-        answer = self._transport.submit(operation, request, lambda answer: answer()).result(timeout=60)
+        call = self._transport.submit(operation, request, lambda answer: answer, lambda error: error)
+        answer = call.result(timeout=60)
         return {name: value for name, value in answer.items() if value is not None}
 
 
