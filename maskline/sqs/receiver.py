@@ -43,8 +43,8 @@ class ReceiveSettings(msgspec.Struct, frozen=True):
 
     Attributes:
         micro_batch_size: The most messages of a micro-batch, 1 or more.
-        micro_batch_seconds: The time from its first message to its end, 0 to 60; taking what has gathered until then
-            may last as long again.
+        micro_batch_seconds: The time from its first message to its end, 0 to 60. Taking what has gathered begins as
+            long before that as it took of late, and may last so long beyond it.
         visibility_timeout_seconds: The visibility time-out of every receive, 1 to 43,200.
         long_poll_seconds: How long to wait for a first message, 0 to 20.
         retry_seconds: How long SQS may fail to answer before the job fails.
@@ -128,9 +128,13 @@ class MicroBatchReceiver:
         self._held = HeldMessages()
         self._under_way = 0
         self._long_polls = 0
+        self._short_polls = 0
         self._asked = 0
         self._concurrency = 1
-        self._deadline = 0.0
+        self._gathers_until = 0.0
+        self._taken_since: float | None = None
+        self._answered_at = 0.0
+        self._taking_seconds = 0.0
         self._gathers = False
         self._is_last_taken = False
         self._is_wanted = False
@@ -221,12 +225,23 @@ class MicroBatchReceiver:
                 "%d messages waited beyond their visibility time-out, and come back",
                 sum(len(answer.messages) for answer in answers if now >= answer.hidden_until),
             )
+        self._note_how_long_taking_took()
         self._gathers = self._is_last_taken = False
         if self._held.count:
-            self._deadline = self._held.answers[0].came_at + self._settings.micro_batch_seconds
+            self._gathers_until = self._held.answers[0].came_at + self._gathering_seconds()
         self._is_wanted = bool(hidden)
         self._receive_more(waits=True)
         return [message for answer in hidden for message in answer.messages]
+
+    def _note_how_long_taking_took(self) -> None:
+        if self._taken_since is not None:
+            took = min(max(0.0, self._answered_at - self._taken_since), self._settings.micro_batch_seconds / 2)
+            # At once where it takes longer, and slowly where it does not: nearly every micro-batch is to end in time.
+            self._taking_seconds = max(took, self._taking_seconds + (took - self._taking_seconds) / 8)
+            self._taken_since = None
+
+    def _gathering_seconds(self) -> float:
+        return self._settings.micro_batch_seconds - self._taking_seconds
 
     def _is_complete(self) -> bool:
         """Return whether the micro-batch is full, its time is over, or filling it failed."""
@@ -237,8 +252,9 @@ class MicroBatchReceiver:
             self._failure is not None
             or self._held.count >= self._settings.micro_batch_size
             or self._held.bytes >= MAX_BYTES
-            or (self._is_last_taken and now >= self._deadline)
-            or now >= self._deadline + self._settings.micro_batch_seconds
+            # Another receive may have the rest, which would wait for all the time of the next micro-batch.
+            or (self._is_last_taken and not self._short_polls)
+            or now >= self._gathers_until + self._settings.micro_batch_seconds
         )
 
     def _is_queue_empty(self, waits: bool) -> bool:
@@ -248,7 +264,7 @@ class MicroBatchReceiver:
     def _seconds_to_wait(self) -> float:
         if not self._held.count:
             return LOOK_SECONDS
-        left = self._deadline - self._clock()
+        left = self._gathers_until - self._clock()
         return min(LOOK_SECONDS, left if left > 0 else left + self._settings.micro_batch_seconds)
 
     def _receive_more(self, waits: bool) -> None:
@@ -268,10 +284,11 @@ class MicroBatchReceiver:
             return None
         if self._held.count:
             if self._gathers:
-                if self._clock() < self._deadline:
+                if self._clock() < self._gathers_until:
                     return None
                 self._gathers = False
-            if self._is_complete():
+                self._taken_since = self._clock()
+            if self._is_last_taken or self._is_complete():
                 return None
         if self._under_way >= self._concurrency or self._room() - self._asked < 1:
             return None
@@ -283,6 +300,7 @@ class MicroBatchReceiver:
         self._under_way += 1
         self._asked += wanted
         self._long_polls += wait_seconds > 0
+        self._short_polls += wait_seconds == 0
         receive = self._queue.submit_receive(wanted, wait_seconds, self._settings.visibility_timeout_seconds)
 
         def end(receive: Future[list[SqsMessage]]) -> None:
@@ -290,6 +308,7 @@ class MicroBatchReceiver:
                 self._under_way -= 1
                 self._asked -= wanted
                 self._long_polls -= wait_seconds > 0
+                self._short_polls -= wait_seconds == 0
                 held_before = self._held.count
                 self._keep_answer(receive, wanted, None if wait_seconds else began_at)
                 self._receive_more(waits=True)
@@ -304,10 +323,10 @@ class MicroBatchReceiver:
         except Exception as error:
             self._failure = error
             return
-        now = self._clock()
+        now = self._answered_at = self._clock()
         is_over = self._stopping.is_set() or self._is_closed.is_set()
         if messages and not self._held.count:
-            self._deadline = now + self._settings.micro_batch_seconds
+            self._gathers_until = now + self._gathering_seconds()
         answer = HeldAnswer(messages, now, (hidden_from or now) + self._settings.visibility_timeout_seconds)
         if messages and is_over:
             self._give_back([answer])
@@ -317,7 +336,7 @@ class MicroBatchReceiver:
         elif not self._held.count and not self._long_polls:
             self._is_wanted = False
         self._adapt(len(messages), wanted)
-        self._is_last_taken = now >= self._deadline and len(messages) < wanted
+        self._is_last_taken = now >= self._gathers_until and len(messages) < wanted
 
     def _adapt(self, came: int, wanted: int) -> None:
         if came == wanted:
@@ -329,7 +348,7 @@ class MicroBatchReceiver:
             self._concurrency = max(1, self._concurrency // 2)
         else:
             return
-        if self._concurrency == 1 and self._clock() < self._deadline:
+        if self._concurrency == 1 and self._clock() < self._gathers_until:
             self._gathers = self._held.count > 0
 
     def _room(self) -> int:

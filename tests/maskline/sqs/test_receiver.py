@@ -238,6 +238,60 @@ def test_what_gathered_until_the_time_was_over_is_taken_whole() -> None:
     assert bench.clock.now == pytest.approx(1000.2)
 
 
+def test_what_other_receives_have_still_to_bring_belongs_to_the_micro_batch() -> None:
+    queue, clock = PendingQueue(), Clock()
+    receiver = MicroBatchReceiver(queue, SLOW, threading.Event(), clock)
+    with running(receiver) as batch:
+        await_until(lambda: len(queue.receives) == 1, "the long poll is under way")
+        queue.answer(0, FULL)
+        clock.now += SLOW.micro_batch_seconds
+        queue.answer(1, 3)
+        with pytest.raises(TimeoutError):
+            batch.result(timeout=0.2)
+
+        queue.answer(2, 4)
+
+        assert len(batch.result(timeout=10)) == 17
+
+
+def test_one_that_others_have_still_to_bring_something_to_ends_all_the_same() -> None:
+    queue, clock = PendingQueue(), Clock()
+    receiver = MicroBatchReceiver(queue, SLOW, threading.Event(), clock)
+    with running(receiver) as batch:
+        await_until(lambda: len(queue.receives) == 1, "the long poll is under way")
+        queue.answer(0, FULL)
+        clock.now += SLOW.micro_batch_seconds
+        queue.answer(1, 3)
+
+        clock.now += SLOW.micro_batch_seconds
+
+        assert len(batch.result(timeout=10)) == 13
+
+
+def test_taking_what_gathered_begins_as_long_before_the_end_as_it_took() -> None:
+    queue, clock = PendingQueue(), Clock()
+    receiver = MicroBatchReceiver(queue, SLOW, threading.Event(), clock)
+    with running(receiver) as first:
+        await_until(lambda: len(queue.receives) == 1, "the long poll is under way")
+        queue.answer(0, 1)
+        clock.now += 50
+        await_until(lambda: len(queue.receives) == 2, "what gathered is taken")
+        clock.now += 4
+        queue.answer(1, 2)
+        assert len(first.result(timeout=10)) == 3
+
+    with running(receiver) as second:
+        queue.answer(2, 1)
+        clock.now += 45.9
+        with pytest.raises(TimeoutError):
+            second.result(timeout=0.2)
+        assert len(queue.receives) == 3
+        clock.now += 0.1
+        await_until(lambda: len(queue.receives) == 4, "what gathered is taken")
+        queue.answer(3, 0)
+        assert len(second.result(timeout=10)) == 1
+
+
 def test_a_micro_batch_of_no_time_is_what_the_first_receive_brings() -> None:
     bench = Bench(ScriptedQueue(*[FULL] * 1000), ReceiveSettings(micro_batch_size=10_000, micro_batch_seconds=0))
 
