@@ -101,11 +101,12 @@ def raise_on_problems(findings: list[Finding]) -> None:
     raise SetupError(f"the job cannot start, and took no message:{listed}")
 
 
-def preflight_with_retries(job: JobSettings) -> list[Finding]:
+def preflight_with_retries(job: JobSettings, abandoned: threading.Event | None = None) -> list[Finding]:
     """Check every part of a job, and again for as long as all that is wrong may pass by itself.
 
     Args:
         job: The job; it says for how long.
+        abandoned: When set, what is wrong is not tried again.
 
     Returns:
         What was found, none of it a problem.
@@ -121,7 +122,8 @@ def preflight_with_retries(job: JobSettings) -> list[Finding]:
         return findings
 
     before_retry = log_retry(logger, "the check before the start")
-    found: list[Finding] = retrying(job.db_retry_seconds, threading.Event(), before_retry, UnavailableError)(checked)
+    stopping = abandoned or threading.Event()
+    found: list[Finding] = retrying(job.db_retry_seconds, stopping, before_retry, UnavailableError)(checked)
     return found
 
 

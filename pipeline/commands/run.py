@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
+import threading
 from collections.abc import Sequence
 
 from maskline.pipeline.beam_help import add_beam_help
@@ -54,7 +55,8 @@ def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
         name_run_in_logs(settings.stream.name, settings.queue.name)
         return settings
 
-    check = BackgroundWork(lambda: preflight_with_retries(job()), "preflight")
+    abandoned = threading.Event()
+    check = BackgroundWork(lambda: preflight_with_retries(job(), abandoned), "preflight")
     # It waits for answers while Beam is imported. Where Beam has no options, it cannot refuse any; and a job of several
     # processes forks them before it has a thread or a connection.
     if not beam_arguments and arguments.processes == 1:
@@ -67,4 +69,7 @@ def main(arguments: argparse.Namespace, beam_arguments: Sequence[str]) -> int:
         if not is_runner_chosen:
             importing.enter_context(deferred_packages())
         from maskline.pipeline.running import run  # takes Beam, which --help does without
-    return run(arguments, beam_arguments, job, check)
+    try:
+        return run(arguments, beam_arguments, job, check)
+    finally:
+        abandoned.set()

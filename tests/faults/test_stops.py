@@ -20,7 +20,6 @@ def test_asked_to_stop_under_load_it_ends_within_ten_seconds_and_leaves_nothing_
     case.send(1500)
     job = case.start(*runner_options)
     case.await_outcomes(100)
-    # While nothing is worked on, two micro-batches may be on their way from the queue.
     hold = case.database_line.hold_at(INSERT_SENT)
     hold.await_reached()
 
@@ -35,7 +34,7 @@ def test_asked_to_stop_under_load_it_ends_within_ten_seconds_and_leaves_nothing_
     case.ended_well(case.start("--until_empty"))
     redelivered = case.check().redelivered
     assert redelivered is not None
-    assert redelivered <= 100, "no more than what was fetched ahead, one micro-batch, was given back"
+    assert redelivered <= 200, "no more than what was fetched ahead, two micro-batches, was given back"
 
 
 @pytest.mark.slow
