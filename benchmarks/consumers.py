@@ -36,11 +36,14 @@ class Sample(msgspec.Struct, frozen=True):
         at: The moment, in seconds since the epoch.
         cpu_seconds: Their user and system time, and that of the children they have outlived.
         resident_bytes: Their resident memory, shared pages counted in each.
+        proportional_bytes: The same with each shared page divided among those who share it (PSS), as it was up to half
+            a second before.
     """
 
     at: float
     cpu_seconds: float
     resident_bytes: int
+    proportional_bytes: int = 0
 
 
 class Consumers:
@@ -142,15 +145,18 @@ class Consumers:
         next_search = 0.0
         families: list[list[psutil.Process]] = []
         cpu_seconds = [0.0] * len(self._processes)
+        proportional_bytes = 0
         while not self._ended.wait(SAMPLE_SECONDS):
             if time.monotonic() >= next_search:
                 families = [family_of(process.pid) for process in self._processes]
+                proportional_bytes = sum(map(proportional_bytes_of, families))  # a millisecond a process
                 next_search = time.monotonic() + FAMILY_SECONDS
             now = self._clock()
             samples = [sample_of(family, now) for family in families]
             # What one has used it still has when it is gone.
             cpu_seconds = [max(used, sample.cpu_seconds) for used, sample in zip(cpu_seconds, samples, strict=True)]
-            self.samples.append(Sample(now, sum(cpu_seconds), sum(sample.resident_bytes for sample in samples)))
+            resident_bytes = sum(sample.resident_bytes for sample in samples)
+            self.samples.append(Sample(now, sum(cpu_seconds), resident_bytes, proportional_bytes))
 
 
 def family_of(pid: int) -> list[psutil.Process]:
@@ -181,6 +187,19 @@ def sample_of(family: Sequence[psutil.Process], at: float) -> Sample:
             cpu_seconds += times.user + times.system + times.children_user + times.children_system
             resident_bytes += process.memory_info().rss
     return Sample(at, cpu_seconds, resident_bytes)
+
+
+def proportional_bytes_of(family: Sequence[psutil.Process]) -> int:
+    """Return the memory of processes, each shared page divided among those who share it; of ended ones none.
+
+    Args:
+        family: The processes.
+    """
+    proportional_bytes = 0
+    for process in family:
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            proportional_bytes += process.memory_full_info().pss
+    return proportional_bytes
 
 
 def _cpu_of_children() -> float:

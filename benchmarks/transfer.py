@@ -114,6 +114,11 @@ class Transfer(msgspec.Struct, frozen=True):
         """The most resident memory of the program, all its processes together."""
         return max((sample.resident_bytes for sample in self.samples), default=0) / 1e6
 
+    @property
+    def peak_proportional_megabytes(self) -> float:
+        """The same with each shared page divided among those who share it."""
+        return max((sample.proportional_bytes for sample in self.samples), default=0) / 1e6
+
     def cpu_seconds_at(self, moment: float) -> float:
         """Return the CPU time of the program up to a moment, between two samples in proportion.
 

@@ -51,8 +51,7 @@ class ReadFromSqs(beam.PTransform):
         messages = pipeline | ReadFromSqs("https://sqs.eu-central-1.amazonaws.com/123456789012/logins")
 
     *Guarantee*: it deletes nothing. A message whose receipt never reaches `DeleteFromSqs` is delivered again. At most
-    two micro-batches per poller are received and not handed out, or handed out last: the next one is fetched, and
-    hidden from other consumers, while the last one is processed; see `MicroBatchReceiver`.
+    two micro-batches per poller are fetched ahead, and hidden from other consumers; see `MicroBatchReceiver`.
 
     The timestamp of an element is the time at which the queue accepted the message (SQS's SentTimestamp), that of a
     micro-batch its oldest message's. The watermark is the oldest timestamp of the latest poll, and the current time

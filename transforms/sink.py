@@ -6,7 +6,7 @@ import contextlib
 import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import Any, Generic, NamedTuple
 
 import apache_beam as beam
@@ -23,6 +23,9 @@ from maskline.records import Receipt
 from maskline.sqs.lease import VisibilityLease
 from maskline.transforms.metrics import JobCounter, JobDistribution
 from maskline.transforms.run_context import RunContext
+
+UNLEASED_SECONDS = 1.0
+"""How long a micro-batch waits for the commit before it until it is kept hidden itself, which takes a thread."""
 
 
 class Commit(msgspec.Struct, Generic[Record], frozen=True):
@@ -125,7 +128,7 @@ class CommitBatch(beam.DoFn, Generic[Record]):
             yield from self._counted_results(self._commit(records))
             return
         before = self._under_way
-        committed_before = before.commit.result() if before else None  # it ends by the deadlines of its own statements
+        committed_before = self._awaited(before.commit, records) if before else None
         commit = in_background(functools.partial(self._commit, records), "postgres-commit")
         self._under_way = _UnderWay(commit, timestamp, window)
         if before and committed_before:
@@ -168,6 +171,13 @@ class CommitBatch(beam.DoFn, Generic[Record]):
         if outcome.committed:
             self._context.movement.mark_progress()
         return Commit(records, outcome, time.time())
+
+    def _awaited(self, before: Future[Commit[Record]], waiting: Sequence[Record]) -> Commit[Record]:
+        """Wait for a commit, which ends by the deadlines of its statements, and keep what waits behind it hidden."""
+        if not wait([before], UNLEASED_SECONDS).done:
+            with self._held([record.receipt for record in waiting]):
+                return before.result()
+        return before.result()
 
     def _windowed_results(self, under_way: _UnderWay, commit: Commit[Record]) -> Iterator[Any]:
         """Yield what to emit with the time and the window of the micro-batch, for Beam would give it those of now."""

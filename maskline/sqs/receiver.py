@@ -97,8 +97,8 @@ class MicroBatchReceiver:
       bring. They are never abandoned before they must have been answered: one whose caller has gone still takes
       messages.
 
-    *What is in flight* is bounded: the micro-batch that was handed out last and the next one, each of `size` messages
-    and about `MAX_BYTES`.
+    *What is fetched ahead* is bounded by one micro-batch, or by two while somebody waits for the next one, each of
+    `size` messages and about `MAX_BYTES`.
 
     *Receives are billed*: all but one at a time return at once, and one that comes back with little, or with nothing,
     has the others stop until the micro-batch's time is over.
@@ -354,7 +354,8 @@ class MicroBatchReceiver:
     def _room(self) -> int:
         """Return how many messages more may be held, if they are as large as those that are.
 
-        While somebody waits, what was handed out before is done with: there is room for two micro-batches.
+        While somebody waits, what was handed out before is being committed, if that: there is room for two
+        micro-batches.
         """
         batches = 2 if self._is_waited_for else 1
         room = batches * self._settings.micro_batch_size - self._held.count

@@ -23,7 +23,11 @@ def transfer(arrivals: list[float], samples: list[Sample]) -> Transfer:
 
 TEN_A_SECOND = transfer(
     arrivals=[102.0 + number / 10 for number in range(101)],
-    samples=[Sample(100.0, 0.0, 10_000_000), Sample(102.0, 1.0, 50_000_000), Sample(112.0, 2.0, 40_000_000)],
+    samples=[
+        Sample(100.0, 0.0, 10_000_000, 5_000_000),
+        Sample(102.0, 1.0, 50_000_000, 30_000_000),
+        Sample(112.0, 2.0, 40_000_000, 20_000_000),
+    ],
 )
 
 
@@ -57,3 +61,4 @@ def test_cpu_per_message_is_that_of_the_whole_and_that_of_the_middle() -> None:
 
 def test_memory_is_the_most_of_any_sample() -> None:
     assert TEN_A_SECOND.peak_resident_megabytes == 50
+    assert TEN_A_SECOND.peak_proportional_megabytes == 30

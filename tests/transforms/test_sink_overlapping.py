@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -11,15 +12,19 @@ from apache_beam.transforms.window import IntervalWindow
 from apache_beam.utils.timestamp import Timestamp
 from apache_beam.utils.windowed_value import WindowedValue
 
+import maskline.transforms.sink
 from maskline.errors import DatabaseUnavailableError
 from maskline.postgres.connection import Connection, connect
 from maskline.postgres.dsn import PostgresDsn
 from maskline.records import MaskedRow
+from maskline.sqs import QueueAddress
+from maskline.sqs.lease import VisibilityLease
 from maskline.streams.definition import StreamDefinition
 from maskline.transforms.postgres import _WriteRows
 from maskline.transforms.run_context import RunContext
 from tests.awaiting import await_until
 from tests.maskline.postgres.records import connected, row, run, value_of, waiting_for_a_lock
+from tests.maskline.sqs.faults import FaultyQueue
 from tests.transforms.database_faults import fail_commits
 
 Write = Callable[..., _WriteRows]
@@ -40,10 +45,12 @@ def write(dsn: str, user_logins: StreamDefinition) -> Iterator[Write]:
     """Make a DoFn that writes rows, overlapping."""
     made: list[_WriteRows] = []
 
-    def make(retry_seconds: float = 60, context: RunContext | None = None) -> _WriteRows:
+    def make(
+        retry_seconds: float = 60, context: RunContext | None = None, lease: VisibilityLease | None = None
+    ) -> _WriteRows:
         connecting = functools.partial(connect, PostgresDsn.parse(dsn))
         made.append(
-            _WriteRows((user_logins,), connecting, retry_seconds, None, context or RunContext(), overlapping=True)
+            _WriteRows((user_logins,), connecting, retry_seconds, lease, context or RunContext(), overlapping=True)
         )
         made[-1].setup()
         made[-1].start_bundle()
@@ -125,6 +132,23 @@ def test_a_bundle_emits_nothing_of_one_that_failed_before(write: Write, database
     (again,) = dofn.finish_bundle()
     assert again.value == receipts_of(1, 2)
     assert (context.tally.counts()["written"], context.tally.counts()["duplicates"]) == (1, 1)
+
+
+def test_what_waits_behind_a_commit_stays_hidden_meanwhile(
+    write: Write, locked: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(maskline.transforms.sink, "UNLEASED_SECONDS", 0.05)
+    queue = FaultyQueue()
+    dofn = write(lease=VisibilityLease(QueueAddress("logins"), 1, lambda _: queue))
+    results_of(dofn, row(1))
+    with ThreadPoolExecutor(1) as thread:
+        second = thread.submit(results_of, dofn, row(2))
+
+        await_until(lambda: (receipts_of(2), 1) in queue.extended, "what waits is kept hidden")
+
+        locked.rollback()
+        (first,) = second.result(30)
+    assert first.value == receipts_of(1)
 
 
 def test_a_retry_is_seen_while_the_commit_is_under_way(write: Write, database: Connection) -> None:

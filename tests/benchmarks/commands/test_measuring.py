@@ -89,6 +89,7 @@ def test_the_job_is_compared_with_another_program(results: Path, tmp_path: Path)
         "rows/s of 2 processes",
         "start to first row",
         "memory, one process",
+        "memory, 2 processes (PSS)",
     ]
 
 
