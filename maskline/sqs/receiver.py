@@ -23,6 +23,7 @@ from maskline.sqs.client import MAX_BATCH_ENTRIES, MAX_VISIBILITY_SECONDS, Delet
 from maskline.sqs.connections import MAX_WAIT_SECONDS
 from maskline.sqs.failures import OverLimitError
 from maskline.sqs.held_messages import HeldAnswer, HeldMessages
+from maskline.watchdog import SLOW_SECONDS, WATCHDOG
 
 MAX_BYTES = 16 * 1024 * 1024
 OVER_LIMIT_PAUSE_SECONDS = 1.0
@@ -196,7 +197,11 @@ class MicroBatchReceiver:
             keeper.join(CLOSE_SECONDS)
 
     def _next_batch(self, waits: bool) -> list[SqsMessage]:
-        with self._changed:
+        usual_seconds = self._settings.long_poll_seconds + 2 * self._settings.micro_batch_seconds
+        with (
+            WATCHDOG.watching("receiving: an answer of SQS", slow_seconds=usual_seconds + SLOW_SECONDS),
+            self._changed,
+        ):
             self._failure = None
             self._is_wanted = self._is_waited_for = True
             while not self._stopping.is_set():

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+import maskline.sqs.receiver
 from maskline.records import Receipt, SqsMessage
 from maskline.sqs import DeleteFailure, QueueDepth, SqsQueue
 from maskline.sqs.receiver import MicroBatchReceiver, ReceiveSettings
@@ -384,6 +385,20 @@ def test_closing_gives_up_on_a_queue_that_hangs(caplog: pytest.LogCaptureFixture
 
     assert bench.clock.now - before == pytest.approx(8)
     assert "1 calls to the queue were not answered" in caplog.text
+
+
+def test_a_queue_that_does_not_answer_is_said_while_it_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(maskline.sqs.receiver, "SLOW_SECONDS", 0.1)
+    queue = PendingQueue()
+    receiver = MicroBatchReceiver(queue, ReceiveSettings(micro_batch_seconds=0, long_poll_seconds=0), threading.Event())
+    with running(receiver) as batch:
+        await_until(lambda: "receiving: an answer of SQS has taken" in caplog.text, "the log says so")
+
+        queue.answer(0, 1)
+
+        assert len(batch.result(timeout=10)) == 1
 
 
 def test_a_stop_ends_the_gathering_at_once(queue: SqsQueue) -> None:
