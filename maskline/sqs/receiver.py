@@ -22,6 +22,7 @@ from maskline.records import SqsMessage
 from maskline.sqs.client import MAX_BATCH_ENTRIES, MAX_VISIBILITY_SECONDS, DeleteFailure, Queue, in_requests
 from maskline.sqs.connections import MAX_WAIT_SECONDS
 from maskline.sqs.failures import OverLimitError
+from maskline.sqs.gathering import Gathering
 from maskline.sqs.held_messages import HeldAnswer, HeldMessages
 from maskline.watchdog import SLOW_SECONDS, WATCHDOG
 
@@ -45,7 +46,7 @@ class ReceiveSettings(msgspec.Struct, frozen=True):
     Attributes:
         micro_batch_size: The most messages of a micro-batch, 1 or more.
         micro_batch_seconds: The time from its first message to its end, 0 to 60. Taking what has gathered begins as
-            long before that as it took of late, and may last so long beyond it.
+            long before that as it took of late, and may last as long as that time itself.
         visibility_timeout_seconds: The visibility time-out of every receive, 1 to 43,200.
         long_poll_seconds: How long to wait for a first message, 0 to 20.
         retry_seconds: How long SQS may fail to answer before the job fails.
@@ -132,10 +133,7 @@ class MicroBatchReceiver:
         self._short_polls = 0
         self._asked = 0
         self._concurrency = 1
-        self._gathers_until = 0.0
-        self._taken_since: float | None = None
-        self._answered_at = 0.0
-        self._taking_seconds = 0.0
+        self._gathering = Gathering(settings.micro_batch_seconds)
         self._gathers = False
         self._is_last_taken = False
         self._is_wanted = False
@@ -230,36 +228,25 @@ class MicroBatchReceiver:
                 "%d messages waited beyond their visibility time-out, and come back",
                 sum(len(answer.messages) for answer in answers if now >= answer.hidden_until),
             )
-        self._note_how_long_taking_took()
+        self._gathering.end()
         self._gathers = self._is_last_taken = False
         if self._held.count:
-            self._gathers_until = self._held.answers[0].came_at + self._gathering_seconds()
+            self._gathering.begin(self._held.answers[0].came_at)
         self._is_wanted = bool(hidden)
         self._receive_more(waits=True)
         return [message for answer in hidden for message in answer.messages]
-
-    def _note_how_long_taking_took(self) -> None:
-        if self._taken_since is not None:
-            took = min(max(0.0, self._answered_at - self._taken_since), self._settings.micro_batch_seconds / 2)
-            # At once where it takes longer, and slowly where it does not: nearly every micro-batch is to end in time.
-            self._taking_seconds = max(took, self._taking_seconds + (took - self._taking_seconds) / 8)
-            self._taken_since = None
-
-    def _gathering_seconds(self) -> float:
-        return self._settings.micro_batch_seconds - self._taking_seconds
 
     def _is_complete(self) -> bool:
         """Return whether the micro-batch is full, its time is over, or filling it failed."""
         if not self._held.count:
             return self._failure is not None
-        now = self._clock()
         return (
             self._failure is not None
             or self._held.count >= self._settings.micro_batch_size
             or self._held.bytes >= MAX_BYTES
             # Another receive may have the rest, which would wait for all the time of the next micro-batch.
             or (self._is_last_taken and not self._short_polls)
-            or now >= self._gathers_until + self._settings.micro_batch_seconds
+            or self._gathering.is_taken_for_too_long(self._clock())
         )
 
     def _is_queue_empty(self, waits: bool) -> bool:
@@ -269,8 +256,7 @@ class MicroBatchReceiver:
     def _seconds_to_wait(self) -> float:
         if not self._held.count:
             return LOOK_SECONDS
-        left = self._gathers_until - self._clock()
-        return min(LOOK_SECONDS, left if left > 0 else left + self._settings.micro_batch_seconds)
+        return min(LOOK_SECONDS, self._gathering.seconds_left(self._clock()))
 
     def _receive_more(self, waits: bool) -> None:
         """Begin as many receives as shall be under way; in one thread at a time, however soon they are answered."""
@@ -289,10 +275,11 @@ class MicroBatchReceiver:
             return None
         if self._held.count:
             if self._gathers:
-                if self._clock() < self._gathers_until:
+                now = self._clock()
+                if not self._gathering.is_over(now):
                     return None
                 self._gathers = False
-                self._taken_since = self._clock()
+                self._gathering.take(now)
             if self._is_last_taken or self._is_complete():
                 return None
         if self._under_way >= self._concurrency or self._room() - self._asked < 1:
@@ -328,10 +315,11 @@ class MicroBatchReceiver:
         except Exception as error:
             self._failure = error
             return
-        now = self._answered_at = self._clock()
+        now = self._clock()
+        self._gathering.note_answer(now)
         is_over = self._stopping.is_set() or self._is_closed.is_set()
         if messages and not self._held.count:
-            self._gathers_until = now + self._gathering_seconds()
+            self._gathering.begin(now)
         answer = HeldAnswer(messages, now, (hidden_from or now) + self._settings.visibility_timeout_seconds)
         if messages and is_over:
             self._give_back([answer])
@@ -341,7 +329,7 @@ class MicroBatchReceiver:
         elif not self._held.count and not self._long_polls:
             self._is_wanted = False
         self._adapt(len(messages), wanted)
-        self._is_last_taken = now >= self._gathers_until and len(messages) < wanted
+        self._is_last_taken = self._gathering.is_over(now) and len(messages) < wanted
 
     def _adapt(self, came: int, wanted: int) -> None:
         if came == wanted:
@@ -353,7 +341,7 @@ class MicroBatchReceiver:
             self._concurrency = max(1, self._concurrency // 2)
         else:
             return
-        if self._concurrency == 1 and self._clock() < self._gathers_until:
+        if self._concurrency == 1 and not self._gathering.is_over(self._clock()):
             self._gathers = self._held.count > 0
 
     def _room(self) -> int:

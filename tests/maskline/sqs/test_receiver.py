@@ -239,14 +239,20 @@ def test_what_gathered_until_the_time_was_over_is_taken_whole() -> None:
     assert bench.clock.now == pytest.approx(1000.2)
 
 
-def test_what_other_receives_have_still_to_bring_belongs_to_the_micro_batch() -> None:
+@contextlib.contextmanager
+def thirteen_taken() -> Iterator[tuple[PendingQueue, Clock, Future[list[SqsMessage]]]]:
+    """Receive a micro-batch whose time is over, and of whose last two receives one has brought little."""
     queue, clock = PendingQueue(), Clock()
-    receiver = MicroBatchReceiver(queue, SLOW, threading.Event(), clock)
-    with running(receiver) as batch:
+    with running(MicroBatchReceiver(queue, SLOW, threading.Event(), clock)) as batch:
         await_until(lambda: len(queue.receives) == 1, "the long poll is under way")
         queue.answer(0, FULL)
         clock.now += SLOW.micro_batch_seconds
         queue.answer(1, 3)
+        yield queue, clock, batch
+
+
+def test_what_other_receives_have_still_to_bring_belongs_to_the_micro_batch() -> None:
+    with thirteen_taken() as (queue, _, batch):
         with pytest.raises(TimeoutError):
             batch.result(timeout=0.2)
 
@@ -256,14 +262,7 @@ def test_what_other_receives_have_still_to_bring_belongs_to_the_micro_batch() ->
 
 
 def test_one_that_others_have_still_to_bring_something_to_ends_all_the_same() -> None:
-    queue, clock = PendingQueue(), Clock()
-    receiver = MicroBatchReceiver(queue, SLOW, threading.Event(), clock)
-    with running(receiver) as batch:
-        await_until(lambda: len(queue.receives) == 1, "the long poll is under way")
-        queue.answer(0, FULL)
-        clock.now += SLOW.micro_batch_seconds
-        queue.answer(1, 3)
-
+    with thirteen_taken() as (_, clock, batch):
         clock.now += SLOW.micro_batch_seconds
 
         assert len(batch.result(timeout=10)) == 13
