@@ -18,14 +18,18 @@ def in_background(call: Callable[[], T], name: str) -> Future[T]:
         name: The thread's name.
     """
     future: Future[T] = Future()
-    threading.Thread(target=_settle, args=(future, call), name=name, daemon=True).start()
+    threading.Thread(target=settle, args=(future, call), name=name, daemon=True).start()
     return future
 
 
-def _settle(future: Future[T], call: Callable[[], T]) -> None:
+def settle(future: Future[T], call: Callable[[], T]) -> None:
+    """Make a call, and put what it returns or raises into a future, so that nobody waits for it in vain.
+
+    Args:
+        future: The future.
+        call: What to call.
+    """
     try:
-        result = call()
-    except Exception as error:
+        future.set_result(call())
+    except BaseException as error:
         future.set_exception(error)
-    else:
-        future.set_result(result)

@@ -13,6 +13,8 @@ from concurrent.futures import Future, wait
 from types import FrameType
 from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
 
+from maskline.futures import settle
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -97,12 +99,8 @@ class BackgroundWork(Generic[T]):
 
     def _run(self) -> None:
         # Of two threads, too: a signal may have ended the wait before the first one has come this far.
-        if not self._beginning.acquire(blocking=False):
-            return
-        try:
-            self._future.set_result(self._work())
-        except BaseException as error:
-            self._future.set_exception(error)
+        if self._beginning.acquire(blocking=False):
+            settle(self._future, self._work)
 
 
 def interruptible(work: Callable[[], T]) -> T:

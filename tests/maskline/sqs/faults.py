@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from maskline.futures import settle
 from maskline.records import Receipt, SqsMessage
 from maskline.sqs import DeleteFailure, QueueDepth
 
@@ -72,10 +73,7 @@ class BlockingQueue:
 
     def _done(self, call: Callable[[], T]) -> Future[T]:
         future: Future[T] = Future()
-        try:
-            future.set_result(call())
-        except Exception as error:
-            future.set_exception(error)
+        settle(future, call)
         return future
 
 
