@@ -128,11 +128,10 @@ class CommitBatch(beam.DoFn, Generic[Record]):
             yield from self._counted_results(self._commit(records))
             return
         before = self._under_way
-        committed_before = self._awaited(before.commit, records) if before else None
+        results = self._windowed_results(before, self._awaited(before.commit, records)) if before else ()
         commit = in_background(functools.partial(self._commit, records), "postgres-commit")
         self._under_way = _UnderWay(commit, timestamp, window)
-        if before and committed_before:
-            yield from self._windowed_results(before, committed_before)
+        yield from results
 
     def finish_bundle(self) -> Iterator[Any]:
         """Wait for the last commit.

@@ -165,10 +165,8 @@ class BatchWriter(Generic[Record]):
             each_once = {record.receipt.message_id: record for record in records}
             self._write_or_bisect([each_once[message_id] for message_id in sorted(each_once)], outcome, on_progress)
             self._raise_for_a_common_cause(outcome, each_once.values())
-            outcome.committed = list(records)
-            if outcome.rejected:
-                rejected = {rejection.record.receipt.message_id for rejection in outcome.rejected}
-                outcome.committed = [record for record in records if record.receipt.message_id not in rejected]
+            rejected = {rejection.record.receipt.message_id for rejection in outcome.rejected}
+            outcome.committed = [record for record in records if record.receipt.message_id not in rejected]
             self._empty_old_days()
         return outcome
 
@@ -228,7 +226,6 @@ class BatchWriter(Generic[Record]):
             raise
         except UnicodeError:
             raise RowRejectedError(UNSTORABLE_TEXT) from None
-        outcome.committed.extend(records)
         outcome.inserted |= entered.inserted
         outcome.suppressed += entered.suppressed
         outcome.unvouched += entered.unvouched

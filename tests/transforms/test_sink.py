@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import apache_beam as beam
@@ -20,17 +19,9 @@ from maskline.streams.definition import StreamDefinition
 from maskline.transforms import WriteToPostgres
 from maskline.transforms.run_context import RunContext
 from tests.awaiting import await_until
-from tests.maskline.postgres.records import connected, row, run, value_of, waiting_for_a_lock
+from tests.maskline.postgres.records import row, value_of, waiting_for_a_lock
 from tests.maskline.sqs.faults import receipts_of
 from tests.transforms.running import a_pipeline
-
-
-@pytest.fixture
-def locked(dsn: str) -> Iterator[Connection]:
-    """A connection in a transaction that keeps everybody else from writing rows."""
-    with connected(dsn, autocommit=False) as connection:
-        run(connection, "LOCK TABLE user_logins")
-        yield connection
 
 
 @pytest.mark.slow

@@ -23,21 +23,13 @@ from maskline.streams.definition import StreamDefinition
 from maskline.transforms.postgres import _WriteRows
 from maskline.transforms.run_context import RunContext
 from tests.awaiting import await_until
-from tests.maskline.postgres.records import connected, row, run, value_of, waiting_for_a_lock
+from tests.maskline.postgres.records import row, value_of, waiting_for_a_lock
 from tests.maskline.sqs.faults import FaultyQueue
 from tests.transforms.database_faults import fail_commits
 
 Write = Callable[..., _WriteRows]
 
 FIRST_MINUTE, SECOND_MINUTE = IntervalWindow(0, 60), IntervalWindow(60, 120)
-
-
-@pytest.fixture
-def locked(dsn: str) -> Iterator[Connection]:
-    """A connection in a transaction that keeps everybody else from writing rows."""
-    with connected(dsn, autocommit=False) as connection:
-        run(connection, "LOCK TABLE user_logins")
-        yield connection
 
 
 @pytest.fixture
