@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any, TypeAlias
 
 import msgspec
@@ -20,15 +20,18 @@ _SCALAR = str | int | bool | None
 
 _PLAIN_TYPES = frozenset({str, int, bool, type(None)})
 
+_decode_all = msgspec.json.Decoder(dict[str, Any]).decode
+_in_order = msgspec.structs.astuple
+
+MAX_EXTRA_NAMES = 16
+"""How many fields that no column takes are read in one go with the columns; others cost a second reading."""
+
 
 def plain_record_reader(columns: Sequence[Column], count_invalid: Callable[[], None]) -> PlainReader | None:
     r"""Return a reader of plain records, or None where the columns ask for more than a field of the record each.
 
     A record is plain that is ASCII without a backslash, has each column's field, and holds a text, an integer, a truth
-    value or null in every field. So is a message of a stream whose definition fits; one with fields that no column
-    takes is read a second time, for their number. msgspec leaves out a field that it does not know, and takes the last
-    of a key that stands twice; but where there is no backslash each quotation mark begins or ends a text, so their
-    number tells whether there was more than what was read.
+    value or null in every field. So is a message of a stream whose definition fits.
 
     The reader raises an `InvalidValueError` where a column does not take its value.
 
@@ -39,48 +42,77 @@ def plain_record_reader(columns: Sequence[Column], count_invalid: Callable[[], N
     names = [column.source.path.name for column in columns]
     if len(set(names)) < len(names) or not all(map(_is_field, columns)):
         return None
-    fields = [
-        (f"column_{place}", _type(column), msgspec.field(name=name))
-        for place, (column, name) in enumerate(zip(columns, names, strict=True))
-    ]
-    decode = msgspec.json.Decoder(msgspec.defstruct("PlainRecord", fields, gc=False)).decode
-    decode_all = msgspec.json.Decoder(dict[str, Any]).decode
-    in_order = msgspec.structs.astuple
-    readers: list[tuple[int, Reader]] = [
-        (place, column_reader(column, count_invalid))
-        for place, column in enumerate(columns)
-        if plain_text_limit(column) is None
-    ]
+    return _PlainRecords(columns, count_invalid).read
 
-    def read(text: str) -> tuple[list[object], int] | None:
+
+class _PlainRecords:
+    """Reads plain records, and learns which fields they have that no column takes.
+
+    msgspec leaves out a field that it does not know, and takes the last of a key that stands twice. But where there is
+    no backslash each quotation mark begins or ends a text, so their number tells whether there was more than what was
+    read. Such a record is read a second time, whole, and the names that are new are known from then on.
+    """
+
+    def __init__(self, columns: Sequence[Column], count_invalid: Callable[[], None]) -> None:
+        self._count = len(columns)
+        self._known_names = {column.source.path.name for column in columns}
+        self._fields = [
+            (f"column_{place}", _type(column), msgspec.field(name=column.source.path.name))
+            for place, column in enumerate(columns)
+        ]
+        self._decode = _decoder(self._fields)
+        self._readers: list[tuple[int, Reader]] = [
+            (place, column_reader(column, count_invalid))
+            for place, column in enumerate(columns)
+            if plain_text_limit(column) is None
+        ]
+
+    def read(self, text: str) -> tuple[list[object], int] | None:
         if "\\" in text or not text.isascii():
             return None
-        extra_fields = 0
         try:
-            values: list[object] = list(in_order(decode(text)))
-            quotation_marks = text.count('"')
-            if quotation_marks != _quotation_marks(list(map(type, values))):
-                record = decode_all(text)
+            values: list[object] = list(_in_order(self._decode(text)))
+            types = list(map(type, values))
+            fields = len(types) - types.count(msgspec.UnsetType)
+            if text.count('"') != _quotation_marks(fields, types):
+                record = _decode_all(text)
                 types = list(map(type, record.values()))
-                if quotation_marks != _quotation_marks(types) or not _PLAIN_TYPES.issuperset(types):
+                fields = len(types)
+                if text.count('"') != _quotation_marks(fields, types) or not _PLAIN_TYPES.issuperset(types):
                     return None
-                extra_fields = len(record) - len(values)
+                self._learn(record)
         except (msgspec.DecodeError, RecursionError):
             return None
-        for place, read_value in readers:
+        del values[self._count :]
+        for place, read_value in self._readers:
             values[place] = read_value(values[place])
-        return values, extra_fields
+        return values, fields - self._count
 
-    return read
+    def _learn(self, names: Iterable[str]) -> None:
+        """Read the fields of these names, too, from now on, up to `MAX_EXTRA_NAMES` of them."""
+        room = self._count + MAX_EXTRA_NAMES - len(self._fields)
+        new_names = [name for name in names if name not in self._known_names][:room]
+        if new_names:
+            self._known_names.update(new_names)
+            self._fields += [
+                (f"extra_{place}", _SCALAR | msgspec.UnsetType, msgspec.field(default=msgspec.UNSET, name=name))
+                for place, name in enumerate(new_names, start=len(self._fields))
+            ]
+            self._decode = _decoder(self._fields)
 
 
-def _quotation_marks(types: list[type]) -> int:
+def _decoder(fields: Sequence[tuple[str, Any, Any]]) -> Callable[[str], msgspec.Struct]:
+    return msgspec.json.Decoder(msgspec.defstruct("PlainRecord", fields, gc=False)).decode
+
+
+def _quotation_marks(fields: int, types: list[type]) -> int:
     """Return how many quotation marks there are around the names and texts of a record.
 
     Args:
+        fields: How many fields it has.
         types: Those of its values.
     """
-    return 2 * (len(types) + types.count(str))
+    return 2 * (fields + types.count(str))
 
 
 def _is_field(column: Column) -> bool:

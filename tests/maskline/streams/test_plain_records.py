@@ -17,7 +17,7 @@ from maskline.streams.failures import InvalidValueError
 from maskline.streams.message_format import MessageFormat
 from maskline.streams.opening import MessageOpener
 from maskline.streams.payloads import S3Payloads
-from maskline.streams.plain_records import PlainReader, plain_record_reader
+from maskline.streams.plain_records import MAX_EXTRA_NAMES, PlainReader, plain_record_reader
 
 ORDERS = """
 name = "orders"
@@ -138,6 +138,20 @@ def test_a_record_with_fields_that_no_column_takes_is_read_at_once_too() -> None
     )
 
     assert user_logins()(body) == (["u1", "iOS", None, "d", "RU", "2"], 2)
+
+
+def test_fields_that_came_before_are_counted_where_they_come_again_and_not_where_they_do_not() -> None:
+    read = user_logins()
+    body = '{"user_id":"u1","device_type":"iOS","ip":null,"locale":"RU","app_version":"2","device_id":"d"@}'
+    fields = [f',"x{number}":{value}' for number, value in enumerate(['"y"', "1", "null"] * MAX_EXTRA_NAMES)]
+    values = ["u1", "iOS", None, "d", "RU", "2"]
+
+    for _ in range(2):
+        assert [read(body.replace("@", field)) for field in fields] == [(values, 1)] * len(fields)
+    assert read(body.replace("@", "".join(fields))) == (values, len(fields))
+    assert read(body.replace("@", "")) == (values, 0)
+    assert [read(body.replace("@", 2 * field)) for field in fields] == [None] * len(fields)
+    assert [read(body.replace("@", f',"x{number}":[]')) for number in range(len(fields))] == [None] * len(fields)
 
 
 @pytest.mark.parametrize(
