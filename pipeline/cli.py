@@ -14,7 +14,8 @@ from typing import NoReturn
 from maskline.core_dumps import forbid_core_dumps
 from maskline.errors import MasklineError, StopTimedOutError
 from maskline.extras import missing_extra
-from maskline.pipeline.command_parser import gc_paused, open_command
+from maskline.pipeline.command_parser import open_command
+from maskline.pipeline.garbage_collection import gc_paused
 from maskline.pipeline.help_pages import help_page
 from maskline.pipeline.help_text import paragraph, summaries
 from maskline.pipeline.logs import EXIT_CODE_FIELD, configure_logging

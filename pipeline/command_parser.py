@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import gc
 import importlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import Any, NoReturn
 
 from maskline.errors import UsageError
+from maskline.pipeline.garbage_collection import gc_paused
 from maskline.pipeline.help_text import HelpFormatter
 from maskline.pipeline.suggestions import suggestion, unknown_name, with_help
 
@@ -158,14 +157,3 @@ def open_command(
     with gc_paused():
         command = importlib.import_module(f"{package}.commands.{name}")
     return command, CommandParser(prog=f"{program} {name}", description=command.__doc__)
-
-
-@contextlib.contextmanager
-def gc_paused() -> Iterator[None]:
-    """Collect no garbage while the block imports, nor among what it imported: that takes a fifth of Beam's import."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()

@@ -11,7 +11,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from maskline.pipeline.command_parser import gc_paused
+from maskline.pipeline.garbage_collection import gc_paused
 from maskline.pipeline.hidden_packages import UNUSED_BY_A_JOB, hidden_packages
 from maskline.pipeline.options import Options
 

@@ -13,8 +13,8 @@ import threading
 from collections.abc import Sequence
 
 from maskline.pipeline.beam_help import add_beam_help
-from maskline.pipeline.command_parser import gc_paused
 from maskline.pipeline.deferred_packages import deferred_packages
+from maskline.pipeline.garbage_collection import gc_paused
 from maskline.pipeline.hidden_packages import UNUSED_BY_A_JOB, UNUSED_IN_PROCESS, hidden_packages
 from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.logs import name_run_in_logs

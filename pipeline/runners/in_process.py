@@ -15,6 +15,7 @@ from rich.console import Console
 
 from maskline.errors import MasklineError, StopTimedOutError
 from maskline.pipeline.beam_options import Runner
+from maskline.pipeline.garbage_collection import collecting_seldom
 from maskline.pipeline.job import build
 from maskline.pipeline.job_settings import JobSettings
 from maskline.pipeline.run_progress import showing_progress
@@ -114,6 +115,7 @@ def run_job(
             monitor(context, progress.snapshot),
             patch_metric_consolidation(),
             sampling_often(),
+            collecting_seldom(),
         ):
             # Signals are handled in the main thread, which must not hold a lock that the handler wants.
             thread = _RunnerThread(run_to_end)
