@@ -147,7 +147,7 @@ def measured(
         title: What it shows.
         columns: The heads of its table.
         rows: The table.
-        curves: What to draw.
+        curves: What to draw; a point without a value is left out.
     """
     return Result(
         name=name,
@@ -159,7 +159,7 @@ def measured(
         commit=_commit(),
         columns=list(columns),
         rows=[[_rounded(cell) for cell in row] for row in rows],
-        curves=curves or {},
+        curves={label: [(x, y) for x, y in points if math.isfinite(y)] for label, points in (curves or {}).items()},
     )
 
 

@@ -10,7 +10,7 @@ import argparse
 from benchmarks.sweeps import add_sweep_options, sweep
 from benchmarks.transfer import Load
 
-VALUES = (1_000, 10_000, 100_000)
+VALUES = (3_000, 10_000, 30_000, 100_000)
 UNIT = "messages waiting"
 
 

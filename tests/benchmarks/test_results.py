@@ -70,6 +70,12 @@ def test_a_measurement_names_machine_versions_and_command_and_has_no_digits_that
     assert result.command.startswith("python -m benchmarks")
 
 
+def test_a_point_without_a_value_is_not_drawn_and_the_result_can_be_read_again(tmp_path: Path) -> None:
+    result = measured("x", "X", ["CPU"], [[1.0]], {"CPU": [(1.0, float("nan")), (2.0, 3.0)]})
+
+    assert Result.read(result.write(tmp_path)).curves == {"CPU": [(2.0, 3.0)]}
+
+
 def test_a_command_line_does_not_say_where_another_program_stands() -> None:
     split = command_line(["latency", "--command", "/home/me/bin/program", "--rate", "5"])
     joined = command_line(["latency", "--command=/home/me/bin/program"])
