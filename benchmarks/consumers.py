@@ -104,8 +104,9 @@ class Consumers:
 
     @property
     def cpu_seconds(self) -> float:
-        """The user and system time of all that has ended, to the end of it."""
-        return _cpu_of_children() - self._children_before
+        """The user and system time of all to their end; of one whose parent did not wait for it, when last seen."""
+        last_seen = self.samples[-1].cpu_seconds if self.samples else 0.0
+        return max(_cpu_of_children() - self._children_before, last_seen)
 
     @property
     def have_ended(self) -> bool:
