@@ -6,11 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from benchmarks.results import Result
 
 INCHES = (7.2, 3.6)
+
+MARGIN = 1.06
+"""How much higher than the highest point the vertical axis is, so that no point is cut off."""
+
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "maskline",  # the same curve is the same file
@@ -45,23 +51,41 @@ class Plot:
             file: The SVG file.
         """
         with mpl.rc_context(STYLE):
+            self.figure(result).savefig(file, format="svg", metadata={"Date": None})
+
+    def figure(self, result: Result) -> Figure:
+        """Return the figure of a result's curves.
+
+        Args:
+            result: The result.
+        """
+        with mpl.rc_context(STYLE):
             figure = Figure(figsize=INCHES, layout="constrained")
             axes = figure.subplots()
             for name, points in result.curves.items():
                 across, up = zip(*points, strict=True)
                 axes.plot(across, up, label=name, marker="o" if len(points) <= 10 else None)
+            _count_in_whole_numbers(axes.yaxis)
             if self._is_logarithmic:
                 axes.set_xscale("log")
                 values = sorted({point[0] for points in result.curves.values() for point in points})
                 axes.set_xticks(values, [f"{value:,.0f}" for value in values], minor=False)
                 axes.minorticks_off()
-            axes.set_ylim(bottom=0)
+            else:
+                _count_in_whole_numbers(axes.xaxis)
+            highest = max(up for points in result.curves.values() for _, up in points)
+            axes.set_ylim(0, MARGIN * highest)
             axes.set_xlabel(self._across)
             axes.set_ylabel(self._up)
             axes.set_title(result.title, loc="left", fontsize=10)
             if len(result.curves) > 1:
                 axes.legend(frameon=False)
-            figure.savefig(file, format="svg", metadata={"Date": None})
+            return figure
+
+
+def _count_in_whole_numbers(axis: Axis) -> None:
+    axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
+    axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 
 PLOTS = {
