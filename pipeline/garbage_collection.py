@@ -26,7 +26,7 @@ def collecting_seldom() -> Iterator[None]:
     """Collect garbage once there are `NEW_OBJECTS` in the block, and not at every 700, as Python does.
 
     A micro-batch has more than that while it is masked, and next to none of it in a cycle: to look through all of it
-    again and again took a thirtieth of the job's CPU, and takes a third of that now.
+    again and again took a thirtieth of the job's CPU, and takes less than half of that now.
     """
     thresholds = gc.get_threshold()
     gc.set_threshold(NEW_OBJECTS, *thresholds[1:])
