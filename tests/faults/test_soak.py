@@ -19,18 +19,20 @@ pytestmark = on_elasticmq
 PORTION = 1_500
 MAX_AHEAD = 20_000
 
-STARTED_ONCE = 12
-"""Threads that start when they are first needed."""
+OPENED_ONCE = 12
+"""Threads, files and connections that are made when they are first needed, which may be late."""
 
-OPENED_ONCE = 2 * CONNECTIONS
-"""Receives and deletions each open a connection when they first have one more under way, which may be late."""
+QUEUE_CONNECTIONS = 2 * CONNECTIONS
+"""How many connections to the queue a job has at most, one for each receive and for each deletion under way."""
 
 
 @pytest.mark.slow
 def test_many_small_micro_batches_leave_nothing_behind(case: FaultCase, runner_options: list[str]) -> None:
     job = case.start("--micro_batch_size=10", *runner_options)
 
-    _soak(case, job, messages=6_000, settled_after=1_500)
+    settled, at_the_end = _soak(case, job, messages=6_000, settled_after=1_500)
+
+    assert at_the_end.files + at_the_end.sockets <= settled.files + settled.sockets + OPENED_ONCE
 
 
 @pytest.mark.soak
@@ -38,10 +40,14 @@ def test_many_small_micro_batches_leave_nothing_behind(case: FaultCase, runner_o
 def test_half_a_million_messages_leave_nothing_behind(case: FaultCase) -> None:
     job = case.start(*AT_FULL_SPEED, through_proxies=False)
 
-    _soak(case, job, messages=500_000, settled_after=50_000)
+    settled, at_the_end = _soak(case, job, messages=500_000, settled_after=50_000)
+
+    assert at_the_end.files <= settled.files + OPENED_ONCE
+    assert at_the_end.sockets <= QUEUE_CONNECTIONS + OPENED_ONCE
 
 
-def _soak(case: FaultCase, job: JobProcess, messages: int, settled_after: int) -> None:
+def _soak(case: FaultCase, job: JobProcess, messages: int, settled_after: int) -> tuple[Use, Use]:
+    """Send messages while the job runs, and return what it used once it had settled, and at the end."""
     sender = threading.Thread(target=_send, args=(case, messages), name="soak-sender", daemon=True)
     sender.start()
 
@@ -56,8 +62,8 @@ def _soak(case: FaultCase, job: JobProcess, messages: int, settled_after: int) -
     case.stop(job)
     case.check()
     assert at_the_end.resident_bytes < 1.1 * settled.resident_bytes
-    assert at_the_end.threads <= settled.threads + STARTED_ONCE
-    assert at_the_end.files <= settled.files + OPENED_ONCE
+    assert at_the_end.threads <= settled.threads + OPENED_ONCE
+    return settled, at_the_end
 
 
 def _send(case: FaultCase, messages: int) -> None:
@@ -71,5 +77,8 @@ def _use(watch: ResourceWatch) -> Use:
     """Return the most of each over the last two seconds, for a job breathes."""
     uses = watch.uses[-20:]
     return Use(
-        max(use.resident_bytes for use in uses), max(use.threads for use in uses), max(use.files for use in uses)
+        max(use.resident_bytes for use in uses),
+        max(use.threads for use in uses),
+        max(use.files for use in uses),
+        max(use.sockets for use in uses),
     )

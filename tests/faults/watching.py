@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from pathlib import Path
 
 import msgspec
 import psutil
@@ -16,12 +18,14 @@ class Use(msgspec.Struct, frozen=True):
     Attributes:
         resident_bytes: Resident memory.
         threads: Threads.
-        files: File descriptors, sockets included.
+        files: File descriptors that are no sockets.
+        sockets: Sockets.
     """
 
     resident_bytes: int
     threads: int
     files: int
+    sockets: int
 
 
 class ResourceWatch:
@@ -55,11 +59,19 @@ class ResourceWatch:
     def look(self) -> Use:
         """Look once."""
         with self._process.oneshot():
-            return Use(self._process.memory_info().rss, self._process.num_threads(), self._process.num_fds())
+            sockets, descriptors = self._sockets(), self._process.num_fds()
+            return Use(self._process.memory_info().rss, self._process.num_threads(), descriptors - sockets, sockets)
+
+    def _sockets(self) -> int:
+        sockets = 0
+        for descriptor in Path(f"/proc/{self._process.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # it was closed meanwhile
+                sockets += descriptor.readlink().name.startswith("socket:")
+        return sockets
 
     def _watch(self) -> None:
         while not self._ended.wait(LOOK_SECONDS):
             try:
                 self.uses.append(self.look())
-            except psutil.Error:
+            except (psutil.Error, FileNotFoundError):
                 return
