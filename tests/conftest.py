@@ -108,6 +108,9 @@ def _person_at_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 def postgres() -> Iterator[EmbeddedPostgres]:
     """A Postgres server with a template of a migrated database, and one of what the owner made alone."""
     with tempfile.TemporaryDirectory(dir=MEMORY) as directory, EmbeddedPostgres(Path(directory) / "data") as server:
+        # Its transactions hold publications to the lake back for a moment: tests open such transactions themselves.
+        run_sql(server.dsn("postgres"), "ALTER SYSTEM SET autovacuum = off")
+        run_sql(server.dsn("postgres"), "SELECT pg_reload_conf()")
         for template in (MIGRATED, UNMIGRATED):
             run_sql(server.dsn("postgres"), f"CREATE DATABASE {template}")
             run_sql(server.dsn(template), OWNERS_TABLE)

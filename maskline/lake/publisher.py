@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from maskline.errors import UnavailableError
-from maskline.lake.completion import MissingRows
+from maskline.lake.compared_rows import ComparedRows
 from maskline.lake.copies import Copy
 from maskline.lake.files import FileSize, by_day
 from maskline.lake.row_batches import Oddities, RowBatches
@@ -134,13 +134,13 @@ class Publisher:
     def _write(self, version: LakeVersion, interval: Interval, advance: Callable[[int], None]) -> Publication:
         writer = version.file_writer(self._size)
         batches = RowBatches(self._table.columns, self._masker)
-        missing = MissingRows(version) if interval.is_compared else None
+        compared = ComparedRows(version) if interval.is_compared else None
         rows = 0
         try:
             with self._source.reading(self._table.columns, interval) as read:
                 for batch in map(batches.batch, read):
                     for day, of_day in by_day(batch):
-                        written = of_day if missing is None else missing.of(day, of_day)
+                        written = of_day if compared is None else compared.lacking(day, of_day)
                         writer.write(day, written)
                         rows += written.num_rows
                     advance(batch.num_rows)
@@ -155,6 +155,6 @@ class Publisher:
         version.commit(files, [], interval.horizon, {"what": "publish", "rows": rows})
         logger.debug("publishing: committed")
         only_in_copy = None
-        if missing is not None and interval.first == 0:
-            only_in_copy = sum(file.rows for file in version.files()) - missing.found
-        return Publication(rows, len(files), interval.horizon, batches.oddities, missing is not None, only_in_copy)
+        if compared is not None and interval.first == 0:
+            only_in_copy = sum(file.rows for file in version.files()) - compared.found
+        return Publication(rows, len(files), interval.horizon, batches.oddities, compared is not None, only_in_copy)

@@ -11,7 +11,9 @@ An entry is *proved* where Postgres's own ``xmin`` of the row is that transactio
 brought was written by another one, and a database that went back to an earlier state does not have it. That takes no
 permission, and holds through pg_upgrade, which keeps the transactions and changes the system identifier. Where the
 entry is not proved, all rows are compared with the copy's. *Foreign* rows, written by transactions that this server
-has not come to yet, tell of themselves; they are compared until it has passed them.
+has not come to yet, tell of themselves; they are compared until it has passed them. For as long as some transaction is
+open, foreign rows look like rows that are written beside it; so where all rows are compared, all that can be read are,
+those above the horizon as well.
 
 Source: https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-PG-SNAPSHOT and
 https://www.postgresql.org/docs/current/ddl-system-columns.html
@@ -64,8 +66,8 @@ class Interval(msgspec.Struct, frozen=True):
     Attributes:
         first: The first transaction.
         horizon: The transaction after the last.
-        rows: How many rows they wrote, foreign ones included.
-        foreign: The first and the last transaction of foreign rows that belong to it, or None.
+        rows: How many rows they wrote, those beyond included.
+        beyond: The first and the last transaction above the horizon whose rows belong to it, or None.
         is_compared: Whether the copy may have some of them already.
         compared_below: Up to which transaction foreign rows may lie, so that later intervals are to be compared.
     """
@@ -73,7 +75,7 @@ class Interval(msgspec.Struct, frozen=True):
     first: int
     horizon: int
     rows: int = 0
-    foreign: tuple[int, int] | None = None
+    beyond: tuple[int, int] | None = None
     is_compared: bool = False
     compared_below: int | None = None
 
@@ -81,9 +83,9 @@ class Interval(msgspec.Struct, frozen=True):
     def condition(self) -> sql.Composable:
         """Which rows they are, in SQL."""
         own = _BETWEEN.format(sql.Literal(str(self.first)), sql.Literal(str(self.horizon)))
-        if self.foreign is None:
+        if self.beyond is None:
             return own
-        first, last = self.foreign
+        first, last = self.beyond
         return sql.SQL("({} OR {})").format(own, _BETWEEN.format(sql.Literal(str(first)), sql.Literal(str(last + 1))))
 
 
@@ -180,12 +182,12 @@ class RowSource:
                 compared.
         """
         with self._transaction() as cursor:
-            ceiling, upcoming, foreign = self._bounds(cursor)
+            ceiling, upcoming, last = self._bounds(cursor)
             compared_below = 0 if horizon is None else self._compared_below(cursor, lake_table, horizon)
-            beyond_foreign = foreign[1] + 1 if foreign is not None else 0
-            if compared_below is None or (horizon or 0) > ceiling or beyond_foreign > compared_below:
-                # Between the bounds of the snapshot, foreign rows look like rows under way. Those come next.
-                everything = Interval(0, ceiling, 0, foreign, True, max(upcoming, beyond_foreign))
+            has_foreign = last >= max(upcoming, compared_below or 0)
+            if compared_below is None or (horizon or 0) > ceiling or has_foreign:
+                beyond = (ceiling, last) if last >= ceiling else None
+                everything = Interval(0, ceiling, 0, beyond, True, max(upcoming, last + 1))
                 return msgspec.structs.replace(everything, rows=self._count(cursor, everything))
             found = self._interval_of_rows(cursor, horizon or 0, ceiling, max_rows)
             if found is None:
@@ -203,8 +205,24 @@ class RowSource:
             horizon: The copy's horizon.
         """
         with self._transaction() as cursor:
-            _, _, foreign = self._bounds(cursor)
-        return Interval(0, horizon, foreign=foreign)
+            _, upcoming, last = self._bounds(cursor)
+        return Interval(0, horizon, beyond=(upcoming, last) if last >= upcoming else None)
+
+    def not_proved(self, lake_table: str, horizon: int) -> Interval | None:
+        """Return the rows above a copy's horizon of which only the copy tells whether they were published.
+
+        Args:
+            lake_table: The id of the copy's Delta table.
+            horizon: The copy's horizon.
+
+        Returns:
+            They, or None where there cannot be any.
+        """
+        with self._transaction() as cursor:
+            _, upcoming, _ = self._bounds(cursor)
+            compared_below = self._compared_below(cursor, lake_table, horizon)
+        below = upcoming if compared_below is None else min(upcoming, compared_below)
+        return Interval(horizon, below, is_compared=True) if below > horizon else None
 
     def _interval_of_rows(self, cursor: Cursor, first: int, ceiling: int, max_rows: int) -> Interval | None:
         found = Interval(first, ceiling)
@@ -219,16 +237,18 @@ class RowSource:
             rows = self._count(cursor, Interval(first, horizon))
         return Interval(first, horizon, rows) if rows else None
 
-    def _bounds(self, cursor: Cursor) -> tuple[int, int, tuple[int, int] | None]:
-        """Return the horizon there is now, the first transaction to come, and the bounds of foreign rows beyond it."""
+    def _bounds(self, cursor: Cursor) -> tuple[int, int, int]:
+        """Return the horizon there is now, the first transaction to come, and the last of any row, -1 if there is none.
+
+        Rows at or above the first transaction to come are foreign.
+        """
         query = (
             "SELECT pg_snapshot_xmin(now)::text, pg_snapshot_xmax(now)::text,"
             " (SELECT written_in::text FROM {} ORDER BY written_in DESC LIMIT 1) FROM pg_current_snapshot() AS now"
         )
         cursor.execute(sql.SQL(query).format(self._table))
         ((ceiling, upcoming, last),) = cursor.fetchall()
-        is_foreign = last is not None and int(last) >= int(upcoming)
-        return int(ceiling), int(upcoming), (int(upcoming), int(last)) if is_foreign else None
+        return int(ceiling), int(upcoming), -1 if last is None else int(last)
 
     def _compared_below(self, cursor: Cursor, lake_table: str, horizon: int) -> int | None:
         """Return up to which transaction foreign rows may lie, or None where the copy's horizon is not proved."""

@@ -14,6 +14,8 @@ import msgspec
 import pyarrow as pa
 
 from maskline.lake.columns import MESSAGE_ID, PARTITION
+from maskline.lake.compared_rows import ComparedRows
+from maskline.lake.files import by_day
 from maskline.lake.row_batches import Oddities, RowBatches
 from maskline.lake.row_digests import RowDigests
 from maskline.lake.source import RowSource
@@ -117,6 +119,12 @@ class Verifier:
     def _rows_of_table(self, version: LakeVersion, batches: RowBatches) -> Iterator[pa.RecordBatch]:
         with self._source.reading(batches.columns, self._source.up_to(version.horizon or 0)) as rows:
             yield from map(batches.batch, rows)
+        not_proved = self._source.not_proved(version.table_id, version.horizon or 0)
+        if not_proved is not None:
+            compared = ComparedRows(version)
+            with self._source.reading(batches.columns, not_proved) as rows:
+                for batch in map(batches.batch, rows):
+                    yield from (compared.present(day, of_day) for day, of_day in by_day(batch))
 
     def _sums(self, batches: Iterable[pa.RecordBatch]) -> dict[date | None, _Sum]:
         sums: dict[date | None, _Sum] = {}

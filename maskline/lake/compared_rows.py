@@ -1,4 +1,4 @@
-"""Completing a copy where transaction ids do not tell which rows are new: rows are compared.
+"""Which rows a copy has, where transaction ids do not tell: rows are compared.
 
 A row is known by its message id; one that has none, older than the job, by all of its values. A message has the same
 day in the table and in the copy, so no more is held than the ids of one day.
@@ -16,8 +16,10 @@ from maskline.lake.row_digests import RowDigests
 from maskline.lake.table import DataFile, LakeVersion
 
 
-class MissingRows:
-    """Tells which rows a version of a copy lacks.
+class ComparedRows:
+    """Tells which rows a version of a copy has, and which it lacks.
+
+    The rows of a day should come one after the other, for its ids are read when it begins.
 
     Args:
         version: The version.
@@ -35,13 +37,15 @@ class MissingRows:
         self._without_id: Counter[int] = Counter()
         self.found = 0
 
-    def of(self, day: date | None, rows: pa.RecordBatch) -> pa.RecordBatch:
-        """Return those of some rows that the copy lacks.
+    def lacking(self, day: date | None, rows: pa.RecordBatch) -> pa.RecordBatch:
+        """Return those of some rows of a day that the copy lacks."""
+        return rows.filter(pa.array(self._is_lacking(day, rows), pa.bool_()))
 
-        Args:
-            day: Their day. The rows of a day should come one after the other, for its ids are read when it begins.
-            rows: The rows.
-        """
+    def present(self, day: date | None, rows: pa.RecordBatch) -> pa.RecordBatch:
+        """Return those of some rows of a day that the copy has."""
+        return rows.filter(pa.array([not is_lacking for is_lacking in self._is_lacking(day, rows)], pa.bool_()))
+
+    def _is_lacking(self, day: date | None, rows: pa.RecordBatch) -> list[bool]:
         if not self._is_loaded or day != self._day:
             self._load(day)
         ids = rows.column(MESSAGE_ID).to_pylist()
@@ -52,7 +56,7 @@ class MissingRows:
                     lacking[place] = not self._without_id[digest]
                     self._without_id[digest] -= not lacking[place]
         self.found += len(ids) - sum(lacking)
-        return rows.filter(pa.array(lacking, pa.bool_()))
+        return lacking
 
     def _load(self, day: date | None) -> None:
         self._day, self._is_loaded = day, True
