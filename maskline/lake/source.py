@@ -226,7 +226,8 @@ class RowSource:
 
     def _interval_of_rows(self, cursor: Cursor, first: int, ceiling: int, max_rows: int) -> Interval | None:
         found = Interval(first, ceiling)
-        query = sql.SQL("SELECT written_in::text FROM {} WHERE {} ORDER BY written_in OFFSET %s LIMIT 1")
+        # By the column: a bare written_in would be the text of the SELECT, where 1000 comes before 999.
+        query = sql.SQL("SELECT written_in::text FROM {} AS t WHERE {} ORDER BY t.written_in OFFSET %s LIMIT 1")
         cursor.execute(query.format(self._table, found.condition), [max_rows])
         beyond = cursor.fetchall()
         horizon = int(beyond[0][0]) if beyond else ceiling
@@ -244,7 +245,8 @@ class RowSource:
         """
         query = (
             "SELECT pg_snapshot_xmin(now)::text, pg_snapshot_xmax(now)::text,"
-            " (SELECT written_in::text FROM {} ORDER BY written_in DESC LIMIT 1) FROM pg_current_snapshot() AS now"
+            " (SELECT written_in::text FROM {} AS t ORDER BY t.written_in DESC LIMIT 1)"
+            " FROM pg_current_snapshot() AS now"
         )
         cursor.execute(sql.SQL(query).format(self._table))
         ((ceiling, upcoming, last),) = cursor.fetchall()

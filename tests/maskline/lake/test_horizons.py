@@ -41,15 +41,17 @@ def publications(dsn: str, place: Path) -> list[Publication]:
     return list(publisher(dsn, lake_table(place)).publish())
 
 
-def publish_rows_of_another_server(dsn: str, keyset: Keyset, place: Path) -> list[str]:
-    """Write five rows, publish four, and let their transactions lie some ahead of this server's; return their ids."""
+def publish_rows_of_another_server(
+    dsn: str, keyset: Keyset, place: Path, first: str = "pg_current_xact_id()::text::bigint + 10"
+) -> list[str]:
+    """Write five rows, publish four, and let their transactions lie ahead of the server's; return their message ids."""
     written = write_masked(dsn, keyset, [login(number) for number in range(4)])
     publish(dsn, lake_table(place))
     written += write_masked(dsn, keyset, [login(4)])
     with connected(dsn) as database:
         run(
             database,
-            "UPDATE user_logins SET written_in = (pg_current_xact_id()::text::bigint + 10 + 20 * number)::text::xid8"
+            f"UPDATE user_logins SET written_in = ({first} + 20 * number)::text::xid8"
             " FROM (SELECT message_id AS id, row_number() OVER () AS number FROM user_logins) AS numbered"
             " WHERE id = message_id",
         )
@@ -95,6 +97,36 @@ def test_rows_of_a_server_with_higher_transaction_ids_are_neither_missed_nor_dou
     assert first.rows + added == 31
     assert rows_in(tmp_path, "message_id") == sorted(written)
     assert verify(second_dsn, lake_table(tmp_path)).differences == []
+
+
+def test_the_last_row_of_another_server_is_the_one_with_the_highest_number_and_not_with_the_greatest_text(
+    dsn: str, second_dsn: str, keyset: Keyset, tmp_path: Path
+) -> None:
+    written = publish_rows_of_another_server(dsn, keyset, tmp_path, first="999950")
+    restore_dump(dsn, second_dsn)
+
+    (first,) = publications(second_dsn, tmp_path)
+
+    assert (first.rows, first.only_in_copy) == (1, 0)
+    assert rows_in(tmp_path, "message_id") == sorted(written)
+    assert publications(second_dsn, tmp_path) == []
+
+
+def test_a_commit_takes_the_transactions_with_the_lowest_numbers_and_not_with_the_least_texts(
+    dsn: str, keyset: Keyset, database: Connection, tmp_path: Path
+) -> None:
+    written = write_masked(dsn, keyset, [login(number) for number in range(10)])
+    run(
+        database,
+        "UPDATE user_logins SET written_in = (95 + number)::text::xid8"
+        " FROM (SELECT message_id AS id, row_number() OVER () AS number FROM user_logins) AS numbered"
+        " WHERE id = message_id",
+    )
+
+    made = list(publisher(dsn, lake_table(tmp_path), rows_per_commit=3).publish())
+
+    assert [publication.rows for publication in made] == [3, 3, 3, 1]
+    assert rows_in(tmp_path, "message_id") == sorted(written)
 
 
 def test_rows_of_another_server_that_look_like_rows_under_way_are_compared_at_once(
