@@ -16,13 +16,17 @@ from phonenumbers import NumberParseException, PhoneNumberFormat, ValidationResu
 
 from maskline.masks.normalization.rule import NormalForm
 
-VERSION = 2
+VERSION = 3
 PACKAGE = "phonenumbers"
 REGIONS = frozenset(phonenumbers.SUPPORTED_REGIONS)
 
 _INVISIBLE = r"\s\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
-_BEGIN = re.compile(rf"[{_INVISIBLE}]*(?:tel:)?[{_INVISIBLE}(\[+\uff0b]*\d", re.IGNORECASE)
-"""What a number begins with, marks of direction that were copied along included.
+_AROUND = re.compile(rf"\A[{_INVISIBLE}]+|[{_INVISIBLE}]+\Z")
+"""What was copied along with a number: space and marks of direction. Behind a ``phone-context`` the library takes them
+for a part of it."""
+
+_BEGIN = re.compile(rf"(?:tel:)?[{_INVISIBLE}(\[+\uff0b]*\d", re.IGNORECASE)
+"""What a number begins with.
 
 The library would leave out whatever stands before the first digit or plus sign.
 """
@@ -40,16 +44,17 @@ def normal_form_in(region: str) -> NormalForm:
     """
 
     def normal_form(value: str) -> str | None:
-        if not _BEGIN.match(value):
+        text = _AROUND.sub("", value)
+        if not _BEGIN.match(text):
             return None
         try:
-            number = phonenumbers.parse(value, region)
+            number = phonenumbers.parse(text, region)
         except NumberParseException:
             return None
         is_possible = phonenumbers.is_possible_number_with_reason(number) == ValidationResult.IS_POSSIBLE
         if number.extension or not is_possible:
             return None
-        letters = sum(map(str.isalpha, _URI_PARTS.sub("", value)))
+        letters = sum(map(str.isalpha, _URI_PARTS.sub("", text)))
         if letters and (letters < _MIN_LETTERS or not phonenumbers.is_valid_number(number)):
             return None
         return str(phonenumbers.format_number(number, PhoneNumberFormat.E164))

@@ -31,6 +31,7 @@ EQUAL = [
     (PHONE, "\u202a+49 170 1234567\u202c", "\uff0b\uff14\uff19 170 1234567", "+491701234567"),
     (PHONE, "+1-800-FLOWERS", "+1 800 3569377", "+18003569377"),
     (PHONE, "tel:170-1234567;phone-context=+49", "tel:0170-1234567;phone-context=example.com", "+491701234567"),
+    (PHONE, " tel:170-1234567;phone-context=+49\t", "\u202atel:170-1234567;phone-context=+49\u202c\n", "+491701234567"),
     (PHONE, "Tel: 0170 1234567", "[0170] 1234567", "+491701234567"),
     (PHONE, "+1 202-555-0143", "001 202 555 0143", "+12025550143"),
     (PHONE, "+39 06 6982", "0039 066982", "+39066982"),
@@ -201,8 +202,9 @@ def test_a_value_in_its_normal_form_is_returned_itself() -> None:
 def test_a_rule_knows_its_version_and_its_library(rule: str) -> None:
     normalization = Normalization.parse(rule)
 
+    versions = {PHONE: 3, "uuid": 2}
     packages = {"email": "email-validator ", PHONE: "phonenumbers ", "iban": "python-stdnum "}
-    assert (normalization.name, normalization.version) == (rule, 2 if rule in (PHONE, "uuid") else 1)
+    assert (normalization.name, normalization.version) == (rule, versions.get(rule, 1))
     assert (normalization.library or "").startswith(packages.get(rule, ""))
     assert (normalization.library is None) is (rule not in packages)
 
