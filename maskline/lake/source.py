@@ -222,7 +222,7 @@ class RowSource:
             _, upcoming, _ = self._bounds(cursor)
             compared_below = self._compared_below(cursor, lake_table, horizon)
         below = upcoming if compared_below is None else min(upcoming, compared_below)
-        return Interval(horizon, below, is_compared=True) if below > horizon else None
+        return Interval(horizon, below) if below > horizon else None
 
     def _interval_of_rows(self, cursor: Cursor, first: int, ceiling: int, max_rows: int) -> Interval | None:
         found = Interval(first, ceiling)

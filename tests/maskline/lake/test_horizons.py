@@ -41,6 +41,16 @@ def publications(dsn: str, place: Path) -> list[Publication]:
     return list(publisher(dsn, lake_table(place)).publish())
 
 
+def write_in_transactions(database: Connection, number: str) -> None:
+    """Let each row have been written by a transaction of its own, in SQL by the row's number, from 1 on."""
+    run(
+        database,
+        f"UPDATE user_logins SET written_in = ({number})::text::xid8"
+        " FROM (SELECT message_id AS id, row_number() OVER () AS number FROM user_logins) AS numbered"
+        " WHERE id = message_id",
+    )
+
+
 def publish_rows_of_another_server(
     dsn: str, keyset: Keyset, place: Path, first: str = "pg_current_xact_id()::text::bigint + 10"
 ) -> list[str]:
@@ -49,12 +59,7 @@ def publish_rows_of_another_server(
     publish(dsn, lake_table(place))
     written += write_masked(dsn, keyset, [login(4)])
     with connected(dsn) as database:
-        run(
-            database,
-            f"UPDATE user_logins SET written_in = ({first} + 20 * number)::text::xid8"
-            " FROM (SELECT message_id AS id, row_number() OVER () AS number FROM user_logins) AS numbered"
-            " WHERE id = message_id",
-        )
+        write_in_transactions(database, f"{first} + 20 * number")
     return written
 
 
@@ -116,12 +121,7 @@ def test_a_commit_takes_the_transactions_with_the_lowest_numbers_and_not_with_th
     dsn: str, keyset: Keyset, database: Connection, tmp_path: Path
 ) -> None:
     written = write_masked(dsn, keyset, [login(number) for number in range(10)])
-    run(
-        database,
-        "UPDATE user_logins SET written_in = (95 + number)::text::xid8"
-        " FROM (SELECT message_id AS id, row_number() OVER () AS number FROM user_logins) AS numbered"
-        " WHERE id = message_id",
-    )
+    write_in_transactions(database, "95 + number")
 
     made = list(publisher(dsn, lake_table(tmp_path), rows_per_commit=3).publish())
 
