@@ -152,11 +152,12 @@ class _Poll(beam.DoFn):
         with self._context.reporting_failures():
             self._queue = self._open_queue(self._address)
         self._receiver = MicroBatchReceiver(self._queue, self._settings, self._context.stopping)
+        self._context.track_keeper(self._receiver)
         self._bundle_has_messages = False
         self._waits_for_others = False
 
     def teardown(self) -> None:
-        self._receiver.close()
+        self._context.close_keeper(self._receiver)
 
     def start_bundle(self) -> None:
         self._bundle_has_messages = False

@@ -73,12 +73,17 @@ class _Return(beam.DoFn):
     def setup(self) -> None:
         with self._context.reporting_failures():
             self._queue = self._open_queue(self._address)
+        self._context.track_keeper(self)
 
     def teardown(self) -> None:
+        self._context.close_keeper(self)
+
+    def close(self) -> None:
+        """Make visible what is still hidden."""
+        hidden, self._hidden = self._hidden, {}
         now = time.monotonic()
         with contextlib.suppress(QueueError):  # what was not given back comes back by itself
-            self._set_visibility([receipt for receipt, until in self._hidden.values() if until > now], 0)
-        self._hidden = {}
+            self._set_visibility([receipt for receipt, until in hidden.values() if until > now], 0)
 
     def process(self, messages: list[LeftMessage]) -> None:
         by_seconds: defaultdict[int, list[Receipt]] = defaultdict(list)

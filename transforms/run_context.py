@@ -13,8 +13,11 @@ import threading
 import uuid
 import weakref
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from typing import Protocol
 
 from maskline.errors import MasklineError
+from maskline.futures import in_background
 from maskline.postgres.connection import Connection
 from maskline.sqs.in_flight import InFlight
 from maskline.sqs.left_messages import LeftMessages
@@ -29,6 +32,13 @@ _contexts: weakref.WeakValueDictionary[str, RunContext] = weakref.WeakValueDicti
 """The contexts of this process. One is removed by itself once no starter, transform or DoFn holds it any more."""
 
 _contexts_lock = threading.RLock()
+
+
+class Closable(Protocol):
+    """What keeps messages from others until it is closed."""
+
+    def close(self) -> None:
+        """Give them back; it may be called again."""
 
 
 class RunContext:
@@ -72,6 +82,8 @@ class RunContext:
         self.movement = Movement()
         self._connections_lock = threading.Lock()
         self._connections: weakref.WeakSet[Connection] = weakref.WeakSet()
+        self._keepers_lock = threading.Lock()
+        self._keepers: set[Closable] = set()
         with _contexts_lock:
             if self.run_id in _contexts:
                 raise ValueError(f"run_id {self.run_id!r} is that of another run of this process")
@@ -96,6 +108,26 @@ class RunContext:
         """Return how many connections to Postgres the DoFns of the run have open in this process."""
         with self._connections_lock:
             return sum(not connection.closed for connection in self._connections)
+
+    def track_keeper(self, keeper: Closable) -> None:
+        """Remember what keeps messages from others, until `close_keeper`."""
+        with self._keepers_lock:
+            self._keepers.add(keeper)
+
+    def close_keeper(self, keeper: Closable) -> None:
+        """Close what keeps messages from others, when its DoFn is torn down."""
+        keeper.close()
+        with self._keepers_lock:
+            self._keepers.discard(keeper)
+
+    def close_keepers(self) -> list[Future[None]]:
+        """Begin to close all that the DoFns of the run have open here, and return what ends when that is done.
+
+        A runner may end before it has torn its DoFns down: Prism does, whose worker sees the end of its connection.
+        """
+        with self._keepers_lock:
+            keepers = list(self._keepers)
+        return [in_background(keeper.close, "give-back") for keeper in keepers]
 
     def __reduce__(self) -> tuple[Callable[[str], RunContext], tuple[str]]:
         """Pickle the id of the run alone."""

@@ -119,9 +119,12 @@ class VisibilityLease:
 
         Args:
             receipts: The deliveries.
-            in_flight: What else is in flight; nothing else if left out.
+            in_flight: What else is in flight; nothing else if left out. What was made visible is so no longer.
         """
-        self._set_visibility((in_flight or _NOTHING_ELSE).including(self.queue, receipts), 0)
+        in_flight = in_flight or _NOTHING_ELSE
+        deliveries = in_flight.including(self.queue, receipts)
+        unchanged = {receipt.receipt_handle for receipt in self._set_visibility(deliveries, 0)}
+        in_flight.remove(self.queue, [receipt for receipt in deliveries if receipt.receipt_handle not in unchanged])
 
     def _extend_until(
         self, finished: threading.Event, receipts: Sequence[Receipt], in_flight: InFlight, progress: _Progress
@@ -137,14 +140,16 @@ class VisibilityLease:
                 return
             self._set_visibility(deliveries, self._visibility_timeout_seconds)
 
-    def _set_visibility(self, receipts: Sequence[Receipt], seconds: int) -> None:
+    def _set_visibility(self, receipts: Sequence[Receipt], seconds: int) -> Sequence[Receipt]:
+        """Set the visibility time-out of deliveries anew, and return those of which it is not."""
         try:
             if self._opened_queue is None:
                 self._opened_queue = self._open_queue(self.queue)
             failures = self._opened_queue.extend(receipts, seconds)
         except MasklineError as error:
             logger.warning("visibility of %d messages not changed: %s", len(receipts), error)
-            return
+            return receipts
         if failures:
             codes = ", ".join(sorted({failure.code for failure in failures}))
             logger.warning("visibility of %d of %d messages not changed: %s", len(failures), len(receipts), codes)
+        return [failure.receipt for failure in failures]

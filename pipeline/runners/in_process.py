@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import wait
 
 import apache_beam as beam
 import msgspec
@@ -14,6 +15,7 @@ from apache_beam.options.pipeline_options import PipelineOptions, StandardOption
 from rich.console import Console
 
 from maskline.errors import MasklineError, StopTimedOutError
+from maskline.futures import in_background
 from maskline.pipeline.beam_options import Runner
 from maskline.pipeline.garbage_collection import collecting_seldom
 from maskline.pipeline.job import build
@@ -125,7 +127,10 @@ def run_job(
                 thread.join(0.1)
                 progress.snapshot()
                 if last_resort.is_due(stop_seconds(job)):
-                    raise _stop_timed_out(job, context)
+                    waits = _slow_waits(job)
+                    _give_back(job, context, GIVE_BACK_SECONDS)
+                    raise _stop_timed_out(job, waits)
+            _give_back(job, context, job.receive.long_poll_seconds + GIVE_BACK_SECONDS)
     if thread.failure is not None:
         raise context.failure or _unknown_failure(thread.failure) from None
     return RunResult(progress.snapshot().counts, progress.seconds, context.stopping.is_set())
@@ -169,21 +174,30 @@ class LastResort:
         return self._asked_at is not None and self._clock() - self._asked_at >= seconds
 
 
-def _stop_timed_out(job: JobSettings, context: RunContext) -> StopTimedOutError:
+def _slow_waits(job: JobSettings) -> str:
     waits = ", ".join(WATCHDOG.slow_waits()) or "something that is not known"
     logger.error("asked to stop %.0f s ago, the job waits for: %s", stop_seconds(job), waits)
-    # In a thread, for the queue may be what hangs.
-    giving_back = threading.Thread(target=_give_back, args=(job, context), name="give-back", daemon=True)
-    giving_back.start()
-    giving_back.join(GIVE_BACK_SECONDS)
+    return waits
+
+
+def _stop_timed_out(job: JobSettings, waits: str) -> StopTimedOutError:
     return StopTimedOutError(
         f"the job did not stop within {stop_seconds(job):.0f} s and was ended, waiting for: {waits}; what it had not "
         "deleted is in the queue still"
     )
 
 
-def _give_back(job: JobSettings, context: RunContext) -> None:
-    VisibilityLease(job.queue, job.receive.visibility_timeout_seconds).release([], context.in_flight)
+def _give_back(job: JobSettings, context: RunContext, seconds: float) -> None:
+    """Give back to the queue what the run still keeps from others, and wait for that so many seconds at most.
+
+    What was received by a job that failed, and was not asked to stop, comes back after its visibility time-out: whoever
+    starts the job again at once would else soon have its messages in the dead-letter queue.
+    """
+    given_back = context.close_keepers()
+    if context.stopping.is_set() and context.in_flight.count():
+        lease = VisibilityLease(job.queue, job.receive.visibility_timeout_seconds)
+        given_back.append(in_background(lambda: lease.release([], context.in_flight), "give-back"))
+    wait(given_back, seconds)
 
 
 def _unknown_failure(failure: BaseException) -> JobFailedError:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from tests.awaiting import await_until
 from tests.faults.points import Direction, Framing, Hold, Point, unframed
 
 READ_BYTES = 65536
@@ -93,6 +94,10 @@ class TcpProxy:
             conversation.end(reset)
         for conversation in conversations:
             conversation.join()
+
+    def await_conversation(self, seconds: float = 60) -> None:
+        """Return once a client has come since the last `cut`."""
+        await_until(lambda: len(self._conversations) > 0, "a client has connected", seconds)
 
     def hang(self) -> None:
         """Pass nothing on until `resume`: connections stand, new ones are taken, and whatever comes is acknowledged."""

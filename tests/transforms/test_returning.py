@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import wait
 from typing import cast
 
 import pytest
@@ -62,6 +63,15 @@ def test_what_is_still_hidden_in_the_end_is_made_visible() -> None:
     fn.process([left("a", 1), left("b", 8)])
 
     fn.teardown()
+
+    assert queue.extended[-1] == (["b"], 0)
+
+
+def test_what_is_still_hidden_when_a_runner_ends_without_teardown_is_made_visible() -> None:
+    queue, context = RecordingQueue(), RunContext()
+    returning(queue, context).process([left("a", 1), left("b", 8)])
+
+    wait(context.close_keepers(), 60)
 
     assert queue.extended[-1] == (["b"], 0)
 

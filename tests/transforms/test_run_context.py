@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import pickle
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import apache_beam as beam
 import pytest
@@ -40,6 +40,27 @@ def test_a_new_run_is_neither_stopping_nor_failed_and_has_counted_nothing() -> N
     assert not context.stopping.is_set()
     assert context.failure is None
     assert context.tally.counts() == {}
+
+
+class CountingKeeper:
+    """Keeps messages from others, and counts how often it was closed."""
+
+    def __init__(self) -> None:
+        self.closed = 0
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def test_what_no_teardown_has_closed_is_closed_at_the_end_of_the_run() -> None:
+    context, torn_down, left_open = RunContext(), CountingKeeper(), CountingKeeper()
+    context.track_keeper(torn_down)
+    context.track_keeper(left_open)
+    context.close_keeper(torn_down)
+
+    wait(context.close_keepers(), 60)
+
+    assert (torn_down.closed, left_open.closed) == (1, 1)
 
 
 def test_two_jobs_of_one_process_do_not_disturb_each_other() -> None:

@@ -71,6 +71,17 @@ def test_released_with_them_is_all_else_of_their_queue_that_is_in_flight() -> No
     assert queue.extended == [([second, first], 0)]
 
 
+def test_in_flight_is_still_what_was_not_released() -> None:
+    released, refused = some_receipts(2)
+    queue = FaultyQueue(extend=lambda receipts: [DeleteFailure(refused, "Stale", is_final=True)])
+    in_flight = InFlight()
+    in_flight.add(LOGINS, [released, refused])
+
+    VisibilityLease(LOGINS, 600, lambda _: queue).release([], in_flight)
+
+    assert in_flight.including(LOGINS, []) == [refused]
+
+
 def test_extended_with_them_is_all_else_of_their_queue_and_nothing_of_another() -> None:
     in_commit, behind, another = some_receipts(3)
     queue, ticks, in_flight = FaultyQueue(), Ticks(1), InFlight()

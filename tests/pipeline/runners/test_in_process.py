@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
+import pickle
 import signal
 import threading
 
 import msgspec
 import pytest
+from apache_beam.io.watermark_estimators import ManualWatermarkEstimator
 from rich.console import Console
 
-from maskline.errors import KeysetError
+from maskline.errors import DatabaseError, KeysetError
 from maskline.keys import KeysetUri
 from maskline.pipeline.beam_options import parse_beam_options, resolve_runner
 from maskline.pipeline.job_settings import JobSettings
@@ -21,6 +23,9 @@ from maskline.postgres.dsn import PostgresDsn
 from maskline.sqs import QueueAddress, SqsQueue
 from maskline.sqs.receiver import ReceiveSettings
 from maskline.streams.definition import StreamDefinition
+from maskline.transforms.polling import Polling, PollingTracker
+from maskline.transforms.reading import _Poll
+from tests.awaiting import await_until
 from tests.e2e.conftest import login
 
 
@@ -75,6 +80,31 @@ def test_an_error_that_nobody_knows_is_a_failure_with_its_kind(
         run(job)
 
     assert "the runner failed" in caplog.text
+
+
+def test_what_a_runner_has_not_torn_down_when_it_fails_is_given_back(
+    job: JobSettings, queue: SqsQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, options = new_run(), parse_beam_options([])
+    receive = ReceiveSettings(micro_batch_size=10, visibility_timeout_seconds=600)
+    poll = pickle.dumps(_Poll(job.queue, receive, False, context))
+
+    def poll_and_fail(*_: object) -> None:
+        poller = pickle.loads(poll)
+        poller.setup()
+        polled = next(poller.process(0, tracker=PollingTracker(Polling()), watermark=ManualWatermarkEstimator(None)))
+        assert len(polled.value) == 10
+        await_until(lambda: queue.depth().in_flight == 20, "the next micro-batch is fetched ahead")
+        context.stopping.set()
+        raise DatabaseError("table user_logins is not there")
+
+    monkeypatch.setattr(in_process, "_started", lambda *_: poll_and_fail)
+    queue.send(["x"] * 20)
+
+    with pytest.raises(JobFailedError):
+        run_job(job, options, resolve_runner(options), console_monitor(Console(file=io.StringIO())), context)
+
+    assert queue.depth().visible == 20
 
 
 def test_the_first_signal_asks_and_the_second_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
