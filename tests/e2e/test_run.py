@@ -118,10 +118,10 @@ def test_messages_in_flight_stay_invisible_while_the_database_is_away(
     sent = queue.send([*(login(number) for number in range(15)), *["not JSON"] * 5])
     with open_connection(dsn) as blocker, blocker.cursor() as cursor:
         cursor.execute("LOCK TABLE user_logins IN ACCESS EXCLUSIVE MODE")
-        job = start_job("--until_empty", "--visibility_timeout_seconds=2")
+        job = start_job("--until_empty", "--visibility_timeout_seconds=5")
         await_until(lambda: queue.depth().in_flight == 20, "the job has received them")
 
-        came_back = queue.receive(10, 6, 0)
+        came_back = queue.receive(10, 12, 0)
 
     assert came_back == []
     assert job.wait() == 0, job.errors
