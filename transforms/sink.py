@@ -173,10 +173,12 @@ class CommitBatch(beam.DoFn, Generic[Record]):
 
     def _awaited(self, before: Future[Commit[Record]], waiting: Sequence[Record]) -> Commit[Record]:
         """Wait for a commit, which ends by the deadlines of its statements, and keep what waits behind it hidden."""
-        if not wait([before], UNLEASED_SECONDS).done:
-            with self._held([record.receipt for record in waiting]):
-                return before.result()
-        return before.result()
+        receipts = [record.receipt for record in waiting]
+        with self._released_on_stop(receipts):
+            if not wait([before], UNLEASED_SECONDS).done:
+                with self._held(receipts):
+                    return before.result()
+            return before.result()
 
     def _windowed_results(self, under_way: _UnderWay, commit: Commit[Record]) -> Iterator[Any]:
         """Yield what to emit with the time and the window of the micro-batch, for Beam would give it those of now."""

@@ -111,7 +111,7 @@ def test_hang_of_postgres_keeps_no_job_from_stopping(case: FaultCase, point: str
 
     assert job.failure().startswith("postgres: ")
     assert "Traceback" not in job.errors
-    assert case.queue.depth().in_flight == 0
+    assert case.queue.depth().in_flight == 0, job.errors
     resume()
     goes_on(case)
 

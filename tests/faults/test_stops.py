@@ -30,7 +30,7 @@ def test_asked_to_stop_under_load_it_ends_within_ten_seconds_and_leaves_nothing_
     case.ended_well(job)
     assert time.monotonic() - asked_at < MAX_STOP_SECONDS
     assert job.output.startswith("Summary")
-    assert case.queue.depth().in_flight == 0
+    assert case.queue.depth().in_flight == 0, job.errors
     case.ended_well(case.start("--until_empty"))
     redelivered = case.check().redelivered
     assert redelivered is not None
@@ -53,7 +53,28 @@ def test_asked_to_stop_while_the_database_is_away_it_gives_its_messages_back_at_
 
     assert job.wait() == 75
     assert time.monotonic() - stopped_at < MAX_STOP_SECONDS
-    assert case.queue.depth().in_flight == 0
+    assert case.queue.depth().in_flight == 0, job.errors
+    case.database_line.accept()
+    case.ended_well(case.start("--until_empty"))
+    case.check()
+
+
+@pytest.mark.slow
+def test_asked_to_stop_while_it_gathers_behind_a_commit_that_fails_it_gives_both_back(
+    case: FaultCase, runner_options: list[str]
+) -> None:
+    job = case.start("--visibility_timeout_seconds=600", "--micro_batch_seconds=10", *runner_options)
+    case.send(100)
+    case.await_outcomes(100)
+    case.database_line.refuse()
+    case.send(110)
+    await_until(lambda: "writing failed, trying again" in job.errors_so_far(), "the commit has failed once")
+    await_until(lambda: case.queue.depth().in_flight == 110, "the next micro-batch is being gathered")
+
+    job.send_signal(signal.SIGTERM)
+
+    assert job.wait() == 75
+    assert case.queue.depth().in_flight == 0, job.errors
     case.database_line.accept()
     case.ended_well(case.start("--until_empty"))
     case.check()

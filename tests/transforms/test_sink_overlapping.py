@@ -143,6 +143,19 @@ def test_what_waits_behind_a_commit_stays_hidden_meanwhile(
     assert first.value == receipts_of(1)
 
 
+def test_what_waits_behind_a_commit_that_a_stop_fails_is_released_with_it(write: Write, database: Connection) -> None:
+    fail_commits(database, "user_logins", times=1_000_000, sqlstate="40001")
+    queue, context = FaultyQueue(), RunContext()
+    dofn = write(context=context, lease=VisibilityLease(QueueAddress("logins"), 60, lambda _: queue))
+    results_of(dofn, row(1))
+    context.stopping.set()
+
+    with pytest.raises(DatabaseUnavailableError):
+        results_of(dofn, row(2))
+
+    assert queue.extended == [(receipts_of(1), 0), (receipts_of(2), 0)]
+
+
 def test_a_retry_is_seen_while_the_commit_is_under_way(write: Write, database: Connection) -> None:
     fail_commits(database, "user_logins", times=1_000_000, sqlstate="40001")
     context = RunContext()
