@@ -201,11 +201,11 @@ class BatchWriter(Generic[Record]):
         for rejection in outcome.rejected:
             rejections[self._statement.table_of(rejection.record)].append(rejection)
         for table, rejected in rejections.items():
-            causes = {rejection.detail for rejection in rejected if not rejection.names_field}
-            if rows[table] > 1 and len(rejected) == rows[table] and len(causes) == 1:
+            unnamed = [rejection.detail for rejection in rejected if not rejection.names_field]
+            if len(rejected) == rows[table] and len(unnamed) > 1 and len(set(unnamed)) == 1:
                 raise TableError(
                     f"postgres: table {table} takes none of {rows[table]} rows, all for one cause: "
-                    f"{causes.pop()}; none was rejected"
+                    f"{unnamed[0]}; none was rejected"
                 )
 
     def _insert(self, records: Sequence[Record], outcome: WriteOutcome[Record], retried_until: float) -> None:

@@ -193,6 +193,24 @@ def test_what_will_pass_is_nobodys_fault(writer: BatchWriter[MaskedRow], databas
     assert accounted(database) == (0, 0)
 
 
+def test_two_bad_rows_of_which_one_names_a_constraint_are_each_their_own(
+    writer: BatchWriter[MaskedRow], database: Connection
+) -> None:
+    run(
+        database,
+        "ALTER TABLE user_logins ALTER COLUMN locale TYPE varchar(8);"
+        " ALTER TABLE user_logins ADD CONSTRAINT no_windows CHECK (device_type <> 'Windows')",
+    )
+
+    outcome = writer.write([row(1, locale="x" * 9), row(2, device_type="Windows")])
+
+    assert sorted(rejected.detail for rejected in outcome.rejected) == [
+        "22001 string_data_right_truncation",
+        "23514 check_violation, table user_logins, constraint no_windows",
+    ]
+    assert accounted(database) == (0, 0)
+
+
 def test_one_bad_row_does_not_hide_what_is_the_tables_own(writer: BatchWriter[MaskedRow], database: Connection) -> None:
     run(database, NO_PARTITION)
 
