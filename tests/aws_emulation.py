@@ -15,7 +15,7 @@ from maskline.pipeline.local.processes import free_port, stop_child
 from maskline.pipeline.local.sqs import CREDENTIALS, local_client
 from tests.awaiting import await_until
 
-START_SECONDS = 30
+START_SECONDS = 90
 STOP_SECONDS = 10
 
 

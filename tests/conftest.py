@@ -41,12 +41,15 @@ MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 _one_loader = functools.cache(create_loader)
 
 
-def pytest_configure() -> None:
-    """Measure no time in properties, and hear Ctrl-C, which a shell has what it starts in the background ignore."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the examples of properties, and hear Ctrl-C, which a shell has what it starts in the background ignore."""
     from hypothesis import HealthCheck, settings  # here, for `python -m tests.faults` imports this before pytest starts
 
-    settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-    settings.load_profile("suite")
+    slow_machine = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.register_profile("search", slow_machine)
+    # A change is judged by the same examples as the one before it; new ones are looked for with --hypothesis-profile.
+    settings.register_profile("suite", slow_machine, derandomize=True)
+    settings.load_profile(config.getoption("--hypothesis-profile") or "suite")
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

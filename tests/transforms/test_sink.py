@@ -33,13 +33,13 @@ def test_messages_stay_invisible_while_their_rows_wait_to_be_written(
     queue_address: QueueAddress,
     user_logins: StreamDefinition,
 ) -> None:
-    rows = received_rows(queue, count=12, visibility_seconds=5)
-    write = WriteToPostgres(user_logins, dsn, lease=lease_of(queue_address, 5))
+    rows = received_rows(queue, count=12, visibility_seconds=15)
+    write = WriteToPostgres(user_logins, dsn, lease=lease_of(queue_address, 15))
     with ThreadPoolExecutor(1) as threads:
         writing = threads.submit(run_write, rows, write)
         await_until(lambda: waiting_for_a_lock(database), "the writer waits for the lock")
 
-        came_back = queue.receive(10, 7, 60)
+        came_back = queue.receive(10, 17, 60)
         locked.rollback()
 
         writing.result(timeout=30)

@@ -120,7 +120,7 @@ def test_a_long_poll_whose_client_went_away_takes_no_message(stub: StubSqs, stub
 def test_only_as_many_long_polls_are_answered_as_messages_came(stub: StubSqs, stub_queue: SqsQueue) -> None:
     with connection(stub) as first, connection(stub) as second:
         for polling in (first, second):
-            polling.sendall(request("ReceiveMessage", {"QueueUrl": stub_queue.url, "WaitTimeSeconds": 2}))
+            polling.sendall(request("ReceiveMessage", {"QueueUrl": stub_queue.url, "WaitTimeSeconds": 5}))
         have_read(stub_queue)
 
         stub_queue.send(["one"])

@@ -91,7 +91,7 @@ def test_a_long_query_of_a_server_that_answers_others_is_waited_for(line: TcpPro
 
 
 def test_a_migration_on_a_line_that_hangs_is_given_up_and_can_be_repeated(unmigrated_dsn: str) -> None:
-    with postgres_proxy(unmigrated_dsn) as line, interruptible_queries(probe_seconds=0.5, connect_seconds=0.5):
+    with postgres_proxy(unmigrated_dsn) as line, interruptible_queries(probe_seconds=0.5, connect_seconds=3):
         step = line.hold_at(query_of(b"CREATE TABLE IF NOT EXISTS maskline_outcomes"))
 
         def hang() -> None:

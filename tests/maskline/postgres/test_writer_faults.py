@@ -106,7 +106,7 @@ def test_it_gives_up_when_retrying_took_long_enough_and_nothing_is_committed(
 ) -> None:
     retries: list[None] = []
     writer = BatchWriter(
-        functools.partial(connect, dsn), insert, 0.5, threading.Event(), on_retry=lambda: retries.append(None)
+        functools.partial(connect, dsn), insert, 3, threading.Event(), on_retry=lambda: retries.append(None)
     )
 
     with pytest.raises(DatabaseUnavailableError, match="55P03 lock_not_available"):

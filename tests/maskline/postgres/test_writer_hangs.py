@@ -25,9 +25,9 @@ EMPTYING = query_of(b"maskline_empty_old_outcomes")
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait for an answer for a second at most."""
-    monkeypatch.setattr(writing, "MIN_ANSWER_SECONDS", 1.0)
-    monkeypatch.setattr(writing, "ANSWER_SECONDS", 1.0)
+    """Wait for an answer for three seconds at most."""
+    monkeypatch.setattr(writing, "MIN_ANSWER_SECONDS", 3.0)
+    monkeypatch.setattr(writing, "ANSWER_SECONDS", 3.0)
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_a_write_that_gets_no_answer_fails_in_time_and_may_be_made_again(
 ) -> None:
     hold = line.hold_at(point)
 
-    with pytest.raises(DatabaseUnavailableError, match=r"^postgres: an insert got no answer in [12] s$"):
+    with pytest.raises(DatabaseUnavailableError, match=r"^postgres: an insert got no answer in \d+ s$"):
         writer.write([row(1), row(2)])
     again = writer.write([row(1), row(2)])
     hold.release()
@@ -65,7 +65,7 @@ def test_a_write_that_gets_no_answer_fails_in_time_and_may_be_made_again(
 def test_connecting_that_gets_no_answer_fails_in_time(line: TcpProxy, writer: BatchWriter[MaskedRow]) -> None:
     line.hang()
 
-    with pytest.raises(DatabaseUnavailableError, match=r"^postgres: connecting got no answer in [12] s$"):
+    with pytest.raises(DatabaseUnavailableError, match=r"^postgres: connecting got no answer in \d+ s$"):
         writer.write([row(1)])
 
 

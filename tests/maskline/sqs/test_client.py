@@ -130,14 +130,14 @@ def test_a_stale_handle_does_not_delete_what_was_delivered_again(queue: SqsQueue
 
 def test_extending_keeps_messages_hidden_beyond_the_timeout_they_were_received_with(queue: SqsQueue) -> None:
     queue.send([f"body {number}" for number in range(12)])
-    extended = receive_all(queue, visibility_seconds=2)
+    extended = receive_all(queue, visibility_seconds=5)
     queue.send(["not extended"])
     queue.receive(10, 0, 2)
 
     failures = queue.extend([receipt_of(message) for message in extended], 60)
 
     assert failures == []
-    await_until(lambda: queue.depth().visible > 0, "the message that was not extended is back", seconds=10)
+    await_until(lambda: queue.depth().visible > 0, "the message that was not extended is back", seconds=30)
     assert [message.body for message in receive_all(queue)] == ["not extended"]
 
 

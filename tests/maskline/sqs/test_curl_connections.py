@@ -54,7 +54,7 @@ def test_a_call_has_its_own_deadlines_whatever_its_connection_was_used_for_befor
 
     with (
         RecordingServer(answer_long_polls_after_two_seconds) as server,
-        connected(server.endpoint, seconds=0.5, connect_seconds=0.5) as connections,
+        connected(server.endpoint, seconds=0.5, connect_seconds=5) as connections,
     ):
         queue = connections.queue("libcurl", "logins")
         answers = [queue.receive(10, wait_seconds, 60) for wait_seconds in (0, 4, 0)]

@@ -135,7 +135,7 @@ def test_where_nobody_listens_it_is_the_same_error() -> None:
 def test_silence_is_given_up_as_boto3_does() -> None:
     with (
         RecordingServer(lambda request: Answer(is_silent=True)) as server,
-        connected(server.endpoint, seconds=0.5, connect_seconds=0.5) as connections,
+        connected(server.endpoint, seconds=0.5, connect_seconds=5) as connections,
     ):
         over = [end_of(CALLS["receive"], connections.queue(way, "logins")) for way in WAYS]
 
@@ -152,7 +152,7 @@ def received_after(first: Answer, connect_seconds: float) -> list[SqsMessage]:
     with (
         ThreadPoolExecutor(1) as threads,
         RecordingServer(lambda request: next(answers)) as server,
-        connected(server.endpoint, seconds=0.5, connect_seconds=connect_seconds) as connections,
+        connected(server.endpoint, seconds=2, connect_seconds=connect_seconds) as connections,
     ):
         return threads.submit(connections.queue("libcurl", "logins").receive, 10, 0, 60).result(timeout=30)
 

@@ -38,13 +38,13 @@ class Ticks:
 
 def test_messages_stay_invisible_beyond_their_time_out(queue: SqsQueue) -> None:
     queue.send(["x"] * 12)
-    held = receipts_of([message for _ in range(2) for message in queue.receive(10, 0, 1)])
+    held = receipts_of([message for _ in range(2) for message in queue.receive(10, 0, 3)])
     ticks = Ticks(1)
     lease = VisibilityLease(LOGINS, 30, lambda _: queue, wait=ticks)
 
     with lease.held(held):
         await_until(lambda: len(ticks.seconds) == 2, "the lease was extended")
-        came_back = queue.receive(10, 2, 30)
+        came_back = queue.receive(10, 4, 30)
 
     assert len(held) == 12
     assert came_back == []

@@ -79,7 +79,9 @@ class PendingQueue(BlockingQueue):
 
     def answer(self, number: int, count: int) -> None:
         """Answer a receive, counted from 0, with so many messages."""
-        self.receives[number][2].set_result([message("", f"{number}-{place}") for place in range(count)])
+        receive = self.receives[number][2]
+        await_until(lambda: bool(vars(receive)["_done_callbacks"]), "the receiver listens for the answer")
+        receive.set_result([message("", f"{number}-{place}") for place in range(count)])
 
     @property
     def waits(self) -> list[int]:
@@ -103,6 +105,10 @@ class Bench:
         self.clock.now += seconds
         if len(self.waits) >= self.stop_after_waits:
             self.stopping.set()
+
+
+FILLING = ReceiveSettings(micro_batch_size=25, micro_batch_seconds=20, long_poll_seconds=0)
+"""A micro-batch is full before its time is over, however slow the machine is."""
 
 
 def message(body: str, handle: str = "handle") -> SqsMessage:
@@ -134,19 +140,20 @@ def test_a_micro_batch_of_a_real_queue_never_exceeds_its_size(queue: SqsQueue, r
     assert sorted(received.message_id for batch in batches for received in batch) == sorted(sent_ids)
 
 
-def test_no_more_is_in_flight_than_two_micro_batches(queue: SqsQueue, receiver: MicroBatchReceiver) -> None:
+def test_no_more_is_in_flight_than_two_micro_batches(queue: SqsQueue) -> None:
     queue.send([f"body {number}" for number in range(100)])
+    receiver = MicroBatchReceiver(queue, FILLING, threading.Event())
 
     receiver.receive()
 
     await_until(lambda: queue.depth().in_flight == 50, "the next micro-batch is fetched ahead")
     assert queue.depth() == QueueDepth(visible=50, in_flight=50, delayed=0)
+    receiver.close()
 
 
 def test_what_was_fetched_ahead_is_given_back_when_closed(queue: SqsQueue) -> None:
     queue.send([f"body {number}" for number in range(60)])
-    settings = ReceiveSettings(micro_batch_size=25, micro_batch_seconds=0.05, long_poll_seconds=0)
-    receiver = MicroBatchReceiver(queue, settings, threading.Event())
+    receiver = MicroBatchReceiver(queue, FILLING, threading.Event())
     receiver.receive()
 
     receiver.close()
