@@ -16,6 +16,7 @@ from maskline.pipeline.local.sqs import CREDENTIALS, local_client
 from tests.awaiting import await_until
 
 START_SECONDS = 90
+STARTS = 3
 STOP_SECONDS = 10
 
 
@@ -27,6 +28,13 @@ class EmulatedAws:
 
     def __enter__(self) -> EmulatedAws:
         """Start the server and wait until it answers."""
+        for _ in range(STARTS):  # another process may have taken the port before it could
+            self._start()
+            if self._process.poll() is None:
+                return self
+        raise AssertionError("moto's server did not start")
+
+    def _start(self) -> None:
         self._port = free_port()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self._port)],
@@ -36,11 +44,12 @@ class EmulatedAws:
             start_new_session=True,
         )
         try:
-            await_until(self._answers, "moto's server answers", START_SECONDS)
+            await_until(
+                lambda: self._process.poll() is not None or self._answers(), "moto's server answers", START_SECONDS
+            )
         except BaseException:
             self.__exit__()
             raise
-        return self
 
     def __exit__(self, *_: object) -> None:
         """Stop the server."""

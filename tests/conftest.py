@@ -9,6 +9,7 @@ import contextlib
 import functools
 import os
 import signal
+import socket
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -254,6 +255,14 @@ def keyset_uri(stored_keyset: StoredKeyset, tmp_path: Path) -> str:
 def user_logins() -> StreamDefinition:
     """The stream that comes with maskline."""
     return load_stream("user_logins")
+
+
+@pytest.fixture
+def nobodys_port() -> Iterator[int]:
+    """A port of loopback at which nobody listens, nor can meanwhile, for it is bound."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield int(bound.getsockname()[1])
 
 
 @pytest.fixture(params=["FnApiRunner", pytest.param("Prism", marks=pytest.mark.prism)])

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from maskline import __version__
-from maskline.pipeline.local.processes import free_port
 from maskline.sqs import SqsQueue
 from tests.awaiting import await_until
 from tests.e2e.conftest import Ledger, StartJob, login
@@ -27,8 +26,10 @@ def records(errors: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in errors.splitlines()]
 
 
-def test_a_database_that_is_not_there_is_75_for_run_and_check_and_a_wrong_option_is_2(start_job: StartJob) -> None:
-    nobody = NOBODY.format(free_port())
+def test_a_database_that_is_not_there_is_75_for_run_and_check_and_a_wrong_option_is_2(
+    start_job: StartJob, nobodys_port: int
+) -> None:
+    nobody = NOBODY.format(nobodys_port)
 
     away = start_job(nobody, "--db_retry_seconds=0.5")
     checked = start_job(nobody, command="check")
@@ -37,8 +38,10 @@ def test_a_database_that_is_not_there_is_75_for_run_and_check_and_a_wrong_option
     assert [job.wait() for job in (away, checked, wrong)] == [75, 75, 2]
 
 
-def test_the_last_line_of_a_failure_is_an_error_that_says_whose_it_is(start_job: StartJob, queue: SqsQueue) -> None:
-    job = start_job(NOBODY.format(free_port()), "--db_retry_seconds=2")
+def test_the_last_line_of_a_failure_is_an_error_that_says_whose_it_is(
+    start_job: StartJob, queue: SqsQueue, nobodys_port: int
+) -> None:
+    job = start_job(NOBODY.format(nobodys_port), "--db_retry_seconds=8")
 
     job.wait()
 
@@ -74,8 +77,10 @@ def test_a_job_that_starts_before_its_database_waits_for_it(
     ledger.check(sent)
 
 
-def test_a_job_that_is_stopped_while_it_waits_for_its_database_ends_at_once(start_job: StartJob) -> None:
-    job = start_job(NOBODY.format(free_port()))
+def test_a_job_that_is_stopped_while_it_waits_for_its_database_ends_at_once(
+    start_job: StartJob, nobodys_port: int
+) -> None:
+    job = start_job(NOBODY.format(nobodys_port))
     await_until(lambda: "trying again" in job.printed(), "the job has found nobody")
 
     job.send_signal(signal.SIGTERM)

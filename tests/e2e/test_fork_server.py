@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 from typing import Any
 
 import pytest
@@ -32,11 +33,12 @@ def test_it_says_and_returns_the_same(arguments: list[str], exit_code: int) -> N
 
 
 def test_a_signal_that_ends_it_is_its_exit_code() -> None:
-    job = JobProcess(["run", "--help"])
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        job = JobProcess(["migrate", f"--postgres=postgresql://postgres@127.0.0.1:{silent.getsockname()[1]}/none"])
 
-    job.send_signal(signal.SIGKILL)
+        job.send_signal(signal.SIGKILL)
 
-    assert job.wait() == -signal.SIGKILL
+        assert job.wait() == -signal.SIGKILL
     assert not job.is_running()
 
 

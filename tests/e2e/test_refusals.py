@@ -7,6 +7,7 @@ import uuid
 
 from maskline.pipeline.local.sqs import EmbeddedSqs
 from maskline.sqs import QueueAddress, SqsQueue
+from tests.awaiting import await_until
 from tests.aws_emulation import EmulatedAws
 from tests.e2e.conftest import StartJob, login
 from tests.e2e.job_process import JobProcess
@@ -80,9 +81,11 @@ def test_a_table_dropped_under_the_running_job_stops_it_with_one_line(
 ) -> None:
     from tests.conftest import run_sql
 
-    job = start_job("--until_empty", "--micro_batch_seconds=0")
-    run_sql(dsn, "ALTER TABLE user_logins RENAME TO elsewhere")
     queue.send([login(1)])
+    job = start_job("--micro_batch_seconds=0")
+    await_until(lambda: queue.depth().total == 0, "the job has written a row")
+    run_sql(dsn, "ALTER TABLE user_logins RENAME TO elsewhere")
+    queue.send([login(2)])
 
     assert job.wait() == 2
     assert "user_logins" in job.errors.splitlines()[-1]

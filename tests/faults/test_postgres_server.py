@@ -84,7 +84,7 @@ def case_dsn(own_postgres: OwnPostgres) -> str:
 def test_a_server_restarted_under_load_costs_nothing_but_time(
     case: FaultCase, own_postgres: OwnPostgres, mode: str, runner_options: list[str]
 ) -> None:
-    case.send(1500, "not JSON")
+    case.send(3000, "not JSON")
     job = case.start("--until_empty", *runner_options)
     case.await_outcomes(300)
 
@@ -101,7 +101,7 @@ def test_a_server_restarted_under_load_costs_nothing_but_time(
 def test_a_server_away_for_a_minute_makes_no_message_come_back(case: FaultCase) -> None:
     hold = case.database_line.hold_at(INSERT_SENT)
     case.send(99, "not JSON")
-    job = case.start("--until_empty")
+    job = case.start("--until_empty", "--visibility_timeout_seconds=10")
     hold.await_reached()
     # The rejection has a connection of its own, and may be deleted already.
     await_until(lambda: case.queue.depth().visible == 0, "the job has received them")
@@ -222,7 +222,7 @@ def test_the_life_of_a_pod(case: FaultCase, with_password: PasswordLogin) -> Non
     hold.await_reached()
     case.database_line.hang()
     await_until(lambda: _status(f"{url[0]}live") == 503, "the probe sees it")
-    _says(job, "postgres: an insert has taken 5 s so far")
+    _says(job, r"postgres: an insert has taken \d+ s so far")
     assert heading_for(None, job.errors_so_far()) == "MasklineStalled"
     case.database_line.resume()
     hold.release()
@@ -282,7 +282,7 @@ def test_a_statement_that_takes_too_long_is_given_up_and_tried_again(case: Fault
     )
     case.send(150)
 
-    job = case.start("--until_empty")
+    job = case.start("--until_empty", "--visibility_timeout_seconds=10")
 
     case.ended_well(job)
     assert "57014" in job.errors
@@ -302,7 +302,7 @@ def pgbouncer(case: FaultCase, own_postgres: OwnPostgres, request: pytest.Fixtur
 
 
 def test_behind_pgbouncer_lost_server_connections_cost_no_message(case: FaultCase, pgbouncer: PgBouncer) -> None:
-    case.send(1500, "not JSON")
+    case.send(3000, "not JSON")
 
     jobs = [case.start("--until_empty", f"--postgres={pgbouncer.dsn}") for _ in range(2)]
     for enough in (200, 500, 800):

@@ -63,7 +63,7 @@ def test_a_delete_that_was_not_done_is_tried_again_at_once(case: FaultCase, name
     case.send(120)
     case.sqs.inject("DeleteMessageBatch", UNDONE[name], times=6)
 
-    job = case.start("--until_empty")
+    job = case.start("--until_empty", "--visibility_timeout_seconds=15")
 
     case.ended_well(job)
     assert case.check().redelivered == 0

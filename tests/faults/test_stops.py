@@ -65,7 +65,7 @@ def test_asked_to_stop_while_it_gathers_behind_a_commit_that_fails_it_gives_both
 ) -> None:
     job = case.start("--visibility_timeout_seconds=600", "--micro_batch_seconds=10", *runner_options)
     case.send(100)
-    case.await_outcomes(100)
+    case.await_accounted()
     case.database_line.refuse()
     case.send(110)
     await_until(lambda: "writing failed, trying again" in job.errors_so_far(), "the commit has failed once")

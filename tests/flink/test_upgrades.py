@@ -39,8 +39,9 @@ def test_canceled_before_its_deletes_and_submitted_again_in_another_version_unde
     new_key = _promote_a_new_key(case)
     case.send(100, KEY_TWICE)
     with workers_of_another_version(tmp_path / "new", *LENIENT) as workers:
-        case.submit(*SLOWLY, "--parallelism=4", "--pollers=8", workers=workers)
+        new = case.submit(*SLOWLY, "--parallelism=4", "--pollers=8", workers=workers)
         case.await_accounted()
+        case.cancel(new)  # without its workers it would restart for ever, and take more ports each time
 
     account = case.check()
     assert (account.written, account.rejected) == (141, 1)
@@ -55,12 +56,13 @@ def test_an_old_and_a_new_job_at_once_on_one_queue(case: FlinkCase, tmp_path: Pa
     new_key = _promote_a_new_key(case)
 
     with workers_of_another_version(tmp_path / "new", *LENIENT) as workers:
-        case.submit(*SLOWLY, workers=workers)
+        new = case.submit(*SLOWLY, workers=workers)
         case.send(150, WRONG_TYPE)
         case.await_accounted()
         case.cancel(old)
         case.send(20, KEY_TWICE)
         case.await_accounted()
+        case.cancel(new)
 
     assert case.check().rejected == 1
     assert _rows_by_key(case).keys() == {old_key, new_key}

@@ -26,7 +26,6 @@ from maskline.keys import StoredKeyset
 from maskline.keys.files import FileKeyset
 from maskline.pipeline.cli import main
 from maskline.pipeline.local.postgres import EmbeddedPostgres
-from maskline.pipeline.local.processes import free_port
 from maskline.pipeline.local.sqs import EmbeddedSqs
 from maskline.postgres.connection import Connection
 from maskline.sqs import connections
@@ -631,6 +630,8 @@ def parts(
         keyset = FileKeyset(folder / "keyset.json")
         keyset.create(stored_keyset.content)
         busy = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        nobody = stack.enter_context(socket.socket())
+        nobody.bind(("127.0.0.1", 0))
         expired = stack.enter_context(RecordingServer(lambda _: _expired()))
         proxy = stack.enter_context(TcpProxy(postgres_connect(databases["dsn"])))
         powerless = aws_server.credentials_for("s3:GetObject")
@@ -650,7 +651,7 @@ def parts(
             "powerless_key": powerless["AWS_SECRET_ACCESS_KEY"],
             "busy": str(busy.getsockname()[1]),
             "expired": str(expired.port),
-            "nobody": str(free_port()),
+            "nobody": str(nobody.getsockname()[1]),
             "tcp_dsn": f"postgresql://postgres@127.0.0.1:{proxy.port}/logins",
         }
 

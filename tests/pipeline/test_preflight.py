@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import Any
 
 import msgspec
 import pytest
@@ -13,7 +12,6 @@ from maskline.errors import SetupError, UnavailableError
 from maskline.keys import KeysetUri
 from maskline.pipeline import preflight as preflight_module
 from maskline.pipeline.job_settings import JobSettings
-from maskline.pipeline.local.processes import free_port
 from maskline.pipeline.local.sqs import EmbeddedSqs
 from maskline.pipeline.preflight import Finding, preflight, preflight_with_retries, raise_on_problems, tls_finding
 from maskline.postgres.connection import Connection, TlsState
@@ -173,19 +171,20 @@ def test_it_is_said_whether_others_can_read_what_is_sent(state: TlsState, is_war
     assert (finding.is_warning, finding.is_problem, finding.text) == (is_warning, False, text)
 
 
-def away(job: JobSettings, **changes: Any) -> JobSettings:
-    """Return a job whose database nobody answers for."""
-    postgres = PostgresDsn.parse(f"postgresql://postgres@127.0.0.1:{free_port()}/none")
-    return msgspec.structs.replace(job, postgres=postgres, **changes)
+@pytest.fixture
+def away(job: JobSettings, nobodys_port: int) -> JobSettings:
+    """A job whose database nobody answers for."""
+    postgres = PostgresDsn.parse(f"postgresql://postgres@127.0.0.1:{nobodys_port}/none")
+    return msgspec.structs.replace(job, postgres=postgres)
 
 
-def test_what_may_pass_by_itself_is_told_from_what_does_not(job: JobSettings) -> None:
+def test_what_may_pass_by_itself_is_told_from_what_does_not(job: JobSettings, away: JobSettings) -> None:
     gone = QueueAddress(job.queue.queue + "-gone", job.queue.endpoint)
 
     with pytest.raises(UnavailableError, match=r"postgres: .*refused") as temporary:
-        raise_on_problems(preflight(away(job)))
+        raise_on_problems(preflight(away))
     with pytest.raises(SetupError) as permanent:
-        raise_on_problems(preflight(away(job, queue=gone)))
+        raise_on_problems(preflight(msgspec.structs.replace(away, queue=gone)))
 
     assert (temporary.value.exit_code, permanent.value.exit_code) == (75, 2)
 
@@ -208,9 +207,9 @@ def test_what_does_not_pass_is_not_tried_again(job: JobSettings, monkeypatch: py
         preflight_with_retries(job)
 
 
-def test_it_is_tried_again_for_as_long_as_the_job_says(job: JobSettings) -> None:
+def test_it_is_tried_again_for_as_long_as_the_job_says(away: JobSettings) -> None:
     with pytest.raises(UnavailableError, match="cannot start now"):
-        preflight_with_retries(away(job, db_retry_seconds=0))
+        preflight_with_retries(msgspec.structs.replace(away, db_retry_seconds=0))
 
 
 HASHED = 'name = "hashed"\ntable = "hashed"\n[columns.email_hash]\nfield = "email"\ntype = "char(22)"\nmask = "hash"'

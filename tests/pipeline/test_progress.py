@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 
 import pytest
 from rich.console import Console
@@ -75,10 +76,13 @@ def test_a_line_of_the_log_has_rates_beside_totals_and_the_age_of_the_queue(
     tally.add("received", 5)
     state = RunState(RunCounts.of(tally), in_flight=3, oldest_message_seconds=12.34)
 
-    with caplog.at_level("INFO", "maskline.progress"), showing_progress(lambda: state, Console(file=io.StringIO())):
-        await_until(lambda: bool(caplog.records), "a line is logged")
+    def records() -> list[logging.LogRecord]:
+        return [record for record in caplog.records if record.name == "maskline.progress"]
 
-    line = vars(caplog.records[0])
+    with caplog.at_level("INFO", "maskline.progress"), showing_progress(lambda: state, Console(file=io.StringIO())):
+        await_until(lambda: bool(records()), "a line is logged")
+
+    line = vars(records()[0])
     assert (line["received"], line["in_flight"], line["oldest_message_seconds"]) == (5, 3, 12.3)
     assert line["received_per_second"] > 0
     assert (line["written_per_second"], line["deleted_per_second"]) == (0, 0)

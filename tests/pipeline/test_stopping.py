@@ -22,7 +22,7 @@ atexit.register(print, "cleaned up")
 threading.Thread(target=threading.Event().wait).start()
 print("said", end=" ")
 print("last line", file=sys.stderr)
-threading.Timer(0.3, print, ["a complaint"], {"file": sys.stderr}).start()
+threading.Timer(0.9, print, ["a complaint"], {"file": sys.stderr}).start()
 end_process(7)
 """
 
@@ -94,16 +94,17 @@ def test_work_that_is_begun_runs_before_its_result_is_asked_for_and_once() -> No
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_wait_for_work_that_hangs(number: signal.Signals) -> None:
     before, answered = signal.getsignal(signal.SIGTERM), threading.Event()
-    timer = threading.Timer(0.2, os.kill, [os.getpid(), number])
-    timer.start()
+
+    def hang() -> None:
+        os.kill(os.getpid(), number)
+        answered.wait(60)
 
     with pytest.raises(KeyboardInterrupt):
-        interruptible(lambda: answered.wait(60))
+        interruptible(hang)
 
     assert not answered.is_set()
     assert signal.getsignal(signal.SIGTERM) is before
     answered.set()
-    timer.join()
     await_until(lambda: "interruptible" not in [thread.name for thread in threading.enumerate()], "it has ended")
 
 
@@ -114,19 +115,19 @@ def test_a_process_is_left_once_what_it_does_at_exit_is_done_and_what_it_said_is
 
 
 def test_a_sigterm_interrupts_where_a_shell_has_had_ctrl_c_ignored() -> None:
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    timer = threading.Timer(0.2, os.kill, [os.getpid(), signal.SIGTERM])
-    timer.start()
-    answered = threading.Event()
+    before, answered = signal.signal(signal.SIGINT, signal.SIG_IGN), threading.Event()
+
+    def hang() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        answered.wait(60)
 
     try:
         with pytest.raises(KeyboardInterrupt):
-            interruptible(lambda: answered.wait(60))
+            interruptible(hang)
     finally:
         signal.signal(signal.SIGINT, before)
 
     answered.set()
-    timer.join()
     await_until(lambda: "interruptible" not in [thread.name for thread in threading.enumerate()], "it has ended")
 
 

@@ -19,7 +19,6 @@ from maskline.lake.incomplete_uploads import incomplete_uploads
 from maskline.lake.maintenance import vacuum
 from maskline.lake.storage import Storage
 from maskline.lake.table import LakeTable
-from maskline.pipeline.local.processes import free_port
 from maskline.streams.definition import load_stream
 from tests.aws_emulation import EmulatedAws
 from tests.e2e.conftest import login
@@ -89,8 +88,10 @@ def test_credentials_that_may_not_list_uploads_are_told_what_they_lack(aws: Emul
         vacuum(table)
 
 
-def test_a_store_that_does_not_answer_is_not_available(aws: EmulatedAws, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{free_port()}")
+def test_a_store_that_does_not_answer_is_not_available(
+    aws: EmulatedAws, monkeypatch: pytest.MonkeyPatch, nobodys_port: int
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{nobodys_port}")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
 
     with pytest.raises(LakeUnavailableError, match=r"cannot be looked after \(EndpointConnectionError\)"):

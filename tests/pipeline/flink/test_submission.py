@@ -7,7 +7,6 @@ import pytest
 from maskline.errors import RunnerError
 from maskline.pipeline.beam_options import parse_beam_options
 from maskline.pipeline.flink.submission import FlinkSubmission, SubmissionOptions
-from maskline.pipeline.local.processes import free_port
 
 
 def test_each_submission_has_a_mark_of_its_own_that_beam_hands_on() -> None:
@@ -29,8 +28,8 @@ def test_a_master_that_says_nothing_of_where_flink_is_cannot_be_asked() -> None:
         submission.cancel()
 
 
-def test_a_flink_that_does_not_answer_is_named() -> None:
-    nobody = f"localhost:{free_port()}"
+def test_a_flink_that_does_not_answer_is_named(nobodys_port: int) -> None:
+    nobody = f"localhost:{nobodys_port}"
     submission = FlinkSubmission(parse_beam_options(["--runner=FlinkRunner", f"--flink_master={nobody}"]))
 
     with pytest.raises(RunnerError, match=f"the job may run on: {nobody} cannot be asked .*refused"):

@@ -48,7 +48,8 @@ def test_a_receiver_that_fails_is_said_once_and_tried_again(caplog: pytest.LogCa
     for _ in range(4):
         publishing.publish()
 
-    assert caplog.messages == ["metrics were not sent, and are tried again: OSError"] * 2
+    said = [message for message in caplog.messages if message.startswith("metrics")]
+    assert said == ["metrics were not sent, and are tried again: OSError"] * 2
 
 
 def test_a_receiver_that_hangs_holds_up_no_end() -> None:
