@@ -44,7 +44,7 @@ def test_killed_while_the_server_commits_its_rows_are_not_written_again(case: Fa
     case.send(80)
     with connected(case.dsn) as holder:
         run(holder, "SELECT pg_advisory_lock(4711)")
-        killed = case.start()
+        killed = case.start("--visibility_timeout_seconds=1")  # the server waits for ten seconds
         await_until(lambda: _waiting_for_locks(holder) == 1, "the server commits")
         killed.send_signal(signal.SIGKILL)
         killed.wait()
