@@ -67,7 +67,10 @@ def test_asked_to_stop_while_it_gathers_behind_a_commit_that_fails_it_gives_both
     case.send(100)
     case.await_accounted()
     case.database_line.refuse()
+    receive = case.sqs.hold_before("ReceiveMessage")
+    receive.await_reached()
     case.send(110)
+    receive.release()
     await_until(lambda: "writing failed, trying again" in job.errors_so_far(), "the commit has failed once")
     await_until(lambda: case.queue.depth().in_flight == 110, "the next micro-batch is being gathered")
 
