@@ -34,7 +34,7 @@ _contexts: weakref.WeakValueDictionary[str, RunContext] = weakref.WeakValueDicti
 _contexts_lock = threading.RLock()
 
 
-class Closable(Protocol):
+class Keeper(Protocol):
     """What keeps messages from others until it is closed."""
 
     def close(self) -> None:
@@ -83,7 +83,7 @@ class RunContext:
         self._connections_lock = threading.Lock()
         self._connections: weakref.WeakSet[Connection] = weakref.WeakSet()
         self._keepers_lock = threading.Lock()
-        self._keepers: set[Closable] = set()
+        self._keepers: set[Keeper] = set()
         with _contexts_lock:
             if self.run_id in _contexts:
                 raise ValueError(f"run_id {self.run_id!r} is that of another run of this process")
@@ -109,12 +109,12 @@ class RunContext:
         with self._connections_lock:
             return sum(not connection.closed for connection in self._connections)
 
-    def track_keeper(self, keeper: Closable) -> None:
+    def track_keeper(self, keeper: Keeper) -> None:
         """Remember what keeps messages from others, until `close_keeper`."""
         with self._keepers_lock:
             self._keepers.add(keeper)
 
-    def close_keeper(self, keeper: Closable) -> None:
+    def close_keeper(self, keeper: Keeper) -> None:
         """Close what keeps messages from others, when its DoFn is torn down."""
         keeper.close()
         with self._keepers_lock:

@@ -160,11 +160,10 @@ class CommitBatch(beam.DoFn, Generic[Record]):
 
     def _commit(self, records: Sequence[Record]) -> Commit[Record]:
         assert self._writer is not None, "Beam calls setup() first"
-        receipts = [record.receipt for record in records]
         with (
             self._context.reporting_failures(),
-            self._released_on_stop(receipts),
-            self._held(receipts) as on_progress,
+            self._released_on_stop(records),
+            self._held(records) as on_progress,
         ):
             outcome = self._writer.write(records, on_progress)
         if outcome.committed:
@@ -173,10 +172,9 @@ class CommitBatch(beam.DoFn, Generic[Record]):
 
     def _awaited(self, before: Future[Commit[Record]], waiting: Sequence[Record]) -> Commit[Record]:
         """Wait for a commit, which ends by the deadlines of its statements, and keep what waits behind it hidden."""
-        receipts = [record.receipt for record in waiting]
-        with self._released_on_stop(receipts):
+        with self._released_on_stop(waiting):
             if not wait([before], UNLEASED_SECONDS).done:
-                with self._held(receipts):
+                with self._held(waiting):
                     return before.result()
             return before.result()
 
@@ -213,25 +211,29 @@ class CommitBatch(beam.DoFn, Generic[Record]):
         self._context.track_connection(connection)
         return connection
 
-    def _held(self, receipts: Sequence[Receipt]) -> contextlib.AbstractContextManager[Callable[[], None]]:
+    def _held(self, records: Sequence[Record]) -> contextlib.AbstractContextManager[Callable[[], None]]:
         if self._lease is None:
             return contextlib.nullcontext(lambda: None)
-        return self._lease.held(receipts, self._context.in_flight, self._retry_seconds + MAX_OVERTIME_SECONDS)
+        return self._lease.held(_receipts(records), self._context.in_flight, self._retry_seconds + MAX_OVERTIME_SECONDS)
 
     @contextlib.contextmanager
-    def _released_on_stop(self, receipts: Sequence[Receipt]) -> Iterator[None]:
+    def _released_on_stop(self, records: Sequence[Record]) -> Iterator[None]:
         """Make the messages visible again at once if the run is stopped before they could be written."""
         try:
             yield
         except Exception:
             if self._lease and self._context.stopping.is_set():
-                self._lease.release(receipts, self._context.in_flight)
+                self._lease.release(_receipts(records), self._context.in_flight)
             raise
 
 
 def committed_receipts(outcome: WriteOutcome[Any]) -> list[Receipt]:
     """Return the receipts of an outcome's committed records, by which their messages are deleted."""
-    return [record.receipt for record in outcome.committed]
+    return _receipts(outcome.committed)
+
+
+def _receipts(records: Sequence[Any]) -> list[Receipt]:
+    return [record.receipt for record in records]
 
 
 def _windowed(value: Any, under_way: _UnderWay) -> WindowedValue:

@@ -127,9 +127,7 @@ def run_job(
                 thread.join(0.1)
                 progress.snapshot()
                 if last_resort.is_due(stop_seconds(job)):
-                    waits = _slow_waits(job)
-                    _give_back(job, context, GIVE_BACK_SECONDS)
-                    raise _stop_timed_out(job, waits)
+                    raise _stop_timed_out(job, context)
             _give_back(job, context, job.receive.long_poll_seconds + GIVE_BACK_SECONDS)
     if thread.failure is not None:
         raise context.failure or _unknown_failure(thread.failure) from None
@@ -174,13 +172,10 @@ class LastResort:
         return self._asked_at is not None and self._clock() - self._asked_at >= seconds
 
 
-def _slow_waits(job: JobSettings) -> str:
+def _stop_timed_out(job: JobSettings, context: RunContext) -> StopTimedOutError:
     waits = ", ".join(WATCHDOG.slow_waits()) or "something that is not known"
     logger.error("asked to stop %.0f s ago, the job waits for: %s", stop_seconds(job), waits)
-    return waits
-
-
-def _stop_timed_out(job: JobSettings, waits: str) -> StopTimedOutError:
+    _give_back(job, context, GIVE_BACK_SECONDS)
     return StopTimedOutError(
         f"the job did not stop within {stop_seconds(job):.0f} s and was ended, waiting for: {waits}; what it had not "
         "deleted is in the queue still"
