@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 
 import pytest
@@ -35,11 +36,16 @@ def test_killed_at_a_point_and_started_again_it_writes_every_message_once(
 
 @pytest.mark.slow
 def test_killed_while_the_server_commits_its_rows_are_not_written_again(case: FaultCase) -> None:
+    # The job has deferred triggers fire with the insert; one that is deferred by then fires in COMMIT itself.
     case.sql(
+        "CREATE TABLE commits (at timestamptz)",
         "CREATE FUNCTION hold_commit() RETURNS trigger LANGUAGE plpgsql AS"
         " $$ BEGIN PERFORM pg_advisory_xact_lock_shared(4711); RETURN NULL; END $$",
-        "CREATE CONSTRAINT TRIGGER hold_commit AFTER INSERT ON user_logins DEFERRABLE INITIALLY DEFERRED"
+        "CREATE CONSTRAINT TRIGGER hold_commit AFTER INSERT ON commits DEFERRABLE"
         " FOR EACH ROW EXECUTE FUNCTION hold_commit()",
+        "CREATE FUNCTION enter_commit() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN SET CONSTRAINTS hold_commit DEFERRED; INSERT INTO commits VALUES (now()); RETURN NULL; END $$",
+        "CREATE TRIGGER enter_commit AFTER INSERT ON user_logins EXECUTE FUNCTION enter_commit()",
     )
     case.send(80)
     with connected(case.dsn) as holder:
@@ -56,6 +62,7 @@ def test_killed_while_the_server_commits_its_rows_are_not_written_again(case: Fa
 
     case.fault_ends()
     case.ended_well(next_one)
+    assert re.search(r"duplicates\W+[1-9]", next_one.output)
     case.check()
 
 
