@@ -23,7 +23,7 @@ from tests.faults.postgres_wire import INSERT_COMMITTED, INSERT_SENT
 from tests.faults.sqs_proxy import SqsRequest
 from tests.faults.tcp_proxy import TcpProxy, tcp_connection
 
-MAX_STOP_SECONDS = 60
+MAX_STOP_SECONDS = 30
 POINTS = {"in the insert": INSERT_SENT, "at COMMIT": INSERT_COMMITTED}
 POSTGRES = ("at connect", *POINTS)
 
@@ -77,7 +77,7 @@ def test_hang_of_postgres_is_said_retried_and_costs_no_message(
     job = case.start("--db_retry_seconds=60", *runner_options)
     resume = hang_postgres(case, point, job)
 
-    says(job, r"postgres: (an insert|connecting) has taken \d+ s so far")
+    says(job, r"postgres: (an insert|connecting) has taken [5-9] s so far")
     says(job, "writing failed, trying again", seconds=40)
     resume()
     case.fault_ends()
@@ -134,7 +134,7 @@ def test_hang_of_postgres_before_the_job_has_started_keeps_it_from_no_signal(
     case.database_line.hang()
     case.send(10)
     job = case.start()
-    says(job, r"postgres: connecting has taken \d+ s so far")
+    says(job, r"postgres: connecting has taken [5-9] s so far")
 
     assert ends_by(job, number) == 130
 
@@ -230,7 +230,7 @@ def test_hang_of_kms_is_said_retried_and_costs_no_message(case: FaultCase, kms_l
     job = case.start("--until_empty", kms_keyset)
     hold.await_reached()
 
-    says(job, r"an answer of KMS has taken \d+ s so far")
+    says(job, r"an answer of KMS has taken [5-9] s so far")
 
     case.ended_well(job)
     case.check()
@@ -259,7 +259,7 @@ def test_hang_of_kms_before_the_job_has_started_keeps_it_from_no_signal(
 ) -> None:
     kms_line.hang()
     job = case.start(kms_keyset)
-    says(job, r"an answer of KMS has taken \d+ s so far")
+    says(job, r"an answer of KMS has taken [5-9] s so far")
 
     assert ends_by(job, signal.SIGTERM) == 130
 
@@ -275,7 +275,7 @@ def test_hang_of_the_name_server_is_said_retried_and_costs_no_message(case: Faul
     case.database_line.cut()
     case.send(100)
 
-    says(job, r"postgres: connecting has taken \d+ s so far")
+    says(job, r"postgres: connecting has taken [5-9] s so far")
     says(job, "trying again: postgres: connecting got no answer", seconds=40)
     hangs.unlink()
     case.fault_ends()
@@ -293,7 +293,7 @@ def test_hang_of_the_name_server_keeps_no_job_from_stopping(case: FaultCase, tmp
     hangs.touch()
     case.database_line.cut()
     case.send(100)
-    says(job, r"postgres: connecting has taken \d+ s so far")
+    says(job, r"postgres: connecting has taken [5-9] s so far")
 
     assert ends_by(job, signal.SIGTERM) == 75
 

@@ -44,7 +44,7 @@ def test_a_query_on_a_line_that_hangs_ends_in_time(line: TcpProxy, connection: C
     line.hang()
 
     with (
-        pytest.raises(DatabaseUnavailableError, match=r"^postgres: a query got no answer in \d+ s$"),
+        pytest.raises(DatabaseUnavailableError, match=r"^postgres: a query got no answer in [1-9] s$"),
         Deadlines().within(connection, 1, "a query", NEVER),
     ):
         run(connection, "SELECT 1")
@@ -91,7 +91,7 @@ def test_a_wait_takes_no_descriptor_for_good(connection: Connection) -> None:
         with limits.within(connection, 5, "a query", NEVER):
             run(connection, "SELECT 1")
 
-    assert psutil.Process().num_fds() < before + 25  # others of this process come and go
+    assert psutil.Process().num_fds() <= before  # what others of this process had may be closed meanwhile
 
 
 def test_a_file_that_took_over_the_connections_number_is_left_alone(line: TcpProxy, connection: Connection) -> None:
@@ -116,7 +116,7 @@ def test_a_file_that_took_over_the_connections_number_is_left_alone(line: TcpPro
 def test_connecting_to_what_takes_connections_and_never_answers_ends_in_time(line: TcpProxy, dsn: str) -> None:
     line.hang()
 
-    with pytest.raises(DatabaseUnavailableError, match=r"^postgres: connecting got no answer in \d+ s$"):
+    with pytest.raises(DatabaseUnavailableError, match=r"^postgres: connecting got no answer in [1-9] s$"):
         Deadlines().connect(functools.partial(connect, dsn_through(line, dsn)), NEVER, seconds=1)
 
 
@@ -141,7 +141,7 @@ def test_a_name_server_that_hangs_is_given_up() -> None:
         answered.wait(60)
         raise DatabaseUnavailableError("postgres: no such host")
 
-    with pytest.raises(DatabaseUnavailableError, match=r"connecting got no answer in \d+ s"):
+    with pytest.raises(DatabaseUnavailableError, match=r"connecting got no answer in [1-9] s"):
         Deadlines().connect(hang_in_the_name_server, NEVER, seconds=1)
     answered.set()
     await_until(lambda: "postgres-connect" not in _threads(), "the attempt has ended")

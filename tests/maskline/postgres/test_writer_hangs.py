@@ -53,7 +53,7 @@ def test_a_write_that_gets_no_answer_fails_in_time_and_may_be_made_again(
 ) -> None:
     hold = line.hold_at(point)
 
-    with pytest.raises(DatabaseUnavailableError, match=r"^postgres: an insert got no answer in \d+ s$"):
+    with pytest.raises(DatabaseUnavailableError, match=r"^postgres: an insert got no answer in [3-9] s$"):
         writer.write([row(1), row(2)])
     again = writer.write([row(1), row(2)])
     hold.release()
@@ -65,7 +65,7 @@ def test_a_write_that_gets_no_answer_fails_in_time_and_may_be_made_again(
 def test_connecting_that_gets_no_answer_fails_in_time(line: TcpProxy, writer: BatchWriter[MaskedRow]) -> None:
     line.hang()
 
-    with pytest.raises(DatabaseUnavailableError, match=r"^postgres: connecting got no answer in \d+ s$"):
+    with pytest.raises(DatabaseUnavailableError, match=r"^postgres: connecting got no answer in [3-9] s$"):
         writer.write([row(1)])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -50,6 +50,18 @@ class ScriptedQueue(BlockingQueue):
             return [message(self._body) for _ in range(min(answer, max_messages))]
 
 
+class _AwaitedReceive(Future[list[SqsMessage]]):
+    """A receive that says when somebody listens for its answer; one that is answered before begins no further one."""
+
+    def __init__(self, announce: Callable[[Future[list[SqsMessage]]], None]) -> None:
+        super().__init__()
+        self._announce = announce
+
+    def add_done_callback(self, fn: Callable[[Future[list[SqsMessage]]], object]) -> None:
+        super().add_done_callback(fn)
+        self._announce(self)
+
+
 class PendingQueue(BlockingQueue):
     """A queue that answers its receives when it is told to.
 
@@ -65,9 +77,7 @@ class PendingQueue(BlockingQueue):
         self.has_given_back = threading.Event()
 
     def submit_receive(self, max_messages: int, wait_seconds: int, visibility_seconds: int) -> Future[list[SqsMessage]]:
-        future: Future[list[SqsMessage]] = Future()
-        self.receives.append((max_messages, wait_seconds, future))
-        return future
+        return _AwaitedReceive(lambda receive: self.receives.append((max_messages, wait_seconds, receive)))
 
     def extend(self, receipts: Sequence[Receipt], visibility_seconds: int) -> list[DeleteFailure]:
         if visibility_seconds:
@@ -79,9 +89,7 @@ class PendingQueue(BlockingQueue):
 
     def answer(self, number: int, count: int) -> None:
         """Answer a receive, counted from 0, with so many messages."""
-        receive = self.receives[number][2]
-        await_until(lambda: bool(vars(receive)["_done_callbacks"]), "the receiver listens for the answer")
-        receive.set_result([message("", f"{number}-{place}") for place in range(count)])
+        self.receives[number][2].set_result([message("", f"{number}-{place}") for place in range(count)])
 
     @property
     def waits(self) -> list[int]:
